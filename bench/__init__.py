@@ -1,0 +1,1 @@
+"""Benchmarks: what fastingest takes for a row, and how it compares."""

@@ -1,0 +1,337 @@
+"""The command line: arguments and environment → :class:`~fastingest.Options`, and a run in words.
+
+The parameters are made from the fields of ``Options``, so nothing about a setting stands here. The
+log and the live view go to stderr, the summary to stdout. An error is one line on stderr, and the
+exit status that it names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import logging
+import os
+import platform
+import select
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias, get_args, get_type_hints
+
+from cyclopts import App, CoercionError, CycloptsError, Group, MissingArgumentError, Parameter
+from cyclopts import UnusedCliTokensError as UnusedTokensError
+
+import fastingest
+from fastingest.errors import FastingestError, OptionError, RunFailed, UsageError
+from fastingest.log import configure, escape
+from fastingest.options import Options
+from fastingest.summary import Summary
+from fastingest.supervisor import ingest
+from fastingest.view import View, progress_facts, summary_json, summary_text
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+__all__ = ["PROGRESS_INTERVAL", "VIEW_INTERVAL", "main", "parse", "run"]
+
+PROGRESS_INTERVAL = 10.0
+"""Seconds between two lines of progress in the log, where there is no view."""
+
+VIEW_INTERVAL = 0.5
+"""Seconds between two states of the view."""
+
+_PREFIX = "FASTINGEST_"
+_EPILOGUE = (
+    "Every option can be set by an environment variable as well: --flush-interval by "
+    f"{_PREFIX}FLUSH_INTERVAL. A repeatable one takes one value a line there. The command line "
+    "comes first, and an empty variable counts as not set.\n\n"
+    "Exit status: 0 the run ended as asked, 1 it failed, 2 something asked for cannot be done, "
+    "130 interrupted twice."
+)
+
+_log = logging.getLogger("fastingest")
+_OnTick: TypeAlias = Callable[[Summary], None]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line ``arguments``; the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):  # None: it was closed when the program started
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        options = parse(arguments)
+    except UsageError as error:
+        return _fail(error)
+    return run(options) if options else 0
+
+
+# Arguments
+
+
+def parse(arguments: Sequence[str]) -> Options | None:
+    """The options, or None if help or the version was asked for, and has been printed.
+
+    :raises UsageError: the arguments, or the environment, make no options.
+    """
+    try:
+        options = _app()(arguments, result_action="return_value")
+    except CycloptsError as error:
+        raise UsageError(_explain(error)) from None
+    except OptionError as error:
+        variable = _PREFIX + error.option.upper()
+        option = "--" + error.option.replace("_", "-")
+        if os.environ.get(variable) and not any(a.split("=")[0] == option for a in arguments):
+            raise UsageError(f"{variable}: {error.problem}") from None
+        raise
+    return options if isinstance(options, Options) else None
+
+
+def _app() -> App:
+    parameters = [_parameter(field) for field in dataclasses.fields(Options)]
+
+    def command(**values: Any) -> Options:
+        return Options(**{"url": "", **values})  # without one, Options says what to write
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    app = App(
+        name="fastingest",
+        help=(fastingest.__doc__ or "").partition("\n")[0],
+        usage="fastingest --url URL [OPTIONS]",
+        help_epilogue=_EPILOGUE,
+        help_format="plaintext",
+        version=_versions,
+        version_format="plaintext",
+        version_flags=["--version"],
+        group_parameters=Group("Options"),
+        group_commands=Group("Other"),
+        print_error=False,
+        exit_on_error=False,
+    )
+    app.default(command)
+    return app
+
+
+def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
+    setting = field.metadata
+    hint = get_type_hints(Options)[field.name]
+    wanted = next((each for each in get_args(hint) or [hint] if each is not type(None)), hint)
+    repeatable = get_args(hint)[1:] == (...,)
+    convert = None if wanted is bool or repeatable else _converter(wanted, setting)
+    default = None if field.default is dataclasses.MISSING else field.default
+    nothing = default in (None, (), False)
+    metavar = setting["metavar"] or (wanted.__name__.upper() if wanted is not bool else None)
+    parameter = Parameter(
+        name="--" + (setting["name"] or field.name).replace("_", "-"),
+        help=setting["help"] + (" Or: off." if setting["off"] else ""),
+        converter=convert,
+        n_tokens=1 if convert else None,
+        # so that "-5s" is said to be out of range, and not to be an option
+        allow_leading_hyphen=convert is not None and wanted in (int, float),
+        metavar=metavar,
+        show_default=False if nothing else setting["show"](default),
+        required=False,
+        negative=(),
+        env_var=_PREFIX + field.name.upper(),
+        env_var_split=_lines if repeatable else _whole,
+        show_env_var=False,
+        json_list=False,
+        json_dict=False,
+    )
+    return inspect.Parameter(
+        field.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[wanted if convert else hint, parameter],
+    )
+
+
+def _converter(wanted: type, setting: Any) -> Callable[[Any, Sequence[Any]], Any]:
+    """What turns the text a person wrote into a value; a ValueError says what is wrong with it."""
+
+    def convert(_: Any, tokens: Sequence[Any]) -> Any:
+        text: str = tokens[0].value
+        if wanted in (int, float) and text.startswith("--"):
+            raise ValueError(f"needs a value, and {text} is none")
+        if setting["off"] and text.lower() == "off":
+            return None
+        if setting["parse"]:
+            return setting["parse"](text)
+        return _whole_number(text) if wanted is int else wanted(text)
+
+    return convert
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a whole number") from None
+
+
+def _lines(_: Any, value: str, delimiter: str | None = None) -> list[str]:
+    return [line for line in value.splitlines() if line.strip()]
+
+
+def _whole(_: Any, value: str, delimiter: str | None = None) -> list[str]:
+    return [value] if value.strip() else []
+
+
+def _explain(error: CycloptsError) -> str:
+    match error:
+        case CoercionError(token=token, msg=problem) if token and problem:
+            return f"{token.keyword}: {problem}"
+        case MissingArgumentError(argument=argument) if argument:
+            return f"{argument.name} needs a value; see fastingest --help"
+        case UnusedTokensError(unused_tokens=[token, *_]):
+            return f"{token!r} belongs to no option; see fastingest --help"
+    error.verbose = False
+    said = str(error).rstrip(".")
+    return f"{said[:1].lower()}{said[1:]}{' ' if said.endswith('?') else '; '}see fastingest --help"
+
+
+def _versions() -> str:
+    parts = (f"{name} {version(name)}" for name in ("picows", "msgspec", "polars", "uvloop"))
+    python = f"Python {platform.python_version()}"
+    return f"fastingest {fastingest.__version__}\n{', '.join((python, *parts))}"
+
+
+# A run
+
+
+def run(
+    options: Options,
+    *,
+    progress_interval: float = PROGRESS_INTERVAL,
+    view_interval: float = VIEW_INTERVAL,
+) -> int:
+    """Capture, and say on stderr and stdout how it goes and ends; the exit status."""
+    error: FastingestError | None = None
+    summary: Summary | None
+    try:
+        with _shown(options) as (on_tick, is_view):
+            tick = view_interval if is_view else progress_interval
+            summary = ingest(options, on_tick=on_tick, tick=tick)
+    except FastingestError as caught:
+        error, summary = caught, caught.summary
+    if summary and not options.quiet:
+        show = summary_json if options.log_format == "json" else summary_text
+        unprinted = _print_out(show(summary))
+        error = error or unprinted
+    return _fail(error, options.log_format) if error else 0
+
+
+@contextlib.contextmanager
+def _shown(options: Options) -> Iterator[tuple[_OnTick | None, bool]]:
+    """Where the log goes, what to do at every tick, and whether that is the view."""
+    level = options.log_level
+    if options.quiet:
+        level = level if level in ("warning", "error") else "warning"
+    elif options.log_format == "text" and sys.stderr is not None and sys.stderr.isatty():
+        terminal = _Terminal(options)
+        if not terminal.is_dumb:
+            configure(level, options.log_format, terminal)
+            try:
+                yield terminal.draw, True
+            finally:
+                terminal.stop()
+                configure(level, options.log_format, logging.StreamHandler())
+            return
+    configure(level, options.log_format, logging.StreamHandler())
+    yield None if options.quiet else _log_progress, False
+
+
+def _log_progress(summary: Summary) -> None:
+    _log.info("progress", extra={"facts": progress_facts(summary)})
+
+
+class _Terminal(logging.Handler):
+    """The log, and the view in place below it. At the end the view makes room for the summary.
+
+    A terminal that is stopped (Ctrl-S) must not stop the run, nor one that is gone end it: the view
+    is not drawn meanwhile, and the latest 1,000 lines of the log are held.
+    """
+
+    _STYLES: ClassVar = {"WARNING": "yellow", "ERROR": "bold red", "DEBUG": "dim"}
+
+    def __init__(self, options: Options) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        super().__init__()
+        self._options = options
+        self._console = Console(stderr=True, highlight=False, emoji=False)
+        self._live = Live(
+            console=self._console,
+            auto_refresh=False,  # its thread would draw what has not changed
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        )
+        self._drawn: Any = None
+        self._held: deque[Text] = deque(maxlen=1000)
+
+    @property
+    def is_dumb(self) -> bool:
+        """Whether it cannot draw in place."""
+        return self._console.is_dumb_terminal
+
+    def draw(self, summary: Summary) -> None:
+        """Bring the view up to date."""
+        view = View(summary, self._options)
+        new = (self._console.size, list(view.lines(self._console.width)))
+        with contextlib.suppress(OSError):
+            if self._is_writable():
+                self._print_held()
+                if new != self._drawn:
+                    self._live.start()
+                    self._live.update(view, refresh=True)
+                    self._drawn = new
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a line above the view, or hold it."""
+        from rich.text import Text
+
+        try:
+            style = self._STYLES.get(record.levelname, "")
+            self._held.append(Text(self.format(record), style=style))
+            if self._is_writable():
+                self._print_held()
+        except Exception:
+            self.handleError(record)
+
+    def stop(self) -> None:
+        """Take the view away, and print what is held: the run is over, so this may wait."""
+        with contextlib.suppress(OSError):
+            self._print_held()
+            self._live.stop()
+
+    def _is_writable(self) -> bool:
+        return bool(select.select([], [self._console.file], [], 0)[1])
+
+    def _print_held(self) -> None:
+        while self._held:
+            self._console.print(self._held.popleft(), soft_wrap=True)
+
+
+def _print_out(text: str) -> FastingestError | None:
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # Python would try once more at its exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # a reader that has seen enough
+            return RunFailed(f"the summary could not be printed: {error.strerror}")
+    return None
+
+
+def _fail(error: FastingestError, form: str = "text") -> int:
+    if form == "json":  # whoever reads the log as JSON meets nothing else in it
+        _log.error(str(error), extra={"facts": {"error": type(error).__name__}})
+    else:
+        with contextlib.suppress(OSError):  # nobody is there to read it
+            print(f"fastingest: error: {escape(str(error))}", file=sys.stderr, flush=True)
+    return error.exit_status

@@ -1,0 +1,299 @@
+"""Every setting of a run, once: its type, unit, default, what ``None`` means, and its line of help.
+
+The command line, the environment variables and the help text are made from the fields of
+:class:`Options`; a default stands nowhere else. Numbers that people write carry a unit
+(:func:`parse_duration`, :func:`parse_size`); inside the program durations are seconds and sizes are
+bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastingest.errors import OptionError
+
+__all__ = ["Options", "format_duration", "format_size", "parse_duration", "parse_size"]
+
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
+}
+_QUANTITY = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*([a-zA-Z]*)")
+
+
+def _parse_quantity(text: str, units: dict[str, Any], what: str, example: str) -> float:
+    match = _QUANTITY.fullmatch(text.strip())
+    if match is None or (match[2] and match[2].lower() not in units):
+        raise ValueError(f"{text!r} is no {what}; write for example {example}")
+    if not match[2] and float(match[1]) != 0:
+        raise ValueError(f"{text!r} has no unit; write for example {example}")
+    return float(match[1]) * float(units[match[2].lower()] if match[2] else 1)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in a text such as ``250ms``, ``1.5s``, ``10m``, ``2h`` or ``1d``.
+
+    :raises ValueError: the text is no number with a unit of time; only zero may go without one.
+    """
+    return _parse_quantity(text, _SECONDS, "duration", "250ms, 10s or 5m")
+
+
+def parse_size(text: str) -> int:
+    """Bytes in a text such as ``64KiB``, ``16MiB`` (powers of two) or ``10MB`` (powers of ten).
+
+    :raises ValueError: the text is no number with a unit of size; only zero may go without one.
+    """
+    return round(_parse_quantity(text, _BYTES, "size", "64KiB or 16MiB"))
+
+
+def format_duration(seconds: float) -> str:
+    """``seconds`` as :func:`parse_duration` reads it, in the largest unit that keeps it short."""
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("m", 60.0)):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds / length:.0f}{unit}"
+    if seconds >= 1 or seconds == 0:
+        return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
+    return f"{seconds * 1e3:.3f}".rstrip("0").rstrip(".") + "ms"
+
+
+def format_size(size: float) -> str:
+    """``size`` bytes in binary units, with one decimal above a KiB unless it is whole."""
+    for unit, length in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= length:
+            return f"{size / length:.1f}".removesuffix(".0") + unit
+    return f"{size:.0f}B"
+
+
+def setting(
+    help: str,  # noqa: A002 - the field's standard name, as in argparse
+    default: Any = dataclasses.MISSING,
+    *,
+    parse: Callable[[str], Any] | None = None,
+    show: Callable[[Any], str] = str,
+    metavar: str = "",
+    name: str = "",
+    off: bool = False,
+) -> Any:
+    """A field of :class:`Options`.
+
+    :param help: its line of help.
+    :param parse: reads what a person wrote; None where the type alone says how.
+    :param show: writes a value the way ``parse`` reads it, for the help text.
+    :param metavar: what the help text shows for the value.
+    :param name: the option's name where it is not the field's.
+    :param off: whether ``off`` may be written, meaning None.
+    """
+    return dataclasses.field(
+        default=default,
+        metadata={
+            "help": help,
+            "parse": parse,
+            "show": show,
+            "metavar": metavar,
+            "name": name,
+            "off": off,
+        },
+    )
+
+
+def _duration(help: str, default: float | None, *, off: bool = False) -> Any:  # noqa: A002
+    return setting(
+        help, default, parse=parse_duration, show=format_duration, metavar="DURATION", off=off
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to capture, where to, and how. Durations are in seconds, sizes in bytes.
+
+    :raises OptionError: a value cannot be used; the message names the setting and what it may be.
+    """
+
+    url: str = setting("WebSocket feed to capture: ws://, wss://, or demo:// for a made-up one.")
+    out: Path = setting("CSV file to append to.", Path("stock_data.csv"), metavar="PATH")
+    batch_size: int = setting("Rows that travel to the file together at most.", 10_000)
+    flush_interval: float = _duration("A row waits no longer than this for its batch.", 0.25)
+    max_rows: int | None = setting("Stop by itself after exactly this many rows.", None)
+    duration: float | None = _duration("Stop by itself after this long.", None)
+    header: tuple[str, ...] = setting(
+        "Header for the opening request, as 'Name: value'; repeatable.", (), metavar="TEXT"
+    )
+    subscribe: tuple[str, ...] = setting(
+        "Text to send after every connect, @file reads it from a file; repeatable, in order.",
+        (),
+        metavar="TEXT",
+    )
+    ping_interval: float | None = _duration(
+        "Silence after which the server is pinged; a ping not answered for as long reconnects.",
+        20.0,
+        off=True,
+    )
+    idle_timeout: float | None = _duration(
+        "Reconnect after this long without a message.", 300.0, off=True
+    )
+    reconnect_initial: float = _duration("Longest first wait before a reconnect.", 0.5)
+    reconnect_max: float = _duration("Longest wait before any reconnect.", 30.0)
+    max_message_size: int = setting(
+        "A larger message closes the connection (code 1009) and reconnects.",
+        16 * 2**20,
+        parse=parse_size,
+        show=format_size,
+        metavar="SIZE",
+    )
+    ca_file: Path | None = setting(
+        "PEM file of the certificate authorities to trust, instead of the system's.",
+        None,
+        metavar="PATH",
+    )
+    proxy: str | None = setting(
+        "Proxy to connect through: http://, https://, socks4:// or socks5://.", None, metavar="URL"
+    )
+    log_level: str = setting("Least level that is logged: debug, info, warning or error.", "info")
+    log_format: str = setting("How log lines and the summary are written: text or json.", "text")
+    quiet: bool = setting("Show warnings and errors only: no view, no progress, no summary.", False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "out", Path(self.out))
+        object.__setattr__(self, "header", tuple(self.header))
+        object.__setattr__(self, "subscribe", tuple(self.subscribe))
+        if self.ca_file is not None:
+            object.__setattr__(self, "ca_file", Path(self.ca_file))
+        _check_url(self.url)
+        self._check_range("batch_size", 1, 1_000_000, int)
+        self._check_range("flush_interval", 1e-3, 3600)
+        self._check_range("max_rows", 1, 2**63, int)
+        self._check_range("duration", 1e-3, float("inf"))
+        self._check_range("ping_interval", 1e-2, 86400)
+        self._check_range("idle_timeout", 1e-2, float("inf"))
+        self._check_range("reconnect_initial", 0, 86400)
+        self._check_range("reconnect_max", 1e-3, 86400)
+        self._check_range("max_message_size", 1, 2**30, int)
+        if self.reconnect_initial > self.reconnect_max:
+            raise OptionError(
+                "reconnect_initial",
+                f"{format_duration(self.reconnect_initial)} is longer than --reconnect-max "
+                f"({format_duration(self.reconnect_max)})",
+            )
+        for line in self.header:
+            parse_header(line)
+        for text in self.subscribe:
+            read_subscription(text)
+        if self.ca_file is not None and not self.ca_file.is_file():
+            raise OptionError("ca_file", f"{self.ca_file} is not a file")
+        if self.proxy is not None:
+            _check_proxy(self.proxy)
+        self._check_choice("log_level", ("debug", "info", "warning", "error"))
+        self._check_choice("log_format", ("text", "json"))
+
+    def _check_range(
+        self, name: str, least: float, most: float, kind: type[int] | type[float] = float
+    ) -> None:
+        value = getattr(self, name)
+        if value is None and _is_optional(name):
+            return
+        if isinstance(value, bool) or not isinstance(value, (int, kind)):
+            raise OptionError(name, f"{value!r} is not {'a whole' if kind is int else 'a'} number")
+        if not least <= value <= most:
+            show: Callable[[Any], str] = _metadata(name)["show"]
+            limit = f"at least {show(least)}" if value < least else f"at most {show(most)}"
+            raise OptionError(name, f"{show(value)} is out of range; it must be {limit}")
+
+    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
+        value = getattr(self, name)
+        if value not in choices:
+            raise OptionError(name, f"{value!r} is not one of {', '.join(choices)}")
+
+
+def _metadata(name: str) -> Any:
+    return Options.__dataclass_fields__[name].metadata
+
+
+def _is_optional(name: str) -> bool:
+    return "None" in str(Options.__dataclass_fields__[name].type)
+
+
+def parse_header(line: str) -> tuple[str, str]:
+    """The name and the value of a ``Name: value`` line (RFC 9110, section 5).
+
+    :raises OptionError: there is no colon, the name is no token, or the value has a line break.
+    """
+    name, colon, value = line.partition(":")
+    if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name.strip()):
+        raise OptionError("header", f"{line!r} is not of the form 'Name: value'")
+    # 0x20 to 0x7e and the tab: what RFC 9110 calls a field value, less the obsolete octets.
+    if not re.fullmatch(r"[\t\x20-\x7e]*", value):
+        raise OptionError(
+            "header", f"the value of {name.strip()!r} holds a character that no header may"
+        )
+    return name.strip(), value.strip()
+
+
+def read_subscription(text: str) -> str:
+    """The text to send: ``text`` itself, or what stands in FILE where it is ``@FILE``.
+
+    :raises OptionError: the file cannot be read, or is not UTF-8.
+    """
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text("utf-8")
+    except OSError as error:
+        raise OptionError("subscribe", f"{text[1:]}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise OptionError("subscribe", f"{text[1:]}: is not UTF-8") from None
+
+
+def _check_url(url: str) -> None:
+    if not isinstance(url, str) or not url:
+        raise OptionError("url", "no feed was named; write for example --url wss://host/path")
+    if re.search(r"[\x00-\x20\x7f]", url):
+        raise OptionError(
+            "url", f"{url!r} holds a space or a control character; write %20 for a space"
+        )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        host = (parts.hostname or "").encode("idna").decode("ascii")
+    except ValueError as error:  # UnicodeError is one
+        raise OptionError("url", f"{url!r} is malformed: {error}") from None
+    if parts.scheme == "demo":
+        return  # fastingest.demo reads what follows, and says what is wrong with it
+    if parts.scheme not in ("ws", "wss"):
+        raise OptionError("url", f"{url!r} must begin with ws://, wss:// or demo://")
+    if not host or port == 0:
+        raise OptionError(
+            "url", f"{url!r} names no host" if not host else f"{url!r}: port 0 is no port"
+        )
+    if parts.fragment:
+        raise OptionError("url", f"{url!r} has a fragment (#…), which WebSocket URLs may not have")
+    if parts.username is not None or parts.password is not None:
+        raise OptionError(
+            "url",
+            "user names in the URL are not sent; use --header 'Authorization: Basic …' instead",
+        )
+
+
+def _check_proxy(proxy: str) -> None:
+    try:
+        parts = urlsplit(proxy)
+        usable = parts.scheme in ("http", "https", "socks4", "socks5") and bool(parts.hostname)
+        parts.port  # noqa: B018 - raises where it is no number
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"\s", proxy):
+        raise OptionError(
+            "proxy", f"{proxy!r} must be http://, https://, socks4:// or socks5:// and a host"
+        )

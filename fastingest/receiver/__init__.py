@@ -1,0 +1,1 @@
+"""The receiver process: frames → rows → batches, and whatever keeps the feed connected."""

@@ -1,0 +1,101 @@
+"""One end of a ``multiprocessing.Pipe``, driven by the event loop.
+
+``Connection.send`` blocks when the other side does not read, and a receiver that blocks does not
+read its sockets. So the connection's descriptor goes under a transport of the loop, and this module
+speaks the other end's language: a message is its length as a 4-byte big-endian integer, then its
+bytes; from 2 GiB up -1 and an 8-byte length stand in for the length (CPython,
+``Lib/multiprocessing/connection.py``, ``Connection._send_bytes``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import cast
+
+__all__ = ["Channel"]
+
+_SHORT = struct.Struct("!i")
+_LONG = struct.Struct("!iQ")
+
+
+class Channel(asyncio.Protocol):
+    """Whole messages, both ways, without ever blocking.
+
+    What is sent and not yet taken stays in the transport by reference; the caller bounds it.
+    """
+
+    def __init__(self, on_message: Callable[[bytes], None], on_closed: Callable[[], None]) -> None:
+        self._on_message = on_message
+        self._on_closed = on_closed
+        self._transport: asyncio.Transport | None = None
+        self._received = bytearray()
+        self._closed = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def open(
+        cls,
+        connection: Connection,
+        on_message: Callable[[bytes], None],
+        on_closed: Callable[[], None],
+    ) -> Channel:
+        """Take over ``connection``, which is closed for any other use.
+
+        :param on_message: called with every message that arrives.
+        :param on_closed: called once, when the other end is gone or :meth:`close` was called.
+        """
+        end = socket.socket(fileno=os.dup(connection.fileno()))
+        connection.close()
+        end.setblocking(False)
+        loop = asyncio.get_running_loop()
+        _, channel = await loop.create_unix_connection(lambda: cls(on_message, on_closed), sock=end)
+        return channel
+
+    def send(self, message: bytes) -> None:
+        """Send one message; nothing happens when the other end is gone."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        size = len(message)
+        header = _SHORT.pack(size) if size <= 0x7FFFFFFF else _LONG.pack(-1, size)
+        transport.writelines((header, message))
+
+    async def close(self) -> None:
+        """Hand over what was sent, then close."""
+        if self._transport is not None:
+            self._transport.close()
+            await self._closed
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """For the loop."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """For the loop."""
+        self._transport = None
+        if not self._closed.done():
+            self._closed.set_result(None)
+        self._on_closed()
+
+    def data_received(self, data: bytes) -> None:
+        """For the loop: take the whole messages out of what has arrived."""
+        received = self._received
+        received += data
+        start = 0
+        while len(received) - start >= _SHORT.size:
+            (size,) = _SHORT.unpack_from(received, start)
+            body = start + _SHORT.size
+            if size < 0:
+                if len(received) - start < _LONG.size:
+                    break
+                (_, size) = _LONG.unpack_from(received, start)
+                body = start + _LONG.size
+            if len(received) - body < size:
+                break
+            start = body + size
+            self._on_message(bytes(received[body:start]))
+        del received[:start]

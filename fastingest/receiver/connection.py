@@ -1,0 +1,352 @@
+"""One feed's connection: connect, subscribe, watch, and connect again.
+
+Theory of operation. :meth:`Connection.run` is one loop: open a connection, stay with it until it is
+lost, wait, and again, until :meth:`Connection.stop`. Everything that can go wrong is turned by
+:func:`diagnose` into a :class:`Trouble`: one line for people, whether waiting can mend it, and how
+long the server asked us to wait. Only before the first connection of a run does a *hopeless*
+trouble end it (``FeedRefused``): a feed that has worked will work again, whatever it says in
+between.
+
+A time without a connection is a *gap*; it starts with the last message, because that is when the
+feed went silent, and ends with the next connection. It is counted and logged when it ends.
+
+A connection that is dead without saying so (half-open) is found by two clocks. Nothing at all for
+``ping_interval``: a ping is sent, and if nothing at all comes for as long again, the connection is
+given up. No message for ``idle_timeout``: given up as well, even though pings are answered. Both
+stand still while the socket is not being read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email.utils
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import picows
+import uvloop
+
+from fastingest.counters import Counters, Slot, State
+from fastingest.errors import FeedRefused
+from fastingest.options import Options, format_duration, parse_header, read_subscription
+from fastingest.receiver.backoff import delays
+from fastingest.receiver.listener import Listener
+
+__all__ = ["Connection", "ReceiverLoop", "Trouble", "diagnose"]
+
+HEALTHY = 60.0
+"""Seconds after which a connection counts as success, and the waits start over."""
+
+_CONNECT_TIMEOUT = 10.0  # seconds for name look-up, TCP, TLS and the opening handshake together
+_CLOSE_TIMEOUT = 0.3  # seconds that the server gets to answer our close frame
+_READ_SIZE = 128 * 1024  # see ReceiverLoop
+_READ_BUFFER = 2 * _READ_SIZE
+
+# The answers to an opening request that waiting does not change.
+_HOPELESS_STATUS = {401, 403, 404, 410}
+
+# picows logs what it also raises; one line for each trouble is enough.
+_silent = logging.Logger("picows", logging.CRITICAL + 1)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why there is no connection (any more).
+
+    :param reason: one line for people.
+    :param hopeless: whether waiting cannot change it.
+    :param retry_after: seconds that the server asked to wait, if it did.
+    """
+
+    reason: str
+    hopeless: bool = False
+    retry_after: float = 0.0
+
+
+def diagnose(error: BaseException) -> Trouble:  # noqa: PLR0911 - one return for each kind of error
+    """What an exception from connecting, or from a lost connection, means.
+
+    This is the one place that decides what is worth another try.
+    """
+    match error:
+        case picows.WSHandshakeError(response=response) if response is not None:
+            status = int(response.status)
+            if status == 101:
+                return Trouble(f"the opening handshake failed: {error}")
+            return Trouble(
+                f"the server answered {status} {response.status.phrase}",
+                hopeless=status in _HOPELESS_STATUS,
+                retry_after=_retry_after(response.headers.get("Retry-After")),
+            )
+        case picows.WSProtocolError():
+            return Trouble(f"closed with code {error.code.value}: {error}")
+        case picows.WSError():
+            return Trouble(f"the opening handshake failed: {error}")
+        case ssl.SSLCertVerificationError():
+            return Trouble(
+                f"its certificate is not trusted: {error.verify_message}; "
+                "--ca-file names other authorities",
+                hopeless=True,
+            )
+        case ssl.SSLError():
+            return Trouble(f"TLS failed: {error.reason or error}")
+        case TimeoutError():
+            return Trouble(f"no connection within {format_duration(_CONNECT_TIMEOUT)}")
+        case socket.gaierror():
+            return Trouble(f"the host name has no address: {error.strerror}")
+        case OSError():
+            return Trouble(error.strerror or str(error) or type(error).__name__)
+    return Trouble(f"{type(error).__name__}: {error}")
+
+
+def _retry_after(value: str | None) -> float:
+    """Seconds in a ``Retry-After`` header, a number or a date (RFC 9110, section 10.2.3)."""
+    if not value:
+        return 0.0
+    try:
+        if value.strip().isdecimal():
+            return float(value)
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+class _BoundedReads(asyncio.BufferedProtocol):
+    """A picows protocol that is offered :data:`_READ_SIZE` bytes at a time.
+
+    picows doubles its read buffer whenever a read fills it, so a burst makes it as large as the
+    kernel's, and one read brings a hundred thousand messages: 138 MiB against 32 at the peak, none
+    of it in any cache. 128 KiB a read keeps a read's messages in the second-level cache.
+    """
+
+    def __init__(self, protocol: Any) -> None:
+        self._get_buffer = protocol.get_buffer
+        for name in (
+            "buffer_updated",
+            "connection_lost",
+            "connection_made",
+            "eof_received",
+            "pause_writing",
+            "resume_writing",
+        ):
+            setattr(self, name, getattr(protocol, name))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        buffer: memoryview = self._get_buffer(sizehint)
+        return buffer[:_READ_SIZE]
+
+
+class ReceiverLoop(uvloop.Loop):
+    """uvloop, with the reads of WebSocket connections bounded."""
+
+    async def create_connection(  # type: ignore[override]  # any arguments: they are passed on
+        self, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any
+    ) -> tuple[asyncio.Transport, Any]:
+        """As ``asyncio.loop.create_connection``."""
+        protocol = protocol_factory()
+        inside = _BoundedReads(protocol) if hasattr(protocol, "get_buffer") else protocol
+        transport, _ = await super().create_connection(lambda: inside, *args, **kwargs)
+        return cast(asyncio.Transport, transport), protocol
+
+
+class Connection:
+    """Keeps one feed connected.
+
+    :param url: where to.
+    :param options: how.
+    :param listener: takes the frames.
+    :param counters: the feed's.
+    :param report: takes events for the log: level, what happened, and facts by name.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        options: Options,
+        listener: Listener,
+        counters: Counters,
+        report: Callable[..., None],
+    ) -> None:
+        self._url = url
+        self._options = options
+        self._listener = listener
+        self._counters = counters
+        self._report = report
+        self._headers = [parse_header(line) for line in options.header]
+        self._subscriptions = [read_subscription(text) for text in options.subscribe]
+        self._tls = ssl.create_default_context(cafile=options.ca_file)
+        self._transport: picows.WSTransport | None = None
+        self._stopping = asyncio.Event()
+        self._paused = False
+        self._given_up: Trouble | None = None  # why this side ended the connection
+
+    async def run(self) -> None:
+        """Stay connected until :meth:`stop`.
+
+        :raises FeedRefused: the feed cannot be had, and waiting will not change that.
+        """
+        waits = delays(self._options.reconnect_initial, self._options.reconnect_max)
+        lost_at: int | None = None  # when the gap began, in nanoseconds since the epoch
+        lost_why = ""
+        while not self._stopping.is_set():
+            self._state(State.CONNECTING)
+            opened = time.monotonic()
+            try:
+                transport = await self._open()
+            except Exception as error:
+                trouble = diagnose(error)
+                if trouble.hopeless and not self._counters[Slot.CONNECTIONS]:
+                    raise FeedRefused(self._url, trouble.reason) from error
+            else:
+                opened = time.monotonic()
+                self._counters.add(Slot.CONNECTIONS)
+                self._report("info", "connected", url=self._url)
+                if lost_at is not None:
+                    self._end_gap(lost_at, lost_why)
+                    lost_at = None
+                trouble = await self._stay(transport)
+                if self._stopping.is_set():
+                    break
+                lost_at, lost_why = self._listener.last_message or time.time_ns(), trouble.reason
+                if time.monotonic() - opened >= HEALTHY:
+                    waits = delays(self._options.reconnect_initial, self._options.reconnect_max)
+            if self._stopping.is_set():
+                break
+            wait = max(next(waits), trouble.retry_after)
+            self._state(State.WAITING)
+            self._report(
+                "warning", "no connection", reason=trouble.reason, retry_in=format_duration(wait)
+            )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait)
+        if lost_at is not None:
+            self._end_gap(lost_at, lost_why)
+        self._state(State.CLOSED)
+
+    def stop(self) -> None:
+        """Take nothing more, hand on everything received, and close with code 1000."""
+        self._listener.stop()
+        self._stopping.set()
+        if self._transport is not None:
+            self.resume()
+            self._transport.send_close(picows.WSCloseCode.OK)
+
+    def pause(self) -> None:
+        """Do not read the socket until :meth:`resume`: the kernel, then the server, must wait."""
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._counters.add(Slot.PAUSES)
+            self._state(State.PAUSED)
+            self._transport.underlying_transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._state(State.CONNECTED)
+            self._transport.underlying_transport.resume_reading()
+
+    def _state(self, state: State) -> None:
+        self._counters[Slot.STATE] = state
+
+    async def _open(self) -> picows.WSTransport:
+        async with asyncio.timeout(_CONNECT_TIMEOUT):
+            transport, _ = await picows.ws_connect(
+                lambda: self._listener,
+                self._url,
+                ssl_context=self._tls,
+                websocket_handshake_timeout=None,
+                logger_name=_silent,
+                enable_auto_ping=False,
+                enable_auto_pong=False,
+                max_frame_size=self._options.max_message_size,
+                extra_headers=self._headers,
+                proxy=self._options.proxy,
+                read_buffer_init_size=_READ_BUFFER,
+                use_aiofastnet=False,
+            )
+        if transport.response is None:  # picows takes an end of file for the end of the handshake
+            raise picows.WSError("the server closed the connection")
+        return transport
+
+    async def _stay(self, transport: picows.WSTransport) -> Trouble:
+        """Subscribe, and stay until the connection is over; the trouble says why it is."""
+        self._transport, self._paused, self._given_up = transport, False, None
+        self._state(State.CONNECTED)
+        for text in self._subscriptions:
+            transport.send(picows.WSMsgType.TEXT, text)
+        watch = asyncio.create_task(self._watch(transport))
+        over = asyncio.ensure_future(transport.wait_disconnected())
+        stop = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((over, stop), return_when=asyncio.FIRST_COMPLETED)
+            if not over.done():
+                await asyncio.wait((over,), timeout=_CLOSE_TIMEOUT)
+                transport.disconnect(graceful=False)
+            await over
+        except Exception as error:
+            # Only a fault in the listener itself arrives here as anything but picows' own errors.
+            if not isinstance(error, (picows.WSError, OSError)):
+                raise
+            return diagnose(error)
+        finally:
+            self._transport = None
+            watch.cancel()
+            stop.cancel()
+        return self._given_up or self._why_closed(transport)
+
+    def _why_closed(self, transport: picows.WSTransport) -> Trouble:
+        handshake = transport.close_handshake
+        if handshake is None or handshake.recv is None:
+            return Trouble("the server broke the connection off without a close frame")
+        code, reason = handshake.recv.code, handshake.recv.reason
+        said = "no code" if code is picows.WSCloseCode.NO_INFO else f"code {code.value}"
+        return Trouble(f"the server closed with {said}{': ' if reason else ''}{reason or ''}")
+
+    async def _watch(self, transport: picows.WSTransport) -> None:
+        """Give the connection up when it is dead without saying so."""
+        ping, idle = self._options.ping_interval, self._options.idle_timeout
+        limits = [limit for limit in (ping, idle) if limit is not None]
+        if not limits:
+            return
+        tick = min(1.0, min(limits) / 4)
+        quiet = silent = 0.0  # seconds without anything at all, and without a message
+        pinged = False
+        reads, messages = self._listener.reads, self._counters[Slot.MESSAGES]
+        while True:
+            await asyncio.sleep(tick)
+            if self._paused or self._listener.reads != reads:
+                quiet, pinged = 0.0, False
+            else:
+                quiet += tick
+            if self._paused or self._counters[Slot.MESSAGES] != messages:
+                silent = 0.0
+            else:
+                silent += tick
+            reads, messages = self._listener.reads, self._counters[Slot.MESSAGES]
+            if idle is not None and silent >= idle:
+                self._give_up(transport, f"no message for {format_duration(idle)}")
+                return
+            if ping is not None and quiet >= ping:
+                if pinged:
+                    self._give_up(transport, f"no answer to a ping for {format_duration(ping)}")
+                    return
+                transport.send_ping()
+                quiet, pinged = 0.0, True
+
+    def _give_up(self, transport: picows.WSTransport, reason: str) -> None:
+        self._given_up = Trouble(reason)
+        transport.send_close(picows.WSCloseCode.GOING_AWAY)
+        transport.disconnect(graceful=False)  # a dead peer acknowledges nothing
+
+    def _end_gap(self, start: int, reason: str) -> None:
+        length = max(0, time.time_ns() - start)
+        self._counters.add(Slot.GAPS)
+        self._counters.add(Slot.GAP_NS, length)
+        self._report("warning", "gap", start_ns=start, length=length / 1e9, reason=reason)

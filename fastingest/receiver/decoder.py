@@ -1,0 +1,227 @@
+"""Messages → rows and rejects. No I/O: bytes in, columns out.
+
+Most feeds send one record a message, message after message, so that is tried first, for a whole run
+of messages at once: ``list(map(decode, messages))`` calls msgspec from C, message by message. It
+costs the same as joining the messages into one array for a single call (245 ns a row against 250,
+CPython 3.11), and needs no proof that each of them is one whole value: two broken halves can never
+become a row. If any message is something else, the run is gone through again one by one. That is
+the only definition of what a message means; the first way merely gets there sooner.
+
+A message that is no row becomes a :class:`~fastingest.batch.Reject` with msgspec's reason. An array
+gives up only its bad elements. A map is taken whole or not at all: half of a subscription reply
+such as ``{"result": null, "id": 1}`` must not become the row ``id,1``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from fastingest.batch import Batch, Reject
+from fastingest.schema import Schema
+
+__all__ = ["Decoder"]
+
+_decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+# What msgspec raises on bytes that are not what they should be. A UnicodeDecodeError is a
+# ValueError, and so is every error of msgspec's own; deep nesting is a RecursionError.
+_Unfit = (ValueError, RecursionError)
+
+
+def _reason(error: Exception) -> str:
+    """``error`` as a reason for a person, in one line."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8: byte {error.start}"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    text = str(error)
+    for theirs, ours in (
+        ("JSON is malformed: ", "not JSON: "),
+        ("Input data was truncated", "not JSON: it ends too early"),
+    ):
+        text = text.replace(theirs, ours)
+    return text
+
+
+class Decoder:
+    """Decodes messages into the batch that is being filled.
+
+    :param schema: what a row is.
+    :param feed: the index of the feed that the messages come from.
+    """
+
+    def __init__(self, schema: Schema, feed: int = 0) -> None:
+        self._schema = schema
+        self._names = frozenset(schema.names)
+        self._feed = feed
+        self._maps = False  # whether the last object that took a second look was a map
+        self._columns: tuple[list[Any], ...] = tuple([] for _ in schema.columns)
+        self._stamps: list[tuple[int, int]] = []
+        self._rejects: list[Reject] = []
+        self.reject_bytes = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows the batch holds."""
+        return len(self._columns[0])
+
+    @property
+    def rejects(self) -> int:
+        """How many rejects the batch holds."""
+        return len(self._rejects)
+
+    def decode(
+        self, messages: list[bytes], stamps: list[tuple[int, int]], limit: int | None = None
+    ) -> None:
+        """Add what ``messages`` say to the batch.
+
+        :param messages: whole messages, in the order received.
+        :param stamps: pairs (end, time): the messages before ``end``, and not before the pair
+        before
+            it, came at ``time``, in nanoseconds since the epoch. The last ``end`` is their number.
+        :param limit: stop as soon as the batch holds this many rows. None: no limit.
+        """
+        base = self.rows
+        if limit is None or base + len(messages) <= limit:
+            rows = self._all_records(messages)
+            if rows is not None:
+                for column, more in zip(self._columns, self._schema.to_columns(rows), strict=True):
+                    column.extend(more)
+                self._stamps += [(base + end, time) for end, time in stamps]
+                return
+        start = 0
+        for end, time in stamps:
+            for raw in messages[start:end]:
+                self._message(raw, time)
+                if limit is not None and self.rows >= limit:
+                    self._cut(limit)
+                    return
+            start = end
+
+    def take(self, size: int | None = None) -> Batch:
+        """Remove the first ``size`` rows (None: all), and all rejects, as a batch of their own."""
+        columns, stamps, rejects = self._columns, self._stamps, self._rejects
+        self._columns, self._stamps = tuple([] for _ in columns), []
+        self._rejects, self.reject_bytes = [], 0
+        if size is not None and size < len(columns[0]):
+            self._columns = tuple(column[size:] for column in columns)
+            self._stamps = [(end - size, time) for end, time in stamps if end > size]
+            columns = tuple(column[:size] for column in columns)
+            stamps = [(min(end, size), time) for end, time in stamps if end <= size]
+            if not stamps or stamps[-1][0] < size:
+                stamps.append((size, self._stamps[0][1]))
+        return Batch(columns, stamps, rejects, feed=self._feed)
+
+    def _all_records(self, messages: list[bytes]) -> list[Any] | None:
+        """The rows, if every message is one valid record; else None."""
+        try:
+            rows = list(map(self._schema.decode_row, messages))
+            # msgspec passes over what stands in unknown members without looking at its encoding.
+            together = b"".join(messages)
+            if not together.isascii():
+                for message in messages:
+                    message.decode()
+        except _Unfit:
+            return None
+        return rows
+
+    def _message(self, raw: bytes, time: int) -> None:
+        try:
+            raw.decode()
+            if raw.lstrip(b" \t\r\n")[:1] == b"[":
+                self._array(raw, time)
+            else:
+                self._object(raw, time)
+        except _Unfit as error:
+            self._reject(raw, time, error)
+
+    def _array(self, raw: bytes, time: int) -> None:
+        elements = [bytes(element) for element in _decode_elements(raw)]
+        if not elements:
+            raise ValueError("an empty array holds no row")
+        rows = self._all_records(elements)
+        if rows is not None:
+            self._add(self._schema.to_columns(rows), time)
+            return
+        for element in elements:
+            try:
+                self._add(self._schema.to_columns([self._record(element)]), time)
+            except _Unfit as error:
+                self._reject(element, time, error)
+
+    def _object(self, raw: bytes, time: int) -> None:
+        """A record or a map: whichever was seen last is tried first, with the same outcome."""
+        if self._maps and self._map(raw, time):
+            return
+        try:
+            columns = self._schema.to_columns([self._record(raw)])
+        except _Unfit:
+            self._maps = self._map(raw, time)
+            if not self._maps:
+                raise
+        else:
+            self._maps = False
+            self._add(columns, time)
+
+    def _record(self, raw: bytes) -> Any:
+        """The row that ``raw`` is.
+
+        :raises ValueError, RecursionError: it is none.
+        """
+        try:
+            return self._schema.decode_row(raw)
+        except msgspec.ValidationError as error:
+            try:
+                row = self._schema.decode_wide(raw)
+            except _Unfit:
+                raise error from None
+        # An integer past 64 bits, which neither msgpack nor a polars column of integers can hold.
+        for name in row.__struct_fields__:
+            if isinstance(getattr(row, name), int):
+                setattr(row, name, str(getattr(row, name)))
+        return row
+
+    def _map(self, raw: bytes, time: int) -> bool:
+        """Add ``raw``'s rows if it is a map; say whether it is.
+
+        :raises ValueError: it has no member of a record, so it can only be a map, and it is a bad
+        one.
+        """
+        try:
+            pairs = self._schema.decode_map(raw)
+        except _Unfit as error:
+            members = _decode_members(raw)
+            if members and self._names.isdisjoint(members):
+                key, value = self._schema.map_key, self._schema.map_value
+                raise ValueError(
+                    f"no record (none of {', '.join(self._schema.names)}), "
+                    f"and no map of {key} to {value}: {_reason(error)}"
+                ) from None
+            return False
+        if not pairs:
+            raise ValueError("an empty object holds no row")
+        if not self._names.isdisjoint(pairs):
+            return False
+        self._add(self._schema.map_columns(pairs), time)
+        return True
+
+    def _add(self, columns: tuple[list[Any], ...], time: int) -> None:
+        for column, more in zip(self._columns, columns, strict=True):
+            column.extend(more)
+        if self._stamps and self._stamps[-1][1] == time:
+            self._stamps.pop()
+        self._stamps.append((self.rows, time))
+
+    def _cut(self, size: int) -> None:
+        for column in self._columns:
+            del column[size:]
+        while len(self._stamps) > 1 and self._stamps[-2][0] >= size:
+            self._stamps.pop()
+        self._stamps[-1] = (size, self._stamps[-1][1])
+
+    def _reject(self, raw: bytes, time: int, error: Exception) -> None:
+        self._rejects.append(Reject(time, _reason(error), raw))
+        self.reject_bytes += len(raw)

@@ -1,0 +1,278 @@
+"""A run's numbers for people and for programs: pure, from a :class:`~fastingest.Summary`.
+
+:class:`View` is what a terminal shows while the run goes on, :func:`progress_facts` what the log
+says elsewhere; :func:`summary_text` and :func:`summary_json` are the end.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fastingest.counters import State
+from fastingest.log import escape
+from fastingest.options import Options, format_size
+from fastingest.summary import Summary
+from fastingest.writer.csv_file import beside
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+    from rich.segment import Segment
+
+__all__ = [
+    "View",
+    "brief",
+    "progress_facts",
+    "progress_share",
+    "span",
+    "sparkline",
+    "summary_json",
+    "summary_text",
+]
+
+_BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
+_WIDEST = 80  # a minute of sparkline and its label; a bar gets no better by being longer
+_LABEL = 10
+
+_STATES = {
+    State.STARTING: ("starting", "yellow"),
+    State.CONNECTING: ("connecting", "yellow"),
+    State.CONNECTED: ("connected", "green"),
+    State.WAITING: ("no connection, will retry", "red"),
+    State.PAUSED: ("paused, the writer is behind", "yellow"),
+    State.CLOSED: ("closed", "dim"),
+}
+
+
+# Numbers
+
+
+def sparkline(rates: Sequence[float], width: int, ascii_only: bool = False) -> str:
+    """The latest ``width`` rates as bars: the highest is full, the lowest bar means none."""
+    rates = rates[-width:] if width > 0 else ()
+    bars = _ASCII_BARS if ascii_only else _BARS
+    most = max(rates, default=0.0)
+    if most <= 0:
+        return bars[0] * len(rates)
+    return "".join(bars[math.ceil(max(0.0, rate) / most * (len(bars) - 1))] for rate in rates)
+
+
+def brief(seconds: float) -> str:
+    """A short duration with three digits: ``340us``, ``2.13ms``, ``1.2s``; ``-`` for nan."""
+    if math.isnan(seconds):
+        return "-"
+    if seconds >= 60:
+        return span(seconds)
+    for length, unit in ((1.0, "s"), (1e-3, "ms")):
+        if float(f"{seconds:.3g}") >= length:
+            return f"{seconds / length:.3g}{unit}"
+    return f"{seconds * 1e6:.0f}us"
+
+
+def span(seconds: float) -> str:
+    """A long duration: ``12.3s``, ``1m 05s``, ``2h 03m 04s``, ``3d 04h 05m``."""
+    if seconds < 59.95:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d {hours:02}h {minutes:02}m"
+    return f"{hours}h {minutes:02}m {rest:02}s" if hours else f"{minutes}m {rest:02}s"
+
+
+def progress_share(summary: Summary, options: Options) -> float | None:
+    """How much of the run is over, from 0 to 1, by the end that is nearer; None without an end."""
+    shares = []
+    if options.max_rows is not None:
+        shares.append(summary.ledger.written / options.max_rows)
+    if options.duration is not None:
+        shares.append(summary.seconds / options.duration)
+    return min(1.0, max(shares)) if shares else None
+
+
+def progress_facts(summary: Summary) -> dict[str, Any]:
+    """The facts of the log's ``progress`` record; the rate is the last ten seconds' mean."""
+    recent = summary.rates[-10:]
+    facts: dict[str, Any] = {
+        "rows": summary.ledger.written,
+        "rate": sum(recent) / len(recent) if recent else 0.0,
+        "rejected": summary.ledger.quarantined,
+        "queue": summary.outbox_bytes,
+        "p99": summary.latency[1],
+        "file": summary.file_size,
+        "state": summary.state.name.lower(),
+    }
+    if summary.ledger.dropped:
+        facts["dropped"] = summary.ledger.dropped
+    return facts
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _gaps(summary: Summary) -> str:
+    length = f", {span(summary.gap_seconds)} in all" if summary.gaps else ""
+    return _count(summary.gaps, "gap") + length
+
+
+# The terminal
+
+
+class View:
+    """A rich renderable of 7 lines, or 8 where the run has an end; a line is cut, not wrapped."""
+
+    def __init__(self, summary: Summary, options: Options) -> None:
+        self._summary = summary
+        self._options = options
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        from rich.cells import cell_len, set_cell_size
+        from rich.segment import Segment
+
+        # The two columns left over keep a ^C that the terminal echoes on the last line.
+        width = min(options.max_width - 2, _WIDEST)
+        # Segments and not Text, which takes four times as long: this is most of what a view costs.
+        for parts in self.lines(width, options.ascii_only):
+            room = width
+            for text, style in parts:
+                length = cell_len(text)
+                if length <= room:
+                    yield Segment(text, console.get_style(style))
+                elif room:
+                    cut = "~" if options.ascii_only else "…"
+                    yield Segment(set_cell_size(text, room - 1) + cut, console.get_style(style))
+                room -= min(length, room)
+            yield Segment.line()
+
+    def lines(self, width: int, ascii_only: bool = False) -> Iterator[list[tuple[str, str]]]:
+        """What it shows: each line as pieces of text with their styles."""
+        now = self._summary
+        state, colour = _STATES[now.state]
+        # Whole seconds, so that an idle feed's view changes, and is drawn, once a second.
+        elapsed = span(now.seconds) if now.seconds >= 60 else f"{now.seconds:.0f}s"
+        yield [
+            ("* " if ascii_only else "● ", colour),
+            (f"{state}  ", f"bold {colour}"),
+            (f"{elapsed}  ", ""),
+            (escape(now.feed), "dim"),
+        ]
+        rows = [_label("rows"), (f"{now.ledger.written:,}", "bold"), (" written", "")]
+        rows.append((f"  {now.ledger.quarantined:,} rejected", _alarm(now.ledger.quarantined)))
+        if now.ledger.dropped:
+            rows.append((f"  {now.ledger.dropped:,} dropped", "bold red"))
+        yield rows
+        rate = f"{now.rates[-1] if now.rates else 0:,.0f}/s "
+        bars = sparkline(now.rates, width - _LABEL - len(rate), ascii_only)
+        yield [_label("rate"), (rate, "bold"), (bars, "cyan")]
+        queue = [(f"{format_size(now.outbox_bytes)}  peak {format_size(now.outbox_peak)}", "")]
+        if now.pauses:
+            queue.append((f"  {_count(now.pauses, 'pause')}", "yellow"))
+        yield [_label("queue"), *queue]
+        p50, p99, _ = map(brief, now.latency)
+        yield [_label("latency"), (f"p50 {p50}  p99 {p99}", "")]
+        yield [_label("file"), (f"{format_size(now.file_size)}  {escape(str(now.out))}", "")]
+        links = f"{_count(now.connections, 'connection')}  "
+        yield [_label("feed"), (links, ""), (_gaps(now), _alarm(now.gaps))]
+        share = progress_share(now, self._options)
+        if share is not None:
+            yield self._bar(share, width, ascii_only)
+
+    def _bar(self, share: float, width: int, ascii_only: bool) -> list[tuple[str, str]]:
+        left = f", {span(self._summary.seconds * (1 / share - 1))} left" if share else ""
+        text = f" {math.floor(share * 100)}%{left}"
+        room = max(0, width - len(text))
+        full = int(share * room)
+        done, rest = ("#", "-") if ascii_only else ("━", "─")
+        return [(done * full, "green"), (rest * (room - full), "dim"), (text, "")]
+
+
+def _label(text: str) -> tuple[str, str]:
+    return (text.ljust(_LABEL), "dim")
+
+
+def _alarm(count: int) -> str:
+    return "yellow" if count else ""
+
+
+# The end
+
+
+def summary_text(summary: Summary) -> str:
+    """The run's result, in lines."""
+    ledger = summary.ledger
+    counts = {
+        "received": (ledger.received, ""),
+        "written": (ledger.written, ""),
+        "quarantined": (ledger.quarantined, _rejects(summary)),
+        "ignored": (ledger.ignored, ""),
+        "dropped": (ledger.dropped, ""),
+        "in flight": (ledger.in_flight, "received and not written" if ledger.in_flight else ""),
+    }
+    width = max(len(f"{number:,}") for number, _ in counts.values())
+    p50, p99, most = map(brief, summary.latency)
+    latency = f"p50 {p50}, p99 {p99}, max {most}" if ledger.written else "no rows"
+    lines = [
+        f"{escape(summary.feed)}",
+        *(
+            f"  {name:13}{number:>{width},}{'  ' if note else ''}{note}"
+            for name, (number, note) in counts.items()
+        ),
+        f"  {'rows/s':13}{summary.mean_rate:,.0f} mean, {summary.best_rate:,.0f} best second",
+        f"  {'latency':13}{latency} (from receipt to file)",
+        f"  {'connections':13}{summary.connections:,}, {_gaps(summary)}",
+        f"  {'file':13}{escape(str(summary.out))}, {format_size(summary.file_size)}",
+        f"  {'run length':13}{span(summary.seconds)}",
+    ]
+    return "\n".join(lines)
+
+
+def summary_json(summary: Summary) -> str:
+    """The run's result as one JSON object on one line.
+
+    - ``feed``, ``out``: the URL and the path, as given; ``seconds``: the run's length.
+    - ``received``, ``written``, ``quarantined``, ``ignored``, ``dropped``, ``in_flight``: the
+      ledger.
+    - ``mean_rate``, ``best_rate``: rows written a second, over the run and in its best second.
+    - ``latency_p50``, ``latency_p99``, ``latency_max``: seconds from receipt to file; null without
+      rows.
+    - ``connections``, ``gaps``, ``gap_seconds``: connections opened; times without one, and their
+      length.
+    - ``pauses``, ``queue_peak``: times the feed was left unread; bytes that waited for the writer.
+    - ``file_size``: bytes; ``rejects``: the quarantine file, null where nothing went there.
+    """
+    ledger = summary.ledger
+    latency = [None if math.isnan(seconds) else round(seconds, 6) for seconds in summary.latency]
+    return json.dumps(
+        {
+            "feed": summary.feed,
+            "out": str(summary.out),
+            "seconds": round(summary.seconds, 3),
+            "received": ledger.received,
+            "written": ledger.written,
+            "quarantined": ledger.quarantined,
+            "ignored": ledger.ignored,
+            "dropped": ledger.dropped,
+            "in_flight": ledger.in_flight,
+            "mean_rate": round(summary.mean_rate, 1),
+            "best_rate": round(summary.best_rate, 1),
+            **dict(zip(("latency_p50", "latency_p99", "latency_max"), latency, strict=True)),
+            "connections": summary.connections,
+            "gaps": summary.gaps,
+            "gap_seconds": round(summary.gap_seconds, 3),
+            "pauses": summary.pauses,
+            "queue_peak": summary.outbox_peak,
+            "file_size": summary.file_size,
+            "rejects": _rejects(summary) or None,
+        }
+    )
+
+
+def _rejects(summary: Summary) -> str:
+    """The name of the file that has the rejects; empty where there were none."""
+    if not summary.ledger.quarantined:
+        return ""
+    return str(beside(summary.out, ".rejected.jsonl"))

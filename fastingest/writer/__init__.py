@@ -1,0 +1,1 @@
+"""The writer process: batches → frames → the CSV file."""

@@ -1,0 +1,210 @@
+"""The output file: lock it, look at what is there, append whole rows.
+
+One run writes a file. The lock is ``flock`` on ``<out>.lock``, whose text says who holds it; it
+holds for as long as any process of the run has it open, so a writer that outlives its supervisor
+still keeps the next run out, and a machine that crashed leaves no lock behind, whatever the file
+says.
+
+A file that ends inside a row was torn by a crash. Where it ends is told by RFC 4180: a line break
+inside quotes belongs to a cell, so the end of the last whole row is the last line feed with an even
+number of quotes before it. The piece after it is handed to the caller for the quarantine, then cut
+off.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import io
+import os
+import stat
+from multiprocessing import reduction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastingest.errors import HeaderMismatch, OutputLocked, OutputRefused, WriteFailed
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["CsvFile", "OutputLock", "beside", "check_output", "end_of_rows"]
+
+_CHUNK = 1024 * 1024
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """``stock_data.csv`` and ``.lock`` → ``stock_data.csv.lock``."""
+    return path.with_name(path.name + suffix)
+
+
+class OutputLock:
+    """Keeps other runs from writing ``path``, until every process that holds it has let go or died.
+
+    It may be passed to a child process as an argument, which then holds it as well.
+
+    :raises OutputLocked: another run has it.
+    :raises OutputRefused: there is no place for the lock.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._name = beside(path, ".lock")
+        self._descriptor = -1
+        while self._descriptor < 0:
+            try:
+                self._take(os.open(self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
+            except OSError as error:
+                raise _refused(path, error) from None
+
+    def _take(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _is_still(descriptor, self._name):
+                os.close(descriptor)  # the run before removed it between our open and our lock
+                return
+            os.truncate(descriptor, 0)
+            os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        except BlockingIOError:
+            text = os.pread(descriptor, 32, 0).strip()
+            os.close(descriptor)
+            raise OutputLocked(self.path, int(text) if text.isdigit() else None) from None
+        except OSError:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let go, and leave no lock file behind."""
+        if _is_still(self._descriptor, self._name):
+            self._name.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received_lock, (self.path, reduction.DupFd(self._descriptor))
+
+
+def _received_lock(path: Path, descriptor: Any) -> OutputLock:
+    """The lock, on the child's side of a spawn."""
+    lock = OutputLock.__new__(OutputLock)
+    lock.path, lock._name = path, beside(path, ".lock")
+    lock._descriptor = descriptor.detach()
+    return lock
+
+
+def _is_still(descriptor: int, name: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(name))
+    except FileNotFoundError:
+        return False
+
+
+def check_output(path: Path, header: str) -> None:
+    """Refuse a file that rows with ``header`` must not be appended to. Changes nothing.
+
+    :raises OutputRefused: the path is no file, or may not be written, or holds something else.
+    """
+    try:
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            what = "a directory" if path.is_dir() else "not a regular file"
+            raise OutputRefused(path, f"is {what}; name a file with --out")
+        if not path.parent.is_dir():
+            raise OutputRefused(path, f"its directory {path.parent} does not exist; make it first")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        if path.exists():
+            with path.open("rb") as file:
+                _check_header(path, file.read(len(header.encode()) + 4096), header)
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def _check_header(path: Path, start: bytes, header: str) -> None:
+    line = (header + "\n").encode()
+    if not start.startswith(line) and not line.startswith(start):
+        found = start.split(b"\n", 1)[0][:200].decode(errors="replace")
+        raise HeaderMismatch(path, found, header)
+
+
+def _refused(path: Path, error: OSError) -> OutputRefused:
+    return OutputRefused(path, f"cannot be written: {error.strerror}")
+
+
+def end_of_rows(file: io.RawIOBase | io.BufferedReader) -> int:
+    """Where the last whole row ends: the offset behind the last line feed outside quotes.
+
+    Reads the file from its start, since whether a line feed is inside quotes is told by all before
+    it.
+    """
+    file.seek(0)
+    offset = end = 0
+    quoted = False
+    while chunk := file.read(_CHUNK):
+        start = 0
+        for piece in chunk.split(b'"'):
+            if start:  # a quote stands before this piece
+                quoted = not quoted
+            found = -1 if quoted else piece.rfind(b"\n")
+            if found >= 0:
+                end = offset + start + found + 1
+            start += len(piece) + 1
+        offset += len(chunk)
+    return end
+
+
+class CsvFile:
+    """The file, open for appending, with the header in place.
+
+    :param path: where it is; it is made where there is none.
+    :param header: its first line, without the line feed.
+    :raises HeaderMismatch: it holds other columns.
+    :raises OutputRefused: it cannot be opened.
+
+    ``torn`` is the piece of a row that was cut off its end, empty where there was none.
+    """
+
+    def __init__(self, path: Path, header: str) -> None:
+        self.path = path
+        check_output(path, header)
+        try:
+            # Unbuffered: polars writes to the descriptor, and keeps its own buffer for that.
+            self._file = open(path, "ab+", buffering=0)  # noqa: SIM115 - closed by close()
+            self.torn = self._repair(header)
+            self.size = self._file.seek(0, os.SEEK_END)
+        except OSError as error:
+            raise _refused(path, error) from None
+
+    def _repair(self, header: str) -> bytes:
+        line = (header + "\n").encode()
+        size = self._file.seek(0, os.SEEK_END)
+        torn = b""
+        if size >= len(line):
+            end = end_of_rows(self._file)
+            if end < size:
+                self._file.seek(end)
+                torn = self._file.read()
+                self._file.truncate(end)
+        else:  # nothing, or a header that was cut short
+            self._file.truncate(0)
+            self._file.write(line)
+        return torn
+
+    def append(self, frame: pl.DataFrame) -> None:
+        """Append the frame's rows. Afterwards ``size`` is the file's size in bytes.
+
+        :raises WriteFailed: it could not be done; what was written of them is cut off again.
+        """
+        try:
+            frame.write_csv(self._file, include_header=False)
+        except (
+            Exception
+        ) as error:  # polars passes an error of the system on as one of several types
+            os.ftruncate(self._file.fileno(), self.size)
+            problem = (
+                error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            )
+            raise WriteFailed(self.path, f"rows could not be appended: {problem}") from error
+        self.size = os.fstat(self._file.fileno()).st_size
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

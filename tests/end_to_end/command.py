@@ -1,0 +1,187 @@
+"""A run of the real command, and what it says: for the tests that cross processes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+__all__ = ["ROOT", "Command", "is_running", "read_rows", "rejects_of", "wait_until"]
+
+ROOT = Path(__file__).parents[2]
+LIMIT = 30.0  # seconds that any wait may take
+
+
+def wait_until(condition: Callable[[], Any], what: str = "", timeout: float = LIMIT) -> Any:
+    """The first true value of ``condition``.
+
+    :raises TimeoutError: there was none within ``timeout`` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(what or condition)
+        time.sleep(0.005)  # between two looks; nothing is assumed to have happened by then
+    return value
+
+
+def read_rows(path: Path) -> list[list[str]]:
+    """The file's rows without the header; the file must end with a whole row."""
+    data = path.read_bytes()
+    assert data.endswith(b"\n")
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file, strict=True))
+    assert rows[0] == ["symbol", "price", "volume"]
+    assert {len(row) for row in rows} == {3}
+    return rows[1:]
+
+
+def rejects_of(path: Path) -> list[dict[str, Any]]:
+    """The quarantine of the output ``path``."""
+    quarantine = path.with_name(path.name + ".rejected.jsonl")
+    return [json.loads(line) for line in quarantine.read_text("utf-8").splitlines()]
+
+
+class Command:
+    """A context manager that runs ``python -m fastingest`` with a JSON log, and ends it.
+
+    :param arguments: of the command; ``--url`` and ``--out`` among them.
+    :param environment: more variables.
+    """
+
+    def __init__(
+        self,
+        *arguments: object,
+        environment: Mapping[str, str] | None = None,
+        log_level: str = "debug",
+    ) -> None:
+        self.arguments = [str(argument) for argument in arguments]
+        self.arguments += ["--log-format", "json", "--log-level", log_level]
+        self._environment = {**os.environ, **(environment or {})}
+        self._news = threading.Condition()
+        self._events: list[dict[str, Any]] = []
+        self._ended = False
+
+    def __enter__(self) -> Command:
+        self._stdout = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "fastingest", *self.arguments],
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._stdout,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # its group is its own, for signals to all of it
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.process.poll() is None:
+            for pid in self.children():
+                os.kill(pid, signal.SIGKILL)
+            self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        self._stdout.close()
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process id."""
+        return self.process.pid
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The log so far."""
+        with self._news:
+            return list(self._events)
+
+    def wait_for(self, event: str, count: int = 1, timeout: float = LIMIT) -> dict[str, Any]:
+        """The ``count``-th log entry with this event.
+
+        :raises TimeoutError: it did not come in time, or the command ended without it.
+        """
+        deadline = time.monotonic() + timeout
+        with self._news:
+            while True:
+                found = [entry for entry in self._events if entry["event"] == event]
+                if len(found) >= count:
+                    return found[count - 1]
+                if self._ended or not self._news.wait(deadline - time.monotonic()):
+                    raise TimeoutError(f"{event!r} came {len(found)} times: {self._events}")
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the supervisor alone."""
+        self.process.send_signal(number)
+
+    def stop(self) -> dict[str, Any]:
+        """End it by SIGTERM; the summary."""
+        self.signal(signal.SIGTERM)
+        return self.summary()
+
+    def wait(self, timeout: float = LIMIT) -> int:
+        """The exit status, when it has ended by itself."""
+        status = self.process.wait(timeout)
+        self._reader.join()
+        return status
+
+    def summary(self, status: int = 0) -> dict[str, Any]:
+        """The summary that it printed, once it has ended, with this status."""
+        assert self.wait() == status, self.events
+        self._stdout.seek(0)
+        summary: dict[str, Any] = json.loads(self._stdout.read())
+        return summary
+
+    def children(self) -> list[int]:
+        """The ids of the processes that it has started, as it said so."""
+        return list(self._roles().values())
+
+    def child(self, role: str) -> int:
+        """The process id of the receiver, the writer or the demo exchange."""
+        return int(wait_until(lambda: self._roles().get(role), f"no {role}"))
+
+    def _roles(self) -> dict[str, int]:
+        entries = [entry for entry in self.events if entry["event"] == "started"]
+        return {entry["process"]: entry["pid"] for entry in entries}
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                entry = {"event": "not JSON", "text": line.decode(errors="replace")}
+            with self._news:
+                self._events.append(entry)
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process exists and is no zombie."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    return re.search(r"^State:\s+Z", status, re.MULTILINE) is None

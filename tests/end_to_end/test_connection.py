@@ -1,0 +1,600 @@
+"""The real command against a server that misbehaves."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import email.utils
+import select
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.command import Command, read_rows, rejects_of, wait_until
+from tests.peers.raw import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    RawConnection,
+    RawServer,
+    Script,
+    certificates,
+    closed_port,
+    frame,
+)
+
+QUICK = ["--reconnect-initial", "20ms", "--reconnect-max", "50ms", "--flush-interval", "50ms"]
+
+
+def record(number: int) -> bytes:
+    return b'{"symbol": "A", "price": 1.5, "volume": %d}' % number
+
+
+def answer_close(connection: RawConnection) -> None:
+    """Serve until the client closes, as a good server does."""
+    while (received := connection.recv_frame(30)) is not None:
+        if received[0] == CLOSE:
+            connection.send_frame(CLOSE, received[1])
+            return
+
+
+def serve(*numbers: int) -> Script:
+    """Send a record for each number, and stay."""
+
+    def script(connection: RawConnection) -> None:
+        connection.handshake()
+        for number in numbers:
+            connection.send_text(record(number))
+        answer_close(connection)
+
+    return script
+
+
+def volumes(out: Path) -> list[int]:
+    return [int(row[2]) for row in read_rows(out)]
+
+
+def run_until_rows(
+    out: Path, count: int, *scripts: Script, arguments: list[str] = QUICK
+) -> Command:
+    """Run against the scripts until so many rows are in the file; the command has ended then."""
+    with RawServer(*scripts) as server:
+        arguments = ["--url", server.url, "--out", str(out), "--max-rows", str(count), *arguments]
+        with Command(*arguments) as command:
+            assert command.wait() == 0, command.events
+    assert server.errors == []
+    return command
+
+
+# Losing the connection
+
+
+def _drop(connection: RawConnection) -> None:
+    connection.handshake()
+    connection.send_text(record(1))
+    connection.drop()
+
+
+def _reset(connection: RawConnection) -> None:
+    connection.handshake()
+    connection.send_text(record(1))
+    connection.recv_frame(30)  # the client's ping says that it has read the row
+    connection.reset()
+
+
+def _close_with(code: int, reason: str) -> Script:
+    def script(connection: RawConnection) -> None:
+        connection.handshake()
+        connection.send_text(record(1))
+        connection.close(code, reason)
+
+    return script
+
+
+def _close_without_code(connection: RawConnection) -> None:
+    connection.handshake(then=frame(TEXT, record(1)) + frame(CLOSE))
+    answer_close(connection)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (_drop, "the server broke the connection off without a close frame"),
+        (_reset, "the server broke the connection off without a close frame"),
+        (_close_without_code, "the server closed with no code"),
+        *(
+            (_close_with(code, reason), f"the server closed with code {code}{said}")
+            for code, reason, said in [
+                (1000, "", ""),
+                (1001, "going", ": going"),
+                (1008, "policy", ": policy"),
+                (1011, "", ""),
+                (1012, "", ""),
+                (1013, "", ""),
+                (3000, "", ""),
+                (4999, "é", ": é"),
+            ]
+        ),
+    ],
+)
+def test_a_lost_connection_is_made_again(tmp_path: Path, script: Script, reason: str) -> None:
+    out = tmp_path / "out.csv"
+    quick_ping = [*QUICK, "--ping-interval", "100ms"]
+    command = run_until_rows(out, 2, script, serve(2), arguments=quick_ping)
+    assert volumes(out) == [1, 2]
+    lost = command.wait_for("no connection")
+    assert lost["reason"] == reason
+    assert "retry_in" in lost
+    gap = command.wait_for("gap")
+    assert gap["reason"] == reason
+    assert 0 <= gap["length"] < 30
+    assert gap["start"].endswith("Z")
+    assert len([e for e in command.events if e["event"] == "connected"]) == 2
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 3999])
+def test_a_close_frame_is_answered_with_its_code(tmp_path: Path, code: int) -> None:
+    answers: list[bytes] = []
+
+    def script(connection: RawConnection) -> None:
+        connection.handshake()
+        connection.send_frame(CLOSE, struct.pack("!H", code))
+        received = connection.recv_frame()
+        assert received is not None
+        assert received[0] == CLOSE
+        answers.append(received[1])
+
+    run_until_rows(tmp_path / "out.csv", 1, script, serve(1))
+    assert answers == [struct.pack("!H", code)]
+
+
+# Failing to connect
+
+
+def _reject(status: int, **headers: str) -> Script:
+    def script(connection: RawConnection) -> None:
+        connection.reject(status, {name.replace("_", "-"): v for name, v in headers.items()})
+
+    return script
+
+
+def _wrong_accept(connection: RawConnection) -> None:
+    connection.handshake(accept="AAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+
+
+def _not_http(connection: RawConnection) -> None:
+    connection.read_request()
+    connection.send_raw(b"220 mail.example ESMTP\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (_reject(500), "the server answered 500 Internal Server Error"),
+        (_reject(502), "the server answered 502 Bad Gateway"),
+        (_reject(429), "the server answered 429 Too Many Requests"),
+        (_reject(200), "the server answered 200 OK"),
+        (_wrong_accept, "the opening handshake failed"),
+        (_not_http, "the opening handshake failed"),
+        (lambda connection: connection.reset(), ""),
+        (lambda connection: connection.drop(), "the server closed the connection"),
+    ],
+)
+def test_a_failed_attempt_is_repeated(tmp_path: Path, script: Script, reason: str) -> None:
+    command = run_until_rows(tmp_path / "out.csv", 1, script, script, serve(1))
+    lost = [entry for entry in command.events if entry["event"] == "no connection"]
+    assert len(lost) == 2
+    assert all(reason in entry["reason"] and entry["reason"] for entry in lost)
+    assert "gap" not in {entry["event"] for entry in command.events}  # nothing was lost yet
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_honoured(tmp_path: Path, status: int, form: str) -> None:
+    tried: list[float] = []
+
+    def script(connection: RawConnection) -> None:
+        tried.append(time.time())
+        # a date has whole seconds, so two of them are at least one
+        after = "1" if form == "seconds" else email.utils.formatdate(time.time() + 2, usegmt=True)
+        connection.reject(status, {"Retry-After": after})
+
+    def then(connection: RawConnection) -> None:
+        tried.append(time.time())
+        serve(1)(connection)
+
+    run_until_rows(tmp_path / "out.csv", 1, script, then)
+    assert tried[1] - tried[0] >= 0.99
+
+
+def test_a_refused_connection_is_repeated(tmp_path: Path) -> None:
+    with (
+        closed_port() as port,
+        Command(
+            "--url", f"ws://127.0.0.1:{port}/", "--out", tmp_path / "out.csv", *QUICK
+        ) as command,
+    ):
+        assert command.wait_for("no connection", 3)["reason"] == "Connection refused"
+        assert command.stop()["connections"] == 0
+
+
+def test_a_name_without_an_address_is_tried_again(tmp_path: Path) -> None:
+    arguments = ["--url", "ws://no-such-host.invalid/", "--out", tmp_path / "out.csv", *QUICK]
+    with Command(*arguments) as command:
+        lost = command.wait_for("no connection", 2)
+        assert lost["reason"].startswith("the host name has no address")
+        command.stop()
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refusal_at_the_first_connect_ends_the_run(tmp_path: Path, status: int) -> None:
+    with RawServer(_reject(status)) as server:
+        with Command("--url", server.url, "--out", tmp_path / "out.csv", *QUICK) as command:
+            assert command.wait() == 2
+        assert server.connections == 1
+    error = command.events[-1]
+    assert error["level"] == "error"
+    assert f"{server.url}: the server answered {status}" in error["event"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refusal_after_a_good_connection_is_retried(tmp_path: Path, status: int) -> None:
+    out = tmp_path / "out.csv"
+    run_until_rows(out, 2, _drop, _reject(status), serve(2))
+    assert volumes(out) == [1, 2]
+
+
+# TLS
+
+
+def test_an_untrusted_certificate_ends_the_run_and_a_trusted_one_works(tmp_path: Path) -> None:
+    made = certificates(tmp_path)
+    out = tmp_path / "out.csv"
+    with RawServer(serve(1), tls=made.server) as server:
+        arguments = ["--url", server.url, "--out", out, "--max-rows", "1", *QUICK]
+        with Command(*arguments) as command:
+            assert command.wait() == 2
+        assert "certificate is not trusted" in command.events[-1]["event"]
+        assert "--ca-file" in command.events[-1]["event"]
+        with Command(*arguments, "--ca-file", made.ca_file) as command:
+            assert command.wait() == 0, command.events
+    assert volumes(out) == [1]
+
+
+def test_a_certificate_for_another_host_is_not_trusted(tmp_path: Path) -> None:
+    made = certificates(tmp_path, "elsewhere.example")
+    with RawServer(serve(1), tls=made.server) as server:
+        arguments = ["--url", server.url, "--out", tmp_path / "out.csv", *QUICK]
+        with Command(*arguments, "--ca-file", made.ca_file) as command:
+            assert command.wait() == 2
+        assert "certificate is not trusted" in command.events[-1]["event"]
+
+
+def test_a_tls_connection_that_breaks_is_made_again(tmp_path: Path) -> None:
+    made = certificates(tmp_path)
+    out = tmp_path / "out.csv"
+
+    def garbage(connection: RawConnection) -> None:
+        connection.handshake()
+        connection.send_text(record(1))
+        connection.recv_frame(30)
+        socket.socket.send(connection.socket, b"\x17\x03\x03\x00\x05abcde")  # no valid TLS record
+        connection.recv_frame(30)
+
+    with RawServer(garbage, _drop, serve(2), tls=made.server) as server:
+        arguments = ["--url", server.url, "--out", out, "--max-rows", "3", *QUICK]
+        arguments += ["--ping-interval", "100ms", "--ca-file", str(made.ca_file)]
+        with Command(*arguments) as command:
+            assert command.wait() == 0, command.events
+    assert volumes(out) == [1, 1, 2]
+    assert "internal error" not in {entry["event"] for entry in command.events}
+
+
+# A connection that is dead without saying so
+
+
+def test_a_half_open_connection_is_found_by_ping(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    pings: list[int] = []
+
+    def stall(connection: RawConnection) -> None:
+        connection.handshake()
+        connection.send_text(record(1))
+        received = connection.recv_frame(30)
+        pings.append(received[0] if received else -1)
+        connection.stall()
+
+    arguments = [*QUICK, "--ping-interval", "200ms"]
+    command = run_until_rows(out, 2, stall, serve(2), arguments=arguments)
+    assert pings == [PING]
+    assert command.wait_for("no connection")["reason"] == "no answer to a ping for 200ms"
+    assert volumes(out) == [1, 2]
+
+
+def test_a_feed_that_only_answers_pings_is_found_by_idle_timeout(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+
+    def answer_pings(connection: RawConnection) -> None:
+        connection.handshake()
+        connection.send_text(record(1))
+        while (received := connection.recv_frame(30)) is not None:
+            if received[0] == PING:
+                connection.send_frame(PONG, received[1])
+
+    arguments = [*QUICK, "--ping-interval", "100ms", "--idle-timeout", "600ms"]
+    command = run_until_rows(out, 2, answer_pings, serve(2), arguments=arguments)
+    assert command.wait_for("no connection")["reason"] == "no message for 600ms"
+
+
+def test_a_server_that_answers_pings_keeps_its_connection(tmp_path: Path) -> None:
+    answered = threading.Event()
+
+    def answer_pings(connection: RawConnection) -> None:
+        connection.handshake()
+        for _ in range(5):
+            received = connection.recv_frame(30)
+            assert received is not None
+            assert received[0] == PING
+            connection.send_frame(PONG, received[1])
+        answered.set()
+        connection.send_text(record(1))
+        answer_close(connection)
+
+    arguments = [*QUICK, "--ping-interval", "50ms"]
+    command = run_until_rows(tmp_path / "out.csv", 1, answer_pings, arguments=arguments)
+    assert answered.is_set()
+    assert "no connection" not in {entry["event"] for entry in command.events}
+
+
+# Frames
+
+
+def test_a_ping_is_answered_and_does_not_hold_back_the_row_before_it(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    pongs: list[bytes] = []
+
+    def script(connection: RawConnection) -> None:
+        connection.handshake()
+        connection.send_raw(frame(TEXT, record(1)) + frame(PING, b"are you there"))
+        received = connection.recv_frame()
+        assert received is not None
+        assert received[0] == PONG
+        pongs.append(received[1])
+        answer_close(connection)  # nothing more comes: the row must not wait for it
+
+    run_until_rows(out, 1, script)
+    assert pongs == [b"are you there"]
+    assert volumes(out) == [1]
+
+
+def test_control_frames_are_no_rows_even_if_they_look_like_some(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+
+    def script(connection: RawConnection) -> None:
+        connection.handshake()
+        connection.send_raw(
+            frame(PONG, record(90)) + frame(TEXT, record(1)) + frame(PING, record(91)) + frame(PONG)
+        )
+        connection.send_text(record(2))
+        answer_close(connection)
+
+    run_until_rows(out, 2, script)
+    assert volumes(out) == [1, 2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv"]
+
+
+def test_split_messages_are_put_together(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    message = '{"symbol": "é€", "price": 1.5, "volume": 2}'.encode()
+
+    def script(connection: RawConnection) -> None:
+        connection.handshake()
+        for opcode in (TEXT, BINARY):
+            # byte by byte, so that characters are split as well; with control frames in between
+            connection.send_frame(opcode, message[:1], fin=False)
+            for byte in message[1:-1]:
+                connection.send_frame(CONTINUATION, bytes([byte]), fin=False)
+                connection.send_frame(PONG)
+            connection.ping()
+            connection.send_frame(CONTINUATION, message[-1:])
+        connection.send_frame(TEXT, b"", fin=False)
+        connection.send_frame(CONTINUATION, record(3))
+        connection.send_frame(BINARY, record(4))
+        answer_close(connection)
+
+    run_until_rows(out, 4, script)
+    assert read_rows(out) == [["é€", "1.5", "2"]] * 2 + [["A", "1.5", "3"], ["A", "1.5", "4"]]
+
+
+def _too_large(connection: RawConnection) -> None:
+    connection.send_text(b'{"symbol": "' + b"x" * 2000 + b'", "price": 1}')
+
+
+def _too_large_in_fragments(connection: RawConnection) -> None:
+    connection.send_frame(TEXT, b"x" * 600, fin=False)
+    connection.send_frame(CONTINUATION, b"x" * 600)
+
+
+def _new_message_inside_another(connection: RawConnection) -> None:
+    connection.send_raw(
+        frame(TEXT, b"x", fin=False) + frame(TEXT, record(90)) + frame(TEXT, record(91))
+    )
+
+
+def _continuation_of_nothing(connection: RawConnection) -> None:
+    connection.send_raw(frame(CONTINUATION, record(90)) + frame(TEXT, record(91)))
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "code"),
+    [
+        (_too_large, 1009),
+        (_too_large_in_fragments, 1009),
+        (_new_message_inside_another, 1002),
+        (_continuation_of_nothing, 1002),
+        (lambda connection: connection.send_frame(0x3, record(90)), 1002),
+        (lambda connection: connection.send_frame(TEXT, record(90), masked=True), 1002),
+    ],
+)
+def test_a_broken_protocol_closes_with_its_code_and_reconnects(
+    tmp_path: Path, misbehave: Callable[[RawConnection], None], code: int
+) -> None:
+    out = tmp_path / "out.csv"
+    codes: list[int] = []
+
+    def script(connection: RawConnection) -> None:
+        connection.handshake()
+        connection.send_text(record(1))
+        misbehave(connection)
+        with contextlib.suppress(OSError):
+            connection.send_text(record(92))  # comes too late, or never
+        received = connection.recv_frame()
+        assert received is not None
+        assert received[0] == CLOSE
+        codes.append(*struct.unpack_from("!H", received[1]))
+
+    arguments = [*QUICK, "--max-message-size", "1KiB"]
+    command = run_until_rows(out, 2, script, serve(2), arguments=arguments)
+    assert codes == [code]
+    assert f"closed with code {code}" in command.wait_for("no connection")["reason"]
+    assert [volume for volume in volumes(out) if volume < 90] == [1, 2]
+    assert 90 not in volumes(out)
+    assert 91 not in volumes(out)
+
+
+def test_a_message_just_small_enough_is_taken(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    message = b'{"symbol": "' + b"x" * 1000 + b'", "price": 1}'
+
+    def script(connection: RawConnection) -> None:
+        connection.handshake()
+        connection.send_text(message)
+        connection.send_frame(TEXT, message[:500], fin=False)
+        connection.send_frame(CONTINUATION, message[500:])
+        answer_close(connection)
+
+    size = f"{len(message)}B"
+    run_until_rows(out, 2, script, arguments=[*QUICK, "--max-message-size", size])
+    assert read_rows(out) == [["x" * 1000, "1.0", ""]] * 2
+
+
+def test_messages_that_are_no_rows_are_kept_and_cost_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    bad = [
+        b"hello",
+        b'{"result": null, "id": 1}',
+        b'{"symbol": "A", "price": "nan"}',
+        b'{"symbol": "A", "price": 1e999}',
+        b'{"symbol": "A\xff", "price": 1}',
+        b"",
+    ]
+
+    def script(connection: RawConnection) -> None:
+        connection.handshake()
+        for number, message in enumerate(bad):
+            connection.send_text(record(number))
+            connection.send_frame(BINARY, message)
+        connection.send_text(b'[{"symbol": "B", "price": 2, "volume": 6}, {"symbol": "C"}, 7]')
+        connection.send_text(record(7))
+        answer_close(connection)
+
+    with RawServer(script) as server:
+        arguments = ["--url", server.url, "--out", out, "--max-rows", "8", *QUICK]
+        with Command(*arguments) as command:
+            summary = command.summary()
+        assert server.connections == 1
+    assert volumes(out) == list(range(8))
+    kept = rejects_of(out)
+    raw = [
+        reject["text"].encode() if "text" in reject else base64.b64decode(reject["base64"])
+        for reject in kept
+    ]
+    assert raw == [*bad, b'{"symbol": "C"}', b"7"]
+    assert [reject for reject in kept if "base64" in reject] == [kept[4]]
+    assert all(reject["reason"] and reject["time"].endswith("Z") for reject in kept)
+    assert (summary["received"], summary["written"], summary["quarantined"]) == (16, 8, 8)
+    assert (summary["dropped"], summary["in_flight"]) == (0, 0)
+
+
+# The opening request
+
+
+def test_headers_and_subscriptions_are_sent_at_every_connect(tmp_path: Path) -> None:
+    file = tmp_path / "subscribe.json"
+    file.write_text('{"op": "subscribe",\n "channel": "é"}', "utf-8")
+    seen: list[tuple[str, str, str, list[str]]] = []
+
+    def script(connection: RawConnection) -> None:
+        connection.handshake()
+        texts = []
+        for _ in range(3):
+            received = connection.recv_frame()
+            assert received is not None
+            assert received[0] == TEXT
+            texts.append(received[1].decode())
+        headers = connection.headers
+        seen.append((connection.request_line, headers["authorization"], headers["x-empty"], texts))
+        connection.send_text(record(len(seen)))
+        if len(seen) < 2:
+            connection.drop()
+        else:
+            answer_close(connection)
+
+    with RawServer(script) as server:
+        arguments = ["--url", server.url + "feed?a=b%20c", "--out", tmp_path / "out.csv"]
+        arguments += ["--header", "Authorization: Bearer a:b", "--header", "X-Empty:"]
+        arguments += ["--subscribe", "first", "--subscribe", f"@{file}", "--subscribe", "third"]
+        with Command(*arguments, "--max-rows", "2", *QUICK) as command:
+            assert command.wait() == 0, command.events
+    assert server.errors == []
+    request = (
+        "GET /feed?a=b%20c HTTP/1.1",
+        "Bearer a:b",
+        "",
+        ["first", file.read_text("utf-8"), "third"],
+    )
+    assert seen == [request, request]
+
+
+def test_a_feed_is_had_through_a_proxy(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    asked: list[str] = []
+
+    def tunnel(connection: RawConnection) -> None:
+        connection.read_request()
+        asked.append(connection.request_line)
+        host, port = connection.request_line.split()[1].split(":")
+        with socket.create_connection((host, int(port))) as onward:
+            connection.send_raw(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            while True:
+                ready, _, _ = select.select([connection.socket, onward], [], [], 30)
+                for source in ready:
+                    data = source.recv(65536)
+                    if not data:
+                        return
+                    (onward if source is connection.socket else connection.socket).sendall(data)
+
+    with RawServer(tunnel) as proxy, RawServer(serve(1, 2)) as server:
+        arguments = ["--url", server.url, "--out", out, "--max-rows", "2", *QUICK]
+        with Command(*arguments, "--proxy", f"http://127.0.0.1:{proxy.port}") as command:
+            assert command.wait() == 0, command.events
+    assert asked == [f"CONNECT 127.0.0.1:{server.port} HTTP/1.1"]
+    assert volumes(out) == [1, 2]
+
+
+def test_the_last_row_before_a_quiet_time_reaches_the_file(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with RawServer(serve(1)) as server:
+        arguments = ["--url", server.url, "--out", out, "--flush-interval", "50ms"]
+        with Command(*arguments) as command:
+            wait_until(lambda: out.exists() and b"A,1.5,1\n" in out.read_bytes())
+            summary = command.stop()
+    assert summary["written"] == 1

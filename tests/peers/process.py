@@ -1,0 +1,149 @@
+"""A peer in a process of its own, which tells what it does as JSON lines on its stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+__all__ = ["Peer", "PeerError"]
+
+ROOT = Path(__file__).parents[2]
+
+
+class PeerError(RuntimeError):
+    """The peer ended without saying what was waited for; the message has its stderr."""
+
+
+class Peer:
+    """A context manager that runs ``command`` and ends exactly that process.
+
+    Entering waits until the peer has said ``{"listening": port}``. Leaving terminates it, and kills
+    it where that takes more than two seconds.
+
+    :param command: the program and its arguments. It runs in the repository's root.
+    :param start_timeout: seconds until it must be listening.
+    """
+
+    def __init__(self, command: Sequence[str], *, start_timeout: float = 20.0) -> None:
+        self.command = list(command)
+        self.start_timeout = start_timeout
+        self._news = threading.Condition()
+        self._events: list[dict[str, Any]] = []
+        self._ended = False
+
+    def __enter__(self) -> Peer:
+        self._stderr = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            self.command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+        )
+        self._reader = threading.Thread(target=self._read, name="peer's stdout", daemon=True)
+        self._reader.start()
+        try:
+            self.port: int = self.wait_for("listening", self.start_timeout)["listening"]
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where to connect."""
+        return f"ws://127.0.0.1:{self.port}/"
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What the peer has said so far, in order."""
+        with self._news:
+            return list(self._events)
+
+    def wait_for(self, key: str, timeout: float = 30.0, count: int = 1) -> dict[str, Any]:
+        """The ``count``-th event that has the member ``key``.
+
+        :raises TimeoutError: it did not come within ``timeout`` seconds.
+        :raises PeerError: the peer ended without it.
+        """
+        deadline = time.monotonic() + timeout
+        with self._news:
+            while True:
+                found = [event for event in self._events if key in event]
+                if len(found) >= count:
+                    return found[count - 1]
+                if self._ended:
+                    raise PeerError(
+                        f"{self.command} ended after {len(found)} of {count} {key!r}: "
+                        f"{self.stderr.strip()}"
+                    )
+                if not self._news.wait(deadline - time.monotonic()):
+                    raise TimeoutError(
+                        f"{self.command} said {key!r} {len(found)} of {count} times in "
+                        f"{timeout:g} s; last: {self._events[-1:]}"
+                    )
+
+    def wait(self, timeout: float = 30.0) -> int:
+        """The exit status of a peer that ends by itself.
+
+        :raises subprocess.TimeoutExpired: it did not, within ``timeout`` seconds.
+        """
+        return self._process.wait(timeout)
+
+    def stop(self) -> None:
+        """End the process, if it still runs, and close its pipes. Events can still be read."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(2)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._stderr.close()
+
+    @property
+    def stderr(self) -> str:
+        """What the peer has written to its stderr; empty once it was stopped."""
+        if self._stderr.closed:
+            return ""
+        # The position is shared with the process, which would write wherever a seek has left it.
+        size = os.fstat(self._stderr.fileno()).st_size
+        return os.pread(self._stderr.fileno(), size, 0).decode(errors="replace")
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                event = {"text": line.decode(errors="replace")}
+            with self._news:
+                self._events.append(event)
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastingest.batch import Batch, Reject
+
+_finite = st.floats(allow_nan=False, allow_infinity=False)
+_int64 = st.integers(-(2**63), 2**63 - 1)
+_cell = st.tuples(
+    st.text(st.characters(exclude_categories=["Cs"])), _finite, st.none() | _int64 | _finite
+)
+_stamp = st.integers(0, 2**63 - 1)
+
+
+@given(
+    st.lists(_cell),
+    st.lists(st.builds(Reject, _stamp, st.text(st.characters(codec="utf-8")), st.binary())),
+    _stamp,
+    _stamp,
+)
+def test_the_wire_form_reads_back(
+    rows: list[tuple[str, float, int | float | None]],
+    rejects: list[Reject],
+    stream: int,
+    sequence: int,
+) -> None:
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
+    batch = Batch(columns, [(len(rows), 7)] if rows else [], rejects, stream, sequence, feed=2)
+    back = Batch.from_bytes(batch.to_bytes())
+    assert [list(column) for column in back.columns] == columns
+    assert list(map(tuple, back.stamps)) == batch.stamps
+    assert back.rejects == rejects
+    assert (back.stream, back.sequence, back.feed) == (stream, sequence, 2)
+    assert len(back) == len(rows)
+
+
+def test_what_is_cut_short_is_no_batch() -> None:
+    wire = Batch([["A"], [1.0], [None]], [(1, 7)]).to_bytes()
+    for end in range(len(wire)):
+        with pytest.raises(msgspec.DecodeError):
+            Batch.from_bytes(wire[:end])
