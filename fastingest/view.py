@@ -34,7 +34,7 @@ __all__ = [
 
 _BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
 _WIDEST = 80  # a minute of sparkline and its label; a bar gets no better by being longer
-_LABEL = 10
+_LABEL = 8
 
 _STATES = {
     State.STARTING: ("starting", "yellow"),
@@ -115,7 +115,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _gaps(summary: Summary) -> str:
-    length = f", {span(summary.gap_seconds)} in all" if summary.gaps else ""
+    length = f", {span(summary.gap_seconds)}" if summary.gaps else ""
     return _count(summary.gaps, "gap") + length
 
 
@@ -165,9 +165,9 @@ class View:
         if now.ledger.dropped:
             rows.append((f"  {now.ledger.dropped:,} dropped", "bold red"))
         yield rows
-        rate = f"{now.rates[-1] if now.rates else 0:,.0f}/s "
-        bars = sparkline(now.rates, width - _LABEL - len(rate), ascii_only)
-        yield [_label("rate"), (rate, "bold"), (bars, "cyan")]
+        rate = f"{now.rates[-1] if now.rates else 0:,.0f}/s"
+        bars = sparkline(now.rates, width - _LABEL - len(rate) - 1, ascii_only)
+        yield [_label("rate"), (rate, "bold"), (f" {bars}" if bars else "", "cyan")]
         queue = [(f"{format_size(now.outbox_bytes)}  peak {format_size(now.outbox_peak)}", "")]
         if now.pauses:
             queue.append((f"  {_count(now.pauses, 'pause')}", "yellow"))
@@ -223,7 +223,7 @@ def summary_text(summary: Summary) -> str:
         ),
         f"  {'rows/s':13}{summary.mean_rate:,.0f} mean, {summary.best_rate:,.0f} best second",
         f"  {'latency':13}{latency} (from receipt to file)",
-        f"  {'connections':13}{summary.connections:,}, {_gaps(summary)}",
+        f"  {'connections':13}{summary.connections:,}, {_gaps(summary)}{' in all' if summary.gaps else ''}",
         f"  {'file':13}{escape(str(summary.out))}, {format_size(summary.file_size)}",
         f"  {'run length':13}{span(summary.seconds)}",
     ]
