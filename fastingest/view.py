@@ -214,6 +214,7 @@ def summary_text(summary: Summary) -> str:
     }
     width = max(len(f"{number:,}") for number, _ in counts.values())
     p50, p99, most = map(brief, summary.latency)
+    in_all = " in all" if summary.gaps else ""
     latency = f"p50 {p50}, p99 {p99}, max {most}" if ledger.written else "no rows"
     lines = [
         f"{escape(summary.feed)}",
@@ -223,7 +224,7 @@ def summary_text(summary: Summary) -> str:
         ),
         f"  {'rows/s':13}{summary.mean_rate:,.0f} mean, {summary.best_rate:,.0f} best second",
         f"  {'latency':13}{latency} (from receipt to file)",
-        f"  {'connections':13}{summary.connections:,}, {_gaps(summary)}{' in all' if summary.gaps else ''}",
+        f"  {'connections':13}{summary.connections:,}, {_gaps(summary)}{in_all}",
         f"  {'file':13}{escape(str(summary.out))}, {format_size(summary.file_size)}",
         f"  {'run length':13}{span(summary.seconds)}",
     ]

@@ -521,7 +521,7 @@ class Screen:
 
     def __init__(self) -> None:
         self.lines = [""]
-        self.seen: list[list[str]] = []  # the lines, whenever the cursor went up to draw again
+        self.seen: list[list[str]] = []  # the lines, whenever they were to be drawn again
         self.cursor_hidden = False
         self._row = self._column = 0
 
@@ -548,10 +548,11 @@ class Screen:
     def _control(self, argument: str, command: str) -> None:
         match command, argument:
             case "A", count:
-                self.seen.append(list(self.lines))
                 self._row -= int(count or 1)
                 assert self._row >= 0
             case "K", "2":
+                if self._row == len(self.lines) - 1:
+                    self.seen.append(list(self.lines))
                 self.lines[self._row] = ""
             case "l" | "h", "?25":
                 self.cursor_hidden = command == "l"
@@ -696,7 +697,7 @@ def test_a_stopped_terminal_does_not_stop_the_run(tmp_path: Path) -> None:
     ],
 )
 def test_some_want_no_view(
-    arguments: tuple[str, ...], variables: dict[str, str], tmp_path: Path
+    arguments: tuple[str, ...], variables: dict[str, Any], tmp_path: Path
 ) -> None:
     with Terminal(
         "--url", FEED, "--max-rows", "15000", *arguments, cwd=tmp_path, **variables

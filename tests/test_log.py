@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -106,13 +107,18 @@ def test_a_moment_is_cut_to_milliseconds(seconds: float, shown: str) -> None:
     assert iso_utc(seconds) == f"1970-01-01T00:00:{shown}"
 
 
-def test_configure_sends_the_records_to_one_place_only(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
     logger = logging.getLogger("fastingest")
-    for name in ("level", "propagate"):
-        monkeypatch.setattr(logger, name, getattr(logger, name))
-    monkeypatch.setattr(logger, "handlers", [])
+    before = logger.level, logger.propagate, logger.handlers[:]
+    yield logger
+    logger.setLevel(before[0])
+    logger.propagate, logger.handlers[:] = before[1:]
+
+
+def test_configure_sends_the_records_to_one_place_only(
+    logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
     stream = io.StringIO()
     for _ in range(2):  # the second replaces the first
         configure("warning", "json", logging.StreamHandler(stream))
@@ -121,5 +127,3 @@ def test_configure_sends_the_records_to_one_place_only(
     entry = json.loads(stream.getvalue())
     assert (entry["level"], entry["event"], entry["n"]) == ("warning", "logged", 1)
     assert capsys.readouterr() == ("", "")
-    monkeypatch.undo()
-    logging.getLogger("fastingest")._cache.clear()  # type: ignore[attr-defined]

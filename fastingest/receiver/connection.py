@@ -43,10 +43,12 @@ __all__ = ["Connection", "ReceiverLoop", "Trouble", "diagnose"]
 HEALTHY = 60.0
 """Seconds after which a connection counts as success, and the waits start over."""
 
-_CONNECT_TIMEOUT = 10.0  # seconds for name look-up, TCP, TLS and the opening handshake together
+_CONNECT_TIMEOUT = 10.0  # seconds for name look-up, TCP and TLS; as long again for the handshake
 _CLOSE_TIMEOUT = 0.3  # seconds that the server gets to answer our close frame
 _READ_SIZE = 128 * 1024  # see ReceiverLoop
 _READ_BUFFER = 2 * _READ_SIZE
+
+_LONGEST_RETRY_AFTER = 86400.0  # seconds; what asks for more is a mistake, or a no
 
 # The answers to an opening request that waiting does not change.
 _HOPELESS_STATUS = {401, 403, 404, 410}
@@ -95,7 +97,7 @@ def diagnose(error: BaseException) -> Trouble:  # noqa: PLR0911 - one return for
                 hopeless=True,
             )
         case ssl.SSLError():
-            return Trouble(f"TLS failed: {error.reason or error}")
+            return Trouble(f"TLS failed: {getattr(error, 'reason', None) or error}")
         case TimeoutError():
             return Trouble(f"no connection within {format_duration(_CONNECT_TIMEOUT)}")
         case socket.gaierror():
@@ -111,10 +113,12 @@ def _retry_after(value: str | None) -> float:
         return 0.0
     try:
         if value.strip().isdecimal():
-            return float(value)
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+            seconds = float(value)
+        else:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, OverflowError):
         return 0.0
+    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER)
 
 
 class _BoundedReads(asyncio.BufferedProtocol):
@@ -143,7 +147,7 @@ class _BoundedReads(asyncio.BufferedProtocol):
 
 
 class ReceiverLoop(uvloop.Loop):
-    """uvloop, with the reads of WebSocket connections bounded."""
+    """uvloop, with the reads of WebSocket connections bounded, and the time for connecting."""
 
     async def create_connection(  # type: ignore[override]  # any arguments: they are passed on
         self, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any
@@ -151,7 +155,8 @@ class ReceiverLoop(uvloop.Loop):
         """As ``asyncio.loop.create_connection``."""
         protocol = protocol_factory()
         inside = _BoundedReads(protocol) if hasattr(protocol, "get_buffer") else protocol
-        transport, _ = await super().create_connection(lambda: inside, *args, **kwargs)
+        async with asyncio.timeout(_CONNECT_TIMEOUT):
+            transport, _ = await super().create_connection(lambda: inside, *args, **kwargs)
         return cast(asyncio.Transport, transport), protocol
 
 
@@ -183,6 +188,7 @@ class Connection:
         self._tls = ssl.create_default_context(cafile=options.ca_file)
         self._transport: picows.WSTransport | None = None
         self._stopping = asyncio.Event()
+        self._opening: asyncio.Task[picows.WSTransport] | None = None
         self._paused = False
         self._given_up: Trouble | None = None  # why this side ended the connection
 
@@ -197,8 +203,11 @@ class Connection:
         while not self._stopping.is_set():
             self._state(State.CONNECTING)
             opened = time.monotonic()
+            self._opening = asyncio.create_task(self._open())
             try:
-                transport = await self._open()
+                transport = await self._opening
+            except asyncio.CancelledError:
+                break  # by stop()
             except Exception as error:
                 trouble = diagnose(error)
                 if trouble.hopeless and not self._counters[Slot.CONNECTIONS]:
@@ -233,6 +242,8 @@ class Connection:
         """Take nothing more, hand on everything received, and close with code 1000."""
         self._listener.stop()
         self._stopping.set()
+        if self._opening is not None:
+            self._opening.cancel()
         if self._transport is not None:
             self.resume()
             self._transport.send_close(picows.WSCloseCode.OK)
@@ -256,12 +267,16 @@ class Connection:
         self._counters[Slot.STATE] = state
 
     async def _open(self) -> picows.WSTransport:
-        async with asyncio.timeout(_CONNECT_TIMEOUT):
+        # A server that is gone does not answer TLS's goodbye either; uvloop would wait 30 s for it.
+        more: dict[str, Any] = {}
+        if self._url.startswith("wss:"):
+            more["ssl_shutdown_timeout"] = 1.0
+        async with asyncio.timeout(3 * _CONNECT_TIMEOUT):  # with what proxies and redirects add
             transport, _ = await picows.ws_connect(
                 lambda: self._listener,
                 self._url,
                 ssl_context=self._tls,
-                websocket_handshake_timeout=None,
+                websocket_handshake_timeout=_CONNECT_TIMEOUT,
                 logger_name=_silent,
                 enable_auto_ping=False,
                 enable_auto_pong=False,
@@ -270,6 +285,7 @@ class Connection:
                 proxy=self._options.proxy,
                 read_buffer_init_size=_READ_BUFFER,
                 use_aiofastnet=False,
+                **more,
             )
         if transport.response is None:  # picows takes an end of file for the end of the handshake
             raise picows.WSError("the server closed the connection")

@@ -97,6 +97,14 @@ def test_a_signal_while_there_is_no_connection(tmp_path: Path) -> None:
             assert command.stop()["written"] == 0
 
 
+def test_a_signal_while_the_handshake_is_not_answered(tmp_path: Path) -> None:
+    with RawServer(RawConnection.stall) as server:
+        with Command("--url", server.url, "--out", tmp_path / "out.csv") as command:
+            server.wait_connections(1)
+            command.signal(signal.SIGTERM)
+            assert command.wait(timeout=5) == 0  # the handshake would get 10 s
+
+
 def test_a_signal_before_the_run_has_begun(tmp_path: Path) -> None:
     with Command("--url", ENDLESS, "--out", tmp_path / "out.csv") as command:
         command.wait_for("started")
