@@ -61,6 +61,8 @@ def parse_size(text: str) -> int:
 
 def format_duration(seconds: float) -> str:
     """``seconds`` as :func:`parse_duration` reads it, in the largest unit that keeps it short."""
+    if seconds < 0:
+        return f"-{format_duration(-seconds)}"
     for unit, length in (("d", 86400.0), ("h", 3600.0), ("m", 60.0)):
         if seconds >= length and seconds % length == 0:
             return f"{seconds / length:.0f}{unit}"
@@ -122,7 +124,9 @@ class Options:
     :raises OptionError: a value cannot be used; the message names the setting and what it may be.
     """
 
-    url: str = setting("WebSocket feed to capture: ws://, wss://, or demo:// for a made-up one.")
+    url: str = setting(
+        "WebSocket feed to capture: ws://, wss://, or demo:// for a made-up one.", metavar="URL"
+    )
     out: Path = setting("CSV file to append to.", Path("stock_data.csv"), metavar="PATH")
     batch_size: int = setting("Rows that travel to the file together at most.", 10_000)
     flush_interval: float = _duration("A row waits no longer than this for its batch.", 0.25)
@@ -161,8 +165,12 @@ class Options:
     proxy: str | None = setting(
         "Proxy to connect through: http://, https://, socks4:// or socks5://.", None, metavar="URL"
     )
-    log_level: str = setting("Least level that is logged: debug, info, warning or error.", "info")
-    log_format: str = setting("How log lines and the summary are written: text or json.", "text")
+    log_level: str = setting(
+        "Least level that is logged: debug, info, warning or error.", "info", metavar="LEVEL"
+    )
+    log_format: str = setting(
+        "How log lines and the summary are written: text or json.", "text", metavar="FORMAT"
+    )
     quiet: bool = setting("Show warnings and errors only: no view, no progress, no summary.", False)
 
     def __post_init__(self) -> None:
