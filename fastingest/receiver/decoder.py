@@ -14,14 +14,18 @@ such as ``{"result": null, "id": 1}`` must not become the row ``id,1``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from fastingest.batch import Batch, Reject
+from fastingest.batch import Batch, Reject, encode_columns
 from fastingest.schema import Schema
 
 __all__ = ["Decoder"]
+
+MOST_REJECT_BYTES = 1024 * 1024
+"""Bytes of rejects that close a batch, however few rows there are."""
 
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -47,73 +51,106 @@ def _reason(error: Exception) -> str:
 
 
 class Decoder:
-    """Decodes messages into the batch that is being filled.
+    """Decodes messages into the batch that is being filled, and closes it when it is full.
 
     :param schema: what a row is.
+    :param batch_size: the rows that close a batch.
     :param feed: the index of the feed that the messages come from.
     """
 
-    def __init__(self, schema: Schema, feed: int = 0) -> None:
+    def __init__(self, schema: Schema, batch_size: int, feed: int = 0) -> None:
         self._schema = schema
         self._names = frozenset(schema.names)
-        self._feed = feed
+        self._batch_size = batch_size
+        self._batch = Batch(0, [], feed=feed)
+        self._reject_bytes = 0
         self._maps = False  # whether the last object that took a second look was a map
-        self._columns: tuple[list[Any], ...] = tuple([] for _ in schema.columns)
+        # the rows of a run that is gone through one by one
+        self._columns: tuple[list[Any], ...] = ()
         self._stamps: list[tuple[int, int]] = []
-        self._rejects: list[Reject] = []
-        self.reject_bytes = 0
+        self.rows = 0
+        """Rows decoded so far, over all batches."""
+        self.rejects = 0
+        """Rejects so far."""
 
     @property
-    def rows(self) -> int:
-        """How many rows the batch holds."""
-        return len(self._columns[0])
-
-    @property
-    def rejects(self) -> int:
-        """How many rejects the batch holds."""
-        return len(self._rejects)
+    def is_empty(self) -> bool:
+        """Whether the batch being filled holds nothing."""
+        return not self._batch.rows and not self._batch.rejects
 
     def decode(
         self, messages: list[bytes], stamps: list[tuple[int, int]], limit: int | None = None
-    ) -> None:
-        """Add what ``messages`` say to the batch.
+    ) -> list[Batch]:
+        """Add what ``messages`` say; the batches that this has closed.
 
         :param messages: whole messages, in the order received.
-        :param stamps: pairs (end, time): the messages before ``end``, and not before the pair
-        before
-            it, came at ``time``, in nanoseconds since the epoch. The last ``end`` is their number.
-        :param limit: stop as soon as the batch holds this many rows. None: no limit.
+        :param stamps: pairs (end, time): the messages before ``end``, from where the pair before
+            ended, came at ``time``, in nanoseconds since the epoch. The last ``end`` is their
+            number.
+        :param limit: stop after so many rows. None: no limit.
         """
-        base = self.rows
-        if limit is None or base + len(messages) <= limit:
+        rows = None
+        if limit is None or len(messages) <= limit:
             rows = self._all_records(messages)
-            if rows is not None:
-                for column, more in zip(self._columns, self._schema.to_columns(rows), strict=True):
-                    column.extend(more)
-                self._stamps += [(base + end, time) for end, time in stamps]
-                return
+        if rows is not None:
+            columns = self._schema.to_columns(rows)
+        else:
+            self._one_by_one(messages, stamps, limit)
+            columns, stamps = self._columns, self._stamps
+        return self._fill(columns, stamps)
+
+    def take(self) -> Batch:
+        """Close the batch being filled, and start another."""
+        batch = self._batch
+        self._batch = Batch(0, [], feed=batch.feed)
+        self._reject_bytes = 0
+        return batch
+
+    def _fill(self, columns: Sequence[list[Any]], stamps: list[tuple[int, int]]) -> list[Batch]:
+        """Add rows to the batch, and to as many more as they fill."""
+        closed = []
+        start, count = 0, len(columns[0])
+        while self._batch.rows + count - start >= self._batch_size:
+            end = start + self._batch_size - self._batch.rows
+            self._append([column[start:end] for column in columns], stamps, start)
+            closed.append(self.take())
+            start = end
+        if start:
+            columns = [column[start:] for column in columns]
+        if start < count:
+            self._append(columns, stamps, start)
+        if self._reject_bytes >= MOST_REJECT_BYTES:
+            closed.append(self.take())
+        return closed
+
+    def _append(
+        self, columns: Sequence[list[Any]], stamps: list[tuple[int, int]], start: int
+    ) -> None:
+        """Add ``columns``, whose rows are those from ``start`` on as ``stamps`` count them."""
+        batch, count = self._batch, len(columns[0])
+        batch.segments.append(encode_columns(columns))
+        for end, time in stamps:
+            if end > start:
+                batch.stamps.append((batch.rows + min(end - start, count), time))
+            if end - start >= count:
+                break
+        batch.rows += count
+        self.rows += count
+
+    def _one_by_one(
+        self, messages: list[bytes], stamps: list[tuple[int, int]], limit: int | None
+    ) -> None:
+        """Read the messages into ``_columns`` and ``_stamps``, and the batch's rejects."""
+        self._columns, self._stamps = tuple([] for _ in self._schema.columns), []
         start = 0
         for end, time in stamps:
             for raw in messages[start:end]:
                 self._message(raw, time)
-                if limit is not None and self.rows >= limit:
-                    self._cut(limit)
+                if limit is not None and len(self._columns[0]) >= limit:
+                    for column in self._columns:
+                        del column[limit:]
                     return
             start = end
-
-    def take(self, size: int | None = None) -> Batch:
-        """Remove the first ``size`` rows (None: all), and all rejects, as a batch of their own."""
-        columns, stamps, rejects = self._columns, self._stamps, self._rejects
-        self._columns, self._stamps = tuple([] for _ in columns), []
-        self._rejects, self.reject_bytes = [], 0
-        if size is not None and size < len(columns[0]):
-            self._columns = tuple(column[size:] for column in columns)
-            self._stamps = [(end - size, time) for end, time in stamps if end > size]
-            columns = tuple(column[:size] for column in columns)
-            stamps = [(min(end, size), time) for end, time in stamps if end <= size]
-            if not stamps or stamps[-1][0] < size:
-                stamps.append((size, self._stamps[0][1]))
-        return Batch(columns, stamps, rejects, feed=self._feed)
 
     def _all_records(self, messages: list[bytes]) -> list[Any] | None:
         """The rows, if every message is one valid record; else None."""
@@ -213,15 +250,9 @@ class Decoder:
             column.extend(more)
         if self._stamps and self._stamps[-1][1] == time:
             self._stamps.pop()
-        self._stamps.append((self.rows, time))
-
-    def _cut(self, size: int) -> None:
-        for column in self._columns:
-            del column[size:]
-        while len(self._stamps) > 1 and self._stamps[-2][0] >= size:
-            self._stamps.pop()
-        self._stamps[-1] = (size, self._stamps[-1][1])
+        self._stamps.append((len(self._columns[0]), time))
 
     def _reject(self, raw: bytes, time: int, error: Exception) -> None:
-        self._rejects.append(Reject(time, _reason(error), raw))
-        self.reject_bytes += len(raw)
+        self._batch.rejects.append(Reject(time, _reason(error), raw))
+        self._reject_bytes += len(raw)
+        self.rejects += 1

@@ -35,10 +35,9 @@ __all__ = ["Listener"]
 # A read that brings this many messages is decoded at once; smaller ones wait for company. Decoding
 # one message alone costs about 4 µs, one of 32 together 0.5.
 _MANY = 32
-# What may wait undecoded, in messages and in bytes; and the rejects that close a batch, in bytes.
+# What may wait undecoded, in messages and in bytes.
 _MOST_WAITING = 1024
 _MOST_WAITING_BYTES = 256 * 1024
-_MOST_REJECT_BYTES = 1024 * 1024
 
 
 class Listener(picows.WSListener):
@@ -48,7 +47,6 @@ class Listener(picows.WSListener):
     :param counters: the feed's.
     :param emit: takes each batch when it is closed.
     :param finished: called when ``max_rows`` have been received; nothing is taken after that.
-    :param batch_size: rows that close a batch.
     :param flush_interval: seconds after which a batch is closed anyway.
     :param max_message_size: bytes; a split message that grows larger fails the connection.
     :param max_rows: None for no limit.
@@ -61,7 +59,6 @@ class Listener(picows.WSListener):
         *,
         emit: Callable[[Batch], None],
         finished: Callable[[], None],
-        batch_size: int,
         flush_interval: float,
         max_message_size: int,
         max_rows: int | None = None,
@@ -70,7 +67,6 @@ class Listener(picows.WSListener):
         self._counters = counters
         self._emit = emit
         self._finished = finished
-        self._batch_size = batch_size
         self._flush_interval = flush_interval
         self._max_message_size = max_message_size
         self._rows_left = max_rows
@@ -111,7 +107,7 @@ class Listener(picows.WSListener):
             self._timer.cancel()
             self._timer = None
         self._decode()
-        if self._decoder.rows or self._decoder.rejects:
+        if not self._decoder.is_empty:
             self._emit(self._decoder.take())
 
     def _handle_with(self, handler: Callable[[WSTransport, WSFrame], None]) -> None:
@@ -228,8 +224,7 @@ class Listener(picows.WSListener):
             self._counters.add(Slot.MESSAGES, len(messages) - counted)
             self._stamps.append((len(messages), time.time_ns()))
         rows, rejects = decoder.rows, decoder.rejects
-        limit = None if self._rows_left is None else rows + self._rows_left
-        decoder.decode(messages, self._stamps, limit)
+        closed = decoder.decode(messages, self._stamps, self._rows_left)
         messages.clear()
         self._stamps.clear()
         self._waiting_bytes = 0
@@ -238,13 +233,13 @@ class Listener(picows.WSListener):
         slots[Slot.ROWS] += rows
         slots[Slot.REJECTED] += rejects
         slots[Slot.RECEIVED] += rows + rejects
-        if decoder.rows >= self._batch_size or decoder.reject_bytes >= _MOST_REJECT_BYTES:
-            while decoder.rows >= self._batch_size or decoder.reject_bytes >= _MOST_REJECT_BYTES:
-                self._emit(decoder.take(self._batch_size))
-            if self._timer is not None:  # what is left came with this read
-                self._timer.cancel()
-                left = decoder.rows or decoder.rejects
-                self._timer = self._call_later(self._flush_interval, self.flush) if left else None
+        for batch in closed:
+            self._emit(batch)
+        if closed and self._timer is not None:  # what is left came with this read
+            self._timer.cancel()
+            self._timer = None
+            if not decoder.is_empty:
+                self._timer = self._call_later(self._flush_interval, self.flush)
         if self._rows_left is not None:
             self._rows_left -= rows
             if self._rows_left == 0 and not self.closed:

@@ -76,11 +76,10 @@ class _Receiver:
         gc.freeze()
         asyncio.get_running_loop().set_exception_handler(self._unexpected)
         listener = Listener(
-            Decoder(TRADES),
+            Decoder(TRADES, self._options.batch_size),
             self._counters,
             emit=self._emit,
             finished=self._finish,
-            batch_size=self._options.batch_size,
             flush_interval=self._options.flush_interval,
             max_message_size=self._options.max_message_size,
             max_rows=self._options.max_rows,

@@ -100,10 +100,10 @@ class _Writer:
                     pipe.send_bytes(msgspec.msgpack.encode((batch.stream, batch.sequence)))
 
     def _commit(self, batch: Batch) -> None:
-        if len(batch):
-            self._file.append(self._to_frame(self._schema, batch.columns))
+        if batch.rows:
+            self._file.append(self._to_frame(self._schema, batch.columns()))
             self._counters[Slot.FILE_SIZE] = self._file.size
-            self._counters.add(Slot.WRITTEN, len(batch))
+            self._counters.add(Slot.WRITTEN, batch.rows)
             self._measure(batch)
         if batch.rejects:
             self._quarantine.add(batch.rejects)

@@ -24,7 +24,7 @@ _WHOLE = 2**53
 def to_frame(schema: Schema, columns: Sequence[list[Any]]) -> pl.DataFrame:
     """The rows as a frame whose CSV text is the file's.
 
-    :param columns: as in :class:`fastingest.batch.Batch`.
+    :param columns: as :meth:`fastingest.batch.Batch.columns` returns them.
     """
     return pl.DataFrame(
         [

@@ -101,17 +101,16 @@ def _events_of(*scripts: Script, until: int, **options: Any) -> list[tuple[str, 
         batches: list[Batch] = []
         counters = Counters.create(multiprocessing.get_context("spawn"))
         listener = Listener(
-            Decoder(TRADES),
+            Decoder(TRADES, batch_size=10),
             counters,
             emit=batches.append,
             finished=lambda: None,
-            batch_size=10,
             flush_interval=0.05,
             max_message_size=1000,
         )
         feed = Connection(url, Options(url=url, **options), listener, counters, report)
         await asyncio.wait_for(feed.run(), 30)
-        assert counters[Slot.RECEIVED] == sum(len(batch) for batch in batches)
+        assert counters[Slot.RECEIVED] == sum(batch.rows for batch in batches)
 
     with RawServer(*scripts) as server, asyncio.Runner(loop_factory=ReceiverLoop) as runner:
         runner.run(run(server.url))

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fastingest.batch import Batch
-from fastingest.receiver.decoder import Decoder
+from fastingest.receiver.decoder import MOST_REJECT_BYTES, Decoder
 from fastingest.schema import TRADES, Column, Schema
 
 Row = tuple[Any, ...]
@@ -17,14 +17,14 @@ Row = tuple[Any, ...]
 
 def _decode(*messages: bytes | str, limit: int | None = None) -> Batch:
     """What the messages decode to, each received a microsecond after the one before."""
-    decoder = Decoder(TRADES)
+    decoder = Decoder(TRADES, batch_size=10**6)
     raw = [message.encode() if isinstance(message, str) else message for message in messages]
     decoder.decode(raw, [(n + 1, 1000 * n) for n in range(len(raw))], limit)
     return decoder.take()
 
 
 def _rows(batch: Batch) -> list[Row]:
-    return list(zip(*batch.columns, strict=True))
+    return list(zip(*batch.columns(), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_it_reads_what_a_plain_reading_reads(messages: list[Any], ascii_only: bo
 @given(st.lists(st.binary(max_size=40) | st.text(max_size=20).map(str.encode), max_size=6))
 def test_no_bytes_make_it_fail(messages: list[bytes]) -> None:
     batch = _decode(*messages)
-    assert len(batch) + len(batch.rejects) >= len(messages)
+    assert batch.rows + len(batch.rejects) >= len(messages)
 
 
 @given(st.lists(_values, max_size=6), st.lists(st.booleans(), min_size=6, max_size=6))
@@ -241,7 +241,7 @@ def test_it_does_not_matter_how_messages_come_together(
 ) -> None:
     raw = [json.dumps(message).encode() for message in messages]
     whole = _decode(*raw)
-    decoder = Decoder(TRADES)
+    decoder = Decoder(TRADES, batch_size=10**6)
     start = 0
     for end in range(1, len(raw) + 1):
         if cuts[end - 1] or end == len(raw):
@@ -260,29 +260,43 @@ def test_a_limit_cuts_after_exactly_so_many_rows(messages: list[Any], limit: int
     everything, cut = _decode(*raw), _decode(*raw, limit=limit)
     assert _rows(cut) == _rows(everything)[:limit]
     if _rows(cut):
-        assert cut.stamps[-1][0] == len(cut)
+        assert cut.stamps[-1][0] == cut.rows == len(_rows(cut))
 
 
-@given(st.lists(_values, max_size=8), st.integers(1, 5))
-def test_taking_in_pieces_gives_the_same(messages: list[Any], size: int) -> None:
-    raw = [json.dumps(message).encode() for message in messages]
-    whole = _decode(*raw)
-    decoder = Decoder(TRADES)
-    decoder.decode(raw, [(n + 1, 1000 * n) for n in range(len(raw))])
-    rows: list[Row] = []
+def _times(batch: Batch) -> list[int]:
+    """When each row was received."""
     times: list[int] = []
-    while decoder.rows:
-        piece = decoder.take(size)
-        assert 0 < len(piece) <= size
-        assert piece.stamps[-1][0] == len(piece)
-        rows += _rows(piece)
-        for (end, time), (start, _) in zip(piece.stamps, [(0, 0), *piece.stamps], strict=False):
-            times += [time] * (end - start)
-    assert rows == _rows(whole)
-    expected: list[int] = []
-    for end, time in whole.stamps:
-        expected += [time] * (end - len(expected))
-    assert times == expected
+    for end, time in batch.stamps:
+        assert len(times) < end <= batch.rows
+        times += [time] * (end - len(times))
+    return times
+
+
+@given(st.lists(_values, max_size=8), st.integers(1, 5), st.integers(1, 8))
+def test_batches_close_when_they_are_full(messages: list[Any], size: int, cut: int) -> None:
+    raw = [json.dumps(message).encode() for message in messages]
+    stamps = [(n + 1, 1000 * n) for n in range(len(raw))]
+    whole = _decode(*raw)
+    decoder = Decoder(TRADES, batch_size=size)
+    closed = decoder.decode(raw[:cut], stamps[:cut])
+    closed += decoder.decode(raw[cut:], [(end - cut, time) for end, time in stamps[cut:]])
+    assert {batch.rows for batch in closed} <= {size}
+    batches = [*closed, decoder.take()]
+    assert batches[-1].rows < size
+    assert decoder.is_empty
+    assert [row for batch in batches for row in _rows(batch)] == _rows(whole)
+    assert [time for batch in batches for time in _times(batch)] == _times(whole)
+    assert [reject for batch in batches for reject in batch.rejects] == whole.rejects
+    assert (decoder.rows, decoder.rejects) == (whole.rows, len(whole.rejects))
+
+
+def test_many_bytes_of_rejects_close_a_batch_as_well() -> None:
+    decoder = Decoder(TRADES, batch_size=10)
+    large = b"x" * (MOST_REJECT_BYTES // 2)
+    assert decoder.decode([large], [(1, 0)]) == []
+    (batch,) = decoder.decode([large], [(1, 0)])
+    assert (batch.rows, len(batch.rejects)) == (0, 2)
+    assert decoder.is_empty
 
 
 def test_other_columns_than_the_default_ones() -> None:
@@ -291,7 +305,7 @@ def test_other_columns_than_the_default_ones() -> None:
         map_key="s",
         map_value="last price",
     )
-    decoder = Decoder(schema)
+    decoder = Decoder(schema, batch_size=10)
     decoder.decode([b'{"n":1,"last price":2.5}', b'{"A":3}'], [(2, 0)])
     assert _rows(decoder.take()) == [(2.5, None, 1), (3.0, "A", None)]
     assert schema.header == "last price,s,n"

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from fastingest.batch import Batch
+from fastingest.batch import Batch, encode_columns
 from fastingest.receiver.outbox import Outbox
 
 
 def _batch(size: int = 1) -> Batch:
-    return Batch([["A"] * size, [1.0] * size, [None] * size], [(size, 7)])
+    return Batch(size, [encode_columns([["A"] * size])], [(size, 7)])
 
 
 def test_batches_are_numbered_from_zero_and_carry_the_stream() -> None:
