@@ -1,10 +1,9 @@
 """One feed's connection: connect, subscribe, watch, and connect again.
 
 Theory of operation. :meth:`Connection.run` is one loop: open a connection, stay with it until it is
-lost, wait, and again, until :meth:`Connection.stop`. Everything that can go wrong is turned by
-:func:`diagnose` into a :class:`Trouble`: one line for people, whether waiting can mend it, and how
-long the server asked us to wait. Only before the first connection of a run does a *hopeless*
-trouble end it (``FeedRefused``): a feed that has worked will work again, whatever it says in
+lost, wait, and again, until :meth:`Connection.stop`. Everything that can go wrong becomes a
+:class:`~fastingest.receiver.trouble.Trouble`. Only before the first connection of a run does a
+*hopeless* one end it (``FeedRefused``): a feed that has worked will work again, whatever it says in
 between.
 
 A time without a connection is a *gap*; it starts with the last message, because that is when the
@@ -20,158 +19,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import email.utils
 import logging
-import socket
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import picows
-import uvloop
 
 from fastingest.counters import Counters, Slot, State
 from fastingest.errors import FeedRefused
 from fastingest.options import Options, format_duration, parse_header, read_subscription
 from fastingest.receiver.backoff import delays
 from fastingest.receiver.listener import Listener
+from fastingest.receiver.loop import CONNECT_TIMEOUT, READ_BUFFER
+from fastingest.receiver.trouble import Trouble, diagnose
 
-__all__ = ["Connection", "ReceiverLoop", "Trouble", "diagnose"]
+__all__ = ["Connection"]
 
 HEALTHY = 60.0
 """Seconds after which a connection counts as success, and the waits start over."""
 
-_CONNECT_TIMEOUT = 10.0  # seconds for name look-up, TCP and TLS; as long again for the handshake
 _CLOSE_TIMEOUT = 0.3  # seconds that the server gets to answer our close frame
-_READ_SIZE = 128 * 1024  # see ReceiverLoop
-_READ_BUFFER = 2 * _READ_SIZE
-
-_LONGEST_RETRY_AFTER = 86400.0  # seconds; what asks for more is a mistake, or a no
-
-# The answers to an opening request that waiting does not change.
-_HOPELESS_STATUS = {401, 403, 404, 410}
 
 # picows logs what it also raises; one line for each trouble is enough.
 _silent = logging.Logger("picows", logging.CRITICAL + 1)
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Why there is no connection (any more).
-
-    :param reason: one line for people.
-    :param hopeless: whether waiting cannot change it.
-    :param retry_after: seconds that the server asked to wait, if it did.
-    """
-
-    reason: str
-    hopeless: bool = False
-    retry_after: float = 0.0
-
-
-def diagnose(error: BaseException) -> Trouble:  # noqa: PLR0911 - one return for each kind of error
-    """What an exception from connecting, or from a lost connection, means.
-
-    This is the one place that decides what is worth another try.
-    """
-    match error:
-        case picows.WSHandshakeError(response=response) if response is not None:
-            status = int(response.status)
-            if status == 101:
-                return Trouble(f"the opening handshake failed: {error}")
-            return Trouble(
-                f"the server answered {status} {response.status.phrase}",
-                hopeless=status in _HOPELESS_STATUS,
-                retry_after=_retry_after(response.headers.get("Retry-After")),
-            )
-        case picows.WSProtocolError():
-            return Trouble(f"closed with code {error.code.value}: {error}")
-        case picows.WSError():
-            return Trouble(f"the opening handshake failed: {error}")
-        case ssl.SSLCertVerificationError():
-            return Trouble(
-                f"its certificate is not trusted: {error.verify_message}; "
-                "--ca-file names other authorities",
-                hopeless=True,
-            )
-        case ssl.SSLError():
-            return Trouble(f"TLS failed: {getattr(error, 'reason', None) or error}")
-        case TimeoutError():
-            return Trouble(f"no connection within {format_duration(_CONNECT_TIMEOUT)}")
-        case socket.gaierror():
-            return Trouble(f"the host name has no address: {error.strerror}")
-        case OSError():
-            return Trouble(error.strerror or str(error) or type(error).__name__)
-    return Trouble(f"{type(error).__name__}: {error}")
-
-
-def _retry_after(value: str | None) -> float:
-    """Seconds in a ``Retry-After`` header, a number or a date (RFC 9110, section 10.2.3)."""
-    if not value:
-        return 0.0
-    try:
-        if value.strip().isdecimal():
-            seconds = float(value)
-        else:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-    except (ValueError, OverflowError):
-        return 0.0
-    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER)
-
-
-class _BoundedReads(asyncio.BufferedProtocol):
-    """A picows protocol that gets :data:`_READ_SIZE` bytes at a time, one read a turn of the loop.
-
-    picows doubles its read buffer whenever a read fills it, so a burst makes it as large as the
-    kernel's, and one read brings a hundred thousand messages: 138 MiB against 32 at the peak, and
-    none of it in any cache. 128 KiB a read keeps a read's messages in the second-level cache.
-
-    libuv reads up to 32 times from one socket before it looks at anything else. In a burst that is
-    90 ms in which the pipe to the writer, long empty, is not filled again, and the writer idles:
-    565,000 rows a second against 800,000. So a full read ends the turn.
-    """
-
-    def __init__(self, protocol: Any) -> None:
-        self._protocol = protocol
-        self._get_buffer = protocol.get_buffer
-        self._buffer_updated = protocol.buffer_updated
-        self._call_soon = asyncio.get_running_loop().call_soon
-        for name in ("connection_lost", "eof_received", "pause_writing", "resume_writing"):
-            setattr(self, name, getattr(protocol, name))
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._protocol.connection_made(transport)
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        buffer: memoryview = self._get_buffer(sizehint)
-        return buffer[:_READ_SIZE]
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self._buffer_updated(nbytes)
-        if nbytes == _READ_SIZE and self._transport.is_reading():
-            self._transport.pause_reading()
-            self._call_soon(self._read_on)
-
-    def _read_on(self) -> None:
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
-
-
-class ReceiverLoop(uvloop.Loop):
-    """uvloop, with the reads of WebSocket connections bounded, and the time for connecting."""
-
-    async def create_connection(  # type: ignore[override]  # any arguments: they are passed on
-        self, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any
-    ) -> tuple[asyncio.Transport, Any]:
-        """As ``asyncio.loop.create_connection``."""
-        protocol = protocol_factory()
-        inside = _BoundedReads(protocol) if hasattr(protocol, "get_buffer") else protocol
-        async with asyncio.timeout(_CONNECT_TIMEOUT):
-            transport, _ = await super().create_connection(lambda: inside, *args, **kwargs)
-        return cast(asyncio.Transport, transport), protocol
 
 
 class Connection:
@@ -289,19 +161,19 @@ class Connection:
         more: dict[str, Any] = {}
         if self._url.startswith("wss:"):
             more["ssl_shutdown_timeout"] = 1.0
-        async with asyncio.timeout(3 * _CONNECT_TIMEOUT):  # with what proxies and redirects add
+        async with asyncio.timeout(3 * CONNECT_TIMEOUT):  # with what proxies and redirects add
             transport, _ = await picows.ws_connect(
                 lambda: self._listener,
                 self._url,
                 ssl_context=self._tls,
-                websocket_handshake_timeout=_CONNECT_TIMEOUT,
+                websocket_handshake_timeout=CONNECT_TIMEOUT,
                 logger_name=_silent,
                 enable_auto_ping=False,
                 enable_auto_pong=False,
                 max_frame_size=self._options.max_message_size,
                 extra_headers=self._headers,
                 proxy=self._options.proxy,
-                read_buffer_init_size=_READ_BUFFER,
+                read_buffer_init_size=READ_BUFFER,
                 use_aiofastnet=False,
                 **more,
             )

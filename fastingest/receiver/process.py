@@ -34,9 +34,10 @@ from fastingest.counters import Counters, Slot
 from fastingest.errors import FeedRefused
 from fastingest.options import Options
 from fastingest.receiver.channel import Channel
-from fastingest.receiver.connection import Connection, ReceiverLoop
+from fastingest.receiver.connection import Connection
 from fastingest.receiver.decoder import Decoder
 from fastingest.receiver.listener import Listener
+from fastingest.receiver.loop import ReceiverLoop
 from fastingest.receiver.outbox import Outbox
 from fastingest.schema import TRADES
 

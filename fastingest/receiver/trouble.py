@@ -1,0 +1,82 @@
+"""Why there is no connection, and whether waiting can mend it.
+
+:func:`diagnose` is the one place that decides what is worth another try.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+
+import picows
+
+__all__ = ["Trouble", "diagnose"]
+
+_LONGEST_RETRY_AFTER = 86400.0  # seconds; what asks for more is a mistake, or a no
+
+# The answers to an opening request that waiting does not change.
+_HOPELESS_STATUS = {401, 403, 404, 410}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why there is no connection (any more).
+
+    :param reason: one line for people.
+    :param hopeless: whether waiting cannot change it.
+    :param retry_after: seconds that the server asked to wait, if it did.
+    """
+
+    reason: str
+    hopeless: bool = False
+    retry_after: float = 0.0
+
+
+def diagnose(error: BaseException) -> Trouble:  # noqa: PLR0911 - one return for each kind of error
+    """What an exception from connecting, or from a lost connection, means."""
+    match error:
+        case picows.WSHandshakeError(response=response) if response is not None:
+            status = int(response.status)
+            if status == 101:
+                return Trouble(f"the opening handshake failed: {error}")
+            return Trouble(
+                f"the server answered {status} {response.status.phrase}",
+                hopeless=status in _HOPELESS_STATUS,
+                retry_after=_retry_after(response.headers.get("Retry-After")),
+            )
+        case picows.WSProtocolError():
+            return Trouble(f"closed with code {error.code.value}: {error}")
+        case picows.WSError():
+            return Trouble(f"the opening handshake failed: {error}")
+        case ssl.SSLCertVerificationError():
+            return Trouble(
+                f"its certificate is not trusted: {error.verify_message}; "
+                "--ca-file names other authorities",
+                hopeless=True,
+            )
+        case ssl.SSLError():
+            return Trouble(f"TLS failed: {getattr(error, 'reason', None) or error}")
+        case TimeoutError():
+            return Trouble("no answer in time")
+        case socket.gaierror():
+            return Trouble(f"the host name has no address: {error.strerror}")
+        case OSError():
+            return Trouble(error.strerror or str(error) or type(error).__name__)
+    return Trouble(f"{type(error).__name__}: {error}")
+
+
+def _retry_after(value: str | None) -> float:
+    """Seconds in a ``Retry-After`` header, a number or a date (RFC 9110, section 10.2.3)."""
+    if not value:
+        return 0.0
+    try:
+        if value.strip().isdecimal():
+            seconds = float(value)
+        else:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import email.utils
+import socket
+import ssl
+import time
+from http import HTTPStatus
+
+import picows
+import pytest
+
+from fastingest.receiver.trouble import Trouble, diagnose
+
+
+def _rejected(status: int, **headers: str) -> picows.WSHandshakeError:
+    response = picows.WSUpgradeResponse.create_error_response(status)
+    for name, value in headers.items():
+        response.headers[name.replace("_", "-")] = value
+    return picows.WSHandshakeError("expected 101", response=response)
+
+
+@pytest.mark.parametrize("status", [s for s in HTTPStatus if s >= 400])
+def test_only_refusals_for_good_are_hopeless(status: HTTPStatus) -> None:
+    trouble = diagnose(_rejected(status))
+    assert trouble.hopeless == (status in (401, 403, 404, 410))
+    assert trouble.reason == f"the server answered {status.value} {status.phrase}"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120),
+        ("0", 0),
+        (" 7 ", 7),
+        ("-1", 0),
+        ("soon", 0),
+        ("", 0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("9" * 400, 86400),
+    ],
+)
+def test_retry_after(value: str, seconds: float) -> None:
+    assert diagnose(_rejected(429, Retry_After=value)).retry_after == seconds
+
+
+def test_retry_after_a_date() -> None:
+    date = email.utils.formatdate(time.time() + 100, usegmt=True)
+    assert 98 < diagnose(_rejected(503, Retry_After=date)).retry_after <= 100
+
+
+@pytest.mark.parametrize(
+    ("error", "trouble"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), Trouble("Connection refused")),
+        (ConnectionResetError(), Trouble("ConnectionResetError")),
+        (TimeoutError(), Trouble("no answer in time")),
+        (
+            socket.gaierror(-2, "Name or service not known"),
+            Trouble("the host name has no address: Name or service not known"),
+        ),
+        (ssl.SSLError(1, "[SSL] bad record"), Trouble("TLS failed: ('[SSL] bad record',)")),
+        (
+            picows.WSProtocolError(picows.WSCloseCode.MESSAGE_TOO_BIG, "too big"),
+            Trouble("closed with code 1009: too big"),
+        ),
+        (picows.WSError("what"), Trouble("the opening handshake failed: what")),
+        (RuntimeError("what"), Trouble("RuntimeError: what")),
+    ],
+)
+def test_troubles_that_are_worth_another_try(error: Exception, trouble: Trouble) -> None:
+    found = diagnose(error)
+    assert not found.hopeless
+    if not isinstance(error, ssl.SSLError):
+        assert found == trouble
+    assert found.reason
