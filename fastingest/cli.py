@@ -13,12 +13,10 @@ import inspect
 import logging
 import os
 import platform
-import select
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_type_hints
 
 from cyclopts import App, CoercionError, CycloptsError, Group, MissingArgumentError, Parameter
 from cyclopts import UnusedCliTokensError as UnusedTokensError
@@ -29,10 +27,11 @@ from fastingest.log import configure, escape
 from fastingest.options import Options
 from fastingest.summary import Summary
 from fastingest.supervisor import ingest
-from fastingest.view import View, progress_facts, summary_json, summary_text
+from fastingest.terminal import StreamLog, Terminal
+from fastingest.view import progress_facts, summary_json, summary_text
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    pass
 
 __all__ = ["PROGRESS_INTERVAL", "VIEW_INTERVAL", "main", "parse", "run"]
 
@@ -230,91 +229,25 @@ def _shown(options: Options) -> Iterator[tuple[_OnTick | None, bool]]:
     if options.quiet:
         level = level if level in ("warning", "error") else "warning"
     elif options.log_format == "text" and sys.stderr is not None and sys.stderr.isatty():
-        terminal = _Terminal(options)
+        terminal = Terminal(options)
         if not terminal.is_dumb:
             configure(level, options.log_format, terminal)
             try:
                 yield terminal.draw, True
             finally:
                 terminal.stop()
-                configure(level, options.log_format, logging.StreamHandler())
+                configure(level, options.log_format, StreamLog())
             return
-    configure(level, options.log_format, logging.StreamHandler())
-    yield None if options.quiet else _log_progress, False
+    log = StreamLog()
+    configure(level, options.log_format, log)
+    try:
+        yield None if options.quiet else _log_progress, False
+    finally:
+        log.stop()
 
 
 def _log_progress(summary: Summary) -> None:
     _log.info("progress", extra={"facts": progress_facts(summary)})
-
-
-class _Terminal(logging.Handler):
-    """The log, and the view in place below it. At the end the view makes room for the summary.
-
-    A terminal that is stopped (Ctrl-S) must not stop the run, nor one that is gone end it: the view
-    is not drawn meanwhile, and the latest 1,000 lines of the log are held.
-    """
-
-    _STYLES: ClassVar = {"WARNING": "yellow", "ERROR": "bold red", "DEBUG": "dim"}
-
-    def __init__(self, options: Options) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
-        super().__init__()
-        self._options = options
-        self._console = Console(stderr=True, highlight=False, emoji=False)
-        self._live = Live(
-            console=self._console,
-            auto_refresh=False,  # its thread would draw what has not changed
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            vertical_overflow="crop",
-        )
-        self._drawn: Any = None
-        self._held: deque[Text] = deque(maxlen=1000)
-
-    @property
-    def is_dumb(self) -> bool:
-        """Whether it cannot draw in place."""
-        return self._console.is_dumb_terminal
-
-    def draw(self, summary: Summary) -> None:
-        """Bring the view up to date."""
-        view = View(summary, self._options)
-        new = (self._console.size, list(view.lines(self._console.width)))
-        with contextlib.suppress(OSError):
-            if self._is_writable():
-                self._print_held()
-                if new != self._drawn:
-                    self._live.start()
-                    self._live.update(view, refresh=True)
-                    self._drawn = new
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print a line above the view, or hold it."""
-        from rich.text import Text
-
-        try:
-            style = self._STYLES.get(record.levelname, "")
-            self._held.append(Text(self.format(record), style=style))
-            if self._is_writable():
-                self._print_held()
-        except Exception:
-            self.handleError(record)
-
-    def stop(self) -> None:
-        """Take the view away, and print what is held: the run is over, so this may wait."""
-        with contextlib.suppress(OSError):
-            self._print_held()
-            self._live.stop()
-
-    def _is_writable(self) -> bool:
-        return bool(select.select([], [self._console.file], [], 0)[1])
-
-    def _print_held(self) -> None:
-        while self._held:
-            self._console.print(self._held.popleft(), soft_wrap=True)
 
 
 def _print_out(text: str) -> FastingestError | None:

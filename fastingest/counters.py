@@ -33,6 +33,7 @@ class Slot(IntEnum):
     # written by the receiver
     STATE = 0  # a State
     MESSAGES = auto()  # complete messages taken from the socket
+    DECODED = auto()  # of them, those that have been decoded
     RECEIVED = auto()  # rows and rejects
     ROWS = auto()  # rows alone
     REJECTED = auto()  # messages, or elements of arrays, that are no rows

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -176,7 +177,8 @@ class Options:
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", Path(self.out))
         object.__setattr__(self, "header", tuple(self.header))
-        object.__setattr__(self, "subscribe", tuple(self.subscribe))
+        # Read once, and here: what stands behind @ may be a pipe, or change.
+        object.__setattr__(self, "subscribe", tuple(map(read_subscription, self.subscribe)))
         if self.ca_file is not None:
             object.__setattr__(self, "ca_file", Path(self.ca_file))
         _check_url(self.url)
@@ -186,7 +188,7 @@ class Options:
         self._check_range("duration", 1e-3, float("inf"))
         self._check_range("ping_interval", 1e-2, 86400)
         self._check_range("idle_timeout", 1e-2, float("inf"))
-        self._check_range("reconnect_initial", 0, 86400)
+        self._check_range("reconnect_initial", 1e-3, 86400)
         self._check_range("reconnect_max", 1e-3, 86400)
         self._check_range("max_message_size", 1, 2**30, int)
         if self.reconnect_initial > self.reconnect_max:
@@ -197,10 +199,8 @@ class Options:
             )
         for line in self.header:
             parse_header(line)
-        for text in self.subscribe:
-            read_subscription(text)
-        if self.ca_file is not None and not self.ca_file.is_file():
-            raise OptionError("ca_file", f"{self.ca_file} is not a file")
+        if self.ca_file is not None:
+            _check_ca_file(self.ca_file)
         if self.proxy is not None:
             _check_proxy(self.proxy)
         self._check_choice("log_level", ("debug", "info", "warning", "error"))
@@ -292,6 +292,15 @@ def _check_url(url: str) -> None:
             "url",
             "user names in the URL are not sent; use --header 'Authorization: Basic …' instead",
         )
+
+
+def _check_ca_file(path: Path) -> None:
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:  # an OSError as well
+        raise OptionError("ca_file", f"{path} holds no certificates in PEM form") from None
+    except OSError as error:
+        raise OptionError("ca_file", f"{path}: {error.strerror}") from None
 
 
 def _check_proxy(proxy: str) -> None:

@@ -34,6 +34,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -164,7 +165,7 @@ class _Supervisor:
         from fastingest.writer import process as writer
 
         url = self._options.url
-        if url.startswith("demo:"):
+        if urlsplit(url).scheme == "demo":
             url = self._start_demo(url)
         block = self._counters.block
         to_writer, from_receiver = self._context.Pipe()
@@ -244,7 +245,8 @@ class _Supervisor:
         ready = wait(sources, timeout)
         if signals in ready:
             for number in signals.recv(64):
-                self._signalled(number)
+                if number in _SIGNALS:
+                    self._signalled(number)
         for child in tuple(self._children):
             ended = child.process.sentinel in ready
             if child.control in ready or ended:
@@ -324,9 +326,10 @@ class _Supervisor:
         if self._failures:
             return self._failures[0]
         lost = summary.ledger.in_flight
-        rows = (
-            f"{lost} received rows were not written" if lost else "every batch received is written"
-        )
+        undecoded = self._counters[Slot.MESSAGES] - self._counters[Slot.DECODED]
+        rows = f"{lost} received rows were not written" if lost else "every row decoded is written"
+        if undecoded:
+            rows += f", {undecoded} messages were not decoded yet"
         bad = [child for child in self._ended if child.exit_code != 0 and not child.killed]
         bad.sort(key=lambda child: (child.exit_code or 0) >= 0)
         if bad:
@@ -365,7 +368,10 @@ def _no_main_module() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals_to_socket() -> Iterator[socket.socket]:
-    """Signals arrive as bytes, each its number, on the socket; nowhere but in the main thread."""
+    """Signals arrive as bytes, each its number, on the socket; nowhere but in the main thread.
+
+    So do those that the calling program handles; they are not ours to act on.
+    """
     ours, theirs = socket.socketpair()
     with ours, theirs:
         if threading.current_thread() is not threading.main_thread():

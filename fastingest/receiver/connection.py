@@ -6,8 +6,9 @@ lost, wait, and again, until :meth:`Connection.stop`. Everything that can go wro
 *hopeless* one end it (``FeedRefused``): a feed that has worked will work again, whatever it says in
 between.
 
-A time without a connection is a *gap*; it starts with the last message, because that is when the
-feed went silent, and ends with the next connection. It is counted and logged when it ends.
+A time without a connection is a *gap*. It starts when the connection was lost, or, where that was
+found out by waiting, when the feed went silent; it ends with the next connection, and is then
+counted and logged.
 
 A connection that is dead without saying so (half-open) is found by two clocks. Nothing at all for
 ``ping_interval``: a ping is sent, and if nothing at all comes for as long again, the connection is
@@ -24,15 +25,16 @@ import ssl
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import picows
 
 from fastingest.counters import Counters, Slot, State
 from fastingest.errors import FeedRefused
-from fastingest.options import Options, format_duration, parse_header, read_subscription
+from fastingest.options import Options, format_duration, parse_header
 from fastingest.receiver.backoff import delays
 from fastingest.receiver.listener import Listener
-from fastingest.receiver.loop import CONNECT_TIMEOUT, READ_BUFFER
+from fastingest.receiver.loop import CONNECT_TIMEOUT, READ_BUFFER, BoundedReads
 from fastingest.receiver.trouble import Trouble, diagnose
 
 __all__ = ["Connection"]
@@ -44,6 +46,19 @@ _CLOSE_TIMEOUT = 0.3  # seconds that the server gets to answer our close frame
 
 # picows logs what it also raises; one line for each trouble is enough.
 _silent = logging.Logger("picows", logging.CRITICAL + 1)
+
+
+class _Gap:
+    """A time without a connection, from the moment that the feed went silent.
+
+    :param reason: why.
+    :param silence: how long it has been silent already, in seconds.
+    """
+
+    def __init__(self, reason: str, silence: float) -> None:
+        self.reason = reason
+        self.start = time.monotonic() - silence
+        self.start_ns = time.time_ns() - round(silence * 1e9)
 
 
 class Connection:
@@ -70,13 +85,14 @@ class Connection:
         self._counters = counters
         self._report = report
         self._headers = [parse_header(line) for line in options.header]
-        self._subscriptions = [read_subscription(text) for text in options.subscribe]
+        self._subscriptions = options.subscribe
         self._tls = ssl.create_default_context(cafile=options.ca_file)
         self._transport: picows.WSTransport | None = None
         self._stopping = asyncio.Event()
         self._opening: asyncio.Task[picows.WSTransport] | None = None
         self._paused = False
         self._given_up: Trouble | None = None  # why this side ended the connection
+        self._silence = 0.0  # seconds that nothing had come when the connection was lost
 
     async def run(self) -> None:
         """Stay connected until :meth:`stop`.
@@ -84,11 +100,9 @@ class Connection:
         :raises FeedRefused: the feed cannot be had, and waiting will not change that.
         """
         waits = delays(self._options.reconnect_initial, self._options.reconnect_max)
-        lost_at: int | None = None  # when the gap began, in nanoseconds since the epoch
-        lost_why = ""
+        gap: _Gap | None = None
         while not self._stopping.is_set():
             self._state(State.CONNECTING)
-            opened = time.monotonic()
             self._opening = asyncio.create_task(self._open())
             try:
                 transport = await self._opening
@@ -102,17 +116,15 @@ class Connection:
                 opened = time.monotonic()
                 self._counters.add(Slot.CONNECTIONS)
                 self._report("info", "connected", url=self._url)
-                if lost_at is not None:
-                    self._end_gap(lost_at, lost_why)
-                    lost_at = None
+                if gap is not None:
+                    self._end(gap)
+                gap = None
                 trouble = await self._stay(transport)
                 if self._stopping.is_set():
                     break
-                lost_at, lost_why = self._listener.last_message or time.time_ns(), trouble.reason
+                gap = _Gap(trouble.reason, self._silence)
                 if time.monotonic() - opened >= HEALTHY:
                     waits = delays(self._options.reconnect_initial, self._options.reconnect_max)
-            if self._stopping.is_set():
-                break
             wait = max(next(waits), trouble.retry_after)
             self._state(State.WAITING)
             self._report(
@@ -120,15 +132,15 @@ class Connection:
             )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
-        if lost_at is not None:
-            self._end_gap(lost_at, lost_why)
+        if gap is not None:
+            self._end(gap)
         self._state(State.CLOSED)
 
     def stop(self) -> None:
         """Take nothing more, hand on everything received, and close with code 1000."""
         self._listener.stop()
         self._stopping.set()
-        if self._opening is not None:
+        if self._opening is not None and not self._listener.is_connected:
             self._opening.cancel()
         if self._transport is not None:
             self.resume()
@@ -159,7 +171,7 @@ class Connection:
     async def _open(self) -> picows.WSTransport:
         # A server that is gone does not answer TLS's goodbye either; uvloop would wait 30 s for it.
         more: dict[str, Any] = {}
-        if self._url.startswith("wss:"):
+        if urlsplit(self._url).scheme == "wss":
             more["ssl_shutdown_timeout"] = 1.0
         async with asyncio.timeout(3 * CONNECT_TIMEOUT):  # with what proxies and redirects add
             transport, _ = await picows.ws_connect(
@@ -183,8 +195,11 @@ class Connection:
 
     async def _stay(self, transport: picows.WSTransport) -> Trouble:
         """Subscribe, and stay until the connection is over; the trouble says why it is."""
-        self._transport, self._paused, self._given_up = transport, False, None
+        self._transport, self._paused = transport, False
+        self._given_up, self._silence = None, 0.0
         self._state(State.CONNECTED)
+        if self._stopping.is_set():  # the first read has brought all the rows that are wanted
+            transport.send_close(picows.WSCloseCode.OK)
         for text in self._subscriptions:
             transport.send(picows.WSMsgType.TEXT, text)
         watch = asyncio.create_task(self._watch(transport))
@@ -223,36 +238,43 @@ class Connection:
             return
         tick = min(1.0, min(limits) / 4)
         quiet = silent = 0.0  # seconds without anything at all, and without a message
-        pinged = False
-        reads, messages = self._listener.reads, self._counters[Slot.MESSAGES]
+        pinged: float | None = None  # seconds since a ping that nothing has followed
+        reads, messages = self._reads(transport), self._counters[Slot.MESSAGES]
         while True:
             await asyncio.sleep(tick)
-            if self._paused or self._listener.reads != reads:
-                quiet, pinged = 0.0, False
+            before = reads, messages
+            reads, messages = self._reads(transport), self._counters[Slot.MESSAGES]
+            if self._paused or reads != before[0]:
+                quiet, pinged = 0.0, None
             else:
                 quiet += tick
-            if self._paused or self._counters[Slot.MESSAGES] != messages:
-                silent = 0.0
-            else:
-                silent += tick
-            reads, messages = self._listener.reads, self._counters[Slot.MESSAGES]
+                pinged = None if pinged is None else pinged + tick
+            silent = 0.0 if self._paused or messages != before[1] else silent + tick
             if idle is not None and silent >= idle:
-                self._give_up(transport, f"no message for {format_duration(idle)}")
+                self._give_up(transport, f"no message for {format_duration(idle)}", silent)
                 return
-            if ping is not None and quiet >= ping:
-                if pinged:
-                    self._give_up(transport, f"no answer to a ping for {format_duration(ping)}")
-                    return
+            if ping is None or quiet < ping:
+                continue
+            if pinged is None:
                 transport.send_ping()
-                quiet, pinged = 0.0, True
+                pinged = 0.0
+            elif pinged >= ping:
+                self._give_up(transport, f"no answer to a ping for {format_duration(ping)}", quiet)
+                return
 
-    def _give_up(self, transport: picows.WSTransport, reason: str) -> None:
-        self._given_up = Trouble(reason)
+    def _reads(self, transport: picows.WSTransport) -> int:
+        """How often anything has come: bytes, not frames, since a long frame may take its time."""
+        protocol = transport.underlying_transport.get_protocol()
+        # Behind a proxy picows puts its own protocol there; then it is frames that are counted.
+        return protocol.reads if isinstance(protocol, BoundedReads) else self._listener.reads
+
+    def _give_up(self, transport: picows.WSTransport, reason: str, silence: float) -> None:
+        self._given_up, self._silence = Trouble(reason), silence
         transport.send_close(picows.WSCloseCode.GOING_AWAY)
         transport.disconnect(graceful=False)  # a dead peer acknowledges nothing
 
-    def _end_gap(self, start: int, reason: str) -> None:
-        length = max(0, time.time_ns() - start)
+    def _end(self, gap: _Gap) -> None:
+        length = time.monotonic() - gap.start
         self._counters.add(Slot.GAPS)
-        self._counters.add(Slot.GAP_NS, length)
-        self._report("warning", "gap", start_ns=start, length=length / 1e9, reason=reason)
+        self._counters.add(Slot.GAP_NS, round(length * 1e9))
+        self._report("warning", "gap", start_ns=gap.start_ns, length=length, reason=gap.reason)

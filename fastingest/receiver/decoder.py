@@ -27,6 +27,8 @@ __all__ = ["Decoder"]
 MOST_REJECT_BYTES = 1024 * 1024
 """Bytes of rejects that close a batch, however few rows there are."""
 
+_REJECT_COST = 200  # bytes that a reject takes besides its raw text, about
+
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -77,6 +79,18 @@ class Decoder:
     def is_empty(self) -> bool:
         """Whether the batch being filled holds nothing."""
         return not self._batch.rows and not self._batch.rejects
+
+    @property
+    def room(self) -> int:
+        """How many rows the batch being filled still takes; at least one."""
+        return self._batch_size - self._batch.rows
+
+    @property
+    def oldest(self) -> int:
+        """When the batch's oldest row or reject came, in ns since the epoch; 0: it is empty."""
+        times = [time for _, time in self._batch.stamps[:1]]
+        times += [reject.time for reject in self._batch.rejects[:1]]
+        return min(times, default=0)
 
     def decode(
         self, messages: list[bytes], stamps: list[tuple[int, int]], limit: int | None = None
@@ -179,6 +193,8 @@ class Decoder:
         elements = [bytes(element) for element in _decode_elements(raw)]
         if not elements:
             raise ValueError("an empty array holds no row")
+        if not any(element.startswith(b"{") for element in elements):
+            raise ValueError("no element of the array is an object")
         rows = self._all_records(elements)
         if rows is not None:
             self._add(self._schema.to_columns(rows), time)
@@ -254,5 +270,5 @@ class Decoder:
 
     def _reject(self, raw: bytes, time: int, error: Exception) -> None:
         self._batch.rejects.append(Reject(time, _reason(error), raw))
-        self._reject_bytes += len(raw)
+        self._reject_bytes += len(raw) + _REJECT_COST
         self.rejects += 1

@@ -39,6 +39,9 @@ _MANY = 32
 _MOST_WAITING = 1024
 _MOST_WAITING_BYTES = 256 * 1024
 
+# Close codes for programs to see, never for the wire (RFC 6455, section 7.4.1).
+_NEVER_SENT = {1004, 1005, 1006, 1015}
+
 
 class Listener(picows.WSListener):
     """Takes one feed's messages, over all its connections, one at a time.
@@ -75,24 +78,26 @@ class Listener(picows.WSListener):
         self._messages: list[bytes] = []  # not decoded yet
         self._stamps: list[tuple[int, int]] = []  # of them: (end, nanoseconds since the epoch)
         self._waiting_bytes = 0
-        self._fragments: list[bytes] = []  # of the split message under way
-        self._fragment_bytes = 0
+        self._split: bytearray | None = None  # the split message under way
         self._usual_handler = self._make_handler()
         self._handle_with(self._ignore)
+        self._bound_waiting()
         self.closed = False
         """Whether :meth:`stop` was called, or ``max_rows`` were received."""
         self.reads = 0
-        """How many reads brought a whole frame: changes as long as the server sends anything."""
-        self.last_message = 0
-        """When a message came last, in nanoseconds since the epoch."""
+        """How many reads have brought a whole frame."""
+        self.is_connected = False
+        """Whether a connection is open, from the end of the handshake on."""
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Start over with a new connection."""
-        self._fragments.clear()
+        self.is_connected = True
+        self._split = None
         self._handle_with(self._ignore if self.closed else self._usual_handler)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Hand on what the connection brought; half a message is none."""
+        self.is_connected = False
         self.flush()
 
     def stop(self) -> None:
@@ -109,6 +114,7 @@ class Listener(picows.WSListener):
         self._decode()
         if not self._decoder.is_empty:
             self._emit(self._decoder.take())
+            self._bound_waiting()
 
     def _handle_with(self, handler: Callable[[WSTransport, WSFrame], None]) -> None:
         self.on_ws_frame = handler  # type: ignore[assignment, method-assign]  # looked up every time
@@ -147,33 +153,32 @@ class Listener(picows.WSListener):
         elif kind is WSMsgType.PING:
             transport.send_pong(frame.get_payload_as_bytes())
         elif kind is WSMsgType.PONG:
-            pass  # it counts as a sign of life by ending a read
-        elif (kind is WSMsgType.CONTINUATION) != bool(self._fragments):
+            pass  # a sign of life, and as such counted where the bytes are read
+        elif (kind is WSMsgType.CONTINUATION) != (self._split is not None):
             self._fail(
                 WSCloseCode.PROTOCOL_ERROR,
-                "a split message was interrupted by another"
-                if self._fragments
-                else "a continuation without a message to continue",
+                "a continuation without a message to continue"
+                if self._split is None
+                else "a split message was interrupted by another",
             )
-        elif frame.fin and not self._fragments:
+        elif frame.fin and self._split is None:
             self._messages.append(frame.get_payload_as_bytes())
         else:
-            if not self._fragments:
-                self._fragment_bytes = 0
-            self._fragments.append(frame.get_payload_as_bytes())
-            self._fragment_bytes += frame.payload_size
-            if self._fragment_bytes > self._max_message_size:
+            split = self._split = bytearray() if self._split is None else self._split
+            split += frame.get_payload_as_bytes()
+            if len(split) > self._max_message_size:
                 self._fail(
                     WSCloseCode.MESSAGE_TOO_BIG,
                     f"a split message is over {self._max_message_size} bytes",
                 )
             if frame.fin:
-                self._messages.append(b"".join(self._fragments))
-                self._fragments.clear()
-            self._handle_with(self._careful_handler if self._fragments else self._usual_handler)
+                self._messages.append(bytes(split))
+                self._split = None
+            split_on = self._split is not None
+            self._handle_with(self._careful_handler if split_on else self._usual_handler)
 
     def _fail(self, code: WSCloseCode, reason: str) -> None:
-        self._fragments.clear()
+        self._split = None
         self._handle_with(self._ignore)
         raise picows.WSProtocolError(code, reason)  # picows closes with the code
 
@@ -181,9 +186,12 @@ class Listener(picows.WSListener):
         """Answer the server's close frame with its own code (RFC 6455, section 5.5.1)."""
         self._handle_with(self._ignore)
         handshake = transport.close_handshake
-        received = handshake.recv if handshake else None
-        code = received.code if received else WSCloseCode.OK
-        transport.send_close(WSCloseCode.OK if code is WSCloseCode.NO_INFO else code)
+        code = handshake.recv.code if handshake and handshake.recv else WSCloseCode.OK
+        if code is WSCloseCode.NO_INFO:
+            code = WSCloseCode.OK
+        elif not 1000 <= code.value < 5000 or code.value in _NEVER_SENT:
+            code = WSCloseCode.PROTOCOL_ERROR
+        transport.send_close(code)
         transport.disconnect()
 
     def _end_of_read(self, transport: WSTransport) -> None:
@@ -195,14 +203,13 @@ class Listener(picows.WSListener):
         new = len(messages) - counted
         if not new:
             return
-        self.last_message = now = time.time_ns()
-        stamps.append((len(messages), now))
+        stamps.append((len(messages), time.time_ns()))
         self._counters.slots[Slot.MESSAGES] += new
         if self._timer is None:
             self._timer = self._call_later(self._flush_interval, self.flush)
         if new < _MANY:
             self._waiting_bytes += sum(map(len, messages[counted:]))
-            if len(messages) < _MOST_WAITING and self._waiting_bytes < _MOST_WAITING_BYTES:
+            if len(messages) < self._most_waiting and self._waiting_bytes < _MOST_WAITING_BYTES:
                 return
         self._decode()
 
@@ -225,6 +232,7 @@ class Listener(picows.WSListener):
             self._stamps.append((len(messages), time.time_ns()))
         rows, rejects = decoder.rows, decoder.rejects
         closed = decoder.decode(messages, self._stamps, self._rows_left)
+        self._counters.add(Slot.DECODED, len(messages))
         messages.clear()
         self._stamps.clear()
         self._waiting_bytes = 0
@@ -235,13 +243,21 @@ class Listener(picows.WSListener):
         slots[Slot.RECEIVED] += rows + rejects
         for batch in closed:
             self._emit(batch)
-        if closed and self._timer is not None:  # what is left came with this read
+        if closed and self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            if not decoder.is_empty:
-                self._timer = self._call_later(self._flush_interval, self.flush)
+            if decoder.oldest:
+                waited = (time.time_ns() - decoder.oldest) / 1e9
+                left = min(max(0.0, self._flush_interval - waited), self._flush_interval)
+                self._timer = self._call_later(left, self.flush)
         if self._rows_left is not None:
             self._rows_left -= rows
             if self._rows_left == 0 and not self.closed:
                 self.stop()
                 self._finished()
+        self._bound_waiting()
+
+    def _bound_waiting(self) -> None:
+        """Set how many messages may wait: fewer than fill the batch, or the run."""
+        most = min(_MOST_WAITING, self._decoder.room)
+        self._most_waiting = most if self._rows_left is None else min(most, self._rows_left)

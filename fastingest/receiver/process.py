@@ -116,6 +116,8 @@ class _Receiver:
         empty.cancel()
         await self._to_writer.close()
         await self._to_supervisor.close()
+        # At once: a name look-up that hangs has a thread of libuv's, which an exit would wait for.
+        os._exit(0)
 
     def _emit(self, batch: Batch) -> None:
         self._to_writer.send(self._outbox.add(batch))

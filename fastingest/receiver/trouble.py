@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import email.utils
+import os
+import re
 import socket
 import ssl
 import time
@@ -19,6 +21,9 @@ _LONGEST_RETRY_AFTER = 86400.0  # seconds; what asks for more is a mistake, or a
 
 # The answers to an opening request that waiting does not change.
 _HOPELESS_STATUS = {401, 403, 404, 410}
+
+_ANSWER = re.compile(rb"HTTP/\d\.\d (\d{3})(.*)")
+_RETRY_AFTER = re.compile(rb"^Retry-After:(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -38,15 +43,19 @@ class Trouble:
 def diagnose(error: BaseException) -> Trouble:  # noqa: PLR0911 - one return for each kind of error
     """What an exception from connecting, or from a lost connection, means."""
     match error:
-        case picows.WSHandshakeError(response=response) if response is not None:
-            status = int(response.status)
+        case picows.WSHandshakeError(raw_header=bytes(header)) if answer := _ANSWER.match(header):
+            # Read from the bytes, since picows knows neither HTTP/1.0 nor statuses of vendors.
+            status, phrase = int(answer[1]), answer[2].decode("latin-1").strip()
             if status == 101:
                 return Trouble(f"the opening handshake failed: {error}")
+            after = _RETRY_AFTER.search(header)
             return Trouble(
-                f"the server answered {status} {response.status.phrase}",
+                f"the server answered {status} {phrase}".rstrip(),
                 hopeless=status in _HOPELESS_STATUS,
-                retry_after=_retry_after(response.headers.get("Retry-After")),
+                retry_after=_retry_after(after[1].decode("latin-1")) if after else 0.0,
             )
+        case picows.WSInvalidURL():
+            return Trouble(str(error), hopeless=True)
         case picows.WSProtocolError():
             return Trouble(f"closed with code {error.code.value}: {error}")
         case picows.WSError():
@@ -64,14 +73,14 @@ def diagnose(error: BaseException) -> Trouble:  # noqa: PLR0911 - one return for
         case socket.gaierror():
             return Trouble(f"the host name has no address: {error.strerror}")
         case OSError():
-            return Trouble(error.strerror or str(error) or type(error).__name__)
+            if error.errno:  # what the loop says beside it differs from call to call
+                return Trouble(os.strerror(error.errno))
+            return Trouble(str(error) or type(error).__name__)
     return Trouble(f"{type(error).__name__}: {error}")
 
 
-def _retry_after(value: str | None) -> float:
+def _retry_after(value: str) -> float:
     """Seconds in a ``Retry-After`` header, a number or a date (RFC 9110, section 10.2.3)."""
-    if not value:
-        return 0.0
     try:
         if value.strip().isdecimal():
             seconds = float(value)

@@ -5,14 +5,16 @@ holds for as long as any process of the run has it open, so a writer that outliv
 still keeps the next run out, and a machine that crashed leaves no lock behind, whatever the file
 says.
 
-A file that ends inside a row was torn by a crash. Where it ends is told by RFC 4180: a line break
-inside quotes belongs to a cell, so the end of the last whole row is the last line feed with an even
-number of quotes before it. The piece after it is handed to the caller for the quarantine, then cut
-off.
+A file that does not end with a line feed was torn by a crash. Where its last whole row ends is told
+by RFC 4180: a line feed inside quotes belongs to a cell, so it is the last one with an even number
+of quotes before it. But somebody else's file may have a lone quote in a cell without quotes, and
+then all that follows seems to be one cell: where the lines in question are rows by themselves, the
+last line feed of all is taken. The piece behind it goes to the quarantine, and then is cut off.
 """
 
 from __future__ import annotations
 
+import csv
 import errno
 import fcntl
 import io
@@ -48,7 +50,8 @@ class OutputLock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._name = beside(path, ".lock")
+        # of the file itself, so that two names for it have one lock
+        self._name = beside(path.resolve(), ".lock")
         self._descriptor = -1
         while self._descriptor < 0:
             try:
@@ -86,7 +89,7 @@ class OutputLock:
 def _received_lock(path: Path, descriptor: Any) -> OutputLock:
     """The lock, on the child's side of a spawn."""
     lock = OutputLock.__new__(OutputLock)
-    lock.path, lock._name = path, beside(path, ".lock")
+    lock.path, lock._name = path, beside(path.resolve(), ".lock")
     lock._descriptor = descriptor.detach()
     return lock
 
@@ -159,7 +162,8 @@ class CsvFile:
     :raises HeaderMismatch: it holds other columns.
     :raises OutputRefused: it cannot be opened.
 
-    ``torn`` is the piece of a row that was cut off its end, empty where there was none.
+    ``torn`` is the piece of a row at its end, empty where there is none; :meth:`cut_torn` must be
+    called before anything is appended.
     """
 
     def __init__(self, path: Path, header: str) -> None:
@@ -168,25 +172,32 @@ class CsvFile:
         try:
             # Unbuffered: polars writes to the descriptor, and keeps its own buffer for that.
             self._file = open(path, "ab+", buffering=0)  # noqa: SIM115 - closed by close()
-            self.torn = self._repair(header)
             self.size = self._file.seek(0, os.SEEK_END)
+            line = (header + "\n").encode()
+            if self.size < len(line):  # nothing, or a header that was cut short
+                self._file.truncate(0)
+                self.size = self._file.write(line)
+            self.torn = self._find_torn(columns=header.count(",") + 1)
         except OSError as error:
             raise _refused(path, error) from None
 
-    def _repair(self, header: str) -> bytes:
-        line = (header + "\n").encode()
-        size = self._file.seek(0, os.SEEK_END)
-        torn = b""
-        if size >= len(line):
-            end = end_of_rows(self._file)
-            if end < size:
-                self._file.seek(end)
-                torn = self._file.read()
-                self._file.truncate(end)
-        else:  # nothing, or a header that was cut short
-            self._file.truncate(0)
-            self._file.write(line)
-        return torn
+    def _find_torn(self, columns: int) -> bytes:
+        self._file.seek(-1, os.SEEK_END)
+        if self._file.read(1) == b"\n":
+            return b""
+        self._file.seek(end_of_rows(self._file))
+        piece = self._file.read()
+        *lines, last = piece.split(b"\n")
+        rows = csv.reader(line.decode(errors="replace") for line in lines)
+        if all(len(row) == columns for row in rows):  # none, or only by a lone quote not rows
+            return last
+        return piece
+
+    def cut_torn(self) -> None:
+        """Cut the torn piece off; it must be safe somewhere else by now."""
+        self.size -= len(self.torn)
+        self._file.truncate(self.size)
+        self.torn = b""
 
     def append(self, frame: pl.DataFrame) -> None:
         """Append the frame's rows. Afterwards ``size`` is the file's size in bytes.

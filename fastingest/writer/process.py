@@ -71,12 +71,13 @@ class _Writer:
         self._control = control
         self._file = CsvFile(out, schema.header)
         self._quarantine = Quarantine(out)
-        counters[Slot.FILE_SIZE] = self._file.size
         if self._file.torn:
             torn = Reject(time.time_ns(), "torn last line of the file", self._file.torn)
             self._quarantine.add([torn])
+            self._file.cut_torn()
             facts = {"bytes": len(torn.raw), "kept_in": str(self._quarantine.path)}
             _tell(control, "log", "warning", "cut off a torn last line", facts)
+        counters[Slot.FILE_SIZE] = self._file.size
         gc.collect()
         gc.freeze()
         _tell(control, "ready")
@@ -91,9 +92,10 @@ class _Writer:
                 self._end_within(ORPHAN_LIMIT)
             if pipe in ready:
                 try:
-                    batch = Batch.from_bytes(pipe.recv_bytes())
-                except (EOFError, ConnectionError):
+                    message = pipe.recv_bytes()
+                except (EOFError, OSError):  # an OSError where it ends in the middle of a message
                     return
+                batch = Batch.from_bytes(message)
                 self._commit(batch)
                 # Where the receiver is gone, what it had sent is still to be read.
                 with contextlib.suppress(ConnectionError):

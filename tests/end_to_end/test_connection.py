@@ -215,6 +215,28 @@ def test_retry_after_is_honoured(tmp_path: Path, status: int, form: str) -> None
     assert tried[1] - tried[0] >= 0.99
 
 
+def test_an_address_that_does_not_answer_is_passed_over(tmp_path: Path) -> None:
+    """localhost is ::1 and 127.0.0.1 nearly everywhere; nobody listens on the first."""
+    out = tmp_path / "out.csv"
+    with RawServer(serve(1)) as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        with Command("--url", url, "--out", out, "--max-rows", "1", *QUICK) as command:
+            assert command.wait() == 0, command.events
+    assert volumes(out) == [1]
+
+
+def test_an_old_http_version_can_refuse_as_well(tmp_path: Path) -> None:
+    def refuse(connection: RawConnection) -> None:
+        connection.read_request()
+        connection.send_raw(b"HTTP/1.0 404 Not Found\r\n\r\n")
+        connection.drop()
+
+    with RawServer(refuse) as server:
+        with Command("--url", server.url, "--out", tmp_path / "out.csv", *QUICK) as command:
+            assert command.wait() == 2
+    assert "the server answered 404 Not Found" in command.events[-1]["event"]
+
+
 def test_a_refused_connection_is_repeated(tmp_path: Path) -> None:
     with (
         closed_port() as port,
@@ -298,6 +320,32 @@ def test_a_tls_connection_that_breaks_is_made_again(tmp_path: Path) -> None:
     assert "internal error" not in {entry["event"] for entry in command.events}
 
 
+@pytest.mark.parametrize("end", ["drop", "close"])
+def test_a_burst_before_the_end_of_a_tls_connection_is_read_to_its_end(
+    tmp_path: Path, end: str
+) -> None:
+    """What has been decrypted, or could be, is not forgotten when the connection ends."""
+    made = certificates(tmp_path)
+    out = tmp_path / "out.csv"
+    count = 50_000
+
+    def burst(connection: RawConnection) -> None:
+        connection.handshake()
+        connection.send_raw(b"".join(frame(TEXT, record(number)) for number in range(count)))
+        if end == "drop":
+            connection.drop()
+        else:
+            connection.close()
+
+    with RawServer(burst, RawConnection.stall, tls=made.server) as server:
+        arguments = ["--url", server.url, "--out", out, *QUICK, "--ca-file", made.ca_file]
+        with Command(*arguments) as command:
+            command.wait_for("no connection")
+            summary = command.stop()
+    assert summary["written"] == count
+    assert volumes(out) == list(range(count))
+
+
 # A connection that is dead without saying so
 
 
@@ -352,6 +400,40 @@ def test_a_server_that_answers_pings_keeps_its_connection(tmp_path: Path) -> Non
     command = run_until_rows(tmp_path / "out.csv", 1, answer_pings, arguments=arguments)
     assert answered.is_set()
     assert "no connection" not in {entry["event"] for entry in command.events}
+
+
+def test_a_message_may_take_longer_than_a_ping(tmp_path: Path) -> None:
+    """A server cannot answer a ping in the middle of a frame."""
+    out = tmp_path / "out.csv"
+    message = b'{"symbol": "' + b"x" * 30_000 + b'", "price": 1}'
+
+    def trickle(connection: RawConnection) -> None:
+        connection.handshake()
+        data = frame(TEXT, message)
+        for start in range(0, len(data), 1000):
+            connection.send_raw(data[start : start + 1000])
+            time.sleep(0.03)  # a slow link: this is what is tested
+        answer_close(connection)
+
+    arguments = [*QUICK, "--ping-interval", "200ms"]
+    command = run_until_rows(out, 1, trickle, arguments=arguments)
+    assert "no connection" not in {entry["event"] for entry in command.events}
+
+
+def test_gaps_do_not_overlap(tmp_path: Path) -> None:
+    """Connections that bring nothing: each gap begins when its own connection was lost."""
+    out = tmp_path / "out.csv"
+
+    def nothing(connection: RawConnection) -> None:
+        connection.handshake()
+        connection.drop()
+
+    command = run_until_rows(out, 2, _drop, nothing, nothing, nothing, serve(2))
+    gaps = [entry for entry in command.events if entry["event"] == "gap"]
+    assert len(gaps) == 4
+    starts = [entry["start"] for entry in gaps]
+    assert starts == sorted(set(starts))
+    assert sum(entry["length"] for entry in gaps) < 30
 
 
 # Frames

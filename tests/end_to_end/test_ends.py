@@ -23,7 +23,7 @@ from tests.end_to_end.command import (
     wait_until,
 )
 from tests.end_to_end.test_connection import QUICK, answer_close, record, serve, volumes
-from tests.peers.raw import CLOSE, RawConnection, RawServer
+from tests.peers.raw import CLOSE, TEXT, RawConnection, RawServer, frame
 
 ENDLESS = "demo://?rate=20000&sequence=1&burst=1"
 
@@ -105,6 +105,43 @@ def test_a_signal_while_the_handshake_is_not_answered(tmp_path: Path) -> None:
             assert command.wait(timeout=5) == 0  # the handshake would get 10 s
 
 
+def test_a_signal_while_nobody_reads_the_log(tmp_path: Path) -> None:
+    """A full pipe must not hold up the run, nor its end."""
+
+    def busy(connection: RawConnection) -> None:
+        connection.reject(503)
+
+    reading, writing = os.pipe()
+    with RawServer(busy) as server:
+        arguments = ["--url", server.url, "--out", str(tmp_path / "out.csv")]
+        arguments += ["--reconnect-initial", "1ms", "--reconnect-max", "1ms"]
+        run = subprocess.Popen(
+            [sys.executable, "-m", "fastingest", *arguments],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=writing,
+        )
+        os.close(writing)
+        try:
+            # A line each, of some 100 bytes: more than a pipe holds, so it has not stood still.
+            server.wait_connections(1500)
+            run.terminate()
+            wait_until(lambda: _has_ended_receiving(run.pid), "the run goes on", timeout=10)
+            with open(reading, "rb") as log:
+                said = log.read()
+            assert run.wait(10) == 0
+        finally:
+            run.kill()
+            run.wait()
+    assert said.count(b"503 Service Unavailable") > 100
+
+
+def _has_ended_receiving(pid: int) -> bool:
+    """Whether the process has no children any more but the resource tracker (Linux)."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    return not children.exists() or len(children.read_text().split()) <= 1
+
+
 def test_a_signal_before_the_run_has_begun(tmp_path: Path) -> None:
     with Command("--url", ENDLESS, "--out", tmp_path / "out.csv") as command:
         command.wait_for("started")
@@ -139,6 +176,43 @@ def test_max_rows_writes_exactly_so_many(tmp_path: Path, count: int) -> None:
     ) as c:
         summary = c.summary()
     assert _is_whole(out) == count == summary["written"] == summary["received"]
+
+
+def test_max_rows_that_come_with_the_handshake(tmp_path: Path) -> None:
+    """The run ends before the connection is known to be open; it is closed all the same."""
+    out = tmp_path / "out.csv"
+    frames: list[tuple[int, bytes, bool] | None] = []
+
+    def script(connection: RawConnection) -> None:
+        connection.handshake(then=b"".join(frame(TEXT, record(number)) for number in range(100)))
+        frames.append(connection.recv_frame())
+
+    with RawServer(script) as server:
+        with Command("--url", server.url, "--out", out, "--max-rows", "10") as command:
+            summary = command.summary()
+    assert volumes(out) == list(range(10))
+    assert summary["connections"] == 1
+    assert frames == [(CLOSE, struct.pack("!H", 1000), True)]
+
+
+def test_small_batches_of_single_messages_do_not_wait_for_the_flush_interval(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out.csv"
+
+    def script(connection: RawConnection) -> None:
+        connection.handshake()
+        for number in range(12):
+            connection.send_text(record(number))
+            connection.ping()
+            connection.recv_frame()  # the pong: the message has been read by itself
+        answer_close(connection)
+
+    slow = ["--flush-interval", "1h", "--batch-size", "5"]
+    with RawServer(script) as server:
+        with Command("--url", server.url, "--out", out, *slow, "--max-rows", "12") as command:
+            assert command.summary()["written"] == 12  # and not after an hour
+    assert volumes(out) == list(range(12))
 
 
 def test_max_rows_cuts_within_an_array(tmp_path: Path) -> None:
@@ -250,6 +324,7 @@ def test_when_one_process_is_killed_the_others_are_gone_within_two_seconds(
         error = command.events[-1]
         assert error["error"] == "ProcessDied"
         assert f"the {victim} process was killed by signal 9" in error["event"]
+        assert ("not decoded yet" in error["event"]) <= (victim == "receiver")
     with Command("--url", "demo://?rows=5", "--out", out, "--max-rows", "5") as command:
         assert command.wait() == 0  # nothing is locked, nothing is torn
 
@@ -319,6 +394,19 @@ def test_ingest_reports_and_returns_the_numbers(tmp_path: Path) -> None:
     assert 0 < summary.latency[0] <= summary.latency[1] <= summary.latency[2]
     written = [tick.ledger.written for tick in ticks]
     assert written == sorted(written)
+
+
+def test_signals_that_the_program_handles_do_not_end_the_run(tmp_path: Path) -> None:
+    alarms: list[int] = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: alarms.append(number))
+    signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+    try:
+        summary = ingest(Options(url=ENDLESS, out=tmp_path / "out.csv", duration=1.0))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(alarms) > 3
+    assert summary.seconds >= 1.0
 
 
 def test_ingest_works_in_another_thread(tmp_path: Path) -> None:

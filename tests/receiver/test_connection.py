@@ -51,7 +51,7 @@ def _events_of(*scripts: Script, until: int, **options: Any) -> list[tuple[str, 
 
 def test_a_handshake_that_is_not_answered_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "CONNECT_TIMEOUT", 0.1)
-    events = _events_of(RawConnection.stall, until=2, reconnect_initial=0.0)
+    events = _events_of(RawConnection.stall, until=2, reconnect_initial=0.001)
     assert [event for event, _ in events] == ["no connection"] * 2
     assert {facts["reason"] for _, facts in events} == {"no answer in time"}
 

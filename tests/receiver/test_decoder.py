@@ -94,6 +94,7 @@ def test_what_a_message_means(message: str, rows: list[Row]) -> None:
         (b'{"symbol":1,"price":2}', "Expected `str`, got `int` - at `$.symbol`"),
         (b"{}", "an empty object holds no row"),
         (b"[]", "an empty array holds no row"),
+        (b"[1, [2], null]", "no element of the array is an object"),
         (b"5", "Expected `object`, got `int`"),
         (b'"A"', "Expected `object`, got `str`"),
         (b"null", "Expected `object`, got `null`"),
@@ -190,9 +191,11 @@ def _read_record(value: Any) -> Row | None:
 
 def _read(message: Any) -> tuple[list[Row], int]:
     """The rows of a message, and how many rejects it leaves."""
+    if isinstance(message, list) and not any(isinstance(each, dict) for each in message):
+        return [], 1
     if isinstance(message, list):
         rows = [row for row in map(_read_record, message) if row is not None]
-        return rows, len(message) - len(rows) if message else 1
+        return rows, len(message) - len(rows)
     if isinstance(message, dict) and not message.keys() & {"symbol", "price", "volume"}:
         prices = [_number(price) for price in message.values()]
         if not prices or None in prices:

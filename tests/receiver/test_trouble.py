@@ -12,16 +12,15 @@ import pytest
 from fastingest.receiver.trouble import Trouble, diagnose
 
 
-def _rejected(status: int, **headers: str) -> picows.WSHandshakeError:
-    response = picows.WSUpgradeResponse.create_error_response(status)
-    for name, value in headers.items():
-        response.headers[name.replace("_", "-")] = value
-    return picows.WSHandshakeError("expected 101", response=response)
+def _rejected(status: int, phrase: str = "", version: str = "1.1", **headers: str) -> Exception:
+    lines = [f"HTTP/{version} {status} {phrase}".rstrip()]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return picows.WSHandshakeError("expected 101", "\r\n".join(lines).encode(), b"")
 
 
 @pytest.mark.parametrize("status", [s for s in HTTPStatus if s >= 400])
 def test_only_refusals_for_good_are_hopeless(status: HTTPStatus) -> None:
-    trouble = diagnose(_rejected(status))
+    trouble = diagnose(_rejected(status, status.phrase))
     assert trouble.hopeless == (status in (401, 403, 404, 410))
     assert trouble.reason == f"the server answered {status.value} {status.phrase}"
 
@@ -41,6 +40,13 @@ def test_only_refusals_for_good_are_hopeless(status: HTTPStatus) -> None:
 )
 def test_retry_after(value: str, seconds: float) -> None:
     assert diagnose(_rejected(429, Retry_After=value)).retry_after == seconds
+
+
+def test_answers_that_picows_does_not_know_are_read() -> None:
+    assert diagnose(_rejected(404, "Not Found", version="1.0")).hopeless
+    trouble = diagnose(_rejected(521, "Web Server Is Down", retry_after="7"))
+    assert trouble == Trouble("the server answered 521 Web Server Is Down", False, 7.0)
+    assert diagnose(_rejected(599)).reason == "the server answered 599"
 
 
 def test_retry_after_a_date() -> None:

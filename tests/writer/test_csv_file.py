@@ -49,19 +49,38 @@ def test_a_header_that_was_cut_short_is_written_again(tmp_path: Path, size: int)
     assert file.torn == b""
 
 
+def _repaired(path: Path) -> bytes:
+    """Open the file, cut off what is torn; that piece."""
+    file = CsvFile(path, HEADER)
+    torn = file.torn
+    if torn:
+        file.cut_torn()
+    assert file.size == path.stat().st_size
+    file.close()
+    return torn
+
+
 def test_a_file_cut_at_every_byte_is_repaired_to_whole_rows(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-    rows = ["A,1.5,2\n", '"line\nbreak",1.5,2\n', '"quo""te\n",1.5,2\n', '"é,",1.5,2\n']
+    rows = ["A,1.5,2\n", '"line\nbreak",1.5,2\n', '"quo""te",1.5,2\n', '"é,",1.5,2\n', "B,1,\n"]
     whole = (HEADER + "\n" + "".join(rows)).encode()
     ends = [len((HEADER + "\n" + "".join(rows[:n])).encode()) for n in range(len(rows) + 1)]
+    inside = whole.index(b"break")  # the cut behind a line feed in a cell looks like a whole line
     for size in range(ends[0], len(whole) + 1):
         path.write_bytes(whole[:size])
-        file = CsvFile(path, HEADER)
-        file.close()
-        end = max(end for end in ends if end <= size)
+        torn = _repaired(path)
+        end = size if size == inside else max(end for end in ends if end <= size)
         assert path.read_bytes() == whole[:end], size
-        assert file.torn == whole[end:size]
-        assert file.size == end
+        assert torn == whole[end:size]
+
+
+def test_a_lone_quote_does_not_tear_off_the_rows_behind_it(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    rows = f'{HEADER}\nA,1,1\n5" pipe,1.5,10\n' + "B,2,2\n" * 1000
+    for torn in ("", "C,3.", 'C"'):
+        path.write_text(rows + torn)
+        assert _repaired(path) == torn.encode()
+        assert path.read_text() == rows
 
 
 @given(
@@ -184,6 +203,14 @@ def test_a_child_that_was_given_the_lock_holds_it_as_well(tmp_path: Path) -> Non
     ours.close()
     theirs.close()
     OutputLock(path).release()
+
+
+def test_two_names_of_a_file_have_one_lock(tmp_path: Path) -> None:
+    (tmp_path / "other.csv").symlink_to(tmp_path / "out.csv")
+    lock = OutputLock(tmp_path / "out.csv")
+    with pytest.raises(OutputLocked):
+        OutputLock(tmp_path / "other.csv")
+    lock.release()
 
 
 def test_a_lock_file_that_was_left_behind_does_not_lock(tmp_path: Path) -> None:
