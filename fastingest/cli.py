@@ -215,7 +215,8 @@ def run(
             summary = ingest(options, on_tick=on_tick, tick=tick)
     except FastingestError as caught:
         error, summary = caught, caught.summary
-    if summary and not options.quiet:
+    # What was refused has captured nothing; a summary would only hide the reason.
+    if summary and not options.quiet and not isinstance(error, UsageError):
         show = summary_json if options.log_format == "json" else summary_text
         unprinted = _print_out(show(summary))
         error = error or unprinted

@@ -150,7 +150,9 @@ class Options:
         "Reconnect after this long without a message.", 300.0, off=True
     )
     reconnect_initial: float = _duration("Longest first wait before a reconnect.", 0.5)
-    reconnect_max: float = _duration("Longest wait before any reconnect.", 30.0)
+    reconnect_max: float = _duration(
+        "Longest wait before a reconnect, unless the server asks for more.", 30.0
+    )
     max_message_size: int = setting(
         "A larger message closes the connection (code 1009) and reconnects.",
         16 * 2**20,

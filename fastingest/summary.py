@@ -83,7 +83,8 @@ class Summary:
             seconds=seconds,
             state=State(counters[Slot.STATE]),
             ledger=ledger,
-            best_rate=rates.best,
+            # a run shorter than a second has no whole one
+            best_rate=max(rates.best, counters[Slot.WRITTEN] / seconds if seconds else 0.0),
             rates=tuple(rates.last),
             connections=counters[Slot.CONNECTIONS],
             gaps=counters[Slot.GAPS],

@@ -40,7 +40,7 @@ _STATES = {
     State.STARTING: ("starting", "yellow"),
     State.CONNECTING: ("connecting", "yellow"),
     State.CONNECTED: ("connected", "green"),
-    State.WAITING: ("no connection, will retry", "red"),
+    State.WAITING: ("waiting to reconnect", "red"),
     State.PAUSED: ("paused, the writer is behind", "yellow"),
     State.CLOSED: ("closed", "dim"),
 }
@@ -157,7 +157,7 @@ class View:
         yield [
             ("* " if ascii_only else "● ", colour),
             (f"{state}  ", f"bold {colour}"),
-            (f"{elapsed}  ", ""),
+            (f"run {elapsed}  ", ""),
             (escape(now.feed), "dim"),
         ]
         rows = [_label("rows"), (f"{now.ledger.written:,}", "bold"), (" written", "")]

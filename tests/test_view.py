@@ -71,7 +71,7 @@ def render(
 
 def test_the_view_at_80_columns() -> None:
     assert render(RUNNING, 80, dataclasses.replace(ENDLESS, duration=100.0)) == [
-        "● connected  1m 23s  wss://feed.example/trades",
+        "● connected  run 1m 23s  wss://feed.example/trades",
         "rows    1,234,567 written  12 rejected",
         "rate    50,000/s ▁▅██",
         "queue   9KiB  peak 3MiB",
@@ -89,7 +89,7 @@ def test_the_view_at_40_columns() -> None:
         rates=tuple(float(i) for i in range(60)),
     )
     assert render(summary, 40) == [
-        "● connected  1m 23s  wss://feed.examp…",
+        "● connected  run 1m 23s  wss://feed.e…",
         "rows    1,234,567 written  12 rejected",
         "rate    59/s ▆▆▆▆▆▆▆▆▇▇▇▇▇▇▇▇█████████",
         "queue   9KiB  peak 3MiB",
@@ -136,7 +136,7 @@ def test_the_view_names_what_went_wrong() -> None:
 @pytest.mark.parametrize("state", State)
 def test_every_state_has_words(state: State) -> None:
     assert render(change(state=state), 80)[0].startswith(
-        "● " + {"PAUSED": "paused", "WAITING": "no "}.get(state.name, state.name.lower())
+        "● " + {"PAUSED": "paused"}.get(state.name, state.name.lower())
     )
 
 

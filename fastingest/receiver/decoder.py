@@ -14,6 +14,7 @@ such as ``{"result": null, "id": 1}`` must not become the row ``id,1``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,7 +44,8 @@ def _reason(error: Exception) -> str:
         return f"not UTF-8: byte {error.start}"
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    text = str(error)
+    # The bounds of schema.py, which shut out inf and nan.
+    text = re.sub(r"Expected `float` [<>]= -?[\d.e+]+", "a number that is not finite", str(error))
     for theirs, ours in (
         ("JSON is malformed: ", "not JSON: "),
         ("Input data was truncated", "not JSON: it ends too early"),

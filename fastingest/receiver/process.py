@@ -30,6 +30,7 @@ from typing import Any
 import msgspec
 
 from fastingest.batch import Batch
+from fastingest.child import ORPHAN_LIMIT, show_name
 from fastingest.counters import Counters, Slot
 from fastingest.errors import FeedRefused
 from fastingest.options import Options
@@ -46,9 +47,6 @@ __all__ = ["main"]
 OUTBOX_LIMIT = 32 * 2**20
 """Bytes of batches that may wait for the writer before the sockets are left unread."""
 
-ORPHAN_LIMIT = 1.5
-"""Seconds that a process goes on without its supervisor, to save what it holds."""
-
 
 def main(options: Options, url: str, pipe: Pipe, control: Pipe, block: Any) -> None:
     """Receive until told to stop; the target of the receiver process.
@@ -59,6 +57,7 @@ def main(options: Options, url: str, pipe: Pipe, control: Pipe, block: Any) -> N
     :param control: to the supervisor.
     :param block: the shared counters.
     """
+    show_name("receiver")
     _let_enums_be_fast()
     with asyncio.Runner(loop_factory=ReceiverLoop) as runner:
         runner.run(_Receiver(options, Counters(block)).run(url, pipe, control))

@@ -72,6 +72,8 @@ def diagnose(error: BaseException) -> Trouble:  # noqa: PLR0911 - one return for
             return Trouble("no answer in time")
         case socket.gaierror():
             return Trouble(f"the host name has no address: {error.strerror}")
+        case ConnectionError() if not error.errno:
+            return Trouble("the server broke the connection off")
         case OSError():
             if error.errno:  # what the loop says beside it differs from call to call
                 return Trouble(os.strerror(error.errno))

@@ -160,6 +160,7 @@ class CsvFile:
     :param path: where it is; it is made where there is none.
     :param header: its first line, without the line feed.
     :raises HeaderMismatch: it holds other columns.
+    :raises OutputLocked: another run has it open, under another name.
     :raises OutputRefused: it cannot be opened.
 
     ``torn`` is the piece of a row at its end, empty where there is none; :meth:`cut_torn` must be
@@ -172,12 +173,17 @@ class CsvFile:
         try:
             # Unbuffered: polars writes to the descriptor, and keeps its own buffer for that.
             self._file = open(path, "ab+", buffering=0)  # noqa: SIM115 - closed by close()
+            # The lock file stands for a name; this one is for hard links, which have several.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.size = self._file.seek(0, os.SEEK_END)
             line = (header + "\n").encode()
             if self.size < len(line):  # nothing, or a header that was cut short
                 self._file.truncate(0)
                 self.size = self._file.write(line)
             self.torn = self._find_torn(columns=header.count(",") + 1)
+        except BlockingIOError:
+            self._file.close()
+            raise OutputLocked(path, None) from None
         except OSError as error:
             raise _refused(path, error) from None
 

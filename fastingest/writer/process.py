@@ -2,7 +2,7 @@
 
 It lives until the receiver closes the pipe, and then has written all there was: whoever dies first,
 nothing that reached the pipe is left in it. The control connection says that the supervisor is
-still there. Without it the writer ends as well, once the pipe is empty or :data:`ORPHAN_LIMIT` is
+still there. Without it the writer ends as well, once the pipe is closed or ``ORPHAN_LIMIT`` is
 over, whichever comes first.
 """
 
@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from fastingest.batch import Batch, Reject
+from fastingest.child import ORPHAN_LIMIT, show_name
 from fastingest.counters import Counters, Slot
 from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.schema import TRADES, Schema
@@ -27,9 +28,6 @@ from fastingest.writer.csv_file import CsvFile, OutputLock
 from fastingest.writer.quarantine import Quarantine
 
 __all__ = ["main"]
-
-ORPHAN_LIMIT = 1.5
-"""Seconds that the writer goes on without its supervisor, to save what is in the pipe."""
 
 
 def main(out: Path, pipe: Connection, control: Connection, block: Any, lock: OutputLock) -> None:
@@ -41,6 +39,7 @@ def main(out: Path, pipe: Connection, control: Connection, block: Any, lock: Out
     :param block: the shared counters.
     :param lock: the output's; this process holds it for as long as it lives.
     """
+    show_name("writer")
     # One thread writes a batch faster than several share it, and a pool's memory is not needed.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     try:

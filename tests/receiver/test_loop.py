@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from fastingest.receiver import loop
 from fastingest.receiver.loop import ReceiverLoop
 from tests.peers.raw import RawConnection, RawServer
 
-SIZE = 8 * 2**20
+SIZE = 2**20
 
 
 class _Sink(asyncio.BufferedProtocol):
@@ -38,7 +40,10 @@ def _flood(connection: RawConnection) -> None:
     connection.send_raw(bytes(SIZE))
 
 
-def test_a_burst_is_read_in_bounded_pieces_one_a_turn() -> None:
+def test_a_burst_is_read_in_bounded_pieces_one_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Small, so that there is always more to read, however slow the server is.
+    monkeypatch.setattr(loop, "_READ_SIZE", 1024)
+
     async def run(port: int) -> list[tuple[int, int]]:
         sinks: list[_Sink] = []
 
@@ -58,6 +63,7 @@ def test_a_burst_is_read_in_bounded_pieces_one_a_turn() -> None:
     assert sum(size for size, _ in reads) == SIZE
     full = [turn for size, turn in reads if size == loop._READ_SIZE]
     assert max(size for size, _ in reads) == loop._READ_SIZE
+    assert len(full) > SIZE / 1024 / 2
     assert len(full) == len(set(full))
 
 

@@ -58,7 +58,7 @@ def test_retry_after_a_date() -> None:
     ("error", "trouble"),
     [
         (ConnectionRefusedError(111, "Connection refused"), Trouble("Connection refused")),
-        (ConnectionResetError(), Trouble("ConnectionResetError")),
+        (ConnectionResetError(), Trouble("the server broke the connection off")),
         (TimeoutError(), Trouble("no answer in time")),
         (
             socket.gaierror(-2, "Name or service not known"),

@@ -213,6 +213,15 @@ def test_two_names_of_a_file_have_one_lock(tmp_path: Path) -> None:
     lock.release()
 
 
+def test_a_hard_link_is_the_same_file(tmp_path: Path) -> None:
+    file = CsvFile(tmp_path / "out.csv", HEADER)
+    (tmp_path / "other.csv").hardlink_to(tmp_path / "out.csv")
+    with pytest.raises(OutputLocked, match="another process is writing it"):
+        CsvFile(tmp_path / "other.csv", HEADER)
+    file.close()
+    CsvFile(tmp_path / "other.csv", HEADER).close()
+
+
 def test_a_lock_file_that_was_left_behind_does_not_lock(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     beside(path, ".lock").write_text("1\n")
