@@ -165,7 +165,8 @@ def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:
     assert lost == summary["in_flight"] > 0
     error = next(entry for entry in command.events if entry.get("error") == "Aborted")
     assert error["event"] == f"stopped at once; {lost} received rows were not written"
-    assert _is_whole(out) == summary["written"]
+    # The writer may have been stopped after it appended a batch, and before it counted it.
+    assert summary["written"] <= _is_whole(out) <= summary["received"]
 
 
 @pytest.mark.parametrize("count", [1, 9_999, 10_000, 10_001, 34_567])
