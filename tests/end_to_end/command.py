@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from tests.peers.process import JsonLines
 
 __all__ = ["ROOT", "Command", "is_running", "read_rows", "rejects_of", "wait_until"]
 
@@ -69,9 +70,6 @@ class Command:
         self.arguments = [str(argument) for argument in arguments]
         self.arguments += ["--log-format", "json", "--log-level", log_level]
         self._environment = {**os.environ, **(environment or {})}
-        self._news = threading.Condition()
-        self._events: list[dict[str, Any]] = []
-        self._ended = False
 
     def __enter__(self) -> Command:
         self._stdout = tempfile.TemporaryFile()
@@ -84,8 +82,8 @@ class Command:
             stderr=subprocess.PIPE,
             start_new_session=True,  # its group is its own, for signals to all of it
         )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        assert self.process.stderr is not None
+        self._log = JsonLines(self.process.stderr)
         return self
 
     def __exit__(
@@ -99,9 +97,7 @@ class Command:
                 os.kill(pid, signal.SIGKILL)
             self.process.kill()
         self.process.wait()
-        self._reader.join()
-        assert self.process.stderr is not None
-        self.process.stderr.close()
+        self._log.close()
         self._stdout.close()
 
     @property
@@ -111,23 +107,16 @@ class Command:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The log so far."""
-        with self._news:
-            return list(self._events)
+        """The log so far; what is no JSON has the event "not JSON"."""
+        return [{"event": "not JSON", **entry} for entry in self._log.events]
 
     def wait_for(self, event: str, count: int = 1, timeout: float = LIMIT) -> dict[str, Any]:
         """The ``count``-th log entry with this event.
 
-        :raises TimeoutError: it did not come in time, or the command ended without it.
+        :raises TimeoutError: it did not come within ``timeout`` seconds.
+        :raises EOFError: the command ended without it.
         """
-        deadline = time.monotonic() + timeout
-        with self._news:
-            while True:
-                found = [entry for entry in self._events if entry["event"] == event]
-                if len(found) >= count:
-                    return found[count - 1]
-                if self._ended or not self._news.wait(deadline - time.monotonic()):
-                    raise TimeoutError(f"{event!r} came {len(found)} times: {self._events}")
+        return self._log.wait_for(lambda entry: entry.get("event") == event, count, timeout)
 
     def signal(self, number: int) -> None:
         """Send a signal to the supervisor alone."""
@@ -141,7 +130,7 @@ class Command:
     def wait(self, timeout: float = LIMIT) -> int:
         """The exit status, when it has ended by itself."""
         status = self.process.wait(timeout)
-        self._reader.join()
+        self._log.join()
         return status
 
     def summary(self, status: int = 0) -> dict[str, Any]:
@@ -162,20 +151,6 @@ class Command:
     def _roles(self) -> dict[str, int]:
         entries = [entry for entry in self.events if entry["event"] == "started"]
         return {entry["process"]: entry["pid"] for entry in entries}
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                entry = {"event": "not JSON", "text": line.decode(errors="replace")}
-            with self._news:
-                self._events.append(entry)
-                self._news.notify_all()
-        with self._news:
-            self._ended = True
-            self._news.notify_all()
 
 
 def is_running(pid: int) -> bool:

@@ -8,18 +8,75 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
-__all__ = ["Peer", "PeerError"]
+__all__ = ["JsonLines", "Peer", "PeerError"]
 
 ROOT = Path(__file__).parents[2]
 
 
 class PeerError(RuntimeError):
     """The peer ended without saying what was waited for; the message has its stderr."""
+
+
+class JsonLines(threading.Thread):
+    """Reads JSON lines from a pipe to its end. One that is none becomes ``{"text": line}``."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__(name="JSON lines", daemon=True)
+        self._stream = stream
+        self._news = threading.Condition()
+        self._events: list[dict[str, Any]] = []
+        self._ended = False
+        self.start()
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The objects so far, in order."""
+        with self._news:
+            return list(self._events)
+
+    def wait_for(
+        self, wanted: Callable[[dict[str, Any]], bool], count: int, timeout: float
+    ) -> dict[str, Any]:
+        """The ``count``-th object that is ``wanted``.
+
+        :raises TimeoutError: it did not come within ``timeout`` seconds.
+        :raises EOFError: the pipe ended without it.
+        """
+        deadline = time.monotonic() + timeout
+        with self._news:
+            while True:
+                found = [event for event in self._events if wanted(event)]
+                if len(found) >= count:
+                    return found[count - 1]
+                said = f"it came {len(found)} of {count} times; last: {self._events[-3:]}"
+                if self._ended:
+                    raise EOFError(said)
+                if not self._news.wait(deadline - time.monotonic()):
+                    raise TimeoutError(said)
+
+    def run(self) -> None:
+        """Read."""
+        for line in self._stream:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                event = {"text": line.decode(errors="replace")}
+            with self._news:
+                self._events.append(event)
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def close(self) -> None:
+        """Wait for the end, and close the pipe."""
+        self.join()
+        self._stream.close()
 
 
 class Peer:
@@ -35,9 +92,6 @@ class Peer:
     def __init__(self, command: Sequence[str], *, start_timeout: float = 20.0) -> None:
         self.command = list(command)
         self.start_timeout = start_timeout
-        self._news = threading.Condition()
-        self._events: list[dict[str, Any]] = []
-        self._ended = False
 
     def __enter__(self) -> Peer:
         self._stderr = tempfile.TemporaryFile()
@@ -48,8 +102,8 @@ class Peer:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
         )
-        self._reader = threading.Thread(target=self._read, name="peer's stdout", daemon=True)
-        self._reader.start()
+        assert self._process.stdout is not None
+        self._lines = JsonLines(self._process.stdout)
         try:
             self.port: int = self.wait_for("listening", self.start_timeout)["listening"]
         except BaseException:
@@ -78,8 +132,7 @@ class Peer:
     @property
     def events(self) -> list[dict[str, Any]]:
         """What the peer has said so far, in order."""
-        with self._news:
-            return list(self._events)
+        return self._lines.events
 
     def wait_for(self, key: str, timeout: float = 30.0, count: int = 1) -> dict[str, Any]:
         """The ``count``-th event that has the member ``key``.
@@ -87,22 +140,12 @@ class Peer:
         :raises TimeoutError: it did not come within ``timeout`` seconds.
         :raises PeerError: the peer ended without it.
         """
-        deadline = time.monotonic() + timeout
-        with self._news:
-            while True:
-                found = [event for event in self._events if key in event]
-                if len(found) >= count:
-                    return found[count - 1]
-                if self._ended:
-                    raise PeerError(
-                        f"{self.command} ended after {len(found)} of {count} {key!r}: "
-                        f"{self.stderr.strip()}"
-                    )
-                if not self._news.wait(deadline - time.monotonic()):
-                    raise TimeoutError(
-                        f"{self.command} said {key!r} {len(found)} of {count} times in "
-                        f"{timeout:g} s; last: {self._events[-1:]}"
-                    )
+        try:
+            return self._lines.wait_for(lambda event: key in event, count, timeout)
+        except EOFError as error:
+            raise PeerError(
+                f"{self.command} ended without {key!r}: {error}; {self.stderr.strip()}"
+            ) from None
 
     def wait(self, timeout: float = 30.0) -> int:
         """The exit status of a peer that ends by itself.
@@ -120,9 +163,7 @@ class Peer:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        self._reader.join()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        self._lines.close()
         self._stderr.close()
 
     @property
@@ -133,17 +174,3 @@ class Peer:
         # The position is shared with the process, which would write wherever a seek has left it.
         size = os.fstat(self._stderr.fileno()).st_size
         return os.pread(self._stderr.fileno(), size, 0).decode(errors="replace")
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            try:
-                event = json.loads(line)
-            except ValueError:
-                event = {"text": line.decode(errors="replace")}
-            with self._news:
-                self._events.append(event)
-                self._news.notify_all()
-        with self._news:
-            self._ended = True
-            self._news.notify_all()
