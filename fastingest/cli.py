@@ -16,7 +16,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_type_hints
+from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
 
 from cyclopts import App, CoercionError, CycloptsError, Group, MissingArgumentError, Parameter
 from cyclopts import UnusedCliTokensError as UnusedTokensError
@@ -29,9 +29,6 @@ from fastingest.summary import Summary
 from fastingest.supervisor import ingest
 from fastingest.terminal import StreamLog, Terminal
 from fastingest.view import progress_facts, summary_json, summary_text
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["PROGRESS_INTERVAL", "VIEW_INTERVAL", "main", "parse", "run"]
 
@@ -123,7 +120,7 @@ def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
     nothing = default in (None, (), False)
     metavar = setting["metavar"] or (wanted.__name__.upper() if wanted is not bool else None)
     parameter = Parameter(
-        name="--" + (setting["name"] or field.name).replace("_", "-"),
+        name="--" + field.name.replace("_", "-"),
         help=setting["help"] + (" Or: off." if setting["off"] else ""),
         converter=convert,
         n_tokens=1 if convert else None,

@@ -35,8 +35,6 @@ class Slot(IntEnum):
     MESSAGES = auto()  # complete messages taken from the socket
     DECODED = auto()  # of them, those that have been decoded
     RECEIVED = auto()  # rows and rejects
-    ROWS = auto()  # rows alone
-    REJECTED = auto()  # messages, or elements of arrays, that are no rows
     DROPPED = auto()  # received, and given up for a reason that was logged
     CONNECTIONS = auto()  # connections opened
     GAPS = auto()  # times without a connection, after the first one

@@ -19,10 +19,10 @@ import json
 import logging
 import math
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
+from fastingest.moment import iso_time
 from fastingest.options import format_duration, format_size
 
 __all__ = ["JsonFormatter", "TextFormatter", "configure", "escape", "iso_utc"]
@@ -40,9 +40,7 @@ def escape(text: str) -> str:
 
 def iso_utc(seconds: float) -> str:
     """Seconds since the epoch as ``2026-11-22T14:03:00.123Z``."""
-    milliseconds = int(seconds * 1000)  # cut, not rounded: the seconds below are cut as well
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
-    return f"{whole}.{milliseconds % 1000:03d}Z"
+    return iso_time(int(seconds * 1000) * 10**6, digits=3)
 
 
 def _duration(seconds: float) -> str:

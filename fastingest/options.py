@@ -87,7 +87,6 @@ def setting(
     parse: Callable[[str], Any] | None = None,
     show: Callable[[Any], str] = str,
     metavar: str = "",
-    name: str = "",
     off: bool = False,
 ) -> Any:
     """A field of :class:`Options`.
@@ -96,7 +95,6 @@ def setting(
     :param parse: reads what a person wrote; None where the type alone says how.
     :param show: writes a value the way ``parse`` reads it, for the help text.
     :param metavar: what the help text shows for the value.
-    :param name: the option's name where it is not the field's.
     :param off: whether ``off`` may be written, meaning None.
     """
     return dataclasses.field(
@@ -106,7 +104,6 @@ def setting(
             "parse": parse,
             "show": show,
             "metavar": metavar,
-            "name": name,
             "off": off,
         },
     )

@@ -42,8 +42,7 @@ class _Patient(logging.Handler):
 
     def stop(self) -> None:
         """Print what is held: the run is over, so this may wait."""
-        with contextlib.suppress(OSError):
-            self._print_held(patient=False)
+        self._print_held(patient=False)
 
     def _print_held(self, patient: bool = True) -> None:
         with contextlib.suppress(OSError):

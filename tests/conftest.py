@@ -1,8 +1,10 @@
-"""Options of the test run."""
+"""Options of the test run, and what tests of several modules share."""
 
 from __future__ import annotations
 
+import logging
 import shutil
+from collections.abc import Iterator
 
 import pytest
 
@@ -21,3 +23,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("node"):
             item.add_marker(pytest.mark.skip(reason="needs Node.js and npm"))
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    logger = logging.getLogger("fastingest")
+    before = logger.level, logger.propagate, logger.handlers[:]
+    yield logger
+    logger.setLevel(before[0])
+    logger.propagate, logger.handlers[:] = before[1:]

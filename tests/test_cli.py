@@ -7,7 +7,6 @@ import dataclasses
 import fcntl
 import importlib.metadata
 import json
-import logging
 import os
 import pty
 import re
@@ -16,9 +15,9 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -54,26 +53,27 @@ def environment(**more: str) -> dict[str, str]:
     return plain | more
 
 
-def run(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def execute(
+    command: Sequence[str],
+    cwd: Path,
+    variables: Mapping[str, str] | None = None,
+    stdout: int | IO[bytes] = subprocess.PIPE,
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments],
+        command,
         cwd=cwd,
-        env=environment(**variables),
+        env=environment(**(variables or {})),
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=LIMIT,
         check=False,
     )
 
 
-@pytest.fixture
-def restored_logger() -> Iterator[None]:
-    logger = logging.getLogger("fastingest")
-    before = logger.level, logger.propagate, logger.handlers[:]
-    yield
-    logger.setLevel(before[0])
-    logger.propagate, logger.handlers[:] = before[1:]
+def run(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return execute([*COMMAND, *arguments], cwd, variables)
 
 
 @pytest.fixture
@@ -343,7 +343,7 @@ def test_quiet_says_nothing(tmp_path: Path) -> None:
     assert len(read_rows(tmp_path / "stock_data.csv")) == 5000
 
 
-@pytest.mark.usefixtures("restored_logger")
+@pytest.mark.usefixtures("logger")
 def test_progress_is_logged_where_there_is_no_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -375,16 +375,8 @@ def test_a_reader_that_leaves_costs_nothing(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "wb") as stdout:
-        ended = subprocess.run(
-            [*COMMAND, "--url", FEED, "--max-rows", "10"],
-            cwd=tmp_path,
-            env=environment(),
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
+        command = [*COMMAND, "--url", FEED, "--max-rows", "10"]
+        ended = execute(command, tmp_path, stdout=stdout)
     assert ended.returncode == 0
     assert "rror" not in ended.stderr
     assert len(read_rows(tmp_path / "stock_data.csv")) == 10
@@ -393,16 +385,8 @@ def test_a_reader_that_leaves_costs_nothing(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_summary_that_cannot_be_printed_is_an_error(tmp_path: Path) -> None:
     with open("/dev/full", "wb") as stdout:
-        ended = subprocess.run(
-            [*COMMAND, "--url", FEED, "--max-rows", "10", "--log-level", "error"],
-            cwd=tmp_path,
-            env=environment(),
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
+        command = [*COMMAND, "--url", FEED, "--max-rows", "10", "--log-level", "error"]
+        ended = execute(command, tmp_path, stdout=stdout)
     assert ended.returncode == 1
     assert ended.stderr == (
         "fastingest: error: the summary could not be printed: No space left on device\n"
@@ -415,15 +399,7 @@ def test_the_command_does_not_load_what_the_writer_needs(tmp_path: Path) -> None
         f"status = cli.main(['--url', {FEED!r}, '--max-rows', '10', '--quiet'])\n"
         "print(status, 'polars' in sys.modules)"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-        check=False,
-    )
+    ended = execute([sys.executable, "-c", script], tmp_path)
     assert (ended.stdout, ended.stderr) == ("0 False\n", "")
 
 
@@ -452,7 +428,7 @@ def test_a_feed_that_refuses_ends_with_one_line(tmp_path: Path) -> None:
     assert ended.stdout == ""  # nothing was captured, and nothing is said about it
 
 
-@pytest.mark.usefixtures("restored_logger")
+@pytest.mark.usefixtures("logger")
 @pytest.mark.parametrize("summary", [RUNNING, None])
 @pytest.mark.parametrize(
     ("error", "status"),
@@ -493,7 +469,7 @@ def test_the_error_decides_the_exit_status(
     assert (json.loads(out)["in_flight"] == 111) if shown else out == ""
 
 
-@pytest.mark.usefixtures("restored_logger")
+@pytest.mark.usefixtures("logger")
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> Summary:
         raise ZeroDivisionError

@@ -5,7 +5,6 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -105,15 +104,6 @@ def test_a_traceback_stays_on_the_line(formatter: logging.Formatter) -> None:
 @pytest.mark.parametrize(("seconds", "shown"), [(0.0, "00.000Z"), (1.9996, "01.999Z")])
 def test_a_moment_is_cut_to_milliseconds(seconds: float, shown: str) -> None:
     assert iso_utc(seconds) == f"1970-01-01T00:00:{shown}"
-
-
-@pytest.fixture
-def logger() -> Iterator[logging.Logger]:
-    logger = logging.getLogger("fastingest")
-    before = logger.level, logger.propagate, logger.handlers[:]
-    yield logger
-    logger.setLevel(before[0])
-    logger.propagate, logger.handlers[:] = before[1:]
 
 
 def test_configure_sends_the_records_to_one_place_only(

@@ -237,10 +237,7 @@ class Listener(picows.WSListener):
         self._stamps.clear()
         self._waiting_bytes = 0
         rows, rejects = decoder.rows - rows, decoder.rejects - rejects
-        slots = self._counters.slots
-        slots[Slot.ROWS] += rows
-        slots[Slot.REJECTED] += rejects
-        slots[Slot.RECEIVED] += rows + rejects
+        self._counters.add(Slot.RECEIVED, rows + rejects)
         for batch in closed:
             self._emit(batch)
         if closed and self._timer is not None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import base64
 import io
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,17 +21,12 @@ import msgspec
 
 from fastingest.batch import Reject
 from fastingest.errors import WriteFailed
+from fastingest.moment import iso_time
 from fastingest.writer.csv_file import beside
 
-__all__ = ["Quarantine", "iso_time"]
+__all__ = ["Quarantine"]
 
 _encode = msgspec.json.Encoder().encode
-
-
-def iso_time(nanoseconds: int) -> str:
-    """Nanoseconds since the epoch as ISO 8601 in UTC: ``2026-11-22T14:03:00.123456789Z``."""
-    seconds, fraction = divmod(nanoseconds, 10**9)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{fraction:09d}Z"
 
 
 def _line(reject: Reject) -> bytes:

@@ -318,6 +318,17 @@ def test_a_file_that_another_run_writes_is_refused(tmp_path: Path) -> None:
 # Whatever dies, the others follow
 
 
+def _killed(command: Command, pid: int) -> int:
+    """Kill one process of a run; the run's status, once all of it has gone, within two seconds."""
+    children = command.children()
+    os.kill(pid, signal.SIGKILL)
+    killed = time.monotonic()
+    status = command.wait()
+    wait_until(lambda: not any(map(is_running, children)), "an orphan", timeout=2)
+    assert time.monotonic() - killed < 2
+    return status
+
+
 @pytest.mark.parametrize("victim", ["supervisor", "receiver", "writer", "demo exchange"])
 def test_when_one_process_is_killed_the_others_are_gone_within_two_seconds(
     tmp_path: Path, victim: str
@@ -325,14 +336,9 @@ def test_when_one_process_is_killed_the_others_are_gone_within_two_seconds(
     out = tmp_path / "out.csv"
     with Command("--url", ENDLESS, "--out", out) as command:
         _rows_come(out)
-        children = command.children()
-        assert len(children) == 3
+        assert len(command.children()) == 3
         pid = command.pid if victim == "supervisor" else command.child(victim)
-        os.kill(pid, signal.SIGKILL)
-        killed = time.monotonic()
-        status = command.wait()
-        wait_until(lambda: not any(map(is_running, children)), "an orphan", timeout=2)
-        assert time.monotonic() - killed < 2
+        status = _killed(command, pid)
     assert _is_whole(out) > 0
     if victim != "supervisor":
         assert status == 1
@@ -351,13 +357,9 @@ def test_a_process_that_hangs_does_not_keep_the_run_alive_after_a_death(
     out = tmp_path / "out.csv"
     with Command("--url", ENDLESS, "--out", out) as command:
         _rows_come(out)
-        children = command.children()
         os.kill(command.child(stopped), signal.SIGSTOP)
-        os.kill(command.child("writer" if stopped == "receiver" else "receiver"), signal.SIGKILL)
-        killed = time.monotonic()
-        assert command.wait() == 1
-        wait_until(lambda: not any(map(is_running, children)), "an orphan", timeout=2)
-        assert time.monotonic() - killed < 2
+        other = "writer" if stopped == "receiver" else "receiver"
+        assert _killed(command, command.child(other)) == 1
 
 
 def test_a_write_that_fails_ends_the_run_with_its_reason(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_what_waits_to_be_decoded_is_bounded() -> None:
     """Many small reads, and few large ones; nothing would make it decode but the bounds."""
     for size, count in ((0, 1100), (9000, 40)):
         parts = [frame(TEXT, record(number, size)) for number in range(count)]
-        heard = listen(*parts, until=lambda heard: heard.counters[Slot.ROWS] > 0)
+        heard = listen(*parts, until=lambda heard: heard.counters[Slot.RECEIVED] > 0)
         assert heard.volumes == list(range(count))[: len(heard.volumes)]
         assert len(heard.volumes) > 0
 
