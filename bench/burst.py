@@ -43,7 +43,7 @@ from collections.abc import Iterator, Sequence
 FIRST_NUMBER = 1_000_000_000
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 MEMBERS = 50  # of an array or a map
-CLOSE, PING = 0x8, 0x9
+CLOSE, PING, PONG = 0x8, 0x9, 0xA
 CLOSE_1000 = b"\x88\x02\x03\xe8"
 CLIENT_TIMEOUT = 30.0  # seconds for the handshake, and from our close frame to the client's end
 UNITS = {"ms": 1e-3, "s": 1.0}
@@ -102,7 +102,7 @@ def blocks(rows: int, block: int, shape: str, numbered: bool) -> Iterator[tuple[
     """What to send, with the number of rows in each piece; the last piece may be a smaller one."""
     made = records(min(rows, block), numbered)
     piece = bytearray().join(frames(made, shape))
-    if numbered:
+    if numbered and rows >= block:
         members = 1 if shape == "record" else MEMBERS
         yield from numbered_blocks(piece, members, rows, block)
     else:
@@ -182,7 +182,18 @@ class Client:
             self.answer()
 
     def answer(self) -> None:
-        """Take whole frames off ``received``. A control frame has at most 125 bytes of payload."""
+        """Answer the frames that have come."""
+        for opcode, payload in self.take_frames():
+            if opcode == PING:
+                self.socket.sendall(bytes((0x80 | PONG, len(payload))) + payload)
+            elif opcode == CLOSE:
+                self.left = True
+
+    def take_frames(self) -> Iterator[tuple[int, bytes]]:
+        """Take whole frames off ``received``: opcode and unmasked payload of each.
+
+        :raises ConnectionError: one has more than the 125 bytes that a control frame may have.
+        """
         while len(self.received) >= 6:
             size = self.received[1] & 0x7F
             if size > 125:
@@ -195,10 +206,7 @@ class Client:
                 byte ^ mask[index % 4] for index, byte in enumerate(self.received[6:end])
             )
             self.received = self.received[end:]
-            if opcode == PING:
-                self.socket.sendall(bytes((0x8A, size)) + payload)
-            elif opcode == CLOSE:
-                self.left = True
+            yield opcode, payload
 
 
 def send(
