@@ -1,8 +1,11 @@
 """A batch: rows as columns, on their way from a receiver to the writer.
 
-The pair (stream, sequence) names a batch for good: a *stream* is one life of one receiver, a random
-63-bit number; sequence numbers count from 0 within it. Messages that are no rows travel in the
-batch of their neighbours, so that nothing overtakes anything and one acknowledgement covers both.
+The pair (stream, sequence) names a batch for good: a *stream* is one life of one receiver, named by
+when it began in nanoseconds since the epoch, and later than all before it; sequence numbers count
+from 0 within it. So the pairs of an output's batches, as tuples, are in the order in which their
+rows belong into the file, and one pair says what is written and what is not. Messages that are no
+rows travel in the batch of their neighbours, so that nothing overtakes anything and one
+acknowledgement covers both.
 
 The wire form is one msgpack array, made and read here and nowhere else.
 """
@@ -15,7 +18,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-__all__ = ["Batch", "Reject", "encode_columns"]
+__all__ = ["Batch", "Position", "Reject", "encode_columns"]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -29,6 +32,13 @@ def encode_columns(columns: Sequence[list[Any]]) -> bytes:
     again.
     """
     return _encode(columns)
+
+
+class Position(NamedTuple):
+    """The name of a batch. Later ones are greater."""
+
+    stream: int
+    sequence: int
 
 
 class Reject(NamedTuple):
@@ -63,6 +73,16 @@ class Batch:
     stream: int = 0
     sequence: int = 0
     feed: int = 0
+
+    @property
+    def position(self) -> Position:
+        """Its name."""
+        return Position(self.stream, self.sequence)
+
+    @property
+    def count(self) -> int:
+        """Rows and rejects."""
+        return self.rows + len(self.rejects)
 
     def columns(self) -> list[list[Any]]:
         """The rows: one list for each column of the schema, all of one length; [] without rows."""

@@ -2,7 +2,7 @@
 
 The parameters are made from the fields of ``Options``, so nothing about a setting stands here. The
 log and the live view go to stderr, the summary to stdout. An error is one line on stderr, and the
-exit status that it names.
+exit status that it names. ``fastingest verify FILE`` makes no run; it looks at what runs have left.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
 
 from cyclopts import App, CoercionError, CycloptsError, Group, MissingArgumentError, Parameter
@@ -28,6 +29,7 @@ from fastingest.options import Options
 from fastingest.summary import Summary
 from fastingest.supervisor import ingest
 from fastingest.terminal import StreamLog, Terminal
+from fastingest.verify import report_text, verify
 from fastingest.view import progress_facts, summary_json, summary_text
 
 __all__ = ["PROGRESS_INTERVAL", "VIEW_INTERVAL", "main", "parse", "run"]
@@ -44,7 +46,7 @@ _EPILOGUE = (
     f"{_PREFIX}FLUSH_INTERVAL. A repeatable one takes one value a line there. The command line "
     "comes first, and an empty variable counts as not set.\n\n"
     "Exit status: 0 the run ended as asked, 1 it failed, 2 something asked for cannot be done, "
-    "130 interrupted twice."
+    "3 rows were lost or dropped, 130 interrupted twice."
 )
 
 _log = logging.getLogger("fastingest")
@@ -57,22 +59,26 @@ def main(arguments: Sequence[str]) -> int:
         with contextlib.suppress(AttributeError):  # None: it was closed when the program started
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        options = parse(arguments)
+        asked = parse(arguments)
+        if isinstance(asked, Path):
+            return _verify(asked)
     except UsageError as error:
         return _fail(error)
-    return run(options) if options else 0
+    return run(asked) if asked else 0
 
 
 # Arguments
 
 
-def parse(arguments: Sequence[str]) -> Options | None:
-    """The options, or None if help or the version was asked for, and has been printed.
+def parse(arguments: Sequence[str]) -> Options | Path | None:
+    """The options of a run, or the file to verify.
 
-    :raises UsageError: the arguments, or the environment, make no options.
+    None if help or the version was asked for, and has been printed.
+
+    :raises UsageError: the arguments, or the environment, make neither.
     """
     try:
-        options = _app()(arguments, result_action="return_value")
+        asked = _app()(arguments, result_action="return_value")
     except CycloptsError as error:
         raise UsageError(_explain(error)) from None
     except OptionError as error:
@@ -81,7 +87,7 @@ def parse(arguments: Sequence[str]) -> Options | None:
         if os.environ.get(variable) and not any(a.split("=")[0] == option for a in arguments):
             raise UsageError(f"{variable}: {error.problem}") from None
         raise
-    return options if isinstance(options, Options) else None
+    return asked if isinstance(asked, Options | Path) else None
 
 
 def _app() -> App:
@@ -107,7 +113,24 @@ def _app() -> App:
         exit_on_error=False,
     )
     app.default(command)
+    app.command(
+        _file_to_verify,
+        name="verify",
+        group="Commands",
+        usage="fastingest verify FILE",
+        help_epilogue="",
+    )
     return app
+
+
+def _file_to_verify(
+    file: Annotated[Path, Parameter(help="CSV file to look at; its ledger is beside it.")], /
+) -> Path:
+    """Say whether a file is what its ledger says.
+
+    Exit status: 0 it is, 1 it is not, 2 something needed for that cannot be read.
+    """
+    return file
 
 
 def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
@@ -194,6 +217,15 @@ def _versions() -> str:
     return f"fastingest {fastingest.__version__}\n{', '.join((python, *parts))}"
 
 
+# Verify
+
+
+def _verify(file: Path) -> int:
+    report = verify(file)
+    unprinted = _print_out(report_text(report), "the report")
+    return _fail(unprinted) if unprinted else int(not report.agrees)
+
+
 # A run
 
 
@@ -248,14 +280,14 @@ def _log_progress(summary: Summary) -> None:
     _log.info("progress", extra={"facts": progress_facts(summary)})
 
 
-def _print_out(text: str) -> FastingestError | None:
+def _print_out(text: str, what: str = "the summary") -> FastingestError | None:
     try:
         print(text, flush=True)
     except OSError as error:
         # Python would try once more at its exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):  # a reader that has seen enough
-            return RunFailed(f"the summary could not be printed: {error.strerror}")
+            return RunFailed(f"{what} could not be printed: {error.strerror}")
     return None
 
 

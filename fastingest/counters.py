@@ -1,27 +1,30 @@
 """The counters that all processes share, and the ledger's equation.
 
-A block of unsigned 64-bit slots in shared memory, made by the supervisor and mapped by its
-children. Every slot has one writer, so there is no lock; a slot is written with one store, so a
-reader sees the old value or the new one. They outlive the process that wrote them: what a killed
-child had counted is still there.
+A block of unsigned 64-bit slots in a small file, in memory where there is a place for that, made by
+the supervisor and mapped by its children. Every slot has one writer, so there is no lock; a slot is
+written with one store, so a reader sees the old value or the new one. They outlive the processes
+that wrote them, all of them: the next start reads there what a run that was killed had received.
 
 At every moment, for each feed::
 
-    received = written + quarantined + ignored + dropped + in flight
+    received = written + quarantined + ignored + dropped + lost + in flight
 
 ``received`` counts rows and what was rejected instead of a row, once decoded. A message that is
-waiting in the receiver to be decoded (at most a flush interval) is in ``messages`` alone.
+waiting in the receiver to be decoded (at most a flush interval) is in ``messages`` alone. What the
+writer counts is what its journal says, so a writer that is killed between two stores leaves nothing
+wrong behind: the next one sets its slots anew.
 """
 
 from __future__ import annotations
 
 import math
+import mmap
+import os
 from collections.abc import Iterable
-from ctypes import c_uint64
 from dataclasses import dataclass
 from enum import IntEnum, auto
 from itertools import accumulate
-from multiprocessing.context import BaseContext
+from pathlib import Path
 from typing import Any
 
 __all__ = ["Counters", "LatencyHistogram", "Ledger", "Slot", "State"]
@@ -35,20 +38,33 @@ class Slot(IntEnum):
     MESSAGES = auto()  # complete messages taken from the socket
     DECODED = auto()  # of them, those that have been decoded
     RECEIVED = auto()  # rows and rejects
-    DROPPED = auto()  # received, and given up for a reason that was logged
+    REJECTED = auto()  # of them, rejects
+    DROPPED = auto()  # received while the outbox was full, and given up, as --when-full drop says
+    UNREADABLE = auto()  # received, and damaged in the spill
     CONNECTIONS = auto()  # connections opened
     GAPS = auto()  # times without a connection, after the first one
     GAP_NS = auto()  # their length in all
-    OUTBOX_BYTES = auto()  # batches that the writer has not acknowledged
+    GAP_SINCE = auto()  # when the one that lasts now began, in nanoseconds since the epoch; or 0
+    OUTBOX_BYTES = auto()  # batches that the writer has not acknowledged, in memory and on disk
     OUTBOX_PEAK = auto()
+    MEMORY_PEAK = auto()  # the most of them in memory
+    SPILL_BYTES = auto()  # of them, on disk
+    SPILL_PEAK = auto()
     PAUSES = auto()  # times the sockets were not read because the outbox was full
     # written by the writer
     WRITTEN = auto()  # rows appended
     QUARANTINED = auto()  # rejects kept in the quarantine file
     IGNORED = auto()  # left out on purpose, neither row nor reject
+    LOST = auto()  # received, and gone with a receiver that died
     FILE_SIZE = auto()  # bytes
+    FIRST_RECEIVED = auto()  # of what is committed, in nanoseconds since the epoch; 0: nothing is
+    LAST_RECEIVED = auto()
     LATENCY_MAX = auto()  # nanoseconds from receipt to file
-    LATENCY = auto()  # the first bucket of the LatencyHistogram
+    # written by the supervisor
+    LOST_MESSAGES = auto()  # taken from the socket, and not decoded when a receiver died
+    RECEIVER_RESTARTS = auto()
+    WRITER_RESTARTS = auto()
+    LATENCY = auto()  # the first bucket of the LatencyHistogram; the writer's, like what follows
 
 
 class State(IntEnum):
@@ -108,32 +124,56 @@ class Ledger:
     quarantined: int
     ignored: int
     dropped: int
+    lost: int
 
     @property
     def in_flight(self) -> int:
-        """Received, and not yet accounted for. At the end of a run: lost."""
-        return self.received - self.written - self.quarantined - self.ignored - self.dropped
+        """Received, and not yet accounted for. At the end of a run: kept for the next start."""
+        accounted = self.written + self.quarantined + self.ignored + self.dropped + self.lost
+        return self.received - accounted
 
 
 class Counters:
     """The shared block: ``Slot.LATENCY + LatencyHistogram.BUCKETS`` slots for each feed.
 
-    :param feeds: how many feeds there are.
-    :param block: what :meth:`create` made; pass it to a child as an argument of its process.
+    :param block: the mapped memory.
+    :param feed: the index of the feed whose slots these are.
     """
 
     _STRIDE = Slot.LATENCY + LatencyHistogram.BUCKETS
 
-    def __init__(self, block: Any, feed: int = 0) -> None:
-        everything = memoryview(block).cast("B").cast("Q")
+    def __init__(self, block: mmap.mmap, feed: int = 0) -> None:
+        everything = memoryview(block).cast("Q")
         self.block = block
         self.slots = everything[feed * self._STRIDE : (feed + 1) * self._STRIDE]
         self.latency = LatencyHistogram(self.slots[Slot.LATENCY :])
 
     @classmethod
-    def create(cls, context: BaseContext, feeds: int = 1) -> Counters:
-        """A zeroed block in shared memory, seen as its first feed's."""
-        return cls(context.RawArray(c_uint64, feeds * cls._STRIDE))
+    def create(cls, path: Path | None = None, feeds: int = 1) -> Counters:
+        """A zeroed block, seen as its first feed's; None: for this process alone.
+
+        :raises OSError: there is no room for it.
+        """
+        size = feeds * cls._STRIDE * 8
+        if path is None:
+            return cls(mmap.mmap(-1, size))
+        with open(path, "wb") as file:
+            file.write(bytes(size))  # written, not stretched: a full disk says so here
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path, feed: int = 0) -> Counters:
+        """The block that :meth:`create` made.
+
+        :raises OSError: there is none, or not a whole one.
+        """
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            if os.fstat(descriptor).st_size < (feed + 1) * cls._STRIDE * 8:
+                raise OSError(f"{path} is too short")
+            return cls(mmap.mmap(descriptor, 0), feed)
+        finally:
+            os.close(descriptor)
 
     def __getitem__(self, slot: Slot) -> int:
         return int(self.slots[slot])
@@ -145,6 +185,16 @@ class Counters:
         """Add to a slot that this process alone writes."""
         self.slots[slot] += count
 
+    def bury_receiver(self) -> None:
+        """The receiver is dead: what it had not decoded is lost."""
+        self[Slot.LOST_MESSAGES] += self[Slot.MESSAGES] - self[Slot.DECODED]
+        self[Slot.DECODED] = self[Slot.MESSAGES]
+
+    @property
+    def rows_received(self) -> int:
+        """Without the rejects."""
+        return self[Slot.RECEIVED] - self[Slot.REJECTED]
+
     @property
     def ledger(self) -> Ledger:
         """The counts now.
@@ -152,7 +202,7 @@ class Counters:
         What is written is read first: a row that moves on meanwhile is then still in flight, and
         never counted as more than received.
         """
-        written, quarantined, ignored = (
-            self[slot] for slot in (Slot.WRITTEN, Slot.QUARANTINED, Slot.IGNORED)
-        )
-        return Ledger(self[Slot.RECEIVED], written, quarantined, ignored, self[Slot.DROPPED])
+        slots = (Slot.WRITTEN, Slot.QUARANTINED, Slot.IGNORED, Slot.DROPPED)
+        accounted = [self[slot] for slot in slots]
+        accounted.append(self[Slot.LOST] + self[Slot.UNREADABLE])
+        return Ledger(self[Slot.RECEIVED], *accounted)

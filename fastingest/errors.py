@@ -11,7 +11,9 @@
     │   └── FeedRefused             the feed says no, and waiting cannot change that
     └── RunFailed                   status 1: the machine or fastingest itself failed
         ├── WriteFailed             the rows could not be appended
-        ├── ProcessDied             a child process ended before its time
+        ├── ProcessDied             a child process ended before its time, again and again
+        ├── RowsLost                status 3: rows were lost or dropped, or the counts do not agree
+        ├── OutboxFull              status 3: --when-full exit
         └── Aborted                 status 130: the second SIGINT ended the run at once
 
 Each carries the facts as attributes and makes its one sentence in ``__str__``: what was found, and
@@ -32,9 +34,11 @@ __all__ = [
     "FeedRefused",
     "HeaderMismatch",
     "OptionError",
+    "OutboxFull",
     "OutputLocked",
     "OutputRefused",
     "ProcessDied",
+    "RowsLost",
     "RunFailed",
     "UsageError",
     "WriteFailed",
@@ -117,6 +121,18 @@ class FeedRefused(UsageError):
 class RunFailed(FastingestError):
     """The run could not go on: its message says why and what became of the rows."""
 
+    @property
+    def _kept(self) -> str:
+        """What became of the rows that are not written."""
+        ledger = self.summary.ledger if self.summary else None
+        said = []
+        if ledger and ledger.in_flight:
+            kept = f"{ledger.in_flight} received rows are kept"
+            said.append(f"{kept}, and written by the next run of this output")
+        if ledger and ledger.lost + ledger.dropped:
+            said.append(f"{ledger.lost + ledger.dropped} received rows are lost")
+        return ", ".join(said) or "every row received is written"
+
 
 class WriteFailed(RunFailed):
     """The rows could not be appended; what had been appended is whole rows."""
@@ -127,27 +143,55 @@ class WriteFailed(RunFailed):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.problem}; the file ends after the last whole batch"
+        return f"{self.path}: {self.problem}; {self._kept}"
 
 
 class ProcessDied(RunFailed):
-    """A child process ended although nobody asked it to.
+    """A child process ended although nobody asked it to, and so often that it was given up.
 
     ``exit_code`` is as in ``multiprocessing.Process.exitcode``: negative for a signal's number.
+    ``times`` is how often it has died within a minute.
     """
 
-    def __init__(self, process: str, exit_code: int | None, detail: str = "") -> None:
-        super().__init__(process, exit_code, detail)
+    def __init__(self, process: str, exit_code: int | None, times: int = 1) -> None:
+        super().__init__(process, exit_code, times)
         self.process = process
         self.exit_code = exit_code
-        self.detail = detail
+        self.times = times
 
     def __str__(self) -> str:
-        if self.exit_code is not None and self.exit_code < 0:
-            how = f"was killed by signal {-self.exit_code}"
-        else:
-            how = f"ended with status {self.exit_code}"
-        return f"the {self.process} process {how}{': ' if self.detail else ''}{self.detail}"
+        often = f"died {self.times} times within a minute, and at last " if self.times > 1 else ""
+        how = how_ended(self.exit_code)
+        return f"the {self.process} process {often}{how}; {self._kept}"
+
+
+def how_ended(exit_code: int | None) -> str:
+    """What an exit code of ``multiprocessing`` means, in words."""
+    if exit_code is not None and exit_code < 0:
+        return f"was killed by signal {-exit_code}"
+    return f"ended with status {exit_code}"
+
+
+class RowsLost(RunFailed):
+    """The run ended as asked, and not every row received is in the file."""
+
+    exit_status = 3
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+class OutboxFull(RunFailed):
+    """There was no room for more rows, and ``when_full`` is ``exit``."""
+
+    exit_status = 3
+
+    def __str__(self) -> str:
+        return f"the outbox was full, and --when-full is exit; {self._kept}"
 
 
 class Aborted(RunFailed):
@@ -156,5 +200,4 @@ class Aborted(RunFailed):
     exit_status = 130
 
     def __str__(self) -> str:
-        lost = self.summary.ledger.in_flight if self.summary else 0
-        return f"stopped at once; {lost} received rows were not written"
+        return f"stopped at once; {self._kept}"

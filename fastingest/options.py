@@ -80,6 +80,22 @@ def format_size(size: float) -> str:
     return f"{size:.0f}B"
 
 
+def parse_fsync(text: str) -> float | None:
+    """Seconds between two syncs; 0.0 for ``batch``, None for ``never``.
+
+    :raises ValueError: the text is neither of them, nor a duration.
+    """
+    named = {"never": None, "batch": 0.0}
+    return named[text] if text in named else parse_duration(text)
+
+
+def format_fsync(seconds: float | None) -> str:
+    """As :func:`parse_fsync` reads it."""
+    if seconds is None:
+        return "never"
+    return format_duration(seconds) if seconds else "batch"
+
+
 def setting(
     help: str,  # noqa: A002 - the field's standard name, as in argparse
     default: Any = dataclasses.MISSING,
@@ -113,6 +129,10 @@ def _duration(help: str, default: float | None, *, off: bool = False) -> Any:  #
     return setting(
         help, default, parse=parse_duration, show=format_duration, metavar="DURATION", off=off
     )
+
+
+def _size(help: str, default: int) -> Any:  # noqa: A002
+    return setting(help, default, parse=parse_size, show=format_size, metavar="SIZE")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -150,12 +170,35 @@ class Options:
     reconnect_max: float = _duration(
         "Longest wait before a reconnect, unless the server asks for more.", 30.0
     )
-    max_message_size: int = setting(
-        "A larger message closes the connection (code 1009) and reconnects.",
-        16 * 2**20,
-        parse=parse_size,
-        show=format_size,
-        metavar="SIZE",
+    max_message_size: int = _size(
+        "A larger message closes the connection (code 1009) and reconnects.", 16 * 2**20
+    )
+    memory_limit: int = _size(
+        "Rows that the writer has not taken yet wait in memory up to this.", 256 * 2**20
+    )
+    spill_limit: int = _size("And then on disk up to this.", 8 * 2**30)
+    spill_dir: Path | None = setting(
+        "Directory for them on disk, instead of the output's.", None, metavar="PATH"
+    )
+    when_full: str = setting(
+        "And then: block (do not read the feed), drop (new rows, counted) or exit (status 3).",
+        "block",
+        metavar="WHAT",
+    )
+    fsync: float | None = setting(
+        "How often the output is synced to the disk: never, a duration, or batch (each of them).",
+        1.0,
+        parse=parse_fsync,
+        show=format_fsync,
+        metavar="WHEN",
+    )
+    min_free: int = _size(
+        "Do not append while less than this would stay free on the disk.", 256 * 2**20
+    )
+    journal: str = setting(
+        "off: faster by a few percent; a process that is killed may lose rows or write them twice.",
+        "on",
+        metavar="on|off",
     )
     ca_file: Path | None = setting(
         "PEM file of the certificate authorities to trust, instead of the system's.",
@@ -178,8 +221,9 @@ class Options:
         object.__setattr__(self, "header", tuple(self.header))
         # Read once, and here: what stands behind @ may be a pipe, or change.
         object.__setattr__(self, "subscribe", tuple(map(read_subscription, self.subscribe)))
-        if self.ca_file is not None:
-            object.__setattr__(self, "ca_file", Path(self.ca_file))
+        for name in ("ca_file", "spill_dir"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, Path(getattr(self, name)))
         _check_url(self.url)
         self._check_range("batch_size", 1, 1_000_000, int)
         self._check_range("flush_interval", 1e-3, 3600)
@@ -190,6 +234,10 @@ class Options:
         self._check_range("reconnect_initial", 1e-3, 86400)
         self._check_range("reconnect_max", 1e-3, 86400)
         self._check_range("max_message_size", 1, 2**30, int)
+        self._check_range("memory_limit", 2**20, 2**50, int)
+        self._check_range("spill_limit", 0, 2**60, int)
+        self._check_range("fsync", 0, 86400)
+        self._check_range("min_free", 0, 2**60, int)
         if self.reconnect_initial > self.reconnect_max:
             raise OptionError(
                 "reconnect_initial",
@@ -202,6 +250,10 @@ class Options:
             _check_ca_file(self.ca_file)
         if self.proxy is not None:
             _check_proxy(self.proxy)
+        if self.spill_dir is not None and not self.spill_dir.is_dir():
+            raise OptionError("spill_dir", f"{self.spill_dir} is not a directory; make it first")
+        self._check_choice("when_full", ("block", "drop", "exit"))
+        self._check_choice("journal", ("on", "off"))
         self._check_choice("log_level", ("debug", "info", "warning", "error"))
         self._check_choice("log_format", ("text", "json"))
 

@@ -48,6 +48,10 @@ class Summary:
     :param pauses: times the feed was left unread because the writer was behind.
     :param outbox_bytes: waiting for the writer.
     :param outbox_peak: the most that ever waited.
+    :param spill_bytes: of them, on disk.
+    :param spill_peak: the most that ever was there.
+    :param restarts: times that a receiver or a writer had died, and another took its place.
+    :param messages_lost: messages that a receiver had not decoded when it died.
     :param file_size: bytes.
     :param latency: seconds from receipt to file that 50% and 99% of the rows stayed under, and the
         most; nan while there are no rows.
@@ -66,6 +70,10 @@ class Summary:
     pauses: int
     outbox_bytes: int
     outbox_peak: int
+    spill_bytes: int
+    spill_peak: int
+    restarts: int
+    messages_lost: int
     file_size: int
     latency: tuple[float, float, float]
 
@@ -92,6 +100,10 @@ class Summary:
             pauses=counters[Slot.PAUSES],
             outbox_bytes=counters[Slot.OUTBOX_BYTES],
             outbox_peak=counters[Slot.OUTBOX_PEAK],
+            spill_bytes=counters[Slot.SPILL_BYTES],
+            spill_peak=counters[Slot.SPILL_PEAK],
+            restarts=counters[Slot.RECEIVER_RESTARTS] + counters[Slot.WRITER_RESTARTS],
+            messages_lost=counters[Slot.LOST_MESSAGES],
             file_size=counters[Slot.FILE_SIZE],
             # a bucket's end may lie past the largest value in it
             latency=(min(p50, most), min(p99, most), most if ledger.written else p50),

@@ -1,19 +1,25 @@
-"""The supervisor: starts the processes, forwards signals, and says how the run ended.
+"""The supervisor: starts the processes, starts them again, and says how the run ended.
 
 Theory of operation. The supervisor waits, in one place, for whatever comes first: a message from a
 child, the end of a child, a signal, the next second. This is how a run ends as it should:
 
 1. The receiver is told to stop, or it has received ``max_rows``, or the feed refused it. It hands
-   on all it received, waits until the writer has acknowledged it, closes the pipe and ends.
-2. The writer finds the pipe closed, and ends.
+   on all it received, waits until the writer has acknowledged it, and ends.
+2. The writer is told that there will be no other receiver. It writes what is left, and ends.
 
-Any other end of a child is a failure. The others notice it by themselves, since the pipes break,
-save what they have, and end; who has not done so after :data:`COLLAPSE` is killed. A child notices
-the supervisor's own death in the same way, by its control connection. So no process of a run
-outlives another by two seconds, whichever of them is killed.
+A receiver or a writer that ends otherwise has died, and another one takes its place. The two know
+nothing of it but that they get another pipe:
 
-Signals are blocked in the children: a terminal's Ctrl-C, or systemd's SIGTERM, reaches the whole
-group, and it is for the supervisor alone to say what happens next.
+- A new receiver begins a new stream; the writer first writes what the one before has left in the
+  spool. What the dead one had received and not put there yet is lost, and counted.
+- A new writer finds in the journal where the dead one was; the receiver sends what follows.
+
+Who dies :data:`MOST_DEATHS` times within a minute is not started again. Then, or when the run shall
+end and the writer cannot write, the receiver *saves*: what is not written goes to the disk for the
+next run of the same output, and the run fails.
+
+The supervisor's own death is noticed by the children, at their control connections: the receiver
+stops, and no process of the run outlives it by two seconds. The next start takes up what they left.
 """
 
 from __future__ import annotations
@@ -23,43 +29,58 @@ import logging
 import multiprocessing
 import signal
 import socket
-import sys
-import threading
 import time
-import types
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from collections import deque
+from collections.abc import Callable
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from fastingest.account import Events, log_run, read_events
+from fastingest.child import send_pipe
+from fastingest.children import Child, spawn
 from fastingest.counters import Counters, Slot
 from fastingest.errors import (
     Aborted,
     FastingestError,
     FeedRefused,
     OptionError,
+    OutboxFull,
     OutputRefused,
     ProcessDied,
+    RowsLost,
     RunFailed,
+    UsageError,
     WriteFailed,
+    how_ended,
 )
-from fastingest.options import Options
+from fastingest.options import Options, format_duration
+from fastingest.places import Places
 from fastingest.schema import TRADES
+from fastingest.signals import SIGNALS, signals_to_socket
 from fastingest.summary import Rates, Summary
 from fastingest.writer.csv_file import OutputLock, check_output
+from fastingest.writer.journal import Entry, Journal, journal_path
+from fastingest.writer.leftovers import Leftovers
 
 __all__ = ["ingest"]
 
-COLLAPSE = 1.2
-"""Seconds that the other children get to save what they have when one has died."""
+MOST_DEATHS = 10
+"""Deaths of one process within a minute that are one too many."""
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+FAILING_LIMIT = 3.0
+"""Seconds that a run which shall end waits for a writer that cannot write."""
+
+STALLED_LIMIT = 60.0
+"""Seconds that it waits for one that neither writes nor says why."""
+
+SAVE_LIMIT = 120.0
+"""Seconds that a receiver gets to save what is not written."""
+
+_DEMO, _RECEIVER, _WRITER = "demo exchange", "receiver", "writer"
 _log = logging.getLogger("fastingest")
 
 
@@ -83,7 +104,8 @@ def ingest(
     :param on_tick: called with the run's numbers every ``tick`` seconds.
     :returns: the run's numbers at its end.
     :raises UsageError: nothing was captured, for a reason that the caller can mend.
-    :raises RunFailed: the run broke; the error's ``summary`` says what is in the file.
+    :raises RunFailed: the run broke, or rows were lost; the error's ``summary`` says what is in the
+        file.
     """
     check_output(options.out, TRADES.header)
     lock = OutputLock(options.out)
@@ -93,57 +115,71 @@ def ingest(
         lock.release()
 
 
-@dataclass
-class _Child:
-    """A process, and the connection that it is talked to by."""
-
-    name: str
-    process: SpawnProcess
-    control: Connection
-    watched: bool = True  # whether anything may still come on the control connection
-    killed: bool = False  # by the supervisor, so that its end says nothing
-    exit_code: int | None = None
-
-    def tell(self, message: bytes) -> None:
-        with contextlib.suppress(OSError):  # its end is noticed elsewhere
-            self.control.send_bytes(message)
-
-    def kill(self) -> None:
-        self.killed = True
-        self.process.kill()
-
-
 class _Supervisor:
     def __init__(self, options: Options, lock: OutputLock) -> None:
         self._options = options
         self._lock = lock
         self._context = multiprocessing.get_context("spawn")
-        self._counters = Counters.create(self._context)
+        self._journal_path = journal_path(options.out)
+        self._places = Places.of(options.out, options.spill_dir)
+        if options.journal == "off" and (self._journal_path.exists() or self._places.newest()):
+            raise OptionError(
+                "journal",
+                f"an earlier run of {options.out} has left rows; start once with 'on', "
+                "so that they are written",
+            )
+        try:
+            self._places.make()
+            self._run = self._new_stream()
+            self._counters = Counters.create(self._places.counters(self._run))
+            self._events = Events(self._places.events(self._run), options.url)
+        except OSError as error:
+            raise OutputRefused(
+                self._places.spool, f"is needed and cannot be written: {error.strerror}"
+            ) from None
         self._rates = Rates()
-        self._children: list[_Child] = []
-        self._ended: list[_Child] = []
-        self._failures: list[FastingestError] = []  # as the children told them
+        self._children: dict[str, Child] = {}
+        self._deaths: dict[str, deque[float]] = {}
+        self._failures: list[FastingestError] = []
         self._stopping = False
         self._interrupts = 0
-        self._collapse_at = float("inf")
+        self._ready = False  # whether a writer has had the file open
+        self._complete = False  # whether the writer has written all there was
+        self._failing: tuple[Path, str] | None = None  # where and why the writer cannot write
+        self._giving_up = False
+        self._kill_at = float("inf")
+        self._progress = (0, 0)  # what is accounted for, and the file's size
+        self._progress_at = 0.0  # since when
         self._started = time.monotonic()
         self._end_at = float("inf")
 
+    def _new_stream(self) -> int:
+        """A number for a run or a stream: the time, and later than all that there were."""
+        last = self._places.newest()
+        with contextlib.suppress(FileNotFoundError):
+            entry = _newest_entry(self._journal_path)
+            if entry is not None:
+                last = max(last, entry.run, entry.stream)
+        return max(time.time_ns(), last + 1)
+
     def run(self, on_tick: Callable[[Summary], None] | None, tick: float) -> Summary:
         """Start, watch, and clean up."""
-        with _signals_to_socket() as signals:
+        ended = 0
+        with signals_to_socket() as signals:
             try:
-                self._start()
-                self._watch(signals, on_tick, tick)
+                if self._start():
+                    self._watch(signals, on_tick, tick)
             finally:
-                for child in self._children:
-                    child.kill()
-                for child in self._children + self._ended:
-                    child.process.join()
-                    child.process.close()
-                    child.control.close()
+                for child in self._children.values():
+                    child.process.kill()
+                for child in self._children.values():
+                    child.close()
+                ended = time.time_ns()
+        self._balance()
+        error = self._error()
+        if self._close_account(error, ended):
+            self._clean_up()
         summary = self._summary()
-        error = self._error(summary)
         if error is not None:
             error.summary = summary
             raise error
@@ -160,21 +196,19 @@ class _Supervisor:
 
     # Starting
 
-    def _start(self) -> None:
-        from fastingest.receiver import process as receiver
-        from fastingest.writer import process as writer
-
-        url = self._options.url
-        if urlsplit(url).scheme == "demo":
-            url = self._start_demo(url)
-        block = self._counters.block
-        to_writer, from_receiver = self._context.Pipe()
-        out = self._options.out
-        self._spawn("writer", writer.main, out, from_receiver, block=block, lock=self._lock)
-        self._spawn("receiver", receiver.main, self._options, url, to_writer, block=block)
-        # An end of the pipe that is still open here would hide that the child that has it is gone.
-        to_writer.close()
-        from_receiver.close()
+    def _start(self) -> bool:
+        """Start all processes; whether that was possible."""
+        self._url = self._options.url
+        try:
+            if urlsplit(self._url).scheme == "demo":
+                self._url = self._start_demo(self._url)
+        except FastingestError as error:
+            self._fail(error)
+            return False
+        self._start_writer()
+        self._start_receiver(None)
+        self._connect()
+        return True
 
     def _start_demo(self, url: str) -> str:
         from fastingest import demo
@@ -183,7 +217,7 @@ class _Supervisor:
             settings = demo.parse(url)
         except ValueError as error:
             raise OptionError("url", str(error)) from None
-        child = self._spawn("demo exchange", demo.main, settings)
+        child = self._spawn(_DEMO, demo.main, settings)
         if not child.control.poll(30):
             raise RunFailed("the demo exchange did not start within 30 seconds")
         try:
@@ -192,21 +226,53 @@ class _Supervisor:
             child.process.join()
             raise ProcessDied(child.name, child.process.exitcode) from None
 
-    def _spawn(self, name: str, target: Callable[..., None], *args: Any, **kwargs: Any) -> _Child:
-        """Start ``target(*args, control, **kwargs)`` in a process of its own."""
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=target, args=(*args, theirs), kwargs=kwargs, name=name, daemon=True
+    def _start_writer(self) -> None:
+        from fastingest.writer import process as writer
+
+        self._spawn(
+            _WRITER,
+            writer.main,
+            self._options,
+            self._run,
+            with_pipes=True,
+            places=self._places,
+            lock=self._lock,
         )
-        # The resource tracker's start unblocks signals, so it must have happened before.
-        resource_tracker.ensure_running()
-        with _signals_blocked(), _no_main_module():
-            process.start()
-        theirs.close()
-        child = _Child(name, process, ours)
-        self._children.append(child)
-        _report("debug", "started", {"process": name, "pid": process.pid})
+
+    def _start_receiver(self, gap: tuple[int, str] | None) -> None:
+        """Start one, with a stream of its own."""
+        from fastingest.receiver import process as receiver
+
+        self._stream = self._new_stream()
+        # What was received before it: the writer accounts for that before it takes anything else.
+        gone = self._counters[Slot.DROPPED] + self._counters[Slot.UNREADABLE]
+        self._before = self._counters[Slot.RECEIVED], gone
+        self._spawn(
+            _RECEIVER,
+            receiver.main,
+            self._options,
+            self._url,
+            self._stream,
+            gap,
+            with_pipes=True,
+            places=self._places,
+            counters=self._places.counters(self._run),
+            lock=self._lock,
+        )
+
+    def _spawn(self, name: str, target: Callable[..., None], *args: Any, **kwargs: Any) -> Child:
+        child = spawn(self._context, name, target, *args, **kwargs)
+        self._children[name] = child
+        _report("debug", "started", {"process": name, "pid": child.process.pid})
         return child
+
+    def _connect(self) -> None:
+        """Lay a pipe from the receiver to the writer."""
+        writer, receiver = self._children[_WRITER], self._children[_RECEIVER]
+        to_writer, from_receiver = self._context.Pipe()
+        # An end that is still open here would hide that the child that has it is gone.
+        send_pipe(writer.pipes, from_receiver, self._stream, *self._before)
+        send_pipe(receiver.pipes, to_writer)
 
     # Watching
 
@@ -215,8 +281,8 @@ class _Supervisor:
     ) -> None:
         now = sampled = time.monotonic()
         next_tick = now + tick
-        while any(child.name != "demo exchange" for child in self._children):
-            until = min(sampled + 1.0, self._collapse_at, self._end_at)
+        while self._children.keys() - {_DEMO}:
+            until = min(sampled + 1.0, self._kill_at, self._end_at)
             if on_tick:
                 until = min(until, next_tick)
             self._wait(signals, max(0.0, until - time.monotonic()))
@@ -227,37 +293,40 @@ class _Supervisor:
             if now >= sampled + 1.0:
                 self._rates.sample(self._counters[Slot.WRITTEN], now - sampled)
                 sampled = now
+                self._look_after_writer(now)
             if on_tick and now >= next_tick:
                 next_tick = now + tick
                 on_tick(self._summary())
-            if now >= self._collapse_at:
-                for child in self._children:
-                    child.kill()
+            if now >= self._kill_at:
+                self._kill_at = float("inf")
+                for child in self._children.values():
+                    child.process.kill()
         # A shorter rest than half a second would not make a second's rate.
         if not self._rates.last or now - sampled >= 0.5:
             self._rates.sample(self._counters[Slot.WRITTEN], time.monotonic() - sampled)
 
     def _wait(self, signals: socket.socket, timeout: float) -> None:
         """Wait for the first thing that happens, and deal with all that has."""
-        sources: list[Any] = [signals, *(child.process.sentinel for child in self._children)]
-        sources += [child.control for child in self._children if child.watched]
+        children = tuple(self._children.values())
+        sources: list[Any] = [signals, *(child.process.sentinel for child in children)]
+        sources += [child.control for child in children if child.watched]
         ready = wait(sources, timeout)
         if signals in ready:
             for number in signals.recv(64):
-                if number in _SIGNALS:
+                if number in SIGNALS:
                     self._signalled(number)
-        for child in tuple(self._children):
+        for child in children:
             ended = child.process.sentinel in ready
             if child.control in ready or ended:
                 self._listen(child)
             if ended:
                 child.process.join()
                 child.exit_code = child.process.exitcode
-                self._children.remove(child)
-                self._ended.append(child)
+                del self._children[child.name]
                 self._child_ended(child)
+                child.close()
 
-    def _listen(self, child: _Child) -> None:
+    def _listen(self, child: Child) -> None:
         """Take all messages that the child has sent so far."""
         try:
             while child.watched and child.control.poll():
@@ -269,123 +338,237 @@ class _Supervisor:
     def _told(self, kind: str, values: list[Any]) -> None:
         match kind, values:
             case "log", [level, event, facts]:
+                if event == "gap":
+                    self._events.gap(facts["start_ns"], facts["length"], facts["reason"])
                 _report(level, event, facts)
             case "ready", []:  # the writer has the file open, so what arrives has a place to go
-                self._started = time.monotonic()
-                self._end_at = self._started + (self._options.duration or float("inf"))
-                self._tell_receiver(b"stop" if self._stopping else b"go")
+                if not self._ready:
+                    self._ready = True
+                    self._started = time.monotonic()
+                    self._end_at = self._started + (self._options.duration or float("inf"))
+                self._tell(_RECEIVER, b"stop" if self._stopping else b"go")
+            case "failing", [path, problem]:
+                self._failing = Path(path), problem
+            case "works again", []:
+                self._failing = None
             case "finished", []:
                 self._stopping = True
+            case "full", []:
+                self._fail(OutboxFull())
             case "refused", [url, problem]:
                 self._fail(FeedRefused(url, problem))
-            case "output refused", [path, problem]:
+            case "output refused", [path, problem] if not self._ready:
                 self._fail(OutputRefused(Path(path), problem))
-            case "write failed", [path, problem]:
+            case "output refused" | "write failed", [path, problem]:
                 self._fail(WriteFailed(Path(path), problem))
 
     def _fail(self, error: FastingestError) -> None:
         self._stopping = True
         self._failures.append(error)
 
-    def _tell_receiver(self, command: bytes) -> None:
-        for child in self._children:
-            if child.name == "receiver":
-                child.tell(command)
+    def _tell(self, name: str, command: bytes) -> None:
+        if name in self._children:
+            self._children[name].tell(command)
+
+    # Stopping
 
     def _stop(self, reason: str) -> None:
         if not self._stopping:
             self._stopping = True
             _report("info", "stopping", {"reason": reason})
-            self._tell_receiver(b"stop")
+            self._tell(_RECEIVER, b"stop")
 
     def _signalled(self, number: int) -> None:
         self._interrupts += number == signal.SIGINT
         if self._interrupts > 1:
             self._failures.insert(0, Aborted())
-            for child in self._children:
-                child.kill()
-            self._collapse_at = 0.0
+            self._giving_up = True
+            self._kill_at = 0.0
         else:
             self._stop(signal.Signals(number).name)
 
-    def _child_ended(self, child: _Child) -> None:
-        if child.exit_code == 0 and self._stopping:
+    def _look_after_writer(self, now: float) -> None:
+        """Do not wait for ever for a writer that cannot write, when the run shall end."""
+        ledger = self._counters.ledger
+        progress = ledger.received - ledger.in_flight, _size(self._options.out)
+        if progress != self._progress or not self._stopping:
+            self._progress, self._progress_at = progress, now
+        if not self._stopping or self._giving_up:
+            return
+        since = now - self._progress_at
+        if self._failing is not None and since >= FAILING_LIMIT:
+            self._fail(WriteFailed(*self._failing))
+            self._give_up()
+        elif since >= STALLED_LIMIT:
+            problem = f"the writer has made no progress for {format_duration(STALLED_LIMIT)}"
+            self._fail(WriteFailed(self._options.out, problem))
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """End without the writer: what is not written is kept for the next run."""
+        self._giving_up = self._stopping = True
+        self._kill_at = time.monotonic() + SAVE_LIMIT
+        self._tell(_RECEIVER, b"save")
+        self._tell(_WRITER, b"give up")
+        if _RECEIVER not in self._children:
+            self._kill_at = time.monotonic() + FAILING_LIMIT
+
+    # Ends
+
+    def _child_ended(self, child: Child) -> None:
+        if child.name == _DEMO:
+            if not self._stopping:
+                self._fail(ProcessDied(child.name, child.exit_code))
+                self._tell(_RECEIVER, b"stop")
+        elif child.name == _RECEIVER:
+            self._receiver_ended(child)
+        else:
+            self._writer_ended(child)
+
+    def _receiver_ended(self, child: Child) -> None:
+        if child.exit_code != 0:
+            self._counters.bury_receiver()
+        if not (child.exit_code == 0 or self._giving_up) and self._may_restart(child):
+            self._counters.add(Slot.RECEIVER_RESTARTS)
+            how = f"the receiver process {how_ended(child.exit_code)}"
+            since = self._counters[Slot.GAP_SINCE] or time.time_ns()
+            self._start_receiver((since, how) if self._counters[Slot.CONNECTIONS] else None)
+            if _WRITER in self._children:
+                self._connect()
+            if self._ready:
+                self._tell(_RECEIVER, b"go")
             return
         self._stopping = True
-        self._collapse_at = min(self._collapse_at, time.monotonic() + COLLAPSE)
+        self._tell(_WRITER, b"end")
+        if self._giving_up:
+            self._kill_at = min(self._kill_at, time.monotonic() + FAILING_LIMIT)
+
+    def _writer_ended(self, child: Child) -> None:
+        if child.exit_code == 0:
+            self._complete = not self._giving_up and not self._failures_of_writer()
+            if _RECEIVER in self._children:
+                self._give_up()
+        elif self._giving_up:
+            pass
+        elif self._may_restart(child, also_at_the_end=True):
+            self._counters.add(Slot.WRITER_RESTARTS)
+            self._failing = None
+            self._start_writer()
+            if _RECEIVER in self._children:
+                self._connect()
+            else:
+                self._tell(_WRITER, b"end")
+        else:
+            self._give_up()
+
+    def _failures_of_writer(self) -> bool:
+        return any(isinstance(error, (WriteFailed, OutputRefused)) for error in self._failures)
+
+    def _may_restart(self, child: Child, *, also_at_the_end: bool = False) -> bool:
+        """Whether another one shall take the place of a child that has died."""
+        now = time.monotonic()
+        deaths = self._deaths.setdefault(child.name, deque())
+        deaths.append(now)
+        while deaths[0] < now - 60:
+            deaths.popleft()
+        often = len(deaths) >= MOST_DEATHS
+        may = not often and (not self._stopping or also_at_the_end)
+        next_step = "another one takes its place" if may else "it is not started again"
+        facts = {"process": child.name, "pid": child.process.pid, "next": next_step}
+        _report("error", f"a process {how_ended(child.exit_code)}", facts)
+        if often:
+            self._fail(ProcessDied(child.name, child.exit_code, len(deaths)))
+        return may
 
     # The end
 
-    def _error(self, summary: Summary) -> FastingestError | None:
-        """Why the run failed, if it did.
+    def _balance(self) -> None:
+        """Tell what is kept for the next run from what is lost."""
+        entry = self._own_entry()
+        if entry is not None:  # a writer that was killed may not have counted its last batch
+            self._counters[Slot.WRITTEN] = entry.written
+            self._counters[Slot.QUARANTINED] = entry.quarantined
+            self._counters[Slot.FILE_SIZE] = entry.size
+        in_flight = self._counters.ledger.in_flight
+        kept = 0
+        if in_flight > 0 and not self._complete:
+            left = Leftovers([self._places], lambda *_, **__: None)
+            newest = _newest_entry(self._journal_path)
+            position = (newest or Entry(0)).position
+            after = max(position, position._replace(stream=self._run, sequence=-1))
+            kept = min(in_flight, sum(batch.count for batch in left.batches(after, 2**63)))
+        if in_flight > kept:
+            self._counters[Slot.LOST] += in_flight - kept
 
-        A child's own word comes first, then a signal that killed one, then the first to end badly:
-        the others' ends may be consequences of it.
-        """
+    def _own_entry(self) -> Entry | None:
+        entry = _newest_entry(self._journal_path)
+        return entry if entry is not None and entry.run == self._run else None
+
+    def _error(self) -> FastingestError | None:
+        """Why the run failed, if it did. What came first was the reason for the others."""
         if self._failures:
             return self._failures[0]
-        lost = summary.ledger.in_flight
-        undecoded = self._counters[Slot.MESSAGES] - self._counters[Slot.DECODED]
-        rows = f"{lost} received rows were not written" if lost else "every row decoded is written"
-        if undecoded:
-            rows += f", {undecoded} messages were not decoded yet"
-        bad = [child for child in self._ended if child.exit_code != 0 and not child.killed]
-        bad.sort(key=lambda child: (child.exit_code or 0) >= 0)
-        if bad:
-            return ProcessDied(bad[0].name, bad[0].exit_code, rows)
-        if self._collapse_at < float("inf"):
-            return ProcessDied(self._ended[0].name, 0, rows)
-        if lost:
-            return RunFailed(f"the counts do not agree: {rows}")
-        return None
+        ledger, messages = self._counters.ledger, self._counters[Slot.LOST_MESSAGES]
+        if ledger.in_flight:
+            return RowsLost(f"the counts do not agree: {ledger}")
+        problems = []
+        unreadable = self._counters[Slot.UNREADABLE]
+        if ledger.lost > unreadable or messages:
+            undecoded = f" and {messages} messages that were not decoded yet" if messages else ""
+            rows = f"{ledger.lost - unreadable} received rows{undecoded}"
+            problems.append(f"{rows} were lost with a receiver that died")
+        if unreadable:
+            problems.append(f"{unreadable} received rows in the spill could not be read again")
+        if ledger.dropped:
+            problems.append(f"{ledger.dropped} rows were dropped while the outbox was full")
+        return RowsLost("; ".join(problems)) if problems else None
 
-
-@contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """A process that is started here never sees these signals: the mask outlives ``exec``."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _no_main_module() -> Iterator[None]:
-    """Keep ``multiprocessing`` from importing the caller's main module again in a child.
-
-    Nothing of it is needed there. A program can so call :func:`ingest` without an ``if __name__ ==
-    "__main__"`` around it, and what it imports does not cost the children time and memory.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-@contextlib.contextmanager
-def _signals_to_socket() -> Iterator[socket.socket]:
-    """Signals arrive as bytes, each its number, on the socket; nowhere but in the main thread.
-
-    So do those that the calling program handles; they are not ours to act on.
-    """
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        if threading.current_thread() is not threading.main_thread():
-            yield ours
-            return
-        theirs.setblocking(False)
-        descriptor = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-        before = {}
-        for number in _SIGNALS:
-            # nohup makes a program ignore SIGHUP, and means it
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, lambda *_: None)
+    def _close_account(self, error: FastingestError | None, ended: int) -> bool:
+        """Add the run's line to the ledger; whether it is there."""
+        if not self._ready or (isinstance(error, UsageError) and not self._counters[Slot.RECEIVED]):
+            return True
+        entry, keeps = self._own_entry(), self._options.journal == "on"
+        counters = self._counters
+        if entry is None:
+            entry = Entry(
+                self._run,
+                size=counters[Slot.FILE_SIZE],
+                written=counters[Slot.WRITTEN],
+                quarantined=counters[Slot.QUARANTINED],
+                first_received=counters[Slot.FIRST_RECEIVED],
+                last_received=counters[Slot.LAST_RECEIVED],
+            )
+            keeps = False
+        events = read_events(self._places.events(self._run))
         try:
-            yield ours
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            signal.set_wakeup_fd(descriptor)
+            log_run(self._options.out, entry, self._counters, events, end=ended, with_region=keeps)
+        except OSError as problem:
+            facts = {"problem": problem.strerror or str(problem)}
+            _report("error", "the ledger cannot be written; the next start does it", facts)
+            return False
+        return True
+
+    def _clean_up(self) -> None:
+        """Remove what only a run that is not complete needs."""
+        complete = self._complete and not self._counters.ledger.in_flight
+        if complete and self._options.journal == "on":
+            self._places.remove()
+            self._journal_path.unlink(missing_ok=True)
+        elif complete or not self._counters[Slot.RECEIVED]:
+            self._places.forget(self._run)
+            if not _newest_entry(self._journal_path):
+                self._journal_path.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        return path.stat().st_size
+    return 0
+
+
+def _newest_entry(path: Path) -> Entry | None:
+    if not path.exists():
+        return None
+    journal = Journal(path)
+    journal.close()
+    return journal.entries[0] if journal.entries else None

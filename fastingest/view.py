@@ -105,8 +105,9 @@ def progress_facts(summary: Summary) -> dict[str, Any]:
         "file": summary.file_size,
         "state": summary.state.name.lower(),
     }
-    if summary.ledger.dropped:
-        facts["dropped"] = summary.ledger.dropped
+    for name, count in (("dropped", summary.ledger.dropped), ("lost", summary.ledger.lost)):
+        if count:
+            facts[name] = count
     return facts
 
 
@@ -162,13 +163,16 @@ class View:
         ]
         rows = [_label("rows"), (f"{now.ledger.written:,}", "bold"), (" written", "")]
         rows.append((f"  {now.ledger.quarantined:,} rejected", _alarm(now.ledger.quarantined)))
-        if now.ledger.dropped:
-            rows.append((f"  {now.ledger.dropped:,} dropped", "bold red"))
+        for name, count in (("dropped", now.ledger.dropped), ("lost", now.ledger.lost)):
+            if count:
+                rows.append((f"  {count:,} {name}", "bold red"))
         yield rows
         rate = f"{now.rates[-1] if now.rates else 0:,.0f}/s"
         bars = sparkline(now.rates, width - _LABEL - len(rate) - 1, ascii_only)
         yield [_label("rate"), (rate, "bold"), (f" {bars}" if bars else "", "cyan")]
         queue = [(f"{format_size(now.outbox_bytes)}  peak {format_size(now.outbox_peak)}", "")]
+        if now.spill_bytes:
+            queue.append((f"  {format_size(now.spill_bytes)} on disk", "yellow"))
         if now.pauses:
             queue.append((f"  {_count(now.pauses, 'pause')}", "yellow"))
         yield [_label("queue"), *queue]
@@ -176,7 +180,10 @@ class View:
         yield [_label("latency"), (f"p50 {p50}  p99 {p99}", "")]
         yield [_label("file"), (f"{format_size(now.file_size)}  {escape(str(now.out))}", "")]
         links = f"{_count(now.connections, 'connection')}  "
-        yield [_label("feed"), (links, ""), (_gaps(now), _alarm(now.gaps))]
+        feed = [_label("feed"), (links, ""), (_gaps(now), _alarm(now.gaps))]
+        if now.restarts:
+            feed.append((f"  {_count(now.restarts, 'restart')}", "yellow"))
+        yield feed
         share = progress_share(now, self._options)
         if share is not None:
             yield self._bar(share, width, ascii_only)
@@ -209,12 +216,15 @@ def summary_text(summary: Summary) -> str:
         "written": (ledger.written, ""),
         "quarantined": (ledger.quarantined, _rejects(summary)),
         "ignored": (ledger.ignored, ""),
-        "dropped": (ledger.dropped, ""),
-        "in flight": (ledger.in_flight, "received and not written" if ledger.in_flight else ""),
+        "dropped": (ledger.dropped, "the outbox was full" if ledger.dropped else ""),
+        "lost": (ledger.lost, "a process died" if ledger.lost else ""),
+        "in flight": (ledger.in_flight, "kept for the next run" if ledger.in_flight else ""),
     }
     width = max(len(f"{number:,}") for number, _ in counts.values())
     p50, p99, most = map(brief, summary.latency)
     in_all = " in all" if summary.gaps else ""
+    if summary.restarts:
+        in_all += f", {_count(summary.restarts, 'restart')}"
     latency = f"p50 {p50}, p99 {p99}, max {most}" if ledger.written else "no rows"
     lines = [
         f"{escape(summary.feed)}",
@@ -235,14 +245,17 @@ def summary_json(summary: Summary) -> str:
     """The run's result as one JSON object on one line.
 
     - ``feed``, ``out``: the URL and the path, as given; ``seconds``: the run's length.
-    - ``received``, ``written``, ``quarantined``, ``ignored``, ``dropped``, ``in_flight``: the
-      ledger.
+    - ``received``, ``written``, ``quarantined``, ``ignored``, ``dropped``, ``lost``,
+      ``in_flight``: the ledger; at the end, what is in flight is kept for the next run.
+    - ``messages_lost``: messages that a process had not decoded when it died; ``restarts``: times
+      that another one took its place.
     - ``mean_rate``, ``best_rate``: rows written a second, over the run and in its best second.
     - ``latency_p50``, ``latency_p99``, ``latency_max``: seconds from receipt to file; null without
       rows.
     - ``connections``, ``gaps``, ``gap_seconds``: connections opened; times without one, and their
       length.
-    - ``pauses``, ``queue_peak``: times the feed was left unread; bytes that waited for the writer.
+    - ``pauses``, ``queue_peak``, ``spill_peak``: times the feed was left unread; the most bytes
+      that waited for the writer; of them, on disk.
     - ``file_size``: bytes; ``rejects``: the quarantine file, null where nothing went there.
     """
     ledger = summary.ledger
@@ -257,6 +270,7 @@ def summary_json(summary: Summary) -> str:
             "quarantined": ledger.quarantined,
             "ignored": ledger.ignored,
             "dropped": ledger.dropped,
+            "lost": ledger.lost,
             "in_flight": ledger.in_flight,
             "mean_rate": round(summary.mean_rate, 1),
             "best_rate": round(summary.best_rate, 1),
@@ -266,6 +280,9 @@ def summary_json(summary: Summary) -> str:
             "gap_seconds": round(summary.gap_seconds, 3),
             "pauses": summary.pauses,
             "queue_peak": summary.outbox_peak,
+            "spill_peak": summary.spill_peak,
+            "messages_lost": summary.messages_lost,
+            "restarts": summary.restarts,
             "file_size": summary.file_size,
             "rejects": _rejects(summary) or None,
         }

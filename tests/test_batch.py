@@ -49,3 +49,16 @@ def test_what_is_cut_short_is_no_batch() -> None:
     for end in range(len(wire)):
         with pytest.raises(msgspec.DecodeError):
             Batch.from_bytes(wire[:end])
+
+
+def test_later_batches_have_later_names() -> None:
+    names = [Batch(0, [], [], [], *name).position for name in ((1, 0), (1, 2), (1, 10), (2, 0))]
+    assert names == sorted(names) == [(1, 0), (1, 2), (1, 10), (2, 0)]
+    assert (names[2].stream, names[2].sequence) == (1, 10)
+
+
+def test_rejects_count_as_well() -> None:
+    batch = Batch(
+        1, [encode_columns([["A"], [1.0], [None]])], [(1, 7)], [Reject(7, "no", b"x")] * 2
+    )
+    assert batch.count == 3

@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import termios
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -29,13 +30,16 @@ from fastingest import (
     HeaderMismatch,
     OptionError,
     Options,
+    OutboxFull,
     OutputLocked,
     ProcessDied,
+    RowsLost,
     Summary,
     WriteFailed,
     __main__,
     cli,
 )
+from fastingest.ledger import Region, append_entry
 from fastingest.writer.csv_file import OutputLock
 from tests.end_to_end.command import ROOT, read_rows, wait_until
 from tests.peers.raw import RawConnection, RawServer
@@ -86,7 +90,7 @@ def parse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Options]:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         options = cli.parse(arguments)
-        assert options is not None
+        assert isinstance(options, Options)
         return options
 
     return parse
@@ -152,6 +156,13 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "reconnect_initial": ("250ms", 0.25),
     "reconnect_max": ("1m", 60.0),
     "max_message_size": ("64KiB", 65536),
+    "memory_limit": ("64MiB", 64 * 2**20),
+    "spill_limit": ("0", 0),
+    "spill_dir": (str(_AUTHORITY.parent), _AUTHORITY.parent),
+    "when_full": ("drop", "drop"),
+    "fsync": ("batch", 0.0),
+    "min_free": ("1.5GiB", 3 * 2**29),
+    "journal": ("off", "off"),
     "ca_file": (str(_AUTHORITY), _AUTHORITY),
     "proxy": ("socks5://host:1080", "socks5://host:1080"),
     "log_level": ("debug", "debug"),
@@ -303,23 +314,24 @@ def test_a_run_ends_with_its_summary(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert len(read_rows(tmp_path / "stock_data.csv")) == 5000
     lines = ended.stdout.splitlines()
-    assert lines[:7] == [
+    assert lines[:8] == [
         FEED,
         "  received     5,000",
         "  written      5,000",
         "  quarantined      0",
         "  ignored          0",
         "  dropped          0",
+        "  lost             0",
         "  in flight        0",
     ]
-    assert re.fullmatch(r"  rows/s +[\d,]+ mean, [\d,]+ best second", lines[7])
+    assert re.fullmatch(r"  rows/s +[\d,]+ mean, [\d,]+ best second", lines[8])
     assert re.fullmatch(
-        r"  latency +p50 [\d.]+m?s, p99 [\d.]+m?s, max [\d.]+m?s \(from receipt to file\)", lines[8]
+        r"  latency +p50 [\d.]+m?s, p99 [\d.]+m?s, max [\d.]+m?s \(from receipt to file\)", lines[9]
     )
-    assert lines[9] == "  connections  1, 0 gaps"
-    assert re.fullmatch(r"  file +stock_data\.csv, [\d.]+KiB", lines[10])
-    assert re.fullmatch(r"  run length +[\d.]+s", lines[11])
-    assert len(lines) == 12
+    assert lines[10] == "  connections  1, 0 gaps"
+    assert re.fullmatch(r"  file +stock_data\.csv, [\d.]+KiB", lines[11])
+    assert re.fullmatch(r"  run length +[\d.]+s", lines[12])
+    assert len(lines) == 13
     stamp = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
     for line in ended.stderr.splitlines():
         assert re.fullmatch(rf"{stamp} (INFO   |WARNING) .+", line)
@@ -403,6 +415,86 @@ def test_the_command_does_not_load_what_the_writer_needs(tmp_path: Path) -> None
     assert (ended.stdout, ended.stderr) == ("0 False\n", "")
 
 
+# Verify
+
+
+def keep_ledger(out: Path, rows: bytes, crc32: int | None = None) -> None:
+    """A file with ``rows``, as one run has left it."""
+    start = len(b"symbol,price,volume\n")
+    out.write_bytes(b"symbol,price,volume\n" + rows)
+    crc = zlib.crc32(rows) if crc32 is None else crc32
+    region = Region(start, start + len(rows), rows.count(b"\n"), crc)
+    append_entry(out, {"run": 1795356180 * 10**9, "file": region.to_json()})
+
+
+def test_verify_is_in_the_help(tmp_path: Path) -> None:
+    said = run("--help", cwd=tmp_path).stdout
+    assert re.search(r"^│ verify  Say whether a file is what its ledger says\. +│$", said, re.M)
+    ended = run("verify", "--help", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("Usage: fastingest verify FILE\n")
+    assert "Exit status: 0 it is, 1 it is not, 2 something" in ended.stdout
+
+
+def test_verify_of_a_file_that_agrees(tmp_path: Path) -> None:
+    keep_ledger(tmp_path / "o.csv", b"A,1.0,2\nB,1.5,\n")
+    ended = run("verify", "o.csv", cwd=tmp_path, FASTINGEST_BATCH_SIZE="x")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == (
+        "o.csv: 2 rows, 35B\n  2026-11-22T14:03:00Z  2 rows  15B  agrees\nagrees with its ledger\n"
+    )
+
+
+def test_verify_of_a_file_that_does_not_agree(tmp_path: Path) -> None:
+    keep_ledger(tmp_path / "o.csv", b"A,1.0,2\n", crc32=0xABC)
+    ended = run("verify", str(tmp_path / "o.csv"), cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    last = ended.stdout.splitlines()[-1]
+    assert last == (
+        "does NOT agree: run 2026-11-22T14:03:00Z, bytes 20 to 28 (line 2): "
+        f"CRC-32 {zlib.crc32(b'A,1.0,2' + bytes([10])):08x}, and 00000abc in the ledger"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "FILE needs a value; see fastingest --help"),
+        (("o.csv",), "o.csv: no ledger is beside it; o.csv.ledger.jsonl does not exist"),
+        (("none.csv",), "none.csv: No such file or directory"),
+        (("a\nb",), r"a\nb: No such file or directory"),
+        (("/",), "/: is not a regular file"),
+        (("o.csv", "b"), "'b' belongs to no option; see fastingest --help"),
+        (("o.csv", "--quiet"), "unknown option: --quiet; see fastingest --help"),
+        (("--url", "ws://x"), "unknown option: --url; see fastingest --help"),
+    ],
+)
+def test_what_verify_cannot_do_is_one_line(
+    arguments: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "o.csv").write_text("symbol,price,volume\n")
+    ended = run("verify", *arguments, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"fastingest: error: {said}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["o.csv"]
+
+
+def test_verify_belongs_to_no_run(tmp_path: Path) -> None:
+    ended = run(*URL, "verify", cwd=tmp_path)
+    said = "fastingest: error: 'verify' belongs to no option; see fastingest --help\n"
+    assert (ended.returncode, ended.stderr) == (2, said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_report_that_cannot_be_printed_is_an_error(tmp_path: Path) -> None:
+    keep_ledger(tmp_path / "o.csv", b"A,1.0,2\n")
+    with open("/dev/full", "wb") as stdout:
+        ended = execute([*COMMAND, "verify", "o.csv"], tmp_path, stdout=stdout)
+    assert ended.returncode == 1
+    problem = "the report could not be printed: No space left on device"
+    assert ended.stderr == f"fastingest: error: {problem}\n"
+
+
 # Errors
 
 
@@ -437,7 +529,9 @@ def test_a_feed_that_refuses_ends_with_one_line(tmp_path: Path) -> None:
         (OutputLocked(Path("o.csv"), 42), 2),
         (HeaderMismatch(Path("o.csv"), "a", "b"), 2),
         (WriteFailed(Path("o.csv"), "No space left on device"), 1),
-        (ProcessDied("writer", -9, "some rows"), 1),
+        (ProcessDied("writer", -9, 10), 1),
+        (RowsLost("2 rows were dropped while the outbox was full"), 3),
+        (OutboxFull(), 3),
         (Aborted(), 130),
     ],
 )
@@ -634,7 +728,7 @@ def test_a_terminal_shows_the_view_in_place(tmp_path: Path, columns: int) -> Non
     assert all(re.fullmatch(LOG, line) for line in lines[:summary])
     assert sum(" WARNING gap " in line for line in lines[:summary]) >= 2
     assert lines[summary + 1 : summary + 3] == ["  received     40,000", "  written      40,000"]
-    assert len(lines[summary:]) == 13
+    assert len(lines[summary:]) == 14
     assert lines[-1] == ""
     assert len(read_rows(tmp_path / "stock_data.csv")) == 40_000
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-from typing import Any
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,21 +13,59 @@ from fastingest.counters import Counters, LatencyHistogram, Ledger, Slot
 _context = multiprocessing.get_context("spawn")
 
 
-def _count(block: Any) -> None:
-    Counters(block).add(Slot.RECEIVED, 2**40)
+def _count(path: Path) -> None:
+    Counters.open(path).add(Slot.RECEIVED, 2**40)
 
 
-def test_what_a_child_counted_outlives_it() -> None:
-    counters = Counters.create(_context)
-    child = _context.Process(target=_count, args=(counters.block,))
+def test_what_a_child_counted_outlives_it(tmp_path: Path) -> None:
+    counters = Counters.create(tmp_path / "counters")
+    child = _context.Process(target=_count, args=(tmp_path / "counters",))
     child.start()
     child.join()
     assert counters[Slot.RECEIVED] == 2**40
 
 
-def test_feeds_do_not_share_a_slot() -> None:
-    block = Counters.create(_context, feeds=2).block
-    first, second = Counters(block, 0), Counters(block, 1)
+def test_what_was_counted_is_read_by_who_comes_later(tmp_path: Path) -> None:
+    path = tmp_path / "counters"
+    first = Counters.create(path)
+    first[Slot.RECEIVED], first[Slot.WRITTEN] = 2**63, 5
+    first.latency.add(2_000_000, 1)
+    later = Counters.open(path)
+    assert (later[Slot.RECEIVED], later[Slot.WRITTEN]) == (2**63, 5)
+    assert later.latency.quantiles([0.5]) == first.latency.quantiles([0.5])
+    anew = Counters.create(path)
+    assert [anew[slot] for slot in Slot] == [0] * len(Slot)
+
+
+def test_what_is_no_whole_block_is_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "counters"
+    with pytest.raises(FileNotFoundError):
+        Counters.open(path)
+    Counters.create(path)
+    with pytest.raises(OSError, match="counters is too short"):
+        Counters.open(path, feed=1)
+    whole = path.read_bytes()
+    for size in (0, 8, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(OSError, match="counters is too short"):
+            Counters.open(path)
+
+
+def test_without_a_path_it_is_for_this_process() -> None:
+    first, second = Counters.create(), Counters.create(None)
+    first[Slot.RECEIVED] = 1
+    assert (first[Slot.RECEIVED], second[Slot.RECEIVED]) == (1, 0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_where_there_is_no_room_there_is_no_block() -> None:
+    with pytest.raises(OSError, match="No space left on device"):
+        Counters.create(Path("/dev/full"))
+
+
+def test_feeds_do_not_share_a_slot(tmp_path: Path) -> None:
+    first = Counters.create(tmp_path / "counters", feeds=2)
+    second = Counters.open(tmp_path / "counters", feed=1)
     for slot in Slot:
         first[slot] = 1
         second[slot] = 2
@@ -36,14 +75,33 @@ def test_feeds_do_not_share_a_slot() -> None:
 
 
 def test_the_ledger_tells_what_is_in_flight() -> None:
-    counters = Counters.create(_context)
+    counters = Counters.create()
     counters[Slot.RECEIVED] = 100
     counters[Slot.WRITTEN] = 60
     counters[Slot.QUARANTINED] = 5
     counters[Slot.IGNORED] = 4
     counters[Slot.DROPPED] = 3
-    assert counters.ledger == Ledger(received=100, written=60, quarantined=5, ignored=4, dropped=3)
-    assert counters.ledger.in_flight == 28
+    counters[Slot.LOST] = 2
+    assert counters.ledger == Ledger(100, written=60, quarantined=5, ignored=4, dropped=3, lost=2)
+    assert counters.ledger.in_flight == 26
+
+
+def test_rows_received_are_told_from_rejects() -> None:
+    counters = Counters.create()
+    counters[Slot.RECEIVED], counters[Slot.REJECTED] = 10, 3
+    assert counters.rows_received == 7
+
+
+def test_what_a_dead_receiver_had_not_decoded_is_lost_once() -> None:
+    counters = Counters.create()
+    counters[Slot.MESSAGES], counters[Slot.DECODED] = 10, 7
+    counters.bury_receiver()
+    counters.bury_receiver()
+    assert counters[Slot.LOST_MESSAGES] == 3
+    counters.add(Slot.MESSAGES, 5)  # by its successor
+    counters.add(Slot.DECODED, 4)
+    counters.bury_receiver()
+    assert counters[Slot.LOST_MESSAGES] == 4
 
 
 @given(st.lists(st.integers(1, 2**41), min_size=1), st.sampled_from([0.01, 0.5, 0.99, 1.0]))

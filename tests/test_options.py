@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from fastingest import OptionError, Options
 from fastingest.options import (
     format_duration,
+    format_fsync,
     format_size,
     parse_duration,
+    parse_fsync,
     parse_header,
     parse_size,
     read_subscription,
@@ -56,6 +58,20 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         parse_size(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("never", None), ("batch", 0.0), ("1s", 1.0), ("250ms", 0.25), ("0", 0.0)]
+)
+def test_fsync_is_a_word_or_a_duration(text: str, seconds: float | None) -> None:
+    assert parse_fsync(text) == seconds
+    assert parse_fsync(format_fsync(seconds)) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "always", "off", "Batch", "1"])
+def test_what_is_no_fsync_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="write for example 250ms, 10s or 5m"):
+        parse_fsync(text)
+
+
 @given(st.integers(min_value=0, max_value=10**9))
 def test_a_written_duration_reads_back(milliseconds: int) -> None:
     assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(
@@ -74,6 +90,27 @@ def test_defaults_are_as_documented_types() -> None:
     assert options.out == Path("stock_data.csv")
     assert options.header == ()
     assert options.max_rows is None
+    assert (options.memory_limit, options.spill_limit, options.min_free) == (2**28, 2**33, 2**28)
+    assert (options.fsync, options.when_full, options.journal) == (1.0, "block", "on")
+    assert options.spill_dir is None
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("memory_limit", "256MiB"),
+        ("spill_limit", "8GiB"),
+        ("spill_dir", None),
+        ("when_full", "block"),
+        ("fsync", "1s"),
+        ("min_free", "256MiB"),
+        ("journal", "on"),
+    ],
+)
+def test_a_default_is_shown_as_it_is_written(name: str, shown: str | None) -> None:
+    """That the help text has it, tests/test_cli.py sees."""
+    field = Options.__dataclass_fields__[name]
+    assert (field.metadata["show"](field.default) if field.default is not None else None) == shown
 
 
 def test_every_setting_has_a_line_of_help() -> None:
@@ -119,6 +156,18 @@ def test_every_setting_has_a_line_of_help() -> None:
         ({"reconnect_initial": 0.0}, "at least 1ms"),
         ({"proxy": "ftp://host"}, "must be http://"),
         ({"proxy": "http://host:x"}, "must be http://"),
+        ({"memory_limit": 2**20 - 1}, "at least 1MiB"),
+        ({"memory_limit": None}, "not a whole number"),
+        ({"spill_limit": -1}, "--spill-limit: -1B is out of range; it must be at least 0B"),
+        ({"spill_limit": 2**61}, "at most 1073741824GiB"),
+        ({"spill_dir": "/nowhere/at/all"}, "/nowhere/at/all is not a directory; make it first"),
+        ({"spill_dir": __file__}, "is not a directory; make it first"),
+        ({"when_full": "wait"}, "--when-full: 'wait' is not one of block, drop, exit"),
+        ({"fsync": -1.0}, "out of range"),
+        ({"fsync": 100_000.0}, "at most 1d"),
+        ({"fsync": "batch"}, "not a number"),
+        ({"min_free": -1}, "at least 0B"),
+        ({"journal": "yes"}, "--journal: 'yes' is not one of on, off"),
         ({"log_level": "loud"}, "not one of debug, info, warning, error"),
         ({"log_format": "xml"}, "not one of text, json"),
     ],
@@ -138,6 +187,19 @@ def test_a_bad_value_is_refused_by_name(change: dict[str, Any], says: str) -> No
 )
 def test_good_urls_are_taken(url: str) -> None:
     assert Options(url=url).url == url
+
+
+def test_the_least_and_the_none_of_the_outbox_are_taken(tmp_path: Path) -> None:
+    options = Options(
+        url="ws://host",
+        memory_limit=2**20,
+        spill_limit=0,
+        spill_dir=tmp_path,
+        fsync=None,
+        min_free=0,
+    )
+    assert options.spill_dir == tmp_path
+    assert (options.fsync, options.min_free, options.spill_limit) == (None, 0, 0)
 
 
 def test_a_header_line_is_split_at_its_first_colon() -> None:

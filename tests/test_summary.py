@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 from pathlib import Path
 
 import pytest
@@ -27,10 +26,16 @@ def test_only_the_last_minute_is_kept() -> None:
 
 
 def test_a_summary_reads_the_counters() -> None:
-    counters = Counters.create(multiprocessing.get_context("spawn"))
+    counters = Counters.create()
     counters[Slot.STATE] = State.CONNECTED
     counters[Slot.RECEIVED] = 11
-    counters[Slot.WRITTEN] = 10
+    counters[Slot.WRITTEN] = 7
+    counters[Slot.LOST] = 3
+    counters[Slot.LOST_MESSAGES] = 6
+    counters[Slot.RECEIVER_RESTARTS] = 2
+    counters[Slot.WRITER_RESTARTS] = 3
+    counters[Slot.SPILL_BYTES] = 4
+    counters[Slot.SPILL_PEAK] = 5
     counters[Slot.GAP_NS] = 1_500_000_000
     counters[Slot.LATENCY_MAX] = 2_000_000
     counters.latency.add(1_000_000, 9)
@@ -38,13 +43,17 @@ def test_a_summary_reads_the_counters() -> None:
     summary = Summary.take("ws://x/", Path("out.csv"), 5.0, Rates(), counters)
     assert summary.state is State.CONNECTED
     assert summary.ledger.in_flight == 1
-    assert summary.mean_rate == 2.0
+    assert summary.ledger.lost == 3
+    assert summary.messages_lost == 6
+    assert summary.restarts == 5
+    assert (summary.spill_bytes, summary.spill_peak) == (4, 5)
+    assert summary.mean_rate == 1.4
     assert summary.gap_seconds == 1.5
     assert list(summary.latency) == [pytest.approx(1e-3, rel=0.1), 2e-3, 2e-3]
 
 
 def test_before_the_first_row_there_is_no_latency() -> None:
-    counters = Counters.create(multiprocessing.get_context("spawn"))
+    counters = Counters.create()
     summary = Summary.take("ws://x/", Path("out.csv"), 0.0, Rates(), counters)
     assert all(map(math.isnan, summary.latency))
     assert summary.mean_rate == 0

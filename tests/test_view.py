@@ -29,7 +29,7 @@ RUNNING = Summary(
     out=Path("stock_data.csv"),
     seconds=83.4,
     state=State.CONNECTED,
-    ledger=Ledger(received=1_234_690, written=1_234_567, quarantined=12, ignored=0, dropped=0),
+    ledger=Ledger(1_234_690, written=1_234_567, quarantined=12, ignored=0, dropped=0, lost=0),
     best_rate=61_200.4,
     rates=(0.0, 25_000.0, 49_876.2, 50_000.0),
     connections=3,
@@ -38,12 +38,16 @@ RUNNING = Summary(
     pauses=0,
     outbox_bytes=9 * 2**10,
     outbox_peak=3 * 2**20,
+    spill_bytes=0,
+    spill_peak=0,
+    restarts=0,
+    messages_lost=0,
     file_size=31 * 2**20,
     latency=(0.0021, 0.00843, 0.0304),
 )
 EMPTY = dataclasses.replace(
     RUNNING,
-    ledger=Ledger(0, 0, 0, 0, 0),
+    ledger=Ledger(0, 0, 0, 0, 0, 0),
     rates=(),
     best_rate=0.0,
     gaps=0,
@@ -125,12 +129,15 @@ def test_the_view_names_what_went_wrong() -> None:
     summary = change(
         state=State.PAUSED,
         pauses=1,
-        ledger=Ledger(received=20, written=10, quarantined=0, ignored=0, dropped=7),
+        spill_bytes=5 * 2**20,
+        restarts=2,
+        ledger=Ledger(20, written=10, quarantined=0, ignored=0, dropped=7, lost=2),
     )
     lines = render(summary, 80)
     assert lines[0].startswith("● paused, the writer is behind  ")
-    assert lines[1] == "rows    10 written  0 rejected  7 dropped"
-    assert lines[3] == "queue   9KiB  peak 3MiB  1 pause"
+    assert lines[1] == "rows    10 written  0 rejected  7 dropped  2 lost"
+    assert lines[3] == "queue   9KiB  peak 3MiB  5MiB on disk  1 pause"
+    assert lines[6] == "feed    3 connections  2 gaps, 12.3s  2 restarts"
 
 
 @pytest.mark.parametrize("state", State)
@@ -229,23 +236,25 @@ def test_progress_facts() -> None:
         "state": "connected",
     }
     assert progress_facts(EMPTY)["rate"] == 0.0
-    lossy = change(ledger=Ledger(received=3, written=1, quarantined=0, ignored=0, dropped=2))
-    assert progress_facts(lossy)["dropped"] == 2
+    assert progress_facts(EMPTY).keys() == progress_facts(RUNNING).keys()
+    lossy = change(ledger=Ledger(6, written=1, quarantined=0, ignored=0, dropped=2, lost=3))
+    assert (progress_facts(lossy)["dropped"], progress_facts(lossy)["lost"]) == (2, 3)
 
 
 def test_the_summary_in_text() -> None:
-    ledger = Ledger(received=1_234_690, written=1_234_567, quarantined=12, ignored=9, dropped=2)
-    assert summary_text(change(ledger=ledger)).splitlines() == [
+    ledger = Ledger(1_234_690, written=1_234_567, quarantined=12, ignored=9, dropped=2, lost=3)
+    assert summary_text(change(ledger=ledger, restarts=1)).splitlines() == [
         "wss://feed.example/trades",
         "  received     1,234,690",
         "  written      1,234,567",
         "  quarantined         12  stock_data.csv.rejected.jsonl",
         "  ignored              9",
-        "  dropped              2",
-        "  in flight          100  received and not written",
+        "  dropped              2  the outbox was full",
+        "  lost                 3  a process died",
+        "  in flight           97  kept for the next run",
         "  rows/s       14,803 mean, 61,200 best second",
         "  latency      p50 2.1ms, p99 8.43ms, max 30.4ms (from receipt to file)",
-        "  connections  3, 2 gaps, 12.3s in all",
+        "  connections  3, 2 gaps, 12.3s in all, 1 restart",
         "  file         stock_data.csv, 31MiB",
         "  run length   1m 23s",
     ]
@@ -257,6 +266,8 @@ def test_the_summary_of_no_rows_claims_nothing() -> None:
     assert "  latency      no rows" in text
     assert "  rows/s       0 mean, 0 best second" in text
     assert "rejected.jsonl" not in text
+    assert "  dropped      0\n  lost         0\n  in flight    0\n" in text
+    assert "  connections  3, 0 gaps\n" in text
 
 
 def test_the_summary_as_json() -> None:
@@ -271,6 +282,7 @@ def test_the_summary_as_json() -> None:
         "quarantined": 12,
         "ignored": 0,
         "dropped": 0,
+        "lost": 0,
         "in_flight": 111,
         "mean_rate": 14803.0,
         "best_rate": 61200.4,
@@ -282,6 +294,9 @@ def test_the_summary_as_json() -> None:
         "gap_seconds": 12.34,
         "pauses": 0,
         "queue_peak": 3_145_728,
+        "spill_peak": 0,
+        "messages_lost": 0,
+        "restarts": 0,
         "file_size": 32_505_856,
         "rejects": "stock_data.csv.rejected.jsonl",
     }

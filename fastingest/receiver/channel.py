@@ -27,6 +27,9 @@ class Channel(asyncio.Protocol):
     """Whole messages, both ways, without ever blocking.
 
     What is sent and not yet taken stays in the transport by reference; the caller bounds it.
+
+    :param on_message: called with every message that arrives.
+    :param on_closed: called once, when the other end is gone or :meth:`close` was called.
     """
 
     def __init__(self, on_message: Callable[[bytes], None], on_closed: Callable[[], None]) -> None:
@@ -43,17 +46,18 @@ class Channel(asyncio.Protocol):
         on_message: Callable[[bytes], None],
         on_closed: Callable[[], None],
     ) -> Channel:
-        """Take over ``connection``, which is closed for any other use.
+        """A channel over ``connection``, which is closed for any other use."""
+        channel = cls(on_message, on_closed)
+        await channel.take_over(connection)
+        return channel
 
-        :param on_message: called with every message that arrives.
-        :param on_closed: called once, when the other end is gone or :meth:`close` was called.
-        """
+    async def take_over(self, connection: Connection) -> None:
+        """Use ``connection``, which is closed for any other use."""
         end = socket.socket(fileno=os.dup(connection.fileno()))
         connection.close()
         end.setblocking(False)
         loop = asyncio.get_running_loop()
-        _, channel = await loop.create_unix_connection(lambda: cls(on_message, on_closed), sock=end)
-        return channel
+        await loop.create_unix_connection(lambda: self, sock=end)
 
     def send(self, message: bytes) -> None:
         """Send one message; nothing happens when the other end is gone."""
@@ -69,6 +73,11 @@ class Channel(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
             await self._closed
+
+    def abort(self) -> None:
+        """Close at once; what was not taken is forgotten."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """For the loop."""

@@ -60,6 +60,11 @@ class _Gap:
         self.start = time.monotonic() - silence
         self.start_ns = time.time_ns() - round(silence * 1e9)
 
+    @classmethod
+    def since(cls, start: int, reason: str) -> _Gap:
+        """One that has begun at ``start``, in nanoseconds since the epoch."""
+        return cls(reason, max(0.0, (time.time_ns() - start) / 1e9))
+
 
 class Connection:
     """Keeps one feed connected.
@@ -94,13 +99,15 @@ class Connection:
         self._given_up: Trouble | None = None  # why this side ended the connection
         self._silence = 0.0  # seconds that nothing had come when the connection was lost
 
-    async def run(self) -> None:
+    async def run(self, since: tuple[int, str] | None = None) -> None:
         """Stay connected until :meth:`stop`.
 
+        :param since: from when on, in nanoseconds since the epoch, and why there has been no
+            connection. None: there has not been one yet.
         :raises FeedRefused: the feed cannot be had, and waiting will not change that.
         """
         waits = delays(self._options.reconnect_initial, self._options.reconnect_max)
-        gap: _Gap | None = None
+        gap = None if since is None else self._begin(_Gap.since(*since))
         while not self._stopping.is_set():
             self._state(State.CONNECTING)
             self._opening = asyncio.create_task(self._open())
@@ -122,7 +129,7 @@ class Connection:
                 trouble = await self._stay(transport)
                 if self._stopping.is_set():
                     break
-                gap = _Gap(trouble.reason, self._silence)
+                gap = self._begin(_Gap(trouble.reason, self._silence))
                 if time.monotonic() - opened >= HEALTHY:
                     waits = delays(self._options.reconnect_initial, self._options.reconnect_max)
             wait = max(next(waits), trouble.retry_after)
@@ -273,7 +280,12 @@ class Connection:
         transport.send_close(picows.WSCloseCode.GOING_AWAY)
         transport.disconnect(graceful=False)  # a dead peer acknowledges nothing
 
+    def _begin(self, gap: _Gap) -> _Gap:
+        self._counters[Slot.GAP_SINCE] = gap.start_ns
+        return gap
+
     def _end(self, gap: _Gap) -> None:
+        self._counters[Slot.GAP_SINCE] = 0
         length = time.monotonic() - gap.start
         self._counters.add(Slot.GAPS)
         self._counters.add(Slot.GAP_NS, round(length * 1e9))

@@ -238,6 +238,8 @@ class Listener(picows.WSListener):
         self._waiting_bytes = 0
         rows, rejects = decoder.rows - rows, decoder.rejects - rejects
         self._counters.add(Slot.RECEIVED, rows + rejects)
+        if rejects:
+            self._counters.add(Slot.REJECTED, rejects)
         for batch in closed:
             self._emit(batch)
         if closed and self._timer is not None:

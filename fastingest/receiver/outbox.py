@@ -1,65 +1,285 @@
 """What the writer has not acknowledged yet: a plain state machine with no I/O.
 
-Theory of operation. A batch that is added gets the stream's next sequence number and its wire form,
-and stays here until the writer says that it is committed. Acknowledgements come in order and stand
-for everything before them as well. The outbox is *full* from ``limit`` bytes up, and has *room*
-again at half of it; between the two marks nothing changes, so that a writer who is just too slow
-does not make the receiver stop and start with every batch. Who adds to a full outbox is served all
-the same (what has been received must go somewhere): the bound holds because the sockets are not
-read while it is full, and what a read brings is bounded.
+Theory of operation. A batch that is added gets the stream's next sequence number and a place in a
+:class:`Segment`, and is held until the writer says that it is committed. Acknowledgements come in
+order, and stand for everything before them as well. Three questions are answered here, and others
+act on the answers:
 
-Nothing here knows that the transport is a pipe.
+*What goes to the writer next* (:meth:`Outbox.next_to_send`)? The oldest batch that has not been
+sent, while no more than ``window`` bytes are on their way. When the writer is lost, nothing is on
+its way any more; its successor says up to where it has come, and sending starts over there.
+
+*Where is a batch kept?* In memory first, always: a segment is filled with batches until it has
+``segment_size`` bytes, then it is *sealed* and another one opened. Once the segments in memory take
+more than :data:`SPILL_MARK` of ``memory_limit``, sealed ones are moved to disk, one at a time, the
+newest first (:meth:`Outbox.next_to_move`): the oldest are about to be sent and need not make the
+detour. A segment is given back as a whole, when all its batches are acknowledged.
+
+*May more come in* (:attr:`Outbox.level`)? ``FULL`` is where the memory has reached its limit,
+because the disk is slow, or because ``spill_limit`` is reached too; it ends at the spill mark, so
+that a writer that is just too slow does not make the receiver stop and start with every batch. Who
+adds to a full outbox is served all the same: what has been received must go somewhere, and the
+bound holds because the sockets are not read, or the batches dropped, while it is full, and what a
+read brings is bounded. ``SPILL`` is where something is on disk.
+
+Nothing here knows what a segment is made of, nor that the transport is a pipe.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import NamedTuple
 
-from fastingest.batch import Batch
+from fastingest.segment import HEADER_SIZE, RECORD_SIZE
 
-__all__ = ["Outbox"]
+__all__ = ["SPILL_MARK", "Held", "Level", "Outbox", "Place", "Segment"]
+
+SPILL_MARK = 0.75
+"""The share of the memory limit from which on segments are moved to disk."""
+
+
+class Place(Enum):
+    """Where a segment is."""
+
+    MEMORY = auto()
+    MOVING = auto()  # in memory, and on its way to the disk
+    DISK = auto()
+    GONE = auto()  # given back
+
+
+class Level(Enum):
+    """How much the outbox holds."""
+
+    MEMORY = auto()  # everything is in memory
+    SPILL = auto()  # some of it is on disk
+    FULL = auto()  # and there is no room for more
+
+
+@dataclass(eq=False)
+class Segment:
+    """Batches that are kept, moved and given back together.
+
+    :param number: counts up within the stream.
+    :param first: the sequence number of its first batch.
+    """
+
+    number: int
+    first: int
+    size: int = HEADER_SIZE
+    """Bytes, as a file."""
+    last: int = -1
+    """The sequence number of its last batch so far."""
+    sealed: bool = False
+    place: Place = Place.MEMORY
+
+
+class Held(NamedTuple):
+    """A batch that is held: ``size`` bytes from ``offset`` on in its segment are its wire form."""
+
+    sequence: int
+    segment: Segment
+    offset: int
+    size: int
+    rows: int
+    """Rows and rejects in it."""
 
 
 class Outbox:
     """The unacknowledged batches of one stream.
 
-    :param stream: the stream's id.
-    :param limit: the bytes from which on it is full.
+    :param memory_limit: the bytes in memory from which on it is full.
+    :param spill_limit: the most bytes on disk.
+    :param segment_size: the bytes from which on a segment is sealed.
+    :param window: the bytes that may be on their way to the writer; one batch may be, always.
     """
 
-    def __init__(self, stream: int, limit: int) -> None:
-        self.stream = stream
-        self.limit = limit
+    def __init__(
+        self, *, memory_limit: int, spill_limit: int, segment_size: int, window: int
+    ) -> None:
+        self.memory_limit = memory_limit
+        self.spill_limit = spill_limit
+        self.segment_size = segment_size
+        self.window = window
         self.bytes = 0
         """Bytes of wire form held."""
-        self.peak = 0
-        """The most that it ever held."""
-        self.is_full = False
-        self._next = 0
-        self._held: deque[tuple[int, int]] = deque()  # (sequence, bytes)
+        self.memory = 0
+        """Bytes of the segments in memory."""
+        self.disk = 0
+        """Bytes of the segments on disk, and of those on their way there."""
+        self.peak = self.memory_peak = self.disk_peak = 0
+        """The most that they ever were."""
+        self.next_sequence = 0
+        self._numbers = itertools.count()
+        self._held: deque[Held] = deque()
+        self._segments: deque[Segment] = deque()
+        self._sent = 0  # how many of the held batches are on their way
+        self._on_the_way = 0  # their bytes
+        self._linked = False
+        self._full = False
+        self._moving: Segment | None = None
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def add(self, batch: Batch) -> bytes:
-        """Number the batch, hold it, and return its wire form for sending."""
-        batch.stream, batch.sequence = self.stream, self._next
-        wire = batch.to_bytes()
-        self._next += 1
-        self._held.append((batch.sequence, len(wire)))
-        self.bytes += len(wire)
-        self.peak = max(self.peak, self.bytes)
-        self.is_full = self.is_full or self.bytes >= self.limit
-        return wire
+    @property
+    def level(self) -> Level:
+        """How much it holds."""
+        if self._full:
+            return Level.FULL
+        return Level.SPILL if self.disk else Level.MEMORY
 
-    def acknowledge(self, sequence: int) -> None:
+    def add(self, size: int, rows: int) -> Held:
+        """Hold a batch of ``size`` bytes with the number ``next_sequence``; where it belongs."""
+        segment = self._segments[-1] if self._segments else None
+        if segment is None or segment.sealed:
+            segment = Segment(next(self._numbers), self.next_sequence)
+            self._segments.append(segment)
+            self.memory += segment.size
+        held = Held(self.next_sequence, segment, segment.size + RECORD_SIZE, size, rows)
+        segment.last = held.sequence
+        segment.size += RECORD_SIZE + size
+        segment.sealed = segment.size >= self.segment_size
+        self.next_sequence += 1
+        self._held.append(held)
+        self.bytes += size
+        self.memory += RECORD_SIZE + size
+        self._changed()
+        return held
+
+    # Sending
+
+    def link(self, sequence: int) -> list[Segment]:
+        """A writer is there, and the batch ``sequence`` the last it has; -1: it has none.
+
+        :returns: the segments that this gives back.
+        """
+        self._linked = True
+        self._sent = self._on_the_way = 0
+        return self._let_go(sequence)
+
+    def unlink(self) -> None:
+        """The writer is gone, and what was on its way with it."""
+        self._linked = False
+        self._sent = self._on_the_way = 0
+
+    def next_to_send(self) -> Held | None:
+        """The batch that shall go to the writer now; None: nothing shall."""
+        if not self._linked or self._sent >= len(self._held):
+            return None
+        held = self._held[self._sent]
+        if self._on_the_way and self._on_the_way + held.size > self.window:
+            return None
+        return held
+
+    def sent(self, held: Held) -> None:
+        """What :meth:`next_to_send` said is on its way."""
+        self._sent += 1
+        self._on_the_way += held.size
+
+    def acknowledge(self, sequence: int) -> list[Segment]:
         """Let go of the batch ``sequence`` and of all before it.
 
-        :raises ValueError: no such batch is held, so the two sides do not agree.
+        :returns: the segments that this gives back.
+        :raises ValueError: that batch has not been sent, so the two sides do not agree.
         """
-        if not self._held or not self._held[0][0] <= sequence < self._next:
-            raise ValueError(f"batch {sequence} was acknowledged and is not in the outbox")
-        while self._held and self._held[0][0] <= sequence:
-            self.bytes -= self._held.popleft()[1]
-        if self.bytes <= self.limit // 2:
-            self.is_full = False
+        if not self._sent or sequence > self._held[self._sent - 1].sequence:
+            raise ValueError(f"batch {sequence} was acknowledged and had not been sent")
+        return self._let_go(sequence)
+
+    def _let_go(self, sequence: int) -> list[Segment]:
+        while self._held and self._held[0].sequence <= sequence:
+            held = self._held.popleft()
+            self.bytes -= held.size
+            if self._sent:
+                self._sent -= 1
+                self._on_the_way -= held.size
+        freed = []
+        while self._segments and self._segments[0].last <= sequence:
+            freed.append(self._give_back(self._segments.popleft()))
+        self._changed()
+        return freed
+
+    def _give_back(self, segment: Segment) -> Segment:
+        if segment.place is not Place.DISK:
+            self.memory -= segment.size
+        if segment.place is not Place.MEMORY:
+            self.disk -= segment.size
+        if segment is self._moving:
+            self._moving = None
+        segment.sealed, segment.place = True, Place.GONE
+        return segment
+
+    def abandon(self, segment: Segment) -> list[Held]:
+        """Let go of what has not been sent of a segment that cannot be read any more."""
+        kept = list(itertools.islice(self._held, self._sent))
+        rest = list(itertools.islice(self._held, self._sent, None))
+        gone = [held for held in rest if held.segment is segment]
+        self._held = deque(kept + [held for held in rest if held.segment is not segment])
+        self.bytes -= sum(held.size for held in gone)
+        still = [held.sequence for held in kept if held.segment is segment]
+        if still:
+            segment.last = still[-1]
+        else:
+            self._segments.remove(segment)
+            self._give_back(segment)
+        self._changed()
+        return gone
+
+    # Spilling
+
+    def next_to_move(self, *, everything: bool = False) -> Segment | None:
+        """The segment that shall be moved to disk now; None: none shall, or none can be.
+
+        :param everything: also where there is room in memory; the oldest first, then.
+        """
+        if self._moving:
+            return None
+        if everything:
+            return next((each for each in self._segments if each.place is Place.MEMORY), None)
+        room = self.spill_limit - self.disk
+        if self.memory <= SPILL_MARK * self.memory_limit or room < self.segment_size:
+            return None
+        on_the_way = self._held[self._sent - 1].sequence if self._sent else -1
+        for segment in reversed(self._segments):
+            if segment.first <= on_the_way:
+                break
+            if segment.place is Place.MEMORY and segment.sealed and segment.size <= room:
+                return segment
+        return None
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether a segment is on its way to the disk."""
+        return self._moving is not None
+
+    def moving(self, segment: Segment) -> None:
+        """It is being moved to disk, and takes no more batches."""
+        self._moving = segment
+        segment.sealed, segment.place = True, Place.MOVING
+        self.disk += segment.size
+        self._changed()
+
+    def moved(self, segment: Segment, succeeded: bool) -> None:
+        """It is on disk, or could not be moved there; nothing where it was given back meanwhile."""
+        if segment is not self._moving:
+            return
+        self._moving = None
+        if succeeded:
+            segment.place = Place.DISK
+            self.memory -= segment.size
+        else:
+            segment.place = Place.MEMORY
+            self.disk -= segment.size
+        self._changed()
+
+    def _changed(self) -> None:
+        self.peak = max(self.peak, self.bytes)
+        self.memory_peak = max(self.memory_peak, self.memory)
+        self.disk_peak = max(self.disk_peak, self.disk)
+        if self.memory >= self.memory_limit:
+            self._full = True
+        elif self.memory <= SPILL_MARK * self.memory_limit:
+            self._full = False

@@ -20,14 +20,15 @@ import fcntl
 import io
 import os
 import stat
+import time
+import zlib
+from collections.abc import Iterator
 from multiprocessing import reduction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fastingest.errors import HeaderMismatch, OutputLocked, OutputRefused, WriteFailed
-
-if TYPE_CHECKING:
-    import polars as pl
+from fastingest.errors import HeaderMismatch, OutputLocked, OutputRefused
+from fastingest.writer.append_file import AppendFile
 
 __all__ = ["CsvFile", "OutputLock", "beside", "check_output", "end_of_rows"]
 
@@ -44,18 +45,24 @@ class OutputLock:
 
     It may be passed to a child process as an argument, which then holds it as well.
 
+    :param patience: seconds to wait for a run whose supervisor is dead, and so itself soon.
     :raises OutputLocked: another run has it.
     :raises OutputRefused: there is no place for the lock.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float = 3.0) -> None:
         self.path = path
         # of the file itself, so that two names for it have one lock
         self._name = beside(path.resolve(), ".lock")
         self._descriptor = -1
+        deadline = time.monotonic() + patience
         while self._descriptor < 0:
             try:
                 self._take(os.open(self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
+            except OutputLocked as error:
+                if error.holder is None or _is_alive(error.holder) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
             except OSError as error:
                 raise _refused(path, error) from None
 
@@ -84,6 +91,16 @@ class OutputLock:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _received_lock, (self.path, reduction.DupFd(self._descriptor))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # somebody else's
+    return True
 
 
 def _received_lock(path: Path, descriptor: Any) -> OutputLock:
@@ -132,96 +149,104 @@ def _refused(path: Path, error: OSError) -> OutputRefused:
     return OutputRefused(path, f"cannot be written: {error.strerror}")
 
 
-def end_of_rows(file: io.RawIOBase | io.BufferedReader) -> int:
+def end_of_rows(file: io.RawIOBase | io.BufferedReader, start: int = 0) -> int:
     """Where the last whole row ends: the offset behind the last line feed outside quotes.
 
-    Reads the file from its start, since whether a line feed is inside quotes is told by all before
-    it.
+    Reads the file from ``start``, where a row begins, since whether a line feed is inside quotes is
+    told by all before it.
     """
-    file.seek(0)
-    offset = end = 0
+    file.seek(start)
+    offset = end = start
     quoted = False
     while chunk := file.read(_CHUNK):
-        start = 0
+        begin = 0
         for piece in chunk.split(b'"'):
-            if start:  # a quote stands before this piece
+            if begin:  # a quote stands before this piece
                 quoted = not quoted
             found = -1 if quoted else piece.rfind(b"\n")
             if found >= 0:
-                end = offset + start + found + 1
-            start += len(piece) + 1
+                end = offset + begin + found + 1
+            begin += len(piece) + 1
         offset += len(chunk)
     return end
 
 
-class CsvFile:
-    """The file, open for appending, with the header in place.
+class CsvFile(AppendFile):
+    """The file, with the header in place.
 
     :param path: where it is; it is made where there is none.
     :param header: its first line, without the line feed.
     :raises HeaderMismatch: it holds other columns.
     :raises OutputLocked: another run has it open, under another name.
     :raises OutputRefused: it cannot be opened.
-
-    ``torn`` is the piece of a row at its end, empty where there is none; :meth:`cut_torn` must be
-    called before anything is appended.
     """
 
     def __init__(self, path: Path, header: str) -> None:
-        self.path = path
         check_output(path, header)
         try:
-            # Unbuffered: polars writes to the descriptor, and keeps its own buffer for that.
-            self._file = open(path, "ab+", buffering=0)  # noqa: SIM115 - closed by close()
-            # The lock file stands for a name; this one is for hard links, which have several.
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.size = self._file.seek(0, os.SEEK_END)
-            line = (header + "\n").encode()
-            if self.size < len(line):  # nothing, or a header that was cut short
-                self._file.truncate(0)
-                self.size = self._file.write(line)
-            self.torn = self._find_torn(columns=header.count(",") + 1)
+            super().__init__(path)
         except BlockingIOError:
-            self._file.close()
             raise OutputLocked(path, None) from None
         except OSError as error:
             raise _refused(path, error) from None
+        self._line = (header + "\n").encode()
+        self._columns = header.count(",") + 1
+        try:
+            self.begin()
+        except OSError as error:
+            self.close()
+            raise _refused(path, error) from None
 
-    def _find_torn(self, columns: int) -> bytes:
-        self._file.seek(-1, os.SEEK_END)
-        if self._file.read(1) == b"\n":
+    def begin(self) -> None:
+        """Write the header, where it is not there or cut short.
+
+        :raises HeaderMismatch: the file holds other columns.
+        :raises OSError: it could not be written.
+        """
+        start = self.read(0, len(self._line) + 4096)
+        _check_header(self.path, start, self._line.decode()[:-1])
+        if len(start) < len(self._line):
+            self.cut(0)
+            if os.write(self.descriptor, self._line) < len(self._line):
+                self.cut(0)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.size = self.length
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is behind the header."""
+        return self.length <= len(self._line)
+
+    def torn(self, start: int = 0) -> bytes:
+        """The piece of a row at its end; empty where there is none.
+
+        :param start: where a row begins, to look only at what is behind it.
+        """
+        length = self.length
+        if length <= len(self._line) or self.read(length - 1, length) == b"\n":
             return b""
-        self._file.seek(end_of_rows(self._file))
-        piece = self._file.read()
+        with open(self.descriptor, "rb", closefd=False) as file:
+            piece = self.read(end_of_rows(file, start), length)
         *lines, last = piece.split(b"\n")
         rows = csv.reader(line.decode(errors="replace") for line in lines)
-        if all(len(row) == columns for row in rows):  # none, or only by a lone quote not rows
+        if all(len(row) == self._columns for row in rows):  # none, or only by a lone quote not rows
             return last
         return piece
 
-    def cut_torn(self) -> None:
-        """Cut the torn piece off; it must be safe somewhere else by now."""
-        self.size -= len(self.torn)
-        self._file.truncate(self.size)
-        self.torn = b""
+    def measure(self, start: int, end: int) -> tuple[int, int]:
+        """How many rows there are between two offsets, and the checksum of their bytes."""
+        rows = crc = 0
 
-    def append(self, frame: pl.DataFrame) -> None:
-        """Append the frame's rows. Afterwards ``size`` is the file's size in bytes.
+        def lines() -> Iterator[str]:
+            nonlocal crc
+            left = end - start
+            with open(self.descriptor, "rb", closefd=False) as file:
+                file.seek(start)
+                while left > 0 and (line := file.readline(left)):
+                    left -= len(line)
+                    crc = zlib.crc32(line, crc)
+                    yield line.decode(errors="replace")
 
-        :raises WriteFailed: it could not be done; what was written of them is cut off again.
-        """
-        try:
-            frame.write_csv(self._file, include_header=False)
-        except (
-            Exception
-        ) as error:  # polars passes an error of the system on as one of several types
-            os.ftruncate(self._file.fileno(), self.size)
-            problem = (
-                error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            )
-            raise WriteFailed(self.path, f"rows could not be appended: {problem}") from error
-        self.size = os.fstat(self._file.fileno()).st_size
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        for _ in csv.reader(lines()):
+            rows += 1
+        return rows, crc

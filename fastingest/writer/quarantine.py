@@ -12,8 +12,6 @@ The file is made when there is something to keep.
 from __future__ import annotations
 
 import base64
-import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +20,7 @@ import msgspec
 from fastingest.batch import Reject
 from fastingest.errors import WriteFailed
 from fastingest.moment import iso_time
+from fastingest.writer.append_file import AppendFile
 from fastingest.writer.csv_file import beside
 
 __all__ = ["Quarantine"]
@@ -38,33 +37,74 @@ def _line(reject: Reject) -> bytes:
     return _encode(entry) + b"\n"
 
 
-class Quarantine:
-    """The quarantine of the output ``out``."""
+def to_lines(rejects: Sequence[Reject]) -> bytes:
+    """The rejects as they stand in the file."""
+    return b"".join(map(_line, rejects))
 
-    def __init__(self, out: Path) -> None:
+
+class Quarantine:
+    """The quarantine of the output ``out``.
+
+    :param settled: bytes of it that are known to be committed; None: all there are.
+    :raises WriteFailed: it is there and cannot be opened.
+    """
+
+    def __init__(self, out: Path, settled: int | None = None) -> None:
         self.path = beside(out, ".rejected.jsonl")
-        self._file: io.FileIO | None = None
+        self._file: AppendFile | None = None
+        if self.path.exists():
+            try:
+                self._file = AppendFile(self.path)
+            except OSError as error:
+                raise WriteFailed(self.path, f"cannot be opened: {error.strerror}") from error
+            if settled is not None:
+                self.go_back(settled)
+
+    def go_back(self, settled: int) -> None:
+        """Only so many bytes of it are known to be committed."""
+        if self._file is not None:
+            self._file.size = min(settled, self._file.length)
+            self._file.unsure = True
+
+    def settle(self) -> None:
+        """All that is in it is committed, or nobody's."""
+        if self._file is not None:
+            self._file.size = self._file.length
+            self._file.unsure = False
+
+    @property
+    def size(self) -> int:
+        """Bytes that are committed."""
+        return self._file.size if self._file else 0
 
     def add(self, rejects: Sequence[Reject]) -> None:
-        """Append the rejects.
+        """Append the rejects, unless they are what the file goes on with anyway.
 
         :raises WriteFailed: it could not be done; what was written of them is cut off again.
         """
         if not rejects:
             return
+        lines = to_lines(rejects)
         try:
+            if self._file is not None and self._file.has(lines):
+                return
+            if self._file is not None and self._file.changed() in ("moved", "deleted"):
+                self._file.close()
+                self._file = None
             if self._file is None:
-                self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - closed by close()
-            size = os.fstat(self._file.fileno()).st_size
-            try:
-                left = memoryview(b"".join(map(_line, rejects)))
-                while left:
-                    left = left[self._file.write(left) :]
-            except OSError:
-                self._file.truncate(size)
-                raise
+                self._file = AppendFile(self.path)
+            length = self._file.length  # others may edit it: that harms nobody
+            if length and self._file.read(length - 1, length) != b"\n":
+                lines = b"\n" + lines
+            self._file.size = length
         except OSError as error:
-            raise WriteFailed(self.path, f"rejects could not be kept: {error.strerror}") from error
+            raise WriteFailed(self.path, f"cannot be opened: {error.strerror}") from error
+        self._file.append(lines)
+
+    def sync(self) -> None:
+        """Have the system put it on the disk."""
+        if self._file is not None:
+            self._file.sync()
 
     def close(self) -> None:
         """Close the file, if it was ever opened."""

@@ -1,4 +1,4 @@
-"""Batch → polars DataFrame.
+"""Batch → polars DataFrame → CSV text.
 
 A ``number`` column arrives as integers, doubles and None mixed. Where all are integers it is a
 column of integers. Otherwise it becomes text here, cell by cell what the file shall show: whole
@@ -8,6 +8,7 @@ double, which is what polars writes for doubles everywhere.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ import polars as pl
 
 from fastingest.schema import ColumnType, Schema
 
-__all__ = ["to_frame"]
+__all__ = ["to_csv", "to_frame"]
 
 _WHOLE = 2**53
 """Below this every integer is a double, and no two integers are the same one."""
@@ -32,6 +33,17 @@ def to_frame(schema: Schema, columns: Sequence[list[Any]]) -> pl.DataFrame:
             for column, values in zip(schema.columns, columns, strict=True)
         ]
     )
+
+
+def to_csv(frame: pl.DataFrame) -> memoryview:
+    """The frame's rows as they stand in the file: RFC 4180, each ended by a line feed, UTF-8.
+
+    In memory, and not straight into the file: what a write that failed, or a writer that died, has
+    left there can then be compared with it.
+    """
+    text = io.BytesIO()
+    frame.write_csv(text, include_header=False)
+    return text.getbuffer()
 
 
 def _series(name: str, kind: ColumnType, values: list[Any]) -> pl.Series:

@@ -16,9 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from fastingest.places import Places
 from tests.peers.process import JsonLines
 
-__all__ = ["ROOT", "Command", "is_running", "read_rows", "rejects_of", "wait_until"]
+__all__ = ["ROOT", "Command", "is_running", "left_by", "read_rows", "rejects_of", "wait_until"]
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 30.0  # seconds that any wait may take
@@ -52,6 +53,13 @@ def rejects_of(path: Path) -> list[dict[str, Any]]:
     """The quarantine of the output ``path``."""
     quarantine = path.with_name(path.name + ".rejected.jsonl")
     return [json.loads(line) for line in quarantine.read_text("utf-8").splitlines()]
+
+
+def left_by(out: Path) -> list[str]:
+    """What is in the directory of the output ``out``; and its spool and spill, where they are."""
+    places = Places.of(out)
+    found = [path.name for path in out.parent.iterdir()]
+    return sorted(found + [str(path) for path in (places.spool, places.spill) if path.exists()])
 
 
 class Command:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.command import Command, read_rows, rejects_of, wait_until
+from tests.end_to_end.command import Command, left_by, read_rows, rejects_of, wait_until
 from tests.peers.raw import (
     BINARY,
     CLOSE,
@@ -470,7 +470,7 @@ def test_control_frames_are_no_rows_even_if_they_look_like_some(tmp_path: Path) 
 
     run_until_rows(out, 2, script)
     assert volumes(out) == [1, 2]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv"]
+    assert left_by(out) == ["out.csv", "out.csv.ledger.jsonl"]  # and no quarantine
 
 
 def test_split_messages_are_put_together(tmp_path: Path) -> None:

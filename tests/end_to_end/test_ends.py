@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import struct
 import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fastingest import FeedRefused, Options, Summary, ingest
+from fastingest import FeedRefused, OptionError, Options, Summary, ingest, segment
+from fastingest.batch import Batch
+from fastingest.ledger import read_entries
+from fastingest.places import Places
 from tests.end_to_end.command import (
     ROOT,
     Command,
     is_running,
+    left_by,
     read_rows,
     wait_until,
 )
@@ -26,10 +33,11 @@ from tests.end_to_end.test_connection import QUICK, answer_close, record, serve,
 from tests.peers.raw import CLOSE, PING, TEXT, RawConnection, RawServer, frame
 
 ENDLESS = "demo://?rate=20000&sequence=1&burst=1"
+CLEAN = ["out.csv", "out.csv.ledger.jsonl"]  # what a run that has written everything leaves
 
 
-def _rows_come(out: Path) -> None:
-    wait_until(lambda: out.exists() and out.stat().st_size > 100_000, "no rows")
+def _rows_come(out: Path, size: int = 100_000) -> None:
+    wait_until(lambda: out.exists() and out.stat().st_size > size, "no rows")
 
 
 def _is_whole(out: Path) -> int:
@@ -50,7 +58,7 @@ def test_a_signal_ends_the_run_with_everything_written(tmp_path: Path, number: i
     assert _is_whole(out) == summary["written"] == summary["received"]
     assert summary["in_flight"] == 0
     assert not any(map(is_running, children))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv"]
+    assert left_by(out) == CLEAN
 
 
 def test_the_server_gets_a_close_frame(tmp_path: Path) -> None:
@@ -169,18 +177,31 @@ def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:
             assert row_read.wait(30)
             command.signal(signal.SIGINT)
             command.wait_for("stopping")
+            wait_until(lambda: _spooled(out)[-1:] == [1], "the row is in no batch")
             assert command.process.poll() is None
             command.signal(signal.SIGINT)
             summary = command.summary(status=130)
             children = command.children()
     assert server.errors == []
     assert not any(map(is_running, children))
-    lost = summary["in_flight"]
-    # The writer may have been stopped after it appended row 0, and before it counted it.
-    assert (summary["received"], lost) in ((2, 1), (2, 2))
+    kept = summary["in_flight"]
+    # The writer may have been stopped after it appended row 0, and before it said so.
+    assert (summary["received"], kept) in ((2, 1), (2, 2))
+    assert (summary["lost"], summary["messages_lost"]) == (0, 0)
     error = next(entry for entry in command.events if entry.get("error") == "Aborted")
-    assert error["event"] == f"stopped at once; {lost} received rows were not written"
+    assert error["event"] == (
+        f"stopped at once; {kept} received rows are kept, "
+        "and written by the next run of this output"
+    )
     assert volumes(out) == [0]
+    assert _next_run(out, 7)["rows"] == kept
+    assert volumes(out) == [0, 1, 7]
+    assert [(line["received"], line["written"], line["lost"]) for line in read_entries(out)][
+        -2:
+    ] == [
+        (2, 2, 0),
+        (1, 1, 0),
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 9_999, 10_000, 10_001, 34_567])
@@ -315,64 +336,446 @@ def test_a_file_that_another_run_writes_is_refused(tmp_path: Path) -> None:
         first.stop()
 
 
-# Whatever dies, the others follow
+# Whatever dies, the rows are written
 
 
-def _killed(command: Command, pid: int) -> int:
-    """Kill one process of a run; the run's status, once all of it has gone, within two seconds."""
-    children = command.children()
+def _spooled(out: Path) -> list[int]:
+    """The volumes of the rows in the spool of ``out``."""
+    found = []
+    for _, path in Places.of(out).segments():
+        data = path.read_bytes()
+        for batch in segment.read(data)[1]:
+            columns = Batch.from_bytes(data[batch.start : batch.end]).columns()
+            found += columns[2] if columns else []
+    return sorted(found)
+
+
+def _next_run(out: Path, *numbers: int) -> dict[str, Any]:
+    """Capture these rows in another run; what it says about those that it has taken up."""
+    with RawServer(serve(*numbers)) as server:
+        arguments = ["--url", server.url, "--out", out, "--max-rows", len(numbers), *QUICK]
+        with Command(*arguments) as command:
+            summary = command.summary()
+    assert summary["received"] == summary["written"] == len(numbers)
+    assert left_by(out) == CLEAN
+    return command.wait_for("took up what an earlier run had left")
+
+
+def _kill(command: Command, role: str) -> None:
+    """Kill one of the processes, and wait until another one has taken its place."""
+    pid = command.child(role)
     os.kill(pid, signal.SIGKILL)
-    killed = time.monotonic()
-    status = command.wait()
-    wait_until(lambda: not any(map(is_running, children)), "an orphan", timeout=2)
-    assert time.monotonic() - killed < 2
-    return status
+    found = command.wait_for("a process was killed by signal 9")
+    assert found["level"] == "error"
+    assert (found["process"], found["pid"]) == (role, pid)
+    assert found["next"] == "another one takes its place"
+    _wait_for_other(command, role, pid)
 
 
-@pytest.mark.parametrize("victim", ["supervisor", "receiver", "writer", "demo exchange"])
-def test_when_one_process_is_killed_the_others_are_gone_within_two_seconds(
-    tmp_path: Path, victim: str
+def _wait_for_other(command: Command, role: str, pid: int) -> None:
+    wait_until(lambda: command.child(role) != pid, f"no other {role}")
+
+
+def _goes_on(out: Path) -> None:
+    before = out.stat().st_size
+    wait_until(lambda: out.stat().st_size > before + 50_000, "no more rows")
+
+
+def test_when_the_supervisor_is_killed_the_others_are_gone_within_two_seconds(
+    tmp_path: Path,
 ) -> None:
     out = tmp_path / "out.csv"
     with Command("--url", ENDLESS, "--out", out) as command:
         _rows_come(out)
-        assert len(command.children()) == 3
-        pid = command.pid if victim == "supervisor" else command.child(victim)
-        status = _killed(command, pid)
-    assert _is_whole(out) > 0
-    if victim != "supervisor":
-        assert status == 1
-        error = command.events[-1]
-        assert error["error"] == "ProcessDied"
-        assert f"the {victim} process was killed by signal 9" in error["event"]
-        assert ("not decoded yet" in error["event"]) <= (victim == "receiver")
-    with Command("--url", "demo://?rows=5", "--out", out, "--max-rows", "5") as command:
-        assert command.wait() == 0  # nothing is locked, nothing is torn
+        children = command.children()
+        assert len(children) == 3
+        os.kill(command.pid, signal.SIGKILL)
+        wait_until(lambda: not any(map(is_running, children)), "an orphan", timeout=2)
+    count = _is_whole(out)
+    assert count > 0
+    assert set(left_by(out)) >= {"out.csv", "out.csv.journal", str(Places.of(out).spool)}
+    taken = _next_run(out, -1)["rows"]
+    numbers = volumes(out)
+    assert numbers == [*range(count + taken), -1]
+    interrupted, last = read_entries(out)[-2:]
+    assert (interrupted["interrupted"], last["interrupted"]) == (True, False)
+    assert interrupted["received"] == interrupted["written"] == count + taken
+    assert interrupted["lost"] == 0
+
+
+def test_a_writer_that_is_killed_costs_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with Command("--url", ENDLESS, "--out", out) as command:
+        _rows_come(out)
+        _kill(command, "writer")
+        _goes_on(out)
+        summary = command.stop()
+    assert _is_whole(out) == summary["written"] == summary["received"]
+    assert (summary["lost"], summary["messages_lost"], summary["in_flight"]) == (0, 0, 0)
+    assert (summary["restarts"], summary["connections"], summary["gaps"]) == (1, 1, 0)
+    assert left_by(out) == CLEAN
+
+
+def test_a_receiver_that_is_killed_costs_what_it_had_not_put_into_a_batch(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with Command("--url", ENDLESS, "--out", out) as command:
+        _rows_come(out)
+        _kill(command, "receiver")
+        gap = command.wait_for("gap")
+        assert gap["reason"] == "the receiver process was killed by signal 9"
+        assert 0 < gap["length"] < 30
+        _goes_on(out)
+        command.signal(signal.SIGTERM)
+        lost = command.wait() == 3
+        summary = command.summary(status=3 if lost else 0)
+    assert summary["received"] == summary["written"] + summary["lost"]
+    assert lost == (summary["lost"] + summary["messages_lost"] > 0)
+    assert (summary["in_flight"], summary["restarts"]) == (0, 1)
+    assert (summary["connections"], summary["gaps"]) == (2, 1)
+    if lost:
+        error = next(entry for entry in command.events if entry.get("error") == "RowsLost")
+        assert error["event"].startswith(f"{summary['lost']} received rows")
+        assert error["event"].endswith(" were lost with a receiver that died")
+    numbers = volumes(out)
+    assert len(numbers) == summary["written"]
+    assert numbers[0] == 0
+    steps = [later - earlier for earlier, later in pairwise(numbers)]
+    assert sorted(steps)[:-1] == [1] * (len(numbers) - 2)  # the feed goes on meanwhile, in one gap
+    assert max(steps) > 1
+    assert left_by(out) == CLEAN
+
+
+def test_when_the_demo_exchange_is_killed_the_run_ends_in_order(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with Command("--url", ENDLESS, "--out", out) as command:
+        _rows_come(out)
+        children = command.children()
+        os.kill(command.child("demo exchange"), signal.SIGKILL)
+        summary = command.summary(status=1)
+    assert not any(map(is_running, children))
+    error = command.events[-1]
+    assert error["error"] == "ProcessDied"
+    assert error["event"] == (
+        "the demo exchange process was killed by signal 9; every row received is written"
+    )
+    assert _is_whole(out) == summary["written"] == summary["received"]
+    assert left_by(out) == CLEAN
 
 
 @pytest.mark.parametrize("stopped", ["receiver", "writer"])
-def test_a_process_that_hangs_does_not_keep_the_run_alive_after_a_death(
-    tmp_path: Path, stopped: str
-) -> None:
+def test_a_process_that_hangs_while_the_other_dies_goes_on(tmp_path: Path, stopped: str) -> None:
     out = tmp_path / "out.csv"
     with Command("--url", ENDLESS, "--out", out) as command:
         _rows_come(out)
-        os.kill(command.child(stopped), signal.SIGSTOP)
-        other = "writer" if stopped == "receiver" else "receiver"
-        assert _killed(command, command.child(other)) == 1
+        hanging = command.child(stopped)
+        os.kill(hanging, signal.SIGSTOP)
+        _kill(command, "writer" if stopped == "receiver" else "receiver")
+        os.kill(hanging, signal.SIGCONT)
+        _goes_on(out)
+        command.signal(signal.SIGTERM)
+        status = command.wait()
+        summary = command.summary(status)
+    assert status in ((0,) if stopped == "receiver" else (0, 3))
+    assert summary["received"] == summary["written"] + summary["lost"]
+    assert summary["in_flight"] == 0
+    assert len(volumes(out)) == summary["written"]
+    if stopped == "receiver":
+        _is_whole(out)
+    assert left_by(out) == CLEAN
 
 
-def test_a_write_that_fails_ends_the_run_with_its_reason(tmp_path: Path) -> None:
+def test_a_process_that_dies_again_and_again_is_given_up(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
-    limited = ["bash", "-c", 'ulimit -f 200; trap "" XFSZ; exec "$@"', "bash"]  # 200 KiB
-    command = [sys.executable, "-m", "fastingest", "--url", ENDLESS, "--out", str(out)]
-    ended = subprocess.run(
-        [*limited, *command], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    with Command("--url", ENDLESS, "--out", out) as command:
+        _rows_come(out)
+        for count in range(1, 11):
+            writer = command.child("writer")
+            os.kill(writer, signal.SIGKILL)
+            said = command.wait_for("a process was killed by signal 9", count)
+            if count < 10:
+                assert said["next"] == "another one takes its place"
+                _wait_for_other(command, "writer", writer)
+        assert said["next"] == "it is not started again"
+        summary = command.summary(status=1)
+    kept = summary["in_flight"]
+    assert summary["lost"] == 0
+    error = next(entry for entry in command.events if entry.get("error") == "ProcessDied")
+    assert error["event"].startswith(
+        "the writer process died 10 times within a minute, and at last was killed by signal 9; "
     )
-    assert ended.returncode == 1
-    assert f"fastingest: error: {out}: rows could not be appended: File too large" in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert _is_whole(out) > 0
+    count = _is_whole(out)
+    assert (count, kept) == (summary["written"], summary["received"] - count)
+    if kept:
+        assert f"; {kept} received rows are kept" in error["event"]
+        assert _next_run(out, -1)["rows"] == kept
+        assert volumes(out) == [*range(count + kept), -1]
+
+
+# Writing that fails
+
+
+def _limit(command: Command, size: int, *roles: str) -> None:
+    """Let no file of these processes grow beyond ``size`` bytes; -1 is no limit."""
+    for role in roles:
+        limits = (size, resource.RLIM_INFINITY)
+        resource.prlimit(command.child(role), resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_write_that_fails_is_tried_again(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with Command("--url", ENDLESS, "--out", out) as command:
+        _rows_come(out)
+        _limit(command, 200 * 1024, "writer")
+        failed = command.wait_for("cannot write, trying again")
+        assert failed["problem"] == f"{out}: cannot be appended to: File too large"
+        _is_whole(out)  # what had been appended of the batch is cut off again
+        _limit(command, -1, "writer")
+        command.wait_for("writing again")
+        summary = command.stop()
+    assert _is_whole(out) == summary["written"] == summary["received"]
+    assert summary["restarts"] == 0
+    assert left_by(out) == CLEAN
+
+
+def test_a_write_that_fails_until_the_end_is_done_by_the_next_run(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with Command("--url", ENDLESS, "--out", out) as command:
+        _rows_come(out)
+        _limit(command, 200 * 1024, "writer")
+        command.wait_for("cannot write, trying again")
+        children = command.children()
+        command.signal(signal.SIGTERM)
+        summary = command.summary(status=1)
+    assert not any(map(is_running, children))
+    kept = summary["in_flight"]
+    assert kept > 0
+    error = next(entry for entry in command.events if entry.get("error") == "WriteFailed")
+    assert error["event"] == (
+        f"{out}: cannot be appended to: File too large; {kept} received rows are kept, "
+        "and written by the next run of this output"
+    )
+    assert (summary["lost"], summary["messages_lost"], summary["dropped"]) == (0, 0, 0)
+    assert _is_whole(out) == summary["written"] == summary["received"] - kept
+    assert _next_run(out, -1)["rows"] == kept
+    assert volumes(out) == [*range(summary["received"]), -1]
+
+
+def test_nothing_is_lost_where_no_file_may_grow(tmp_path: Path) -> None:
+    """The spool and the spill cannot be written either; the receiver keeps what it has."""
+    out = tmp_path / "out.csv"
+    with Command("--url", ENDLESS, "--out", out) as command:
+        _rows_come(out)
+        _limit(command, 200 * 1024, "receiver", "writer")
+        command.wait_for("cannot write, trying again")
+        command.wait_for("the spool cannot be written; batches stay in the receiver's own memory")
+        _limit(command, -1, "receiver", "writer")
+        command.wait_for("writing again")
+        summary = command.stop()
+    assert _is_whole(out) == summary["written"] == summary["received"]
+
+
+@pytest.mark.parametrize("trouble", ["a receiver has died", "no room", "no journal"])
+def test_what_is_said_to_be_kept_is_written_by_the_next_run(tmp_path: Path, trouble: str) -> None:
+    out = tmp_path / "out.csv"
+    more = ["--journal", "off"] if trouble == "no journal" else []
+    with Command("--url", ENDLESS, "--out", out, *more) as command:
+        _rows_come(out)
+        _limit(command, 200 * 1024, "writer")
+        command.wait_for("cannot write, trying again")
+        if trouble == "a receiver has died":
+            _kill(command, "receiver")
+            command.wait_for("gap")
+        elif trouble == "no room":
+            _limit(command, 200 * 1024, "receiver")
+            command.wait_for(
+                "the spool cannot be written; batches stay in the receiver's own memory"
+            )
+        command.signal(signal.SIGTERM)
+        summary = command.summary(status=1)
+    written = len(volumes(out))
+    assert summary["written"] == written
+    assert summary["received"] == written + summary["in_flight"] + summary["lost"]
+    with RawServer(serve(-1)) as server:
+        arguments = ["--url", server.url, "--out", out, "--max-rows", "1", *QUICK]
+        if more:
+            with Command(*arguments, *more) as refused:
+                assert refused.wait() == 2
+            assert refused.events[-1]["event"] == (
+                f"--journal: an earlier run of {out} has left rows; start once with 'on', "
+                "so that they are written"
+            )
+        with Command(*arguments) as following:
+            following.summary()
+    assert len(volumes(out)) == written + summary["in_flight"] + 1
+
+
+def test_who_stops_at_once_without_a_journal_is_told_what_is_lost(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with Command("--url", ENDLESS, "--out", out, "--journal", "off") as command:
+        _rows_come(out)
+        os.kill(command.child("writer"), signal.SIGSTOP)
+        command.signal(signal.SIGINT)
+        command.wait_for("stopping")
+        command.signal(signal.SIGINT)
+        summary = command.summary(status=130)
+    assert summary["lost"] > 0
+    assert summary["received"] == summary["written"] + summary["lost"]
+    error = next(entry for entry in command.events if entry.get("error") == "Aborted")
+    assert "every row received is written" not in error["event"]
+    assert str(summary["lost"]) in error["event"]
+
+
+# A writer that is behind
+
+BEHIND = ["--memory-limit", "1MiB", "--spill-limit", "0", "--batch-size", "1000", "--min-free", "0"]
+
+
+def _until_full(command: Command, what: str) -> None:
+    """Stop the writer until the outbox is full."""
+    os.kill(command.child("writer"), signal.SIGSTOP)
+    command.wait_for(f"the outbox is full, {what}")
+
+
+def test_a_full_outbox_blocks_the_feed(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with Command("--url", ENDLESS, "--out", out, *BEHIND) as command:
+        _rows_come(out)
+        _until_full(command, "the feed is not read until there is room")
+        os.kill(command.child("writer"), signal.SIGCONT)
+        command.wait_for("the outbox has room again")
+        _goes_on(out)
+        summary = command.stop()
+    assert _is_whole(out) == summary["written"] == summary["received"]
+    assert summary["pauses"] > 0
+    assert (summary["dropped"], summary["spill_peak"]) == (0, 0)
+
+
+def test_a_full_outbox_drops_rows_and_counts_them(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with Command("--url", ENDLESS, "--out", out, *BEHIND, "--when-full", "drop") as command:
+        _rows_come(out)
+        _until_full(command, "new rows are dropped until there is room")
+        dropped = command.wait_for("rows dropped, the outbox is full")["rows"]
+        assert dropped > 0
+        os.kill(command.child("writer"), signal.SIGCONT)
+        command.wait_for("the outbox has room again")
+        _goes_on(out)
+        command.signal(signal.SIGTERM)
+        summary = command.summary(status=3)
+    assert summary["dropped"] >= dropped
+    assert summary["received"] == summary["written"] + summary["dropped"]
+    assert summary["pauses"] == 0
+    numbers = volumes(out)
+    assert len(numbers) == summary["written"]
+    assert numbers == sorted(set(numbers))
+    error = next(entry for entry in command.events if entry.get("error") == "RowsLost")
+    assert error["event"] == f"{summary['dropped']} rows were dropped while the outbox was full"
+
+
+def test_a_full_outbox_ends_the_run_where_that_is_wanted(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with Command("--url", ENDLESS, "--out", out, *BEHIND, "--when-full", "exit") as command:
+        _rows_come(out)
+        _until_full(command, "the run ends")
+        os.kill(command.child("writer"), signal.SIGCONT)
+        summary = command.summary(status=3)
+    assert _is_whole(out) == summary["written"] == summary["received"]
+    error = next(entry for entry in command.events if entry.get("error") == "OutboxFull")
+    assert error["event"] == (
+        "the outbox was full, and --when-full is exit; every row received is written"
+    )
+    assert left_by(out) == CLEAN
+
+
+def test_what_has_no_room_in_memory_goes_to_disk_and_back(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    spilling = ["--memory-limit", "1MiB", "--batch-size", "1000", "--min-free", "0"]
+    with Command("--url", ENDLESS, "--out", out, *spilling) as command:
+        _rows_come(out)
+        os.kill(command.child("writer"), signal.SIGSTOP)
+        command.wait_for("the writer is behind, spilling to disk")
+        spill = Places.of(out).spill
+        wait_until(lambda: len(list(spill.glob("*.segment"))) >= 3, "nothing on disk")
+        os.kill(command.child("writer"), signal.SIGCONT)
+        command.wait_for("the spill is empty again")
+        summary = command.stop()
+    assert _is_whole(out) == summary["written"] == summary["received"]
+    assert summary["spill_peak"] > 3 * 256 * 1024
+    assert (summary["dropped"], summary["lost"]) == (0, 0)
+    assert left_by(out) == CLEAN
+
+
+@pytest.mark.parametrize("damage", ["changed", "deleted"])
+def test_what_is_damaged_on_disk_is_counted_and_holds_up_nothing(
+    tmp_path: Path, damage: str
+) -> None:
+    out = tmp_path / "out.csv"
+    spilling = ["--memory-limit", "1MiB", "--batch-size", "1000", "--min-free", "0"]
+    with Command("--url", ENDLESS, "--out", out, *spilling) as command:
+        _rows_come(out)
+        os.kill(command.child("writer"), signal.SIGSTOP)
+        spill = Places.of(out).spill
+        wait_until(lambda: len(list(spill.glob("*.segment"))) >= 3, "nothing on disk")
+        path = min(spill.glob("*.segment"), key=lambda path: path.stat().st_mtime_ns)
+        data = bytearray(path.read_bytes())
+        _, *rest = segment.read(bytes(data))[1]
+        if damage == "changed":
+            data[rest[0].start + 10] ^= 1
+            path.write_bytes(data)
+        else:
+            path.unlink()
+        os.kill(command.child("writer"), signal.SIGCONT)
+        said = command.wait_for("rows in the spill cannot be read")
+        command.wait_for("the spill is empty again")
+        _goes_on(out)
+        command.signal(signal.SIGTERM)
+        summary = command.summary(status=3)
+    assert (
+        said["problem"]
+        == {
+            "changed": "it is damaged",
+            "deleted": "No such file or directory",
+        }[damage]
+    )
+    assert summary["lost"] == said["rows"] > 0
+    assert summary["received"] == summary["written"] + summary["lost"]
+    error = next(entry for entry in command.events if entry.get("error") == "RowsLost")
+    assert error["event"] == f"{said['rows']} received rows in the spill could not be read again"
+    numbers = volumes(out)
+    assert len(numbers) == summary["written"]
+    assert numbers == sorted(set(numbers))
+    steps = [later - earlier for earlier, later in pairwise(numbers)]
+    assert sorted(steps)[-2:] == [1, 1 + said["rows"]]
+    assert left_by(out) == CLEAN
+
+
+def test_max_rows_counts_what_a_dead_receiver_had_received(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with Command("--url", ENDLESS, "--out", out, "--max-rows", "50000") as command:
+        _rows_come(out)
+        _kill(command, "receiver")
+        status = command.wait()
+        summary = command.summary(status)
+    assert status in (0, 3)
+    assert summary["received"] == 50_000 == summary["written"] + summary["lost"]
+    assert len(volumes(out)) == summary["written"]
+
+
+def test_without_a_journal_everything_is_written_as_well(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    for count in (1, 2):
+        with Command("--url", ENDLESS, "--out", out, "--journal", "off") as command:
+            _rows_come(out, count * 300_000)
+            assert left_by(out) == sorted(
+                ["out.csv", "out.csv.lock", str(Places.of(out).spool)]
+                + ["out.csv.ledger.jsonl"] * (count > 1)
+            )
+            assert list(Places.of(out).segments()) == []
+            summary = command.stop()
+        numbers = volumes(out)[-summary["written"] :]
+        assert numbers == list(range(summary["received"]))
+        assert left_by(out) == CLEAN
+    assert [line["file"] for line in read_entries(out)] == [None, None]
 
 
 # From a program
@@ -447,7 +850,13 @@ def test_ingest_raises_what_the_command_prints(tmp_path: Path) -> None:
         ingest(Options(url=server.url, out=tmp_path / "out.csv"))
     assert error.value.summary is not None
     assert error.value.summary.ledger.received == 0
-    assert not (tmp_path / "out.csv.lock").exists()
+    assert left_by(tmp_path / "out.csv") == ["out.csv"]
+
+
+def test_a_demo_that_cannot_be_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="rate"):
+        ingest(Options(url="demo://?rate=x", out=tmp_path / "out.csv"))
+    assert left_by(tmp_path / "out.csv") == []
 
 
 # What it costs

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 from typing import Any
 
 import pytest
@@ -31,7 +30,7 @@ def _events_of(*scripts: Script, until: int, **options: Any) -> list[tuple[str, 
                 feed.stop()
 
         batches: list[Batch] = []
-        counters = Counters.create(multiprocessing.get_context("spawn"))
+        counters = Counters.create()
         listener = Listener(
             Decoder(TRADES, batch_size=10),
             counters,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,9 +36,7 @@ class Heard:
     """What came of a connection."""
 
     batches: list[Batch] = field(default_factory=list)
-    counters: Counters = field(
-        default_factory=lambda: Counters.create(multiprocessing.get_context("spawn"))
-    )
+    counters: Counters = field(default_factory=Counters.create)
     finished: int = 0
     error: BaseException | None = None
 
@@ -112,6 +109,7 @@ def listen(
         runner.run(asyncio.wait_for(run(server.url), 30))
     assert server.errors == []
     assert heard.counters[Slot.RECEIVED] == len(heard.volumes) + len(heard.rejects)
+    assert heard.counters[Slot.REJECTED] == len(heard.rejects)
     return heard
 
 
@@ -137,7 +135,7 @@ def test_it_does_not_matter_how_frames_are_cut_into_segments(cuts: list[int]) ->
     heard = listen(*filter(None, parts))
     assert heard.volumes == list(range(6))
     assert heard.rejects == [b"no row"]
-    assert heard.counters[Slot.MESSAGES] == 6
+    assert heard.counters[Slot.MESSAGES] == heard.counters[Slot.DECODED] == 6
     assert heard.error is None
 
 

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import multiprocessing
 import os
-import resource
 import signal
+import subprocess
+import sys
+import threading
+import time
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,22 +22,23 @@ from hypothesis import strategies as st
 from fastingest import HeaderMismatch, OutputLocked, OutputRefused, WriteFailed
 from fastingest.writer import csv_file
 from fastingest.writer.csv_file import CsvFile, OutputLock, beside, check_output, end_of_rows
+from tests.writer.limits import largest_file
 
 HEADER = "symbol,price,volume"
 
 
-def _frame(*symbols: str) -> pl.DataFrame:
-    count = len(symbols)
-    return pl.DataFrame({"symbol": symbols, "price": [1.5] * count, "volume": [2] * count})
+def _rows(*symbols: str) -> bytes:
+    return "".join(f"{symbol},1.5,2\n" for symbol in symbols).encode()
 
 
 def test_the_header_comes_once_and_rows_are_appended_by_later_runs(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     for symbols in (["A"], ["B", "C"]):
         file = CsvFile(path, HEADER)
-        file.append(_frame(*symbols))
+        start = file.size
+        assert file.append(_rows(*symbols)) == start
         assert file.size == path.stat().st_size
-        assert file.torn == b""
+        assert file.torn() == b""
         file.close()
     assert path.read_text() == f"{HEADER}\nA,1.5,2\nB,1.5,2\nC,1.5,2\n"
 
@@ -44,18 +48,18 @@ def test_a_header_that_was_cut_short_is_written_again(tmp_path: Path, size: int)
     path = tmp_path / "out.csv"
     path.write_text(HEADER[:size])
     file = CsvFile(path, HEADER)
-    file.close()
     assert path.read_text() == HEADER + "\n"
-    assert file.torn == b""
+    assert (file.size, file.length, file.torn()) == (20, 20, b"")
+    file.close()
 
 
 def _repaired(path: Path) -> bytes:
     """Open the file, cut off what is torn; that piece."""
     file = CsvFile(path, HEADER)
-    torn = file.torn
-    if torn:
-        file.cut_torn()
+    torn = file.torn()
     assert file.size == path.stat().st_size
+    file.cut(file.length - len(torn))
+    assert file.torn() == b""
     file.close()
     return torn
 
@@ -142,33 +146,88 @@ def test_an_unwritable_place_is_refused(tmp_path: Path) -> None:
         check_output(tmp_path / "out.csv", HEADER)
 
 
-@contextmanager
-def _largest_file(size: int) -> Iterator[None]:
-    """No file may grow past ``size`` bytes; a write that would gets EFBIG instead of a signal."""
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
-
-
 def test_a_failed_append_leaves_whole_rows(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     file = CsvFile(path, HEADER)
-    file.append(_frame("A"))
+    file.append(_rows("A"))
     before = path.read_bytes()
     with (
-        _largest_file(len(before) + 100),
-        pytest.raises(WriteFailed, match="could not be appended"),
+        largest_file(len(before) + 100),
+        pytest.raises(WriteFailed, match="cannot be appended to: File too large"),
     ):
-        file.append(_frame(*["B"] * 1000))
+        file.append(_rows(*["B"] * 1000))
     assert path.read_bytes() == before
-    file.append(_frame("C"))  # the file is still good
+    assert (file.changed(), file.torn()) == (None, b"")
+    file.append(_rows("C"))  # the file is still good
     file.close()
     assert path.read_bytes() == before + b"C,1.5,2\n"
+
+
+@pytest.mark.parametrize("room", [0, 1, len(HEADER)])
+def test_a_header_that_found_no_room_is_refused_and_leaves_nothing(
+    room: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.csv"
+    with largest_file(room), pytest.raises(OutputRefused, match="cannot be written: "):
+        CsvFile(path, HEADER)
+    assert path.read_bytes() == b""
+    CsvFile(path, HEADER).close()
+    assert path.read_text() == HEADER + "\n"
+
+
+@pytest.mark.parametrize("room", [0, 7])
+def test_a_header_after_a_truncation_that_found_no_room_is_still_missing(
+    room: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.csv"
+    file = CsvFile(path, HEADER)
+    file.append(_rows("A"))
+    path.write_bytes(b"")
+    with largest_file(room), pytest.raises(OSError, match=r"large|space") as failed:
+        file.begin()
+    assert failed.value.errno in (errno.EFBIG, errno.ENOSPC)
+    assert path.read_bytes() == b""
+    assert file.changed() == "truncated"  # or rows would be written without a header
+    file.begin()
+    assert (path.read_text(), file.size, file.changed()) == (HEADER + "\n", 20, None)
+    file.close()
+
+
+@pytest.mark.parametrize("content", ["other,columns\n1,2\n", "garbage"])
+def test_columns_of_others_in_an_emptied_file_are_refused(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    file = CsvFile(path, HEADER)
+    path.write_text(content)
+    with pytest.raises(HeaderMismatch):
+        file.begin()
+    assert path.read_text() == content
+    file.close()
+
+
+def test_a_torn_row_is_looked_for_behind_a_place(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.write_bytes(f'{HEADER}\n"a lone quote,1,2\nA,1,2\n'.encode())
+    file = CsvFile(path, HEADER)
+    known = file.size
+    for piece in (b"", b"B", b"B,1,2\nC,", b'"x\ny', b'B,1,2\n"x\ny'):
+        path.write_bytes(path.read_bytes()[:known] + piece)
+        assert file.torn(known) == piece.removeprefix(b"B,1,2\n"), piece
+    file.close()
+
+
+def test_a_stretch_is_measured_by_rows_and_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    rows = [b"A,1.5,2\n", b'"line\nbreak",1.5,2\n', '"é",1.5,\n'.encode(), b'"a""b",1,1\n']
+    path.write_bytes(HEADER.encode() + b"\n" + b"".join(rows))
+    file = CsvFile(path, HEADER)
+    offsets = [20 + len(b"".join(rows[:count])) for count in range(5)]
+    for first, start in enumerate(offsets):
+        for last, end in enumerate(offsets[first:], first):
+            assert file.measure(start, end) == (
+                last - first,
+                zlib.crc32(b"".join(rows[first:last])),
+            )
+    file.close()
 
 
 def _hold(lock: OutputLock, ready: Connection) -> None:
@@ -226,3 +285,88 @@ def test_a_lock_file_that_was_left_behind_does_not_lock(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     beside(path, ".lock").write_text("1\n")
     OutputLock(path).release()
+
+
+# A run whose supervisor was killed: its children hold the lock until they notice.
+
+_DEAD_HOLDER = """
+import os, sys, time
+from pathlib import Path
+from fastingest.writer.csv_file import OutputLock
+lock = OutputLock(Path(sys.argv[1]))
+os.set_inheritable(lock._descriptor, True)
+reader, writer = os.pipe()
+child = os.fork()
+if child == 0:
+    os.close(1)
+    sys.stdin.buffer.read()  # until our parent's parent closes it
+    os._exit(0)
+print(os.getpid(), child, flush=True)
+os._exit(0)
+"""
+
+
+@pytest.fixture
+def orphan(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A dead process that had the lock of out.csv, whose pid is its, and whose child has it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _DEAD_HOLDER, str(tmp_path / "out.csv")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    holder, child = map(int, process.stdout.read().split())
+    assert process.wait() == 0
+    assert holder == process.pid
+    yield process, child
+    process.stdin.close()
+    process.stdout.close()
+
+
+def test_the_children_of_a_dead_run_are_waited_for(
+    orphan: tuple[subprocess.Popen[bytes], int], tmp_path: Path
+) -> None:
+    process, child = orphan
+    with pytest.raises(OutputLocked, match=f"process {process.pid} is writing it") as locked:
+        OutputLock(tmp_path / "out.csv", patience=0)
+    assert locked.value.holder == process.pid
+    killer = threading.Timer(0.2, os.kill, (child, signal.SIGKILL))
+    killer.start()
+    lock = OutputLock(tmp_path / "out.csv", patience=60)
+    killer.join()
+    assert beside(tmp_path / "out.csv", ".lock").read_text() == f"{os.getpid()}\n"
+    lock.release()
+
+
+def test_a_child_that_does_not_end_is_waited_for_so_long_only(
+    orphan: tuple[subprocess.Popen[bytes], int], tmp_path: Path
+) -> None:
+    begin = time.monotonic()
+    with pytest.raises(OutputLocked):
+        OutputLock(tmp_path / "out.csv", patience=0.2)
+    assert time.monotonic() - begin >= 0.2
+    os.kill(orphan[1], 0)  # it is still there
+
+
+def test_a_live_run_is_not_waited_for(tmp_path: Path) -> None:
+    """With patience for hours, this would not end."""
+    lock = OutputLock(tmp_path / "out.csv")
+    with pytest.raises(OutputLocked):
+        OutputLock(tmp_path / "out.csv", patience=1e9)
+    lock.release()
+
+
+@pytest.mark.parametrize("text", ["", "garbage", "-1"])
+def test_a_holder_that_does_not_say_who_it_is_is_not_waited_for(text: str, tmp_path: Path) -> None:
+    lock = OutputLock(tmp_path / "out.csv")
+    beside(tmp_path / "out.csv", ".lock").write_text(text)
+    with pytest.raises(OutputLocked, match="another process is writing it") as locked:
+        OutputLock(tmp_path / "out.csv", patience=1e9)
+    assert locked.value.holder is None
+    lock.release()
+
+
+def test_a_place_without_room_for_a_lock_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputRefused, match="cannot be written: No such file"):
+        OutputLock(tmp_path / "nowhere" / "out.csv")

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.schema import TRADES
-from fastingest.writer.table import to_frame
+from fastingest.writer.table import to_csv, to_frame
 
 
 def _cells(columns: list[list[Any]]) -> list[list[str]]:
-    text = to_frame(TRADES, columns).write_csv(include_header=False)
+    text = bytes(to_csv(to_frame(TRADES, columns))).decode()
     return list(csv.reader(io.StringIO(text, newline=""), strict=True))
 
 
@@ -89,8 +89,7 @@ def test_any_symbol_reads_back(symbols: list[str]) -> None:
 
 def test_quoting_is_as_in_rfc_4180() -> None:
     symbols = ["a,b", 'q"x', "line\nbreak", "cr\rx", "é", " lead", "plain"]
-    frame = to_frame(TRADES, [symbols, [1.0] * 7, [None] * 7])
-    text = frame.write_csv(include_header=False)
+    text = bytes(to_csv(to_frame(TRADES, [symbols, [1.0] * 7, [None] * 7]))).decode()
     assert text.split(",1.0,\n") == [
         '"a,b"',
         '"q""x"',
@@ -101,3 +100,18 @@ def test_quoting_is_as_in_rfc_4180() -> None:
         "plain",
         "",
     ]
+
+
+def test_the_text_is_utf_8_and_each_row_ends_with_a_line_feed() -> None:
+    frame = to_frame(TRADES, [["é", "B"], [1.5, 2.0], [3, None]])
+    text = to_csv(frame)
+    assert text == "é,1.5,3\nB,2.0,\n".encode()
+    assert (text.format, text.nbytes, text.contiguous) == ("B", 16, True)
+
+
+def test_the_same_rows_are_the_same_bytes() -> None:
+    """A writer that goes on for a dead one compares its text with what that one has left."""
+    columns: list[list[Any]] = [["A", 'q"'], [1e-7, 0.1 + 0.2], [2**53 + 1, 0.5]]
+    assert to_csv(to_frame(TRADES, columns)) == to_csv(to_frame(TRADES, columns))
+    together = bytes(to_csv(to_frame(TRADES, [*columns[:2], [1, 2]])))
+    assert together == b'A,1e-7,1\n"q""",0.30000000000000004,2\n'

@@ -1,0 +1,172 @@
+"""The journal ``<out>.journal``: what is committed.
+
+Theory of operation. The writer makes an :class:`Entry` after every batch that it has appended, and
+only then acknowledges the batch. An entry says all that a restart needs: the batch, how long the
+file was with it, and what the run's account was. Only the newest one counts, so the journal is not
+a log that grows but a ring of :data:`SLOTS` slots, each written with one ``pwrite`` and sealed by a
+checksum. A slot that was cut or damaged is passed over; the newest intact one wins, and when that
+is older than the file, the file is held to be right: see :mod:`fastingest.writer.output`.
+
+The file's size never changes, so a full disk cannot keep a commit from being recorded. ::
+
+    block of 4096 bytes   magic, checksum, length, JSON: where the spool and the spill are
+    64 slots of 128 bytes magic, checksum, number, the entry; number % 64 is the slot
+
+All numbers are little-endian; a checksum is zlib's CRC-32 of all behind it in the block or slot.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import struct
+import zlib
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from fastingest.batch import Position
+from fastingest.ledger import Region
+from fastingest.writer.csv_file import beside
+
+__all__ = ["SLOTS", "Entry", "Journal", "entries_in", "journal_path", "notes_in"]
+
+SLOTS = 64
+
+_MAGIC = b"fij1"
+_HEAD = struct.Struct("<4sI")
+_BLOCK = 4096
+_SLOT = 128
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The state after a commit. Sizes and offsets are bytes, times nanoseconds since the epoch.
+
+    The counts are those of the run ``run``, from its start on.
+    """
+
+    run: int
+    """The run whose rows they are: when it started."""
+    stream: int = 0
+    sequence: int = -1
+    """The last batch that is committed, of whichever run."""
+    inode: int = 0
+    """The output's, so that another file under its name is told from it."""
+    size: int = 0
+    """The output's, behind the batch."""
+    quarantine_size: int = 0
+    start: int = 0
+    """Where the region begins that this run has appended, as far as it is one piece."""
+    rows: int = 0
+    """Rows in the region."""
+    crc32: int = 0
+    """Checksum of the region."""
+    written: int = 0
+    quarantined: int = 0
+    ignored: int = 0
+    first_received: int = 0
+    """When the first of the run's committed rows came; 0: there is none."""
+    last_received: int = 0
+
+    @property
+    def position(self) -> Position:
+        """The last batch that is committed."""
+        return Position(self.stream, self.sequence)
+
+    @property
+    def region(self) -> Region:
+        """What the run has appended since the output was last changed by others."""
+        return Region(self.start, self.size, self.rows, self.crc32)
+
+
+_UNSIGNED = {"crc32": "I", "inode": "Q"}
+_ENTRY = struct.Struct("<Q" + "".join(_UNSIGNED.get(f.name, "q") for f in fields(Entry)))
+
+
+def _seal(body: bytes) -> bytes:
+    return _HEAD.pack(_MAGIC, zlib.crc32(body)) + body
+
+
+def _opened(sealed: bytes, size: int) -> bytes | None:
+    """The ``size`` bytes behind the head, if they are intact."""
+    body = sealed[_HEAD.size : _HEAD.size + size]
+    if len(body) < size or sealed[: _HEAD.size] != _HEAD.pack(_MAGIC, zlib.crc32(body)):
+        return None
+    return body
+
+
+def entries_in(data: bytes) -> list[tuple[int, Entry]]:
+    """The intact entries of a journal's bytes with their numbers, the newest first."""
+    found = []
+    for offset in range(_BLOCK, _BLOCK + SLOTS * _SLOT, _SLOT):
+        body = _opened(data[offset : offset + _SLOT], _ENTRY.size)
+        if body is not None:
+            number, *values = _ENTRY.unpack(body)
+            found.append((number, Entry(*values)))
+    return sorted(found, key=lambda each: each[0], reverse=True)
+
+
+def notes_in(data: bytes) -> dict[str, str]:
+    """The notes of a journal's bytes; empty where they are damaged."""
+    size = _BLOCK - _HEAD.size
+    body = _opened(data[:_BLOCK], size)
+    if body is None:
+        return {}
+    notes: dict[str, str] = json.loads(body.rstrip(b"\0"))
+    return notes
+
+
+def journal_path(out: Path) -> Path:
+    """Where the journal of the output ``out`` is: beside the file itself, whatever links to it."""
+    return beside(out.resolve(), ".journal")
+
+
+class Journal:
+    """The journal, open.
+
+    :param path: where it is, or will be.
+    :raises OSError: it cannot be read or made.
+
+    ``entries`` are those found when it was opened, the newest first, and ``notes`` what it says of
+    where the spool and the spill are.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        data = os.pread(self._file, _BLOCK + SLOTS * _SLOT, 0)
+        found = entries_in(data)
+        self.entries = [entry for _, entry in found]
+        self.notes = notes_in(data)
+        self._next = found[0][0] + 1 if found else 0
+
+    def note(self, notes: dict[str, str]) -> None:
+        """Say where the spool and the spill are, and take the room for all entries."""
+        body = json.dumps(notes).encode().ljust(_BLOCK - _HEAD.size, b"\0")
+        if len(body) > _BLOCK - _HEAD.size:
+            raise OSError("the paths are too long for the journal")
+        if notes != self.notes:
+            os.pwrite(self._file, _seal(body), 0)
+            self.notes = notes
+        missing = _BLOCK + SLOTS * _SLOT - os.fstat(self._file).st_size
+        if missing > 0:
+            os.pwrite(self._file, bytes(missing), _BLOCK + SLOTS * _SLOT - missing)
+
+    def record(self, entry: Entry) -> None:
+        """Make ``entry`` the newest.
+
+        :raises OSError: it could not be written; it may be tried again.
+        """
+        slot = _seal(_ENTRY.pack(self._next, *astuple(entry)))
+        if os.pwrite(self._file, slot, _BLOCK + self._next % SLOTS * _SLOT) < len(slot):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._next += 1
+
+    def sync(self) -> None:
+        """Have the system put it on the disk."""
+        os.fsync(self._file)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)

@@ -1,0 +1,386 @@
+"""The output with its quarantine and its journal: a batch lands in them once, whatever happens.
+
+Theory of operation. :meth:`Output.commit` appends a batch's rows, keeps its rejects, and makes an
+entry in the journal, in this order. Each step can fail and be tried again; the steps that were done
+are not done twice.
+
+When a writer starts, the newest entry says how long the files were with the last batch that is
+committed. What is behind it is settled by the next batch (:mod:`fastingest.writer.append_file`),
+which is the one that the dead writer was about to commit, if it had begun with any. If there is
+none, whole rows stay: they were received, or somebody else's, and no entry says so because the
+machine lost power; a piece of a row goes to the quarantine. If the file is shorter than the newest
+entry says, power was lost as well, and with it the rows that had not been synced; the newest entry
+that the file can hold is where it goes on.
+
+What a run appends is one *region* of the file, with a count of its rows and a checksum, unless
+others change the file under it: then the region ends, the ledger gets a line for it, and another
+one begins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from fastingest.batch import Batch, Reject
+from fastingest.errors import WriteFailed
+from fastingest.ledger import GONE, Region, append_entry, ledger_path, read_entries
+from fastingest.moment import iso_time
+from fastingest.options import format_size
+from fastingest.schema import Schema
+from fastingest.writer.append_file import Change
+from fastingest.writer.csv_file import CsvFile
+from fastingest.writer.journal import Entry, Journal
+from fastingest.writer.quarantine import Quarantine
+
+__all__ = ["Output"]
+
+TORN_PATIENCE = 1.0
+"""Seconds that another program gets to end the line that it has begun."""
+
+
+class Output:
+    """The files of ``out``, open for committing.
+
+    :param out: the CSV file.
+    :param schema: what its columns are.
+    :param journal: the journal; None keeps none.
+    :param min_free: bytes that must stay free on the disk.
+    :param report: takes events for the log.
+    :raises OutputRefused: the file cannot be opened, or must not be appended to.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        schema: Schema,
+        journal: Journal | None,
+        *,
+        min_free: int,
+        report: Callable[..., None],
+    ) -> None:
+        self._schema = schema
+        self._journal = journal
+        self._min_free = min_free
+        self._report = report
+        self._path = out
+        self._file = CsvFile(out, schema.header)
+        self._swapping = threading.Lock()  # while the file is another one
+        self._done = 0  # steps of the commit under way
+        self._offset = 0  # where its rows are
+        self._region_ended = False
+        entries = journal.entries if journal else []
+        self._quarantine = Quarantine(out, entries[0].quarantine_size if entries else None)
+        if entries:
+            self.entry = self._resume(entries)
+            if self.entry != entries[0]:
+                self._record(self.entry)  # before there is a row that it does not tell of
+        else:
+            self.entry = Entry(run=0, inode=self._file.inode, size=self._file.size)
+            self._settle()
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file."""
+        return self.entry.size
+
+    # Starting
+
+    def _resume(self, entries: list[Entry]) -> Entry:
+        """The state to go on from."""
+        newest, length = entries[0], self._file.length
+        if newest.inode != self._file.inode:
+            return self._elsewhere(newest)
+        if newest.size <= length:
+            self._file.size = newest.size
+            return newest
+        # Rows are missing that had been written: back to the last batch that is there. What follows
+        # it comes again where the spill has it, and is settled like what a dead writer has left.
+        if self._file.is_empty:  # of no run there is anything in it
+            self._tell_ledger(newest.run, "truncated", newest.region)
+        entries = [each for each in entries if each.inode == newest.inode]
+        held = next((each for each in entries if each.size <= length), None)
+        if held is None:
+            entry = self._measured(newest, entries[-1])
+        elif held.run == newest.run:
+            entry = held
+        else:  # all that the run had committed is behind it
+            entry = replace(held, run=newest.run, start=held.size, rows=0, crc32=0, written=0)
+            entry = replace(entry, quarantined=0, ignored=0, first_received=0, last_received=0)
+        self._report(
+            "error",
+            "the file is shorter than recorded",
+            bytes_missing=newest.size - length,
+            rows_missing=newest.written - entry.written,
+        )
+        self._file.size = entry.size
+        self._quarantine.go_back(entry.quarantine_size)
+        return entry
+
+    def _measured(self, newest: Entry, oldest: Entry) -> Entry:
+        """The state where the file is shorter than any entry says."""
+        self._settle_torn(newest.start if newest.start <= self._file.length else 0)
+        length = self._file.length
+        start = min(newest.start, length)
+        rows, crc = self._file.measure(start, length)
+        return replace(
+            newest,
+            stream=oldest.stream,
+            sequence=oldest.sequence,
+            size=length,
+            quarantine_size=self._quarantine.size,
+            start=start,
+            rows=rows,
+            crc32=crc,
+            written=newest.written - (newest.rows - rows),
+        )
+
+    def _elsewhere(self, newest: Entry) -> Entry:
+        """Another file has the name now."""
+        self._report("warning", "the output is another file than it was", path=str(self._path))
+        self.entry = newest
+        self._end_region("moved")
+        self.entry = replace(self.entry, inode=self._file.inode, start=0, size=0)
+        self._settle()
+        return replace(self.entry, start=self.entry.size)
+
+    def _settle(self) -> None:
+        """Nobody will tell what is behind the entry: whole rows stay."""
+        known = self.entry.size if self.entry.run else 0  # where a row begins
+        self._settle_torn(known)
+        if known and self._file.length > known:
+            rest = self._file.length - known
+            self._report("warning", "rows behind the last commit are kept", bytes=rest)
+        self._file.size = self._file.length
+        self._file.unsure = False
+        self.entry = replace(
+            self.entry,
+            inode=self._file.inode,
+            size=self._file.size,
+            quarantine_size=self._quarantine.size,
+        )
+        self._region_ended = False
+
+    def _settle_torn(self, start: int) -> None:
+        torn = self._file.torn(start)
+        if not torn:
+            return
+        self._quarantine.add([Reject(time.time_ns(), "torn last line of the file", torn)])
+        self._file.cut(self._file.length - len(torn))
+        kept_in = str(self._quarantine.path)
+        self._report("warning", "cut off a torn last line", bytes=len(torn), kept_in=kept_in)
+
+    def begin(self, run: int, *, anew: bool = False) -> None:
+        """What is committed from now on is the run's ``run``.
+
+        :param anew: also where it is the same run: its region so far is in the ledger.
+        :raises WriteFailed: it could not be recorded.
+        """
+        is_same = self.entry.run == run
+        if is_same and not anew:
+            return
+        if not is_same:  # otherwise its next batch tells what is behind its last one
+            self._settle()
+            self._notice_replaced(run)
+        entry = replace(
+            self.entry if is_same else Entry(run),
+            stream=self.entry.stream,
+            sequence=self.entry.sequence,
+            inode=self.entry.inode,
+            quarantine_size=self.entry.quarantine_size,
+            size=self.entry.size,
+            start=self.entry.size,
+            rows=0,
+            crc32=0,
+        )
+        self._record(entry)
+        self.entry = entry
+
+    def _notice_replaced(self, run: int) -> None:
+        """Tell the ledger that its file has gone, where that happened between two runs."""
+        if self._journal is None:
+            return
+        end = 0
+        for entry in read_entries(self._path, last=64 * 1024):
+            with contextlib.suppress(KeyError, ValueError):
+                region = Region.from_json(entry["file"])
+                end = 0 if entry.get("ended") in GONE else max(end, region.end)
+        if end > self._file.length:
+            self._tell_ledger(run, "moved", Region(0, 0, 0, 0))
+
+    # Committing
+
+    def commit(self, batch: Batch, text: memoryview) -> None:
+        """Append the batch, unless it is there already. After an error it is to be called again.
+
+        :param text: its rows as CSV.
+        :raises WriteFailed: it could not be done. The file ends with a whole row, if that could be
+            brought about.
+        :raises OutputRefused: there is another file now, which must not be appended to.
+        """
+        if batch.rows and self._done < 1:
+            self._offset = self._append(text)
+            self._done = 1
+        if batch.rows and self._done < 2:
+            self._extend_region(text, batch.rows)
+            self._done = 2
+        if self._done < 3:
+            self._quarantine.add(batch.rejects)
+            self._done = 3
+        now = self.entry
+        times = [stamp for _, stamp in batch.stamps] + [reject.time for reject in batch.rejects]
+        entry = replace(
+            now,
+            stream=batch.stream,
+            sequence=batch.sequence,
+            quarantine_size=self._quarantine.size,
+            written=now.written + batch.rows,
+            quarantined=now.quarantined + len(batch.rejects),
+            first_received=now.first_received or min(times, default=0),
+            last_received=max(times, default=now.last_received),
+        )
+        self._record(entry)
+        self.entry = entry
+        self._done = 0
+
+    def _record(self, entry: Entry) -> None:
+        if self._journal is None:
+            return
+        try:
+            self._journal.record(entry)
+        except OSError as error:
+            problem = f"cannot be written: {error.strerror}"
+            raise WriteFailed(self._journal.path, problem) from error
+
+    def _append(self, text: memoryview) -> int:
+        """Append the rows, unless they are there; the offset where they are."""
+        try:
+            if self._file.has(text):
+                return self._file.size - len(text)
+            change = self._file.changed()
+            if change is not None:
+                self._adapt(change)
+            self._check_room(len(text))
+            return self._file.append(text)
+        except OSError as error:
+            raise WriteFailed(self._path, error.strerror or str(error)) from error
+
+    def _extend_region(self, text: memoryview, rows: int) -> None:
+        if self._offset != self.entry.size:  # others have appended at the same moment
+            self._end_region("appended")
+            self.entry = replace(self.entry, start=self._offset)
+        crc = zlib.crc32(text, self.entry.crc32) if self._journal else 0
+        self.entry = replace(
+            self.entry, size=self._file.size, rows=self.entry.rows + rows, crc32=crc
+        )
+        self._region_ended = False
+
+    def _check_room(self, size: int) -> None:
+        if not self._min_free:
+            return
+        space = os.fstatvfs(self._file.descriptor)
+        free = space.f_bavail * space.f_frsize
+        if free - size < self._min_free:
+            raise WriteFailed(
+                self._path,
+                f"only {format_size(free)} are free on its disk; "
+                f"appending stops at {format_size(self._min_free)} (--min-free)",
+            )
+
+    # Changes by others
+
+    def _adapt(self, change: Change) -> None:
+        """Others have changed the file: find the place where the next row can go.
+
+        The journal says where that is before a row is there, so that a writer that dies meanwhile
+        leaves nothing that cannot be told from what the others have written.
+        """
+        length = self._file.length
+        self._end_region(change)
+        if change == "appended":
+            self._await_line()
+            facts = {"path": str(self._path), "bytes": self._file.length - self._file.size}
+            self._report("warning", "another program has appended to the output", **facts)
+        else:
+            if change == "truncated":
+                self._file.begin()
+            else:
+                following = CsvFile(self._path, self._schema.header)
+                with self._swapping:
+                    before, self._file = self._file, following
+                before.close()
+            where = "it" if change == "truncated" else "a new one"
+            facts = {"path": str(self._path), "bytes_before": length}
+            self._report("warning", f"the output was {change}, going on in {where}", **facts)
+            self._file.unsure = False
+            self._file.size = sys.maxsize  # so that after an error it is looked at again
+        self._settle_torn(self._file.size if change == "appended" else 0)
+        self._quarantine.settle()  # the batch's rejects are not in it: its rows would come before
+        size = self._file.length
+        entry = replace(
+            self.entry,
+            inode=self._file.inode,
+            start=size,
+            size=size,
+            quarantine_size=self._quarantine.size,
+        )
+        self._record(entry)
+        self.entry = entry
+        self._file.size = size
+
+    def _await_line(self) -> None:
+        deadline = time.monotonic() + TORN_PATIENCE
+        while time.monotonic() < deadline:
+            length = self._file.length
+            if length == 0 or self._file.read(length - 1, length) == b"\n":
+                return
+            time.sleep(0.01)
+
+    def _end_region(self, how: Change) -> None:
+        """The region cannot grow any more; the ledger keeps it."""
+        if self._region_ended:  # and what came after that has failed
+            return
+        if self._journal and (self.entry.rows or how in GONE):
+            self._tell_ledger(self.entry.run, how, self.entry.region)
+        self.entry = replace(self.entry, rows=0, crc32=0)
+        self._region_ended = True
+
+    def _tell_ledger(self, run: int, how: Change, region: Region) -> None:
+        now = iso_time(time.time_ns())
+        entry = {"run": run, "time": now, "ended": how, "file": region.to_json()}
+        try:
+            append_entry(self._path, entry)
+        except OSError as error:
+            path = ledger_path(self._path)
+            raise WriteFailed(path, f"cannot be written: {error.strerror}") from error
+
+    # The disk
+
+    def sync(self) -> None:
+        """Have the system put everything on the disk. May be called from another thread.
+
+        :raises OSError: it could not be done.
+        """
+        with self._swapping:
+            descriptor = os.dup(self._file.descriptor)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self._quarantine.sync()
+        if self._journal is not None:
+            self._journal.sync()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._file.close()
+        self._quarantine.close()
+        if self._journal is not None:
+            self._journal.close()

@@ -1,0 +1,177 @@
+"""Others change the output while it is written: no row is lost, none cut in two."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastingest.ledger import read_entries
+from fastingest.verify import report_text, verify
+from tests.end_to_end.command import Command, wait_until
+from tests.faults.evidence import connections, missing, numbers
+from tests.faults.run import Capture, feed, kill, running
+
+SLOW = ("--rate", 20_000)
+
+
+def _grows(path: Path, by: int = 50_000) -> None:
+    """Until there are more rows in the file, or in the one that follows on it."""
+    size = path.stat().st_size if path.exists() else 0
+    wait_until(lambda: path.exists() and path.stat().st_size > size + by, "no more rows")
+
+
+@pytest.mark.parametrize("create", [False, True], ids=["", "create"])
+def test_logrotate_moves_the_file(tmp_path: Path, create: bool) -> None:
+    out, moved = tmp_path / "out.csv", tmp_path / "out.csv.1"
+    with feed(*SLOW) as server:
+        with running(out, server, "--batch-size", 100) as command:
+            command.wait_for("connected")
+            _grows(out)
+            out.rename(moved)
+            if create:
+                out.touch()
+            command.wait_for("the output was moved, going on in a new one")
+            _grows(out)
+            summary = command.stop()
+        server.stop()
+        capture = Capture(server, moved, out)
+    capture.is_whole()
+    assert summary["written"] == summary["received"] == len(capture.rows)
+    first, second = read_entries(out)
+    assert (first["ended"], first["file"]["to"]) == ("moved", moved.stat().st_size)
+    assert first["file"]["rows"] + second["file"]["rows"] == len(capture.rows)
+
+
+def test_logrotate_copies_and_truncates(tmp_path: Path) -> None:
+    out, copy = tmp_path / "out.csv", tmp_path / "out.csv.1"
+    with feed(*SLOW) as server:
+        with running(out, server, "--batch-size", 100) as command:
+            command.wait_for("connected")
+            _grows(out)
+            # What is appended between the two is what copytruncate is known to lose.
+            writer = command.child("writer")
+            os.kill(writer, signal.SIGSTOP)
+            shutil.copy(out, copy)
+            os.truncate(out, 0)
+            os.kill(writer, signal.SIGCONT)
+            command.wait_for("the output was truncated, going on in it")
+            _grows(out)
+            summary = command.stop()
+        server.stop()
+        rows = numbers([copy, out])
+        (connection,) = missing(rows, connections(server.events))
+    assert (connection.at_start, connection.inside) == (0, 0)
+    assert summary["written"] == summary["received"] == len(rows)
+    report = verify(out)
+    assert report.agrees, report_text(report)
+
+
+def test_the_file_is_deleted(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with feed(*SLOW) as server:
+        with running(out, server) as command:
+            command.wait_for("connected")
+            _grows(out)
+            kept = tmp_path / "kept"
+            os.link(out, kept)  # to see what was in it
+            out.unlink()
+            command.wait_for("the output was moved, going on in a new one")
+            _grows(out)
+            command.stop()
+        server.stop()
+        capture = Capture(server, kept, out)
+    capture.is_whole()
+
+
+OTHER = """
+import os, sys, time
+file = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND)
+for n in range(int(sys.argv[2])):
+    line = b"OTHER,%d.5,%d\\n" % (n, n)
+    half = len(line) // 2 if n % 10 == 0 else 0  # a line in two pieces, now and then
+    if half:
+        os.write(file, line[:half])
+        time.sleep(0.02)
+    os.write(file, line[half:])
+    time.sleep(0.002)
+"""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_another_program_appends(tmp_path: Path, schedule: random.Random, killed: bool) -> None:
+    out, lines = tmp_path / "out.csv", 300
+    with feed(*SLOW) as server:
+        with running(out, server, "--batch-size", 200) as command:
+            command.wait_for("connected")
+            _grows(out)
+            other = subprocess.Popen([sys.executable, "-c", OTHER, str(out), str(lines)])
+            try:
+                if killed:
+                    wait_until(lambda: b"OTHER" in out.read_bytes())
+                    kill([command.child("writer")])
+                assert other.wait(30) == 0
+            finally:
+                other.kill()
+                other.wait()
+            _grows(out)
+            summary = command.stop()
+        server.stop()
+    text = out.read_bytes().splitlines(keepends=True)
+    theirs = [line for line in text if line.startswith(b"OTHER")]
+    assert theirs == [b"OTHER,%d.5,%d\n" % (n, n) for n in range(lines)]
+    ours = tmp_path / "ours.csv"
+    ours.write_bytes(b"".join(line for line in text if not line.startswith(b"OTHER")))
+    rows = numbers(ours)
+    (connection,) = missing(rows, connections(server.events))
+    assert (connection.at_start, connection.inside) == (0, 0)
+    assert summary["written"] == summary["received"] == len(rows)
+    report = verify(out)
+    assert report.agrees, report_text(report)
+    assert report.notes == [f"{lines} rows of no run: another program's, or from before the ledger"]
+    entries = read_entries(out)
+    assert {entry["ended"] for entry in entries[:-1]} == {"appended"}
+    assert sum(entry["file"]["rows"] for entry in entries) == len(rows)
+
+
+def _cut_power(command: Command, out: Path, cut: int) -> None:
+    """All processes gone, everything in memory too, and the last bytes not on the disk."""
+    kill([command.pid, *command.children()])
+    for path in Path("/dev/shm").glob("fastingest-*"):
+        notes = (out.parent / "out.csv.journal").read_bytes()
+        if str(path).encode() in notes:
+            shutil.rmtree(path)
+    os.truncate(out, max(0, out.stat().st_size - cut))
+
+
+@pytest.mark.parametrize("cut", [0, 7, 10_000, 200_000])
+def test_the_power_goes(tmp_path: Path, cut: int) -> None:
+    out = tmp_path / "out.csv"
+    with feed(*SLOW) as server:
+        with running(out, server, "--batch-size", 1000) as command:
+            command.wait_for("connected")
+            _grows(out, 400_000)
+            _cut_power(command, out, cut)
+        size = out.stat().st_size
+        with running(out, server, "--batch-size", 1000) as command:
+            command.wait_for("connected")
+            _grows(out)
+            command.stop()
+        server.stop()
+    rows = numbers(out)
+    for connection in missing(rows, connections(server.events)):
+        assert (connection.at_start, connection.inside) == (0, 0)
+    report = verify(out)
+    assert report.agrees, report_text(report)
+    shorter = [entry for entry in command.events if entry["event"].startswith("the file is short")]
+    assert len(shorter) == (cut > 0)
+    interrupted, _ = read_entries(out)
+    assert interrupted["interrupted"] is True
+    assert interrupted["received"] is None  # nobody knows any more
+    assert size - 26 * 1000 < interrupted["file"]["to"] <= size  # of its last batch, no account

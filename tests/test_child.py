@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastingest.child import receive_pipe, send_pipe
+
+_context = multiprocessing.get_context("spawn")
+
+Sockets = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def sockets() -> Iterator[Sockets]:
+    """Two ends, as the supervisor makes them; the second does not block."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    theirs.setblocking(False)
+    with ours, theirs:
+        yield ours, theirs
+
+
+def test_a_pipe_arrives_with_its_facts(sockets: Sockets) -> None:
+    ours, theirs = sockets
+    kept, sent = multiprocessing.Pipe()
+    send_pipe(ours, sent, 2**63, "é", None)
+    assert sent.closed  # an end still open here would hide that the other one is gone
+    received, facts = receive_pipe(theirs)
+    assert facts == [2**63, "é", None]
+    assert received is not None
+    assert not os.get_inheritable(received.fileno())
+    with kept, received:
+        kept.send_bytes(b"there")
+        assert received.recv_bytes() == b"there"
+        received.send_bytes(b"and back")
+        assert kept.recv_bytes() == b"and back"
+
+
+def test_where_there_is_nothing_there_is_none(sockets: Sockets) -> None:
+    assert receive_pipe(sockets[1]) == (None, [])
+
+
+def test_several_pipes_arrive_in_order_each_with_its_own_facts(sockets: Sockets) -> None:
+    ours, theirs = sockets
+    pipes = [multiprocessing.Pipe() for _ in range(5)]
+    for number, (_, sent) in enumerate(pipes):
+        send_pipe(ours, sent, number)
+    for number, (kept, _) in enumerate(pipes):
+        received, facts = receive_pipe(theirs)
+        assert facts == [number]
+        assert received is not None
+        with kept, received:
+            received.send_bytes(b"%d" % number)
+            assert kept.recv_bytes() == b"%d" % number
+    assert receive_pipe(theirs) == (None, [])
+
+
+def test_a_message_without_a_pipe_is_none(sockets: Sockets) -> None:
+    sockets[0].send(b"\x90")
+    assert receive_pipe(sockets[1]) == (None, [])
+
+
+def test_the_end_of_a_pipe_is_seen_once_it_was_sent(sockets: Sockets) -> None:
+    kept, sent = multiprocessing.Pipe()
+    send_pipe(sockets[0], sent)
+    received, _ = receive_pipe(sockets[1])
+    assert received is not None
+    received.close()
+    with kept, pytest.raises(EOFError):
+        kept.recv_bytes()
+
+
+def test_sending_to_a_process_that_is_gone_closes_the_pipe() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    theirs.close()
+    kept, sent = multiprocessing.Pipe()
+    with ours, kept:
+        send_pipe(ours, sent, 1)
+        assert sent.closed
+        with pytest.raises(EOFError):
+            kept.recv_bytes()
+
+
+def _answer(pipes: socket.socket) -> None:
+    while True:
+        pipe, facts = receive_pipe(pipes)
+        if pipe is None or facts == ["end"]:
+            return
+        pipe.send((facts, pipe.recv()))
+        pipe.close()
+
+
+def test_a_process_gets_one_pipe_after_another(sockets: Sockets) -> None:
+    ours, theirs = sockets
+    theirs.setblocking(True)
+    process = _context.Process(target=_answer, args=(theirs,))
+    process.start()
+    theirs.close()
+    for number in range(3):
+        kept, sent = _context.Pipe()
+        send_pipe(ours, sent, number)
+        with kept:
+            kept.send(["anything"])
+            answer: Any = kept.recv()
+            assert answer == ([number], ["anything"])
+            with pytest.raises(EOFError):
+                kept.recv()
+    kept, sent = _context.Pipe()
+    send_pipe(ours, sent, "end")
+    process.join(30)
+    assert process.exitcode == 0
+    kept.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="needs Linux's /proc")
+def test_a_process_has_a_name() -> None:
+    program = (
+        "from fastingest.child import show_name\n"
+        "show_name('receiver')\n"
+        "print(open('/proc/self/comm').read(), end='')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.stdout, ended.stderr) == ("fi:receiver\n", "")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from multiprocessing.connection import Connection
+from typing import Any
+
+import pytest
+
+from fastingest.child import receive_pipe, send_pipe
+from fastingest.children import spawn
+from fastingest.signals import SIGNALS
+
+_context = multiprocessing.get_context("spawn")
+
+
+def _describe(first: str, control: Connection, *, second: int) -> None:
+    """Tell what this process got and sees; then wait for a word."""
+    blocked = sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    has_main = hasattr(sys.modules["__main__"], "__file__")
+    control.send((first, second, blocked, has_main, os.getpid()))
+    control.recv_bytes()
+
+
+def _use_pipe(control: Connection, *, pipes: socket.socket) -> None:
+    control.send("ready")
+    pipe, facts = receive_pipe(pipes)
+    assert pipe is not None
+    pipe.send(facts)
+
+
+def test_a_child_gets_its_arguments_and_no_signals() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    main = sys.modules["__main__"]
+    child = spawn(_context, "somebody", _describe, "a", second=2)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+    assert sys.modules["__main__"] is main
+    first, second, blocked, has_main, pid = child.control.recv()
+    assert (first, second, pid) == ("a", 2, child.process.pid)
+    assert set(blocked) >= set(SIGNALS)
+    assert not has_main  # the program that called has not been imported again
+    assert (child.name, child.process.name, child.process.daemon) == ("somebody",) * 2 + (True,)
+    for number in SIGNALS:
+        os.kill(pid, number)
+    child.tell(b"go on")
+    child.process.join(30)
+    assert child.process.exitcode == 0
+    child.close()
+
+
+def test_who_is_gone_can_be_told_anything() -> None:
+    child = spawn(_context, "somebody", _describe, "a", second=2)
+    child.control.recv()
+    child.process.kill()
+    child.process.join(30)
+    assert child.process.exitcode == -signal.SIGKILL
+    child.tell(b"nobody hears it")
+    with pytest.raises(EOFError):  # no copy of the child's end is left here
+        child.control.recv()
+    child.close()
+    assert child.control.closed
+    assert child.pipes.fileno() == -1
+    with pytest.raises(ValueError, match="process object is closed"):
+        child.process.is_alive()
+
+
+def test_a_child_that_wants_pipes_gets_them() -> None:
+    child = spawn(_context, "somebody", _use_pipe, with_pipes=True)
+    assert child.control.recv() == "ready"
+    kept, sent = _context.Pipe()
+    send_pipe(child.pipes, sent, 7, "é")
+    answer: Any = kept.recv()
+    assert answer == [7, "é"]
+    child.process.join(30)
+    assert child.process.exitcode == 0
+    child.close()
+    kept.close()

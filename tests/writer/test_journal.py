@@ -1,0 +1,321 @@
+"""The journal as bytes, cut and damaged everywhere, and as a file that goes on afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastingest.batch import Position
+from fastingest.ledger import Region
+from fastingest.writer.journal import SLOTS, Entry, Journal, entries_in, journal_path, notes_in
+from tests.writer.limits import largest_file
+
+BLOCK, SLOT = 4096, 128
+USED = 124
+"""Bytes of a slot that mean anything."""
+SIZE = BLOCK + SLOTS * SLOT
+NOTES = {"spool": "/dev/shm/fastingest-é", "spill": "/data/o.csv.spill"}
+
+
+def entry(number: int) -> Entry:
+    """An entry whose every field is another number."""
+    return Entry(
+        run=1_700_000_000_000_000_000 + number,
+        stream=number * 3,
+        sequence=number,
+        inode=2**64 - 1 - number,
+        size=number * 1000,
+        quarantine_size=number * 10,
+        start=number * 5,
+        rows=number * 7,
+        crc32=2**32 - 1 - number,
+        written=number * 11,
+        quarantined=number * 13,
+        ignored=number * 17,
+        first_received=number * 19,
+        last_received=2**63 - 1 - number,
+    )
+
+
+def numbered(*numbers: int) -> list[tuple[int, Entry]]:
+    return [(number, entry(number)) for number in numbers]
+
+
+def journal_of(path: Path, count: int) -> bytes:
+    """The bytes of a journal in which so many entries were made."""
+    journal = Journal(path)
+    journal.note(NOTES)
+    for number in range(count):
+        journal.record(entry(number))
+    journal.close()
+    return path.read_bytes()
+
+
+@pytest.fixture(params=[2, 2 * SLOTS + 5])
+def count(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture
+def data(tmp_path: Path, count: int) -> bytes:
+    return journal_of(tmp_path / "made.journal", count)
+
+
+def newest_first(count: int) -> Iterator[int]:
+    """The numbers that must be in a journal of so many entries."""
+    return (number for number in range(count - 1, max(count - SLOTS, 0) - 1, -1))
+
+
+def place(number: int) -> int:
+    """Where the slot of an entry begins."""
+    return BLOCK + number % SLOTS * SLOT
+
+
+def reopened(path: Path) -> list[Entry]:
+    journal = Journal(path)
+    journal.close()
+    return journal.entries
+
+
+def test_it_is_beside_the_file_itself(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to(tmp_path / "data" / "o.csv")
+    assert journal_path(tmp_path / "link.csv") == tmp_path / "data" / "o.csv.journal"
+
+
+def test_an_entry_says_position_and_region() -> None:
+    assert entry(2).position == Position(6, 2)
+    assert entry(2).region == Region(start=10, end=2000, rows=14, crc32=2**32 - 3)
+    assert Entry(run=1).position == Position(0, -1)  # before every batch
+
+
+def test_a_new_journal_is_empty(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "o.journal")
+    journal.close()
+    assert (journal.entries, journal.notes) == ([], {})
+    assert (tmp_path / "o.journal").read_bytes() == b""
+
+
+def test_what_is_recorded_is_read_back(data: bytes, count: int, tmp_path: Path) -> None:
+    expected = numbered(*newest_first(count))
+    assert len(expected) == min(count, SLOTS)
+    assert entries_in(data) == expected
+    assert notes_in(data) == NOTES
+    journal = Journal(tmp_path / "made.journal")
+    assert journal.entries == [each for _, each in expected]
+    assert journal.notes == NOTES
+    journal.close()
+
+
+def test_every_opening_goes_on_behind_the_newest(tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    for number in range(2 * SLOTS + 3):
+        journal = Journal(path)
+        assert [each.sequence for each in journal.entries] == list(newest_first(number))
+        journal.note(NOTES)
+        journal.record(entry(number))
+        journal.sync()
+        journal.close()
+        assert path.stat().st_size == SIZE
+
+
+def test_notes_take_the_room_for_all_entries_and_change_no_entry(tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    journal = Journal(path)
+    for number, notes in enumerate([NOTES, {"spool": "a", "spill": "b"}, {}, NOTES]):
+        journal.note(notes)
+        journal.record(entry(number))
+        assert path.stat().st_size == SIZE
+        assert notes_in(path.read_bytes()) == notes
+        assert entries_in(path.read_bytes()) == numbered(*newest_first(number + 1))
+    journal.close()
+
+
+def test_notes_that_are_too_long_are_refused_and_change_nothing(tmp_path: Path) -> None:
+    before = journal_of(tmp_path / "o.journal", 2)
+    journal = Journal(tmp_path / "o.journal")
+    with pytest.raises(OSError, match="the paths are too long for the journal"):
+        journal.note({"spool": "x" * BLOCK, "spill": ""})
+    assert journal.notes == NOTES
+    journal.close()
+    assert (tmp_path / "o.journal").read_bytes() == before
+
+
+def test_a_full_disk_does_not_keep_an_entry_from_being_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    journal = Journal(path)
+    journal.note(NOTES)
+    with largest_file(SIZE):
+        for number in range(2 * SLOTS):
+            journal.record(entry(number))
+    journal.close()
+    assert reopened(path) == [entry(number) for number in newest_first(2 * SLOTS)]
+
+
+@pytest.mark.parametrize("room", [0, 1, 60, USED - 1])
+def test_an_entry_that_found_no_room_is_an_error_and_may_be_tried_again(
+    room: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "o.journal"
+    journal = Journal(path)  # without the room that the notes would have taken
+    journal.record(entry(0))
+    with largest_file(place(1) + room), pytest.raises(OSError, match=r"large|space"):
+        journal.record(entry(1))
+    assert reopened(path) == [entry(0)]
+    journal.record(entry(1))
+    journal.close()
+    assert entries_in(path.read_bytes()) == numbered(1, 0)
+
+
+# The promise: whatever is cut off or damaged, what is read was recorded, and nothing intact is
+# passed over.
+
+
+def test_a_journal_cut_at_every_byte(data: bytes, count: int) -> None:
+    for size in range(SIZE + 1):
+        expected = [n for n in newest_first(count) if place(n) + USED <= size]
+        assert entries_in(data[:size]) == numbered(*expected), size
+        assert notes_in(data[:size]) == (NOTES if size >= BLOCK else {}), size
+
+
+def damaged(data: bytes, offset: int, bit: int) -> bytes:
+    copy = bytearray(data)
+    copy[offset] ^= 1 << bit
+    return bytes(copy)
+
+
+def check_damage(data: bytes, count: int, offset: int, bit: int) -> None:
+    copy = damaged(data, offset, bit)
+    expected = [n for n in newest_first(count) if not place(n) <= offset < place(n) + USED]
+    assert entries_in(copy) == numbered(*expected), (offset, bit)
+    assert notes_in(copy) == (NOTES if offset >= BLOCK else {}), (offset, bit)
+
+
+def test_a_journal_with_one_flipped_bit_in_every_byte(data: bytes, count: int) -> None:
+    for offset in range(SIZE):
+        check_damage(data, count, offset, offset * 5 % 8)
+
+
+def test_a_journal_with_any_bit_of_the_newest_entry_or_the_notes_flipped(
+    data: bytes, count: int
+) -> None:
+    newest = place(count - 1)
+    for offset in [*range(200), *range(newest, newest + SLOT)]:
+        for bit in range(8):
+            check_damage(data, count, offset, bit)
+
+
+def test_a_slot_written_in_part_is_passed_over(tmp_path: Path) -> None:
+    """A crash within the write of an entry over an old one, which is lost with it."""
+    data = journal_of(tmp_path / "o.journal", SLOTS + 3)
+    before = journal_of(tmp_path / "before.journal", SLOTS + 2)
+    start = place(SLOTS + 2)
+    for size in range(USED + 1):
+        mixed = data[: start + size] + before[start + size :]
+        found = entries_in(mixed)
+        if mixed[start : start + USED] == data[start : start + USED]:
+            expected = list(newest_first(SLOTS + 3))
+        else:
+            expected = list(newest_first(SLOTS + 2))
+            if mixed[start : start + USED] != before[start : start + USED]:
+                expected.remove(2)
+        assert found == numbered(*expected), size
+
+
+@given(st.binary(max_size=300), st.integers(0, SIZE), st.integers(0, 70))
+def test_garbage_anywhere_is_no_entry(garbage: bytes, offset: int, count: int) -> None:
+    data = bytearray(_MADE[count])
+    end = min(offset + len(garbage), SIZE)
+    data[offset:end] = garbage[: end - offset]
+    changed = {at for at in range(offset, end) if data[at] != _MADE[count][at]}
+    expected = [
+        n for n in newest_first(count) if not changed & set(range(place(n), place(n) + USED))
+    ]
+    assert entries_in(bytes(data)) == numbered(*expected)
+    assert notes_in(bytes(data)) == (NOTES if min(changed, default=SIZE) >= BLOCK else {})
+
+
+@given(st.binary(max_size=6000))
+def test_what_was_never_a_journal_has_no_entries(data: bytes) -> None:
+    assert entries_in(data) == []
+    assert notes_in(data) == {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _made(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("made")
+    _MADE.extend(journal_of(path / str(count), count) for count in range(71))
+
+
+_MADE: list[bytes] = []
+
+
+@pytest.mark.parametrize("count", [1, 2, SLOTS - 1, SLOTS, SLOTS + 1, 2 * SLOTS + 9])
+@pytest.mark.parametrize("offset", [0, 4, 8, 60, USED - 1])
+def test_after_damage_the_journal_goes_on(count: int, offset: int, tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    data = journal_of(path, count)
+    path.write_bytes(damaged(data, place(count - 1) + offset, 3))
+    journal = Journal(path)
+    known = [entry(number) for number in newest_first(count)][1:]
+    assert journal.entries == known
+    journal.note(NOTES)
+    for number in range(1000, 1000 + SLOTS + 2):
+        journal.record(entry(number))
+        known = [entry(number), *known][:SLOTS]
+        assert reopened(path)[: len(known)] == known
+    journal.close()
+    assert path.stat().st_size == SIZE
+
+
+@pytest.mark.parametrize("count", [1, SLOTS, SLOTS + 20])
+@pytest.mark.parametrize(
+    "size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + USED, BLOCK + 10 * SLOT + 60, SIZE - SLOT]
+)
+def test_after_a_cut_the_journal_goes_on(count: int, size: int, tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    data = journal_of(path, count)
+    path.write_bytes(data[:size])
+    journal = Journal(path)
+    known = [entry(n) for n in newest_first(count) if place(n) + USED <= size]
+    assert journal.entries == known
+    assert journal.notes == (NOTES if size >= BLOCK else {})
+    journal.note(NOTES)
+    assert path.stat().st_size == SIZE
+    for number in range(1000, 1000 + SLOTS + 2):
+        journal.record(entry(number))
+        assert reopened(path)[0] == entry(number)
+    journal.close()
+    assert reopened(path) == [entry(n) for n in range(1000 + SLOTS + 1, 1001, -1)]
+    assert notes_in(path.read_bytes()) == NOTES
+
+
+def test_a_journal_whose_newest_entries_are_all_damaged_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    data = bytearray(journal_of(path, SLOTS + 10))
+    for number in range(SLOTS + 5, SLOTS + 10):
+        data[place(number) + 50] ^= 1
+    path.write_bytes(data)
+    journal = Journal(path)
+    assert journal.entries[0] == entry(SLOTS + 4)
+    assert len(journal.entries) == SLOTS - 5
+    journal.record(entry(5000))
+    journal.close()
+    assert reopened(path)[:2] == [entry(5000), entry(SLOTS + 4)]
+
+
+def test_a_place_where_no_journal_can_be_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Journal(tmp_path / "nowhere" / "o.journal")
+    with pytest.raises(IsADirectoryError):
+        Journal(tmp_path)
+
+
+def test_opening_leaves_no_descriptor_behind(tmp_path: Path) -> None:
+    before = os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []
+    journal_of(tmp_path / "o.journal", 2)
+    assert (os.listdir("/proc/self/fd") if before else []) == before

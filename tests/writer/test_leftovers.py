@@ -1,0 +1,271 @@
+"""What receivers have left, in real directories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastingest import segment
+from fastingest.batch import Batch, Position, Reject, encode_columns
+from fastingest.places import Places
+from fastingest.writer.leftovers import Leftovers
+
+FIRST, SECOND, THIRD = 1000, 2000, 3000
+"""Streams."""
+START = Position(0, -1)
+ALL = 2**63
+
+Reports = list[tuple[str, str, dict[str, Any]]]
+
+
+@pytest.fixture
+def reports() -> Reports:
+    return []
+
+
+@pytest.fixture
+def report(reports: Reports) -> Callable[..., None]:
+    return lambda level, event, **facts: reports.append((level, event, facts))
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    places = Places(tmp_path / "spool", tmp_path / "spill")
+    places.spool.mkdir()
+    places.spill.mkdir()
+    return places
+
+
+def batch(stream: int, sequence: int) -> Batch:
+    columns = encode_columns([[f"{stream}.{sequence}"], [1.5], [None]])
+    reject = Reject(sequence, "x", b"{")
+    return Batch(1, [columns], [(1, stream)], [reject], stream, sequence)
+
+
+def put(directory: Path, stream: int, number: int, sequences: range) -> Path:
+    """A segment with the batches of these numbers."""
+    parts = [segment.header(stream, sequences.start)]
+    for sequence in sequences:
+        wire = batch(stream, sequence).to_bytes()
+        parts += [segment.record(sequence, wire), wire]
+    path = directory / segment.file_name(stream, number)
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+def positions(left: Leftovers, after: Position = START, before: int = ALL) -> list[Position]:
+    found = list(left.batches(after, before))
+    for each in found:
+        assert each.to_bytes() == batch(each.stream, each.sequence).to_bytes()
+    return [each.position for each in found]
+
+
+def numbers(stream: int, *sequences: int) -> list[Position]:
+    return [Position(stream, sequence) for sequence in sequences]
+
+
+def test_where_there_is_nothing_there_is_no_batch(
+    tmp_path: Path, report: Callable[..., None], reports: Reports
+) -> None:
+    left = Leftovers([Places(tmp_path / "a", tmp_path / "b")], report)
+    assert positions(left) == []
+    left.remove(ALL)
+    assert (reports, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_batches_come_in_the_order_of_their_names(
+    places: Places, report: Callable[..., None], reports: Reports
+) -> None:
+    put(places.spool, SECOND, 0, range(3))
+    put(places.spool, FIRST, 11, range(6, 8))  # 11 sorts before 9 as text
+    put(places.spill, FIRST, 9, range(4, 6))
+    put(places.spool, THIRD, 0, range(0))
+    put(places.spill, FIRST, 2, range(4))
+    left = Leftovers([places], report)
+    expected = numbers(FIRST, *range(8)) + numbers(SECOND, 0, 1, 2)
+    assert positions(left) == expected
+    assert positions(left) == expected  # reading takes nothing away
+    assert reports == []
+
+
+def test_only_batches_after_one_and_before_a_stream(
+    places: Places, report: Callable[..., None], reports: Reports
+) -> None:
+    put(places.spill, FIRST, 0, range(3))
+    put(places.spool, FIRST, 1, range(3, 5))
+    put(places.spool, SECOND, 0, range(2))
+    everything = numbers(FIRST, *range(5)) + numbers(SECOND, 0, 1)
+    left = Leftovers([places], report)
+    for count, after in enumerate([START, *everything]):
+        assert positions(left, after) == everything[count:]
+        assert positions(left, after, SECOND) == everything[count:5]
+        assert positions(left, after, FIRST) == []
+    assert positions(left, Position(FIRST, 100)) == everything[5:]
+    assert positions(left, Position(SECOND, 1), ALL) == []
+    assert reports == []
+
+
+def test_a_segment_that_was_being_moved_counts_once(
+    places: Places, report: Callable[..., None], reports: Reports
+) -> None:
+    whole = put(places.spool, FIRST, 0, range(4))
+    put(places.spill, FIRST, 0, range(4))
+    put(places.spill, FIRST, 1, range(4, 6))
+    (places.spill / f"{FIRST}-1.part").write_bytes(whole.read_bytes()[:50])
+    left = Leftovers([places], report)
+    assert positions(left) == numbers(FIRST, *range(6))
+    assert positions(left, Position(FIRST, 2)) == numbers(FIRST, 3, 4, 5)
+    assert reports == []
+
+
+@pytest.mark.parametrize("damaged", ["spool", "spill"])
+def test_the_whole_one_of_two_copies_is_used_wherever_the_other_is_damaged(
+    damaged: str, places: Places, report: Callable[..., None], reports: Reports
+) -> None:
+    put(places.spool, FIRST, 0, range(3))
+    put(places.spill, FIRST, 0, range(3))
+    put(places.spool, FIRST, 1, range(3, 4))
+    path = getattr(places, damaged) / segment.file_name(FIRST, 0)
+    data = path.read_bytes()
+    left = Leftovers([places], report)
+    for offset in range(len(data)):
+        copy = bytearray(data)
+        copy[offset] ^= 4
+        path.write_bytes(copy)
+        assert positions(left) == numbers(FIRST, 0, 1, 2, 3), offset
+        path.write_bytes(data[:offset])
+        assert positions(left) == numbers(FIRST, 0, 1, 2, 3), offset
+    assert reports == []
+
+
+def test_a_damaged_segment_gives_what_is_before_the_damage_and_the_hole_is_told(
+    places: Places, report: Callable[..., None], reports: Reports
+) -> None:
+    path = put(places.spool, FIRST, 0, range(5))
+    put(places.spool, FIRST, 1, range(5, 7))
+    data = bytearray(path.read_bytes())
+    data[segment.HEADER_SIZE + 2 * (len(data) - segment.HEADER_SIZE) // 5 + 30] ^= 1
+    path.write_bytes(data)
+    assert positions(Leftovers([places], report)) == numbers(FIRST, 0, 1, 5, 6)
+    assert reports == [("error", "batches are missing in the spool", {"batches": 3})]
+
+
+def test_a_segment_whose_header_is_damaged_is_a_hole(
+    places: Places, report: Callable[..., None], reports: Reports
+) -> None:
+    put(places.spool, FIRST, 0, range(2))
+    put(places.spool, FIRST, 1, range(2, 5)).write_bytes(bytes(500))
+    put(places.spool, FIRST, 2, range(5, 6))
+    (places.spool / segment.file_name(FIRST, 3)).touch()
+    assert positions(Leftovers([places], report)) == numbers(FIRST, 0, 1, 5)
+    assert reports == [("error", "batches are missing in the spool", {"batches": 3})]
+
+
+def test_a_hole_behind_what_is_written_is_told(
+    places: Places, report: Callable[..., None], reports: Reports
+) -> None:
+    put(places.spill, FIRST, 3, range(7, 9))
+    left = Leftovers([places], report)
+    assert positions(left, Position(FIRST, 6)) == numbers(FIRST, 7, 8)
+    assert reports == []
+    assert positions(left, Position(FIRST, 4)) == numbers(FIRST, 7, 8)
+    assert reports == [("error", "batches are missing in the spool", {"batches": 2})]
+
+
+def test_a_file_that_was_used_again_gives_the_new_batches_only(
+    places: Places, report: Callable[..., None], reports: Reports
+) -> None:
+    old = put(places.spool, FIRST, 0, range(4)).read_bytes()
+    new = put(places.spool, FIRST, 0, range(4, 6)).read_bytes()
+    (places.spool / segment.file_name(FIRST, 0)).write_bytes(new + old[len(new) :])
+    assert positions(Leftovers([places], report)) == numbers(FIRST, 4, 5)
+    assert reports == []
+
+
+def test_several_places_are_one(
+    places: Places, tmp_path: Path, report: Callable[..., None], reports: Reports
+) -> None:
+    earlier = Places(tmp_path / "spool", tmp_path / "other")  # the same spool, another spill
+    earlier.spill.mkdir()
+    put(places.spool, FIRST, 1, range(2, 4))
+    put(earlier.spill, FIRST, 0, range(2))
+    put(places.spill, FIRST, 2, range(4, 5))
+    left = Leftovers([places, earlier], report)
+    assert positions(left) == numbers(FIRST, *range(5))
+    left.remove(ALL)
+    assert positions(left) == []
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["spool"]
+    assert reports == []
+
+
+def test_other_files_are_passed_over(
+    places: Places, report: Callable[..., None], reports: Reports
+) -> None:
+    put(places.spool, FIRST, 0, range(1))
+    (places.spool / "x.segment").write_bytes(segment.header(FIRST, 1))
+    (places.spool / f"{FIRST}.counters").write_bytes(bytes(8))
+    (places.spill / "x.part").touch()
+    (places.spill / "1-1.txt").touch()
+    left = Leftovers([places], report)
+    assert positions(left) == numbers(FIRST, 0)
+    left.remove(ALL)
+    assert sorted(each.name for each in places.spool.iterdir()) == [
+        f"{FIRST}.counters",
+        "x.segment",
+    ]
+    assert sorted(each.name for each in places.spill.iterdir()) == ["1-1.txt", "x.part"]
+    assert reports == []
+
+
+def test_a_segment_that_cannot_be_read_is_passed_over(
+    places: Places, report: Callable[..., None]
+) -> None:
+    put(places.spool, FIRST, 0, range(1))
+    (places.spool / segment.file_name(FIRST, 1)).mkdir()
+    (places.spool / segment.file_name(FIRST, 2)).symlink_to("nowhere")
+    put(places.spool, FIRST, 3, range(1, 2))
+    assert positions(Leftovers([places], report)) == numbers(FIRST, 0, 1)
+
+
+def test_a_segment_that_vanishes_is_told(
+    places: Places, report: Callable[..., None], reports: Reports
+) -> None:
+    put(places.spool, FIRST, 0, range(2))
+    gone = put(places.spool, FIRST, 1, range(2, 3))
+    batches = Leftovers([places], report).batches(START, ALL)
+    assert next(batches).position == Position(FIRST, 0)
+    gone.unlink()
+    assert [each.position for each in batches] == numbers(FIRST, 1)
+    problem = {"problem": f"{gone}: No such file or directory"}
+    assert reports == [("error", "rows in the spill cannot be read", problem)]
+
+
+# Removing
+
+
+def test_older_streams_are_removed_with_what_was_not_moved_yet(
+    places: Places, report: Callable[..., None]
+) -> None:
+    put(places.spool, FIRST, 0, range(2))
+    put(places.spill, FIRST, 1, range(2, 4))
+    put(places.spool, SECOND, 0, range(2))
+    put(places.spill, SECOND, 1, range(2, 4))
+    (places.spill / f"{FIRST}-2.part").touch()
+    (places.spill / f"{SECOND}-2.part").touch()
+    left = Leftovers([places], report)
+    left.remove(FIRST)
+    assert len(list(places.spool.iterdir()) + list(places.spill.iterdir())) == 6
+    left.remove(SECOND)
+    assert [each.name for each in places.spool.iterdir()] == [f"{SECOND}-0.segment"]
+    assert sorted(each.name for each in places.spill.iterdir()) == [
+        f"{SECOND}-1.segment",
+        f"{SECOND}-2.part",
+    ]
+    assert positions(left) == numbers(SECOND, 0, 1, 2, 3)
+    left.remove(SECOND + 1)
+    assert places.spool.exists()
+    assert not places.spill.exists()
+    left.remove(ALL)
