@@ -33,7 +33,8 @@ class Events:
 
     def __init__(self, path: Path, feed: str) -> None:
         self._path = path
-        self._gaps = 0
+        self.known: dict[str, Any] = {"feed": feed, "gaps": []}
+        """What :func:`read_events` returns of them."""
         self._note({"feed": feed})
 
     def gap(self, start: int, seconds: float, reason: str) -> None:
@@ -41,9 +42,9 @@ class Events:
 
         :param start: from when on, in nanoseconds since the epoch.
         """
-        self._gaps += 1
-        if self._gaps <= MOST_GAPS:
+        if len(self.known["gaps"]) < MOST_GAPS:
             gap = {"start": iso_time(start), "seconds": round(seconds, 6), "reason": reason}
+            self.known["gaps"].append(gap)
             self._note({"gap": gap})
 
     def _note(self, event: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, auto
 from itertools import accumulate
+from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
 
@@ -136,13 +137,19 @@ class Ledger:
 class Counters:
     """The shared block: ``Slot.LATENCY + LatencyHistogram.BUCKETS`` slots for each feed.
 
+    It may be passed to a child process as an argument, if it is that of a file: it is the file that
+    is passed, and not its name, which somebody may have removed (systemd-logind does, when a user
+    logs out).
+
     :param block: the mapped memory.
     :param feed: the index of the feed whose slots these are.
+    :param descriptor: of the file that is mapped; closed with the process.
     """
 
     _STRIDE = Slot.LATENCY + LatencyHistogram.BUCKETS
 
-    def __init__(self, block: mmap.mmap, feed: int = 0) -> None:
+    def __init__(self, block: mmap.mmap, feed: int = 0, descriptor: int = -1) -> None:
+        self._descriptor, self._feed = descriptor, feed
         everything = memoryview(block).cast("Q")
         self.block = block
         self.slots = everything[feed * self._STRIDE : (feed + 1) * self._STRIDE]
@@ -168,12 +175,17 @@ class Counters:
         :raises OSError: there is none, or not a whole one.
         """
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            if os.fstat(descriptor).st_size < (feed + 1) * cls._STRIDE * 8:
-                raise OSError(f"{path} is too short")
-            return cls(mmap.mmap(descriptor, 0), feed)
-        finally:
+        if os.fstat(descriptor).st_size < (feed + 1) * cls._STRIDE * 8:
             os.close(descriptor)
+            raise OSError(f"{path} is too short")
+        return cls(mmap.mmap(descriptor, 0), feed, descriptor)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received_counters, (reduction.DupFd(self._descriptor), self._feed)
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
     def __getitem__(self, slot: Slot) -> int:
         return int(self.slots[slot])
@@ -206,3 +218,9 @@ class Counters:
         accounted = [self[slot] for slot in slots]
         accounted.append(self[Slot.LOST] + self[Slot.UNREADABLE])
         return Ledger(self[Slot.RECEIVED], *accounted)
+
+
+def _received_counters(descriptor: Any, feed: int) -> Counters:
+    """The counters, on the child's side of a spawn."""
+    number = descriptor.detach()
+    return Counters(mmap.mmap(number, 0), feed, number)

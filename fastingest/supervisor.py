@@ -39,7 +39,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from fastingest.account import Events, log_run, read_events
+from fastingest.account import Events, log_run
 from fastingest.child import send_pipe
 from fastingest.children import Child, spawn
 from fastingest.counters import Counters, Slot
@@ -236,6 +236,7 @@ class _Supervisor:
             self._run,
             with_pipes=True,
             places=self._places,
+            counters=self._counters,
             lock=self._lock,
         )
 
@@ -243,6 +244,8 @@ class _Supervisor:
         """Start one, with a stream of its own."""
         from fastingest.receiver import process as receiver
 
+        with contextlib.suppress(OSError):  # who has removed it may have had a reason
+            self._places.make()
         self._stream = self._new_stream()
         # What was received before it: the writer accounts for that before it takes anything else.
         gone = self._counters[Slot.DROPPED] + self._counters[Slot.UNREADABLE]
@@ -256,7 +259,7 @@ class _Supervisor:
             gap,
             with_pipes=True,
             places=self._places,
-            counters=self._places.counters(self._run),
+            counters=self._counters,
             lock=self._lock,
         )
 
@@ -539,9 +542,15 @@ class _Supervisor:
                 last_received=counters[Slot.LAST_RECEIVED],
             )
             keeps = False
-        events = read_events(self._places.events(self._run))
         try:
-            log_run(self._options.out, entry, self._counters, events, end=ended, with_region=keeps)
+            log_run(
+                self._options.out,
+                entry,
+                self._counters,
+                self._events.known,
+                end=ended,
+                with_region=keeps,
+            )
         except OSError as problem:
             facts = {"problem": problem.strerror or str(problem)}
             _report("error", "the ledger cannot be written; the next start does it", facts)

@@ -185,7 +185,8 @@ class Outbox:
         :returns: the segments that this gives back.
         :raises ValueError: that batch has not been sent, so the two sides do not agree.
         """
-        if not self._sent or sequence > self._held[self._sent - 1].sequence:
+        unsent = self._held[self._sent].sequence if self._sent < len(self) else self.next_sequence
+        if sequence >= unsent:
             raise ValueError(f"batch {sequence} was acknowledged and had not been sent")
         return self._let_go(sequence)
 

@@ -68,7 +68,7 @@ def main(
     control: Pipe,
     *,
     places: Places,
-    counters: Path,
+    counters: Counters,
     pipes: socket.socket,
     lock: OutputLock,
 ) -> None:
@@ -81,7 +81,7 @@ def main(
         None: there has not been one yet.
     :param control: to the supervisor.
     :param places: where the spool and the spill are.
-    :param counters: the file of the shared counters.
+    :param counters: the shared counters.
     :param pipes: brings the pipe to the writer.
     :param lock: the output's; this process holds it for as long as it lives, since the next start
         takes what is in the spool.
@@ -89,7 +89,7 @@ def main(
     show_name("receiver")
     _let_enums_be_fast()
     with asyncio.Runner(loop_factory=ReceiverLoop) as runner:
-        receiver = _Receiver(options, stream, places, Counters.open(counters))
+        receiver = _Receiver(options, stream, places, counters)
         runner.run(receiver.run(url, gap, pipes, control))
 
 
@@ -104,15 +104,22 @@ def _let_enums_be_fast() -> None:
         del enum.EnumType.__getattr__  # type: ignore[attr-defined]  # typeshed leaves it out
 
 
+def _room_in(spool: Path) -> int:
+    """Bytes that the spool may take: in a container /dev/shm is small, and not ours alone."""
+    try:
+        space = os.statvfs(spool)
+    except OSError:  # it is gone; then batches stay in this process's own memory
+        return 2**63
+    return space.f_bavail * space.f_frsize * 3 // 4
+
+
 class _Receiver:
     def __init__(self, options: Options, stream: int, places: Places, counters: Counters) -> None:
         self._options = options
         self._stream = stream
         self._places = places
         self._counters = counters
-        # In a container /dev/shm may be small; what other programs may need of it is left alone.
-        space = os.statvfs(places.spool)
-        self._room = space.f_bavail * space.f_frsize * 3 // 4
+        self._room = _room_in(places.spool)
         limit = min(options.memory_limit, max(self._room, 4 * _MIB))
         self._outbox = Outbox(
             memory_limit=limit,
@@ -300,7 +307,8 @@ class _Receiver:
             self._report("warning", f"the outbox is full, {what}", queue=held)
             if self._options.when_full == "exit":
                 self._tell("full")
-                self._connection.stop()
+                # Not from here: the listener may be in the middle of handing on its batches.
+                self._call_later(0, self._connection.stop)
         elif before is Level.FULL:
             self._report("info", "the outbox has room again", queue=held)
         elif level is Level.SPILL:

@@ -55,6 +55,7 @@ def main(
     control: Connection,
     *,
     places: Places,
+    counters: Counters,
     pipes: socket.socket,
     lock: OutputLock,
 ) -> None:
@@ -64,6 +65,7 @@ def main(
     :param run: the run's id.
     :param control: to the supervisor.
     :param places: where the spool and the spill are.
+    :param counters: the shared counters.
     :param pipes: brings the pipe to each receiver.
     :param lock: the output's; this process holds it for as long as it lives.
     """
@@ -71,7 +73,7 @@ def main(
     # One thread writes a batch faster than several share it, and a pool's memory is not needed.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     try:
-        writer = _Writer(options, run, places, pipes, control)
+        writer = _Writer(options, run, control, places=places, counters=counters, pipes=pipes)
         writer.serve()
         writer.close()
     except OutputRefused as error:
@@ -110,9 +112,11 @@ class _Writer:
         self,
         options: Options,
         run: int,
-        places: Places,
-        pipes: socket.socket,
         control: Connection,
+        *,
+        places: Places,
+        counters: Counters,
+        pipes: socket.socket,
     ) -> None:
         from fastingest.writer.table import (
             to_csv,
@@ -137,7 +141,7 @@ class _Writer:
             options.out, TRADES, self._journal, min_free=options.min_free, report=self._report
         )
         self._syncer = Syncer(self._output.sync, options.fsync)
-        self._counters = Counters.open(places.counters(run))
+        self._counters = self._own_counters = counters
         noted = Places.from_notes(self._journal.notes) if self._journal else None
         self._leftovers = Leftovers(
             [places] if noted in (None, places) else [places, noted], self._report
@@ -250,7 +254,7 @@ class _Writer:
                 rows=self._output.entry.written - written,
             )
             self._try(lambda run=run: self._close_account(run))  # type: ignore[misc]
-        self._counters = Counters.open(self._places.counters(self._run))
+        self._counters = self._own_counters
         self._try(lambda: self._output.begin(self._run))
         self._count()
 

@@ -168,7 +168,17 @@ def test_an_acknowledgement_of_what_was_not_sent_is_an_error(sequence: int) -> N
     assert len(outbox) == 4
 
 
-@pytest.mark.parametrize("sequence", [-1, 0, 1])
+def test_an_acknowledgement_that_comes_again_changes_nothing() -> None:
+    outbox = make()
+    add(outbox, 3)
+    outbox.link(-1)
+    assert send_all(outbox) == [0, 1, 2]
+    outbox.acknowledge(1)
+    assert [outbox.acknowledge(sequence) for sequence in (-1, 0, 1)] == [[], [], []]
+    assert len(outbox) == 1
+
+
+@pytest.mark.parametrize("sequence", [0, 1])
 def test_an_acknowledgement_while_nothing_is_on_the_way_is_an_error(sequence: int) -> None:
     outbox = make()
     add(outbox, 2)
