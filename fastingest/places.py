@@ -58,9 +58,9 @@ class Places:
         """
         self.spool.mkdir(mode=0o700, exist_ok=True)
 
-    def remove(self) -> None:
-        """Remove both, with all that is in them."""
-        for directory in (self.spool, self.spill):
+    def remove(self, but: Places | None = None) -> None:
+        """Remove both, with all that is in them; not where ``but`` has the same one."""
+        for directory in {self.spool, self.spill} - ({but.spool, but.spill} if but else set()):
             shutil.rmtree(directory, ignore_errors=True)
 
     def to_notes(self) -> dict[str, str]:

@@ -155,12 +155,14 @@ class _Supervisor:
 
     def _new_stream(self) -> int:
         """A number for a run or a stream: the time, and later than all that there were."""
-        last = self._places.newest()
-        with contextlib.suppress(FileNotFoundError):
-            entry = _newest_entry(self._journal_path)
-            if entry is not None:
-                last = max(last, entry.run, entry.stream)
-        return max(time.time_ns(), last + 1)
+        last = [time.time_ns() - 1, self._places.newest()]
+        if self._journal_path.exists():
+            journal = Journal(self._journal_path)
+            journal.close()
+            last += [max(entry.run, entry.stream) for entry in journal.entries[:1]]
+            noted = Places.from_notes(journal.notes)
+            last.append(noted.newest() if noted else 0)
+        return max(last) + 1
 
     def run(self, on_tick: Callable[[Summary], None] | None, tick: float) -> Summary:
         """Start, watch, and clean up."""

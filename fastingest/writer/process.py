@@ -144,10 +144,11 @@ class _Writer:
         self._counters = self._own_counters = counters
         noted = Places.from_notes(self._journal.notes) if self._journal else None
         self._leftovers = Leftovers(
-            [places] if noted in (None, places) else [places, noted], self._report
+            [places] if noted is None or noted == places else [places, noted], self._report
         )
-        if noted not in (None, places):  # before the note is overwritten
+        if noted is not None and noted != places:  # before the note is overwritten
             self._recover_earlier_runs()
+            noted.remove(but=places)
         if self._journal:
             self._journal.note(places.to_notes())
         gc.collect()
@@ -275,6 +276,10 @@ class _Writer:
             self._count(counters)
             counters.bury_receiver()
             counters[Slot.LOST] += max(0, counters.ledger.in_flight)
+            rows, messages = counters.ledger.lost, counters[Slot.LOST_MESSAGES]
+            if rows or messages:
+                what = "an earlier run has lost rows"
+                self._report("error", what, rows=rows, messages=messages)
         events = self._places.events(run)
         try:
             log_run(self._options.out, self._output.entry, counters, read_events(events), end=None)
@@ -288,6 +293,7 @@ class _Writer:
         if self._journal is None:
             return
         for batch in self._leftovers.batches(self._output.entry.position, before):
+            self._look(0)  # it may take minutes
             self._commit(batch)
         self._leftovers.remove(before)
 
