@@ -1,4 +1,7 @@
-"""What the ledger says of a run: its line, made of the counters, the journal and the events.
+"""The account of a run: what it received, and what became of that, up to its line in the ledger.
+
+Three things say it together: the counters, in memory that outlives every process; the journal,
+which knows what is in the file and is right where the counters lag behind it; and the events.
 
 The events are what the counters cannot hold: the feed's URL and each gap with its reason. The
 supervisor notes them in a file beside the counters as they happen, so that a run that was killed
@@ -8,17 +11,22 @@ with all its processes has its line as well; the next start writes it.
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from fastingest.counters import Counters, Slot
+from fastingest.errors import OptionError, OutputRefused, RowsLost
 from fastingest.ledger import append_entry, read_entries
 from fastingest.moment import iso_time
-from fastingest.writer.journal import Entry
+from fastingest.options import Options
+from fastingest.places import Places
+from fastingest.writer.journal import Entry, Journal, journal_path
+from fastingest.writer.leftovers import Leftovers
 
-__all__ = ["Events", "log_run", "read_events"]
+__all__ = ["Account", "Events", "log_run", "read_events"]
 
 MOST_GAPS = 10_000
 """Gaps that are noted one by one; more are only counted."""
@@ -123,3 +131,124 @@ def log_run(
         if "ended" not in logged and all(logged.get(name, 0) == line[name] for name in same):
             return
     append_entry(out, line)
+
+
+class Account:
+    """The account of the run that begins now.
+
+    :raises OptionError: it shall keep no journal, and there is one that is needed.
+    :raises OutputRefused: there is no place for it.
+
+    ``run`` is its id, ``counters``, ``events`` and ``places`` what its processes share.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._out = options.out
+        self._keeps_journal = options.journal == "on"
+        self._journal_path = journal_path(options.out)
+        self.places = Places.of(options.out, options.spill_dir)
+        if not self._keeps_journal and (self._journal_path.exists() or self.places.newest()):
+            raise OptionError(
+                "journal",
+                f"an earlier run of {options.out} has left rows; start once with 'on', "
+                "so that they are written",
+            )
+        try:
+            self.places.make()
+            self.run = self.new_stream()
+            self.counters = Counters.create(self.places.counters(self.run))
+            self.events = Events(self.places.events(self.run), options.url)
+        except OSError as error:
+            raise OutputRefused(
+                self.places.spool, f"is needed and cannot be written: {error.strerror}"
+            ) from None
+
+    def new_stream(self) -> int:
+        """A number for a run or a stream: the time, and later than all that there were."""
+        last = [time.time_ns() - 1, self.places.newest()]
+        if self._journal_path.exists():
+            journal = Journal(self._journal_path)
+            journal.close()
+            last += [max(entry.run, entry.stream) for entry in journal.entries[:1]]
+            noted = Places.from_notes(journal.notes)
+            last.append(noted.newest() if noted else 0)
+        return max(last) + 1
+
+    # When all processes have ended
+
+    def balance(self, complete: bool) -> None:
+        """Tell what is kept for the next run from what is lost.
+
+        :param complete: whether the writer has written all there was.
+        """
+        counters, entry = self.counters, self._own_entry()
+        if entry is not None:  # a writer that was killed may not have counted its last batch
+            counters[Slot.WRITTEN] = entry.written
+            counters[Slot.QUARANTINED] = entry.quarantined
+            counters[Slot.FILE_SIZE] = entry.size
+        in_flight, kept = counters.ledger.in_flight, 0
+        if in_flight > 0 and not complete:
+            left = Leftovers([self.places], lambda *_, **__: None)
+            newest = self._newest_entry() or Entry(0)
+            after = max(newest.position, newest.position._replace(stream=self.run, sequence=-1))
+            kept = min(in_flight, sum(batch.count for batch in left.batches(after, 2**63)))
+        counters[Slot.LOST] += max(0, in_flight - kept)
+
+    def problem(self) -> RowsLost | None:
+        """What the user must know where not every row is in the file, or kept."""
+        counters = self.counters
+        ledger, messages = counters.ledger, counters[Slot.LOST_MESSAGES]
+        if ledger.in_flight:
+            return RowsLost(f"the counts do not agree: {ledger}")
+        problems = []
+        unreadable = counters[Slot.UNREADABLE]
+        if ledger.lost > unreadable or messages:
+            undecoded = f" and {messages} messages that were not decoded yet" if messages else ""
+            rows = f"{ledger.lost - unreadable} received rows{undecoded}"
+            problems.append(f"{rows} were lost with a receiver that died")
+        if unreadable:
+            problems.append(f"{unreadable} received rows in the spill could not be read again")
+        if ledger.dropped:
+            problems.append(f"{ledger.dropped} rows were dropped while the outbox was full")
+        return RowsLost("; ".join(problems)) if problems else None
+
+    def close(self, ended: int) -> None:
+        """Add the run's line to the ledger.
+
+        :param ended: when it ended, in nanoseconds since the epoch.
+        :raises OSError: it could not be written.
+        """
+        counters, entry = self.counters, self._own_entry()
+        stated = entry or Entry(
+            self.run,
+            size=counters[Slot.FILE_SIZE],
+            written=counters[Slot.WRITTEN],
+            quarantined=counters[Slot.QUARANTINED],
+            first_received=counters[Slot.FIRST_RECEIVED],
+            last_received=counters[Slot.LAST_RECEIVED],
+        )
+        with_region = entry is not None and self._keeps_journal
+        known = self.events.known
+        log_run(self._out, stated, counters, known, end=ended, with_region=with_region)
+
+    def clean_up(self, complete: bool) -> None:
+        """Remove what only a run that is not complete needs."""
+        complete = complete and not self.counters.ledger.in_flight
+        if complete and self._keeps_journal:
+            self.places.remove()
+            self._journal_path.unlink(missing_ok=True)
+        elif complete or not self.counters[Slot.RECEIVED]:
+            self.places.forget(self.run)
+            if not self._newest_entry():
+                self._journal_path.unlink(missing_ok=True)
+
+    def _own_entry(self) -> Entry | None:
+        entry = self._newest_entry()
+        return entry if entry is not None and entry.run == self.run else None
+
+    def _newest_entry(self) -> Entry | None:
+        if not self._journal_path.exists():
+            return None
+        journal = Journal(self._journal_path)
+        journal.close()
+        return journal.entries[0] if journal.entries else None

@@ -53,6 +53,7 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "p99": _duration,
     "rate": lambda rate: f"{rate:.0f}/s",
     "queue": format_size,
+    "room": format_size,
     "file": format_size,
 }
 _BARE = re.compile(r'[^\s"=\\]+')

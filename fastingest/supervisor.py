@@ -39,10 +39,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from fastingest.account import Events, log_run
+from fastingest.account import Account
 from fastingest.child import send_pipe
 from fastingest.children import Child, spawn
-from fastingest.counters import Counters, Slot
+from fastingest.counters import Slot
 from fastingest.errors import (
     Aborted,
     FastingestError,
@@ -51,20 +51,16 @@ from fastingest.errors import (
     OutboxFull,
     OutputRefused,
     ProcessDied,
-    RowsLost,
     RunFailed,
     UsageError,
     WriteFailed,
     how_ended,
 )
 from fastingest.options import Options, format_duration
-from fastingest.places import Places
 from fastingest.schema import TRADES
 from fastingest.signals import SIGNALS, signals_to_socket
 from fastingest.summary import Rates, Summary
 from fastingest.writer.csv_file import OutputLock, check_output
-from fastingest.writer.journal import Entry, Journal, journal_path
-from fastingest.writer.leftovers import Leftovers
 
 __all__ = ["ingest"]
 
@@ -120,23 +116,8 @@ class _Supervisor:
         self._options = options
         self._lock = lock
         self._context = multiprocessing.get_context("spawn")
-        self._journal_path = journal_path(options.out)
-        self._places = Places.of(options.out, options.spill_dir)
-        if options.journal == "off" and (self._journal_path.exists() or self._places.newest()):
-            raise OptionError(
-                "journal",
-                f"an earlier run of {options.out} has left rows; start once with 'on', "
-                "so that they are written",
-            )
-        try:
-            self._places.make()
-            self._run = self._new_stream()
-            self._counters = Counters.create(self._places.counters(self._run))
-            self._events = Events(self._places.events(self._run), options.url)
-        except OSError as error:
-            raise OutputRefused(
-                self._places.spool, f"is needed and cannot be written: {error.strerror}"
-            ) from None
+        self._account = Account(options)
+        self._counters = self._account.counters
         self._rates = Rates()
         self._children: dict[str, Child] = {}
         self._deaths: dict[str, deque[float]] = {}
@@ -153,17 +134,6 @@ class _Supervisor:
         self._started = time.monotonic()
         self._end_at = float("inf")
 
-    def _new_stream(self) -> int:
-        """A number for a run or a stream: the time, and later than all that there were."""
-        last = [time.time_ns() - 1, self._places.newest()]
-        if self._journal_path.exists():
-            journal = Journal(self._journal_path)
-            journal.close()
-            last += [max(entry.run, entry.stream) for entry in journal.entries[:1]]
-            noted = Places.from_notes(journal.notes)
-            last.append(noted.newest() if noted else 0)
-        return max(last) + 1
-
     def run(self, on_tick: Callable[[Summary], None] | None, tick: float) -> Summary:
         """Start, watch, and clean up."""
         ended = 0
@@ -177,10 +147,9 @@ class _Supervisor:
                 for child in self._children.values():
                     child.close()
                 ended = time.time_ns()
-        self._balance()
+        self._account.balance(self._complete)
         error = self._error()
-        if self._close_account(error, ended):
-            self._clean_up()
+        self._close_account(error, ended)
         summary = self._summary()
         if error is not None:
             error.summary = summary
@@ -235,9 +204,9 @@ class _Supervisor:
             _WRITER,
             writer.main,
             self._options,
-            self._run,
+            self._account.run,
             with_pipes=True,
-            places=self._places,
+            places=self._account.places,
             counters=self._counters,
             lock=self._lock,
         )
@@ -247,8 +216,8 @@ class _Supervisor:
         from fastingest.receiver import process as receiver
 
         with contextlib.suppress(OSError):  # who has removed it may have had a reason
-            self._places.make()
-        self._stream = self._new_stream()
+            self._account.places.make()
+        self._stream = self._account.new_stream()
         # What was received before it: the writer accounts for that before it takes anything else.
         gone = self._counters[Slot.DROPPED] + self._counters[Slot.UNREADABLE]
         self._before = self._counters[Slot.RECEIVED], gone
@@ -260,7 +229,7 @@ class _Supervisor:
             self._stream,
             gap,
             with_pipes=True,
-            places=self._places,
+            places=self._account.places,
             counters=self._counters,
             lock=self._lock,
         )
@@ -344,7 +313,7 @@ class _Supervisor:
         match kind, values:
             case "log", [level, event, facts]:
                 if event == "gap":
-                    self._events.gap(facts["start_ns"], facts["length"], facts["reason"])
+                    self._account.events.gap(facts["start_ns"], facts["length"], facts["reason"])
                 _report(level, event, facts)
             case "ready", []:  # the writer has the file open, so what arrives has a place to go
                 if not self._ready:
@@ -487,99 +456,23 @@ class _Supervisor:
 
     # The end
 
-    def _balance(self) -> None:
-        """Tell what is kept for the next run from what is lost."""
-        entry = self._own_entry()
-        if entry is not None:  # a writer that was killed may not have counted its last batch
-            self._counters[Slot.WRITTEN] = entry.written
-            self._counters[Slot.QUARANTINED] = entry.quarantined
-            self._counters[Slot.FILE_SIZE] = entry.size
-        in_flight = self._counters.ledger.in_flight
-        kept = 0
-        if in_flight > 0 and not self._complete:
-            left = Leftovers([self._places], lambda *_, **__: None)
-            newest = _newest_entry(self._journal_path)
-            position = (newest or Entry(0)).position
-            after = max(position, position._replace(stream=self._run, sequence=-1))
-            kept = min(in_flight, sum(batch.count for batch in left.batches(after, 2**63)))
-        if in_flight > kept:
-            self._counters[Slot.LOST] += in_flight - kept
-
-    def _own_entry(self) -> Entry | None:
-        entry = _newest_entry(self._journal_path)
-        return entry if entry is not None and entry.run == self._run else None
-
     def _error(self) -> FastingestError | None:
         """Why the run failed, if it did. What came first was the reason for the others."""
-        if self._failures:
-            return self._failures[0]
-        ledger, messages = self._counters.ledger, self._counters[Slot.LOST_MESSAGES]
-        if ledger.in_flight:
-            return RowsLost(f"the counts do not agree: {ledger}")
-        problems = []
-        unreadable = self._counters[Slot.UNREADABLE]
-        if ledger.lost > unreadable or messages:
-            undecoded = f" and {messages} messages that were not decoded yet" if messages else ""
-            rows = f"{ledger.lost - unreadable} received rows{undecoded}"
-            problems.append(f"{rows} were lost with a receiver that died")
-        if unreadable:
-            problems.append(f"{unreadable} received rows in the spill could not be read again")
-        if ledger.dropped:
-            problems.append(f"{ledger.dropped} rows were dropped while the outbox was full")
-        return RowsLost("; ".join(problems)) if problems else None
+        return self._failures[0] if self._failures else self._account.problem()
 
-    def _close_account(self, error: FastingestError | None, ended: int) -> bool:
-        """Add the run's line to the ledger; whether it is there."""
-        if not self._ready or (isinstance(error, UsageError) and not self._counters[Slot.RECEIVED]):
-            return True
-        entry, keeps = self._own_entry(), self._options.journal == "on"
-        counters = self._counters
-        if entry is None:
-            entry = Entry(
-                self._run,
-                size=counters[Slot.FILE_SIZE],
-                written=counters[Slot.WRITTEN],
-                quarantined=counters[Slot.QUARANTINED],
-                first_received=counters[Slot.FIRST_RECEIVED],
-                last_received=counters[Slot.LAST_RECEIVED],
-            )
-            keeps = False
-        try:
-            log_run(
-                self._options.out,
-                entry,
-                self._counters,
-                self._events.known,
-                end=ended,
-                with_region=keeps,
-            )
-        except OSError as problem:
-            facts = {"problem": problem.strerror or str(problem)}
-            _report("error", "the ledger cannot be written; the next start does it", facts)
-            return False
-        return True
-
-    def _clean_up(self) -> None:
-        """Remove what only a run that is not complete needs."""
-        complete = self._complete and not self._counters.ledger.in_flight
-        if complete and self._options.journal == "on":
-            self._places.remove()
-            self._journal_path.unlink(missing_ok=True)
-        elif complete or not self._counters[Slot.RECEIVED]:
-            self._places.forget(self._run)
-            if not _newest_entry(self._journal_path):
-                self._journal_path.unlink(missing_ok=True)
+    def _close_account(self, error: FastingestError | None, ended: int) -> None:
+        captured = self._counters[Slot.RECEIVED] or not isinstance(error, UsageError)
+        if self._ready and captured:
+            try:
+                self._account.close(ended)
+            except OSError as problem:
+                facts = {"problem": problem.strerror or str(problem)}
+                _report("error", "the ledger cannot be written; the next start does it", facts)
+                return
+        self._account.clean_up(self._complete)
 
 
 def _size(path: Path) -> int:
     with contextlib.suppress(OSError):
         return path.stat().st_size
     return 0
-
-
-def _newest_entry(path: Path) -> Entry | None:
-    if not path.exists():
-        return None
-    journal = Journal(path)
-    journal.close()
-    return journal.entries[0] if journal.entries else None

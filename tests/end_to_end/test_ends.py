@@ -19,6 +19,7 @@ import pytest
 
 from fastingest import FeedRefused, OptionError, Options, Summary, ingest, segment
 from fastingest.batch import Batch
+from fastingest.counters import Counters
 from fastingest.ledger import read_entries
 from fastingest.places import Places
 from tests.end_to_end.command import (
@@ -614,6 +615,9 @@ def test_who_stops_at_once_without_a_journal_is_told_what_is_lost(tmp_path: Path
     with Command("--url", ENDLESS, "--out", out, "--journal", "off") as command:
         _rows_come(out)
         os.kill(command.child("writer"), signal.SIGSTOP)
+        (path,) = Places.of(out).spool.glob("*.counters")
+        counters = Counters.open(path)
+        wait_until(lambda: counters.ledger.in_flight > 0, "nothing is received")
         command.signal(signal.SIGINT)
         command.wait_for("stopping")
         command.signal(signal.SIGINT)

@@ -1,0 +1,295 @@
+"""Gets the batches to the writer, whichever it is, and keeps them until it has them.
+
+::
+
+    batches ──▶ Outbox ──wire form──▶ Channel ══▶ writer
+              │   ▲                      │
+            Spool └── acknowledgements ──┘
+
+The outbox decides, the spool keeps, the channel sends; here they are wired together. A writer's
+first message on its pipe says up to where it has come, the others what it has committed since; the
+outbox sends what follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+
+import msgspec
+
+from fastingest.batch import Batch
+from fastingest.counters import Counters, Slot
+from fastingest.options import Options
+from fastingest.places import Places
+from fastingest.receiver.channel import Channel
+from fastingest.receiver.outbox import Held, Level, Outbox, Place, Segment
+from fastingest.receiver.spool import Spool
+
+__all__ = ["Sender"]
+
+RETRY_SPILL = 1.0
+"""Seconds until the spill is tried again after an error."""
+
+_KIB, _MIB = 2**10, 2**20
+
+
+def _room_in(spool: Path) -> int:
+    """Bytes that the spool may take: in a container /dev/shm is small, and not ours alone."""
+    try:
+        space = os.statvfs(spool)
+    except OSError:  # it is gone; then batches stay in this process's own memory
+        return 2**63
+    return space.f_bavail * space.f_frsize * 3 // 4
+
+
+class Sender:
+    """Everything between a closed batch and the writer.
+
+    :param options: the run's settings.
+    :param stream: the id of the batches' stream.
+    :param places: where the spool and the spill are.
+    :param counters: the feed's.
+    :param report: takes events for the log.
+    :param full: told, again and again, whether the outbox is full.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        stream: int,
+        places: Places,
+        counters: Counters,
+        *,
+        report: Callable[..., None],
+        full: Callable[[bool], None],
+    ) -> None:
+        self._options = options
+        self._stream = stream
+        self._counters = counters
+        self._report = report
+        self._full = full
+        self._call_later = asyncio.get_running_loop().call_later
+        room = _room_in(places.spool)
+        limit = min(options.memory_limit, max(room, 4 * _MIB))
+        self._outbox = Outbox(
+            memory_limit=limit,
+            spill_limit=options.spill_limit,
+            segment_size=max(min(max(limit // 16, 256 * _KIB), 4 * _MIB), limit // 256),
+            window=min(limit // 4, 4 * _MIB),
+        )
+        self._level = Level.MEMORY
+        self._dropped = 0  # since it was last logged
+        self._spill_failed = False
+        self._saving = False
+        self._saved = asyncio.Event()
+        self._channel: Channel | None = None
+        self._linked = False  # whether the writer has said up to where it has come
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._spool = Spool(
+            stream,
+            places.spool if options.journal == "on" else None,
+            places.spill,
+            min_free=options.min_free,
+            sync=options.fsync is not None,
+            report=report,
+        )
+        self._room = room
+
+    def begin(self) -> None:
+        """Say what the user should know from the start."""
+        if self._room < self._options.memory_limit:
+            what = "the spool has less room than --memory-limit"
+            self._report("warning", what, room=self._room)
+
+    @property
+    def unacknowledged(self) -> int:
+        """Batches that are held."""
+        return len(self._outbox)
+
+    async def finish(self, save: asyncio.Event) -> None:
+        """Wait until the writer has everything, or until ``save``: then put it on the disk."""
+        empty = asyncio.create_task(self._empty.wait())
+        saving = asyncio.create_task(save.wait())
+        await asyncio.wait((empty, saving), return_when=asyncio.FIRST_COMPLETED)
+        empty.cancel()
+        saving.cancel()
+        if not self._empty.is_set():
+            self._saving = True
+            self._save_next()
+            await self._saved.wait()
+        if self._channel is not None:
+            await self._channel.close()
+
+    # Batches
+
+    def emit(self, batch: Batch) -> None:
+        """Take a batch that is closed."""
+        if self._level is Level.FULL and self._options.when_full == "drop":
+            self._drop(batch.count)
+            return
+        outbox = self._outbox
+        batch.stream, batch.sequence = self._stream, outbox.next_sequence
+        wire = batch.to_bytes()
+        held = outbox.add(len(wire), batch.count)
+        self._spool.append(held, wire)
+        self._empty.clear()
+        if outbox.next_to_send() is held:
+            self._send(held, wire)
+        self._changed()
+
+    def _drop(self, count: int) -> None:
+        self._counters.add(Slot.DROPPED, count)
+        if not self._dropped:
+            self._call_later(1.0, self._report_dropped)
+        self._dropped += count
+
+    def _report_dropped(self) -> None:
+        self._report("warning", "rows dropped, the outbox is full", rows=self._dropped)
+        self._dropped = 0
+
+    def _send(self, held: Held, wire: bytes) -> None:
+        if self._channel is not None:  # as it is whenever the outbox has anything to send
+            self._channel.send(wire)
+            self._outbox.sent(held)
+
+    def _send_more(self) -> None:
+        """Send what there is, as far as the window goes; what is on disk must be loaded first."""
+        while (held := self._outbox.next_to_send()) is not None:
+            try:
+                wire = self._spool.read(held)
+            except OSError as error:
+                self._abandon(held.segment, error)
+                continue
+            if wire is None:
+                self._spool.unload(held.segment)
+                self._spool.load(held.segment, self._loaded)
+                return
+            self._send(held, wire)
+
+    def _loaded(self, segment: Segment, error: OSError | None) -> None:
+        if error is not None:
+            self._abandon(segment, error)
+        self._send_more()
+        self._changed()
+
+    def _abandon(self, segment: Segment, error: OSError) -> None:
+        """Rows that cannot be read any more are lost; they must not hold up the others."""
+        rows = sum(held.rows for held in self._outbox.abandon(segment))
+        self._counters.add(Slot.UNREADABLE, rows)
+        problem = error.strerror or str(error)
+        self._report("error", "rows in the spill cannot be read", rows=rows, problem=problem)
+        if segment.place is Place.GONE:  # and not where some of it is on its way to the writer
+            self._spool.free(segment)
+
+    def _acknowledged(self, channel: Channel, message: bytes) -> None:
+        if channel is not self._channel:
+            return
+        stream, sequence = msgspec.msgpack.decode(message)
+        if stream != self._stream:
+            sequence = -1  # the writer has nothing of this stream yet
+        if self._linked:
+            freed = self._outbox.acknowledge(sequence)
+        else:
+            self._linked = True
+            freed = self._outbox.link(sequence)
+        for segment in freed:
+            self._spool.free(segment)
+        self._send_more()
+        self._changed()
+        if not self._outbox:
+            self._empty.set()
+
+    def _changed(self) -> None:
+        """Act on what the outbox holds now."""
+        outbox, counters = self._outbox, self._counters
+        counters[Slot.OUTBOX_BYTES] = outbox.bytes
+        counters[Slot.OUTBOX_PEAK] = outbox.peak
+        counters[Slot.MEMORY_PEAK] = outbox.memory_peak
+        counters[Slot.SPILL_BYTES] = outbox.disk
+        counters[Slot.SPILL_PEAK] = outbox.disk_peak
+        if not self._spill_failed and (segment := outbox.next_to_move()) is not None:
+            outbox.moving(segment)
+            self._spool.move(segment, self._moved)
+        if outbox.level is not self._level:
+            self._level_changed(outbox.level)
+        self._full(self._level is Level.FULL)
+
+    def _level_changed(self, level: Level) -> None:
+        before, self._level = self._level, level
+        held = self._outbox.bytes
+        if level is Level.FULL:
+            what = {
+                "block": "the feed is not read until there is room",
+                "drop": "new rows are dropped until there is room",
+                "exit": "the run ends",
+            }[self._options.when_full]
+            self._report("warning", f"the outbox is full, {what}", queue=held)
+        elif before is Level.FULL:
+            self._report("info", "the outbox has room again", queue=held)
+        elif level is Level.SPILL:
+            self._report("warning", "the writer is behind, spilling to disk", queue=held)
+        else:
+            self._report("info", "the spill is empty again")
+
+    # The spill
+
+    def _moved(self, segment: Segment, error: OSError | None) -> None:
+        self._outbox.moved(segment, succeeded=error is None)
+        if error is not None:
+            if not self._spill_failed:
+                problem = error.strerror or str(error)
+                self._report("error", "the spill cannot be written", problem=problem)
+            self._spill_failed = True
+            self._call_later(RETRY_SPILL, self._retry_spill)
+        elif self._spill_failed:
+            self._spill_failed = False
+            self._report("info", "the spill can be written again")
+        if not self._saving:
+            self._changed()
+        elif error is None:
+            self._save_next()
+        else:
+            self._saved.set()
+
+    def _retry_spill(self) -> None:
+        segment = None if self._saving else self._outbox.next_to_move()
+        if segment is not None:
+            self._outbox.moving(segment)
+            self._spool.move(segment, self._moved)
+        else:
+            self._spill_failed = False
+
+    def _save_next(self) -> None:
+        """Move all that is held to disk. What cannot be moved stays in the spool."""
+        segment = self._outbox.next_to_move(everything=True)
+        if segment is not None:
+            self._outbox.moving(segment)
+            self._spool.move(segment, self._moved)
+        elif not self._outbox.is_moving:
+            self._saved.set()
+
+    # The writer
+
+    async def join(self, pipe: Pipe) -> None:
+        """Talk to another writer from now on."""
+        self._outbox.unlink()
+        self._linked = False
+        if self._channel is not None:
+            self._channel.abort()
+        channel = self._channel = Channel(
+            lambda message: self._acknowledged(channel, message),
+            lambda: self._on_writer_gone(channel),
+        )
+        await channel.take_over(pipe)
+
+    def _on_writer_gone(self, channel: Channel) -> None:
+        """The supervisor knows, too, and there will be another."""
+        if channel is self._channel:
+            self._outbox.unlink()
+            self._linked = False
+            self._channel = None
