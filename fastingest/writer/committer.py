@@ -1,0 +1,136 @@
+"""Commits batches, and tries again where that fails, until there is no more time for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from fastingest.batch import Batch, Position
+from fastingest.counters import Counters, Slot
+from fastingest.errors import OutputRefused, WriteFailed
+from fastingest.options import Options
+from fastingest.schema import TRADES
+from fastingest.writer.journal import Journal
+from fastingest.writer.output import Output
+from fastingest.writer.sync import Syncer
+
+__all__ = ["Committer"]
+
+FIRST_RETRY, LAST_RETRY = 0.05, 2.0
+"""Seconds until a write that failed is tried again; the wait doubles from the one to the other."""
+
+
+class Committer:
+    """The output, open for batches.
+
+    :param options: the run's settings.
+    :param journal: the journal; None keeps none.
+    :param counters: where it is counted what is committed; another account's may take their place.
+    :param tell: takes messages for the supervisor: what it is, and its values.
+    :param wait: waits so many seconds; whether there is still time after that.
+    :raises OutputRefused: the output cannot be opened, or must not be appended to.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        journal: Journal | None,
+        counters: Counters,
+        *,
+        tell: Callable[..., None],
+        wait: Callable[[float], bool],
+    ) -> None:
+        from fastingest.writer.table import (
+            to_csv,
+            to_frame,
+        )  # polars is not for the processes that only talk
+
+        self._to_frame, self._to_csv = to_frame, to_csv
+        self.counters = counters
+        self._tell = tell
+        self._wait = wait
+        self._problem = ""  # why writing fails, as long as it does
+        self.output = Output(
+            options.out, TRADES, journal, min_free=options.min_free, report=self.report
+        )
+        self._syncer = Syncer(self.output.sync, options.fsync)
+
+    def report(self, level: str, event: str, **facts: Any) -> None:
+        """Have an event logged."""
+        self._tell("log", level, event, facts)
+
+    @property
+    def position(self) -> Position:
+        """The last batch that is committed."""
+        return self.output.entry.position
+
+    def commit(self, batch: Batch) -> None:
+        """Commit the batch, unless that has been done.
+
+        :raises WriteFailed: it cannot be done, and there is no more time for it.
+        """
+        if batch.position <= self.position:
+            return
+        text = memoryview(b"")
+        if batch.rows:
+            text = self._to_csv(self._to_frame(TRADES, batch.columns()))
+        self.attempt(lambda: self.output.commit(batch, text))
+        try:
+            self._syncer.written()
+        except OSError as error:
+            self.report("error", "the output could not be synced", problem=error.strerror)
+        self.count()
+        if batch.rows:
+            self._measure(batch)
+
+    def attempt(self, step: Callable[[], None]) -> None:
+        """Do it, and again until it is done.
+
+        :raises WriteFailed: it cannot be done, and there is no more time for it.
+        """
+        delay = FIRST_RETRY
+        while True:
+            try:
+                step()
+            except (WriteFailed, OutputRefused) as error:
+                self._tell("failing", str(error.path), error.problem)
+                if not self._problem:
+                    self._problem = f"{error.path}: {error.problem}"
+                    self.report("error", "cannot write, trying again", problem=self._problem)
+                if not self._wait(delay):
+                    raise WriteFailed(error.path, error.problem) from error
+                delay = min(2 * delay, LAST_RETRY)
+            else:
+                break
+        if self._problem:
+            self._problem = ""
+            self._tell("works again")
+            self.report("info", "writing again")
+
+    def count(self) -> None:
+        """Say in the counters what is committed."""
+        counters, entry = self.counters, self.output.entry
+        counters[Slot.FILE_SIZE] = entry.size
+        counters[Slot.WRITTEN] = entry.written
+        counters[Slot.QUARANTINED] = entry.quarantined
+        counters[Slot.IGNORED] = entry.ignored
+        counters[Slot.FIRST_RECEIVED] = entry.first_received
+        counters[Slot.LAST_RECEIVED] = entry.last_received
+
+    def _measure(self, batch: Batch) -> None:
+        now = time.time_ns()
+        start = 0
+        for end, received in batch.stamps:
+            self.counters.latency.add(now - received, end - start)
+            start = end
+        oldest = now - batch.stamps[0][1]
+        self.counters[Slot.LATENCY_MAX] = max(self.counters[Slot.LATENCY_MAX], oldest)
+
+    def close(self) -> None:
+        """Put everything on the disk, if it shall be there, and close the files."""
+        try:
+            self._syncer.close()
+        except OSError as error:
+            self.report("error", "the output could not be synced", problem=error.strerror)
+        self.output.close()
