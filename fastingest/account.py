@@ -11,6 +11,7 @@ with all its processes has its line as well; the next start writes it.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,14 @@ import msgspec
 
 from fastingest.counters import Counters, Slot
 from fastingest.errors import OptionError, OutputRefused, RowsLost
-from fastingest.ledger import append_entry, read_entries
+from fastingest.ledger import LEDGER_TAIL, append_entry, ledger_path, read_entries
 from fastingest.moment import iso_time
 from fastingest.options import Options
 from fastingest.places import Places
 from fastingest.writer.journal import Entry, Journal, journal_path
 from fastingest.writer.leftovers import Leftovers
 
-__all__ = ["Account", "Events", "log_run", "read_events"]
+__all__ = ["Account", "Events", "line_of", "log_run", "read_events"]
 
 MOST_GAPS = 10_000
 """Gaps that are noted one by one; more are only counted."""
@@ -73,6 +74,12 @@ def read_events(path: Path) -> dict[str, Any]:
     return {"feed": feed, "gaps": gaps}
 
 
+def line_of(out: Path, run: int) -> dict[str, Any]:
+    """The last line that the ledger of ``out`` has of a run; empty where there is none."""
+    lines = [line for line in read_entries(out, last=LEDGER_TAIL) if line.get("run") == run]
+    return next((line for line in reversed(lines) if "received" in line), {})
+
+
 def log_run(
     out: Path,
     entry: Entry,
@@ -114,6 +121,12 @@ def log_run(
         "file": region,
         "size": entry.size,
     }
+    before = line_of(out, entry.run) if counters is None else {}
+    if before.get("kept") is not None:  # it had kept rows, in memory, and that is gone
+        names = ("feed", "received", "dropped", "messages_lost", "connections", "gaps")
+        line |= {name: before.get(name) for name in names}
+        accounted = entry.written + entry.quarantined + entry.ignored + (before["dropped"] or 0)
+        line |= {"lost": max(0, before["received"] - accounted), "kept": 0}
     if counters is not None:
         ledger = counters.ledger
         line |= {
@@ -126,8 +139,12 @@ def log_run(
             "receiver_restarts": counters[Slot.RECEIVER_RESTARTS],
             "writer_restarts": counters[Slot.WRITER_RESTARTS],
         }
-    same = ("run", "written", "quarantined", "kept", "file")
-    for logged in read_entries(out, last=64 * 1024):
+    # Where nothing has been appended since, the region may have begun anew behind the one that is
+    # in the line.
+    same = ["run", "written", "quarantined", "kept"]
+    if entry.rows or not with_region:
+        same.append("file")
+    for logged in read_entries(out, last=LEDGER_TAIL):
         if "ended" not in logged and all(logged.get(name, 0) == line[name] for name in same):
             return
     append_entry(out, line)
@@ -147,21 +164,41 @@ class Account:
         self._keeps_journal = options.journal == "on"
         self._journal_path = journal_path(options.out)
         self.places = Places.of(options.out, options.spill_dir)
-        if not self._keeps_journal and (self._journal_path.exists() or self.places.newest()):
+        journal = self._journal_path.exists()
+        if not self._keeps_journal and (journal or any(self.places.segments())):
             raise OptionError(
                 "journal",
                 f"an earlier run of {options.out} has left rows; start once with 'on', "
                 "so that they are written",
             )
+        ledger = ledger_path(options.out)
+        if ledger.exists() and not os.access(ledger, os.W_OK):
+            raise OutputRefused(ledger, "is needed and cannot be written: Permission denied")
+        if journal:
+            self._check_owner()
         try:
             self.places.make()
             self.run = self.new_stream()
             self.counters = Counters.create(self.places.counters(self.run))
             self.events = Events(self.places.events(self.run), options.url)
         except OSError as error:
-            raise OutputRefused(
-                self.places.spool, f"is needed and cannot be written: {error.strerror}"
-            ) from None
+            where = Path(error.filename) if error.filename else self.places.spool
+            problem = f"is needed and cannot be written: {error.strerror}"
+            raise OutputRefused(where, problem) from None
+
+    def _check_owner(self) -> None:
+        """Another user's spool cannot be read; what is in it would be out of order later."""
+        journal = Journal(self._journal_path)
+        journal.close()
+        spool = Path(journal.notes.get("spool", self.places.spool))
+        with contextlib.suppress(OSError):
+            owner = spool.lstat().st_uid
+            if owner != os.geteuid():
+                raise OutputRefused(
+                    self._out,
+                    f"user {owner} has begun a run of it that is not complete, and left rows in "
+                    f"{spool}; start it once as that user",
+                )
 
     def new_stream(self) -> int:
         """A number for a run or a stream: the time, and later than all that there were."""
@@ -187,7 +224,7 @@ class Account:
             counters[Slot.QUARANTINED] = entry.quarantined
             counters[Slot.FILE_SIZE] = entry.size
         in_flight, kept = counters.ledger.in_flight, 0
-        if in_flight > 0 and not complete:
+        if in_flight > 0 and not complete and self._keeps_journal:
             left = Leftovers([self.places], lambda *_, **__: None)
             newest = self._newest_entry() or Entry(0)
             after = max(newest.position, newest.position._replace(stream=self.run, sequence=-1))
@@ -234,10 +271,10 @@ class Account:
     def clean_up(self, complete: bool) -> None:
         """Remove what only a run that is not complete needs."""
         complete = complete and not self.counters.ledger.in_flight
-        if complete and self._keeps_journal:
+        if complete or not self._keeps_journal:
             self.places.remove()
             self._journal_path.unlink(missing_ok=True)
-        elif complete or not self.counters[Slot.RECEIVED]:
+        elif not self.counters[Slot.RECEIVED]:
             self.places.forget(self.run)
             if not self._newest_entry():
                 self._journal_path.unlink(missing_ok=True)

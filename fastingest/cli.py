@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import inspect
 import logging
 import os
@@ -286,7 +287,8 @@ def _print_out(text: str, what: str = "the summary") -> FastingestError | None:
     except OSError as error:
         # Python would try once more at its exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # a reader that has seen enough
+        # A reader that has seen enough, or a terminal that was closed.
+        if error.errno not in (errno.EPIPE, errno.EIO):
             return RunFailed(f"{what} could not be printed: {error.strerror}")
     return None
 

@@ -56,6 +56,8 @@ class Slot(IntEnum):
     WRITTEN = auto()  # rows appended
     QUARANTINED = auto()  # rejects kept in the quarantine file
     IGNORED = auto()  # left out on purpose, neither row nor reject
+    STREAM = auto()  # the last batch that is committed, as far as this run has committed any
+    SEQUENCE = auto()
     LOST = auto()  # received, and gone with a receiver that died
     FILE_SIZE = auto()  # bytes
     FIRST_RECEIVED = auto()  # of what is committed, in nanoseconds since the epoch; 0: nothing is
@@ -159,13 +161,18 @@ class Counters:
     def create(cls, path: Path | None = None, feeds: int = 1) -> Counters:
         """A zeroed block, seen as its first feed's; None: for this process alone.
 
-        :raises OSError: there is no room for it.
+        :raises OSError: there is no room for it, or the file exists.
         """
         size = feeds * cls._STRIDE * 8
         if path is None:
             return cls(mmap.mmap(-1, size))
-        with open(path, "wb") as file:
-            file.write(bytes(size))  # written, not stretched: a full disk says so here
+        with open(path, "xb") as file:
+            try:
+                file.write(bytes(size))  # written, not stretched: a full disk says so here
+                file.flush()
+            except OSError:
+                path.unlink()
+                raise
         return cls.open(path)
 
     @classmethod

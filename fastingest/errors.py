@@ -121,6 +121,10 @@ class FeedRefused(UsageError):
 class RunFailed(FastingestError):
     """The run could not go on: its message says why and what became of the rows."""
 
+    def __str__(self) -> str:
+        said = super().__str__()
+        return f"{said}; {self._kept}" if self.summary and self.summary.ledger.received else said
+
     @property
     def _kept(self) -> str:
         """What became of the rows that are not written."""

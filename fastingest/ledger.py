@@ -26,7 +26,18 @@ import msgspec
 
 from fastingest.writer.csv_file import beside
 
-__all__ = ["GONE", "Region", "append_entry", "iter_entries", "ledger_path", "read_entries"]
+__all__ = [
+    "GONE",
+    "LEDGER_TAIL",
+    "Region",
+    "append_entry",
+    "iter_entries",
+    "ledger_path",
+    "read_entries",
+]
+
+LEDGER_TAIL = 16 * 1024 * 1024
+"""Bytes at its end in which the last runs are looked for; a line with all its gaps takes a few."""
 
 GONE = frozenset({"moved", "deleted", "truncated"})
 """What ``ended`` says of a region that is no longer in the file, with all before it."""

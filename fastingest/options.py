@@ -9,6 +9,7 @@ bytes.
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import ssl
 from collections.abc import Callable
@@ -196,7 +197,7 @@ class Options:
         "Do not append while less than this would stay free on the disk.", 256 * 2**20
     )
     journal: str = setting(
-        "off: faster by a few percent; a process that is killed may lose rows or write them twice.",
+        "off: a few percent faster; whatever process dies ends the run, and costs what waits.",
         "on",
         metavar="on|off",
     )
@@ -252,6 +253,8 @@ class Options:
             _check_proxy(self.proxy)
         if self.spill_dir is not None and not self.spill_dir.is_dir():
             raise OptionError("spill_dir", f"{self.spill_dir} is not a directory; make it first")
+        if self.spill_dir is not None and not os.access(self.spill_dir, os.W_OK | os.X_OK):
+            raise OptionError("spill_dir", f"{self.spill_dir} may not be written")
         self._check_choice("when_full", ("block", "drop", "exit"))
         self._check_choice("journal", ("on", "off"))
         self._check_choice("log_level", ("debug", "info", "warning", "error"))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastingest import segment
-from fastingest.writer.csv_file import beside
+from fastingest.writer.csv_file import beside, named
 
 __all__ = ["Places"]
 
@@ -39,7 +39,7 @@ class Places:
     @classmethod
     def of(cls, out: Path, spill_dir: Path | None = None) -> Places:
         """Where they are for ``out``."""
-        path = out.resolve()
+        path = named(out)
         parent = os.stat(path.parent)
         name = hashlib.sha256(f"{path}|{parent.st_dev}|{parent.st_ino}".encode()).hexdigest()[:16]
         spool = _MEMORY / f"fastingest-{name}"

@@ -73,7 +73,7 @@ FAILING_LIMIT = 3.0
 STALLED_LIMIT = 60.0
 """Seconds that it waits for one that neither writes nor says why."""
 
-SAVE_LIMIT = 120.0
+SAVE_LIMIT = 25.0
 """Seconds that a receiver gets to save what is not written."""
 
 _DEMO, _RECEIVER, _WRITER = "demo exchange", "receiver", "writer"
@@ -136,7 +136,6 @@ class _Supervisor:
 
     def run(self, on_tick: Callable[[Summary], None] | None, tick: float) -> Summary:
         """Start, watch, and clean up."""
-        ended = 0
         with signals_to_socket() as signals:
             try:
                 if self._start():
@@ -146,10 +145,10 @@ class _Supervisor:
                     child.process.kill()
                 for child in self._children.values():
                     child.close()
-                ended = time.time_ns()
-        self._account.balance(self._complete)
-        error = self._error()
-        self._close_account(error, ended)
+            ended = time.time_ns()
+            self._account.balance(self._complete)
+            error = self._error()
+            self._close_account(error, ended)
         summary = self._summary()
         if error is not None:
             error.summary = summary
@@ -173,13 +172,14 @@ class _Supervisor:
         try:
             if urlsplit(self._url).scheme == "demo":
                 self._url = self._start_demo(self._url)
+            self._start_writer()
+            self._start_receiver(None)
+            self._connect()
         except FastingestError as error:
             self._fail(error)
-            return False
-        self._start_writer()
-        self._start_receiver(None)
-        self._connect()
-        return True
+        except OSError as error:
+            self._fail(_not_started(error))
+        return not self._failures
 
     def _start_demo(self, url: str) -> str:
         from fastingest import demo
@@ -374,7 +374,7 @@ class _Supervisor:
             self._fail(WriteFailed(*self._failing))
             self._give_up()
         elif since >= STALLED_LIMIT:
-            problem = f"the writer has made no progress for {format_duration(STALLED_LIMIT)}"
+            problem = f"there was no progress for {format_duration(STALLED_LIMIT)}"
             self._fail(WriteFailed(self._options.out, problem))
             self._give_up()
 
@@ -406,12 +406,11 @@ class _Supervisor:
             self._counters.add(Slot.RECEIVER_RESTARTS)
             how = f"the receiver process {how_ended(child.exit_code)}"
             since = self._counters[Slot.GAP_SINCE] or time.time_ns()
-            self._start_receiver((since, how) if self._counters[Slot.CONNECTIONS] else None)
-            if _WRITER in self._children:
-                self._connect()
-            if self._ready:
-                self._tell(_RECEIVER, b"go")
-            return
+            gap = (since, how) if self._counters[Slot.CONNECTIONS] else None
+            if self._replace(lambda: self._start_receiver(gap)):
+                if self._ready:
+                    self._tell(_RECEIVER, b"go")
+                return
         self._stopping = True
         self._tell(_WRITER, b"end")
         if self._giving_up:
@@ -427,13 +426,23 @@ class _Supervisor:
         elif self._may_restart(child, also_at_the_end=True):
             self._counters.add(Slot.WRITER_RESTARTS)
             self._failing = None
-            self._start_writer()
-            if _RECEIVER in self._children:
-                self._connect()
-            else:
+            if not self._replace(self._start_writer):
+                self._give_up()
+            elif _RECEIVER not in self._children:
                 self._tell(_WRITER, b"end")
         else:
             self._give_up()
+
+    def _replace(self, start: Callable[[], None]) -> bool:
+        """Start another process, and connect it; whether that was possible."""
+        try:
+            start()
+            if {_RECEIVER, _WRITER} <= self._children.keys():
+                self._connect()
+        except OSError as error:
+            self._fail(_not_started(error))
+            return False
+        return True
 
     def _failures_of_writer(self) -> bool:
         return any(isinstance(error, (WriteFailed, OutputRefused)) for error in self._failures)
@@ -447,10 +456,11 @@ class _Supervisor:
             deaths.popleft()
         often = len(deaths) >= MOST_DEATHS
         may = not often and (not self._stopping or also_at_the_end)
+        may = may and self._options.journal == "on"  # without, nobody knows where to go on
         next_step = "another one takes its place" if may else "it is not started again"
         facts = {"process": child.name, "pid": child.process.pid, "next": next_step}
         _report("error", f"a process {how_ended(child.exit_code)}", facts)
-        if often:
+        if (not may and not self._stopping) or often:
             self._fail(ProcessDied(child.name, child.exit_code, len(deaths)))
         return may
 
@@ -470,6 +480,10 @@ class _Supervisor:
                 _report("error", "the ledger cannot be written; the next start does it", facts)
                 return
         self._account.clean_up(self._complete)
+
+
+def _not_started(error: OSError) -> RunFailed:
+    return RunFailed(f"a process could not be started: {error.strerror or error}")
 
 
 def _size(path: Path) -> int:

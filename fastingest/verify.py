@@ -35,7 +35,7 @@ from fastingest.log import escape
 from fastingest.moment import iso_time
 from fastingest.options import format_size
 from fastingest.schema import TRADES
-from fastingest.writer.csv_file import beside
+from fastingest.writer.csv_file import beside, named
 from fastingest.writer.journal import journal_path
 
 __all__ = ["RegionResult", "Report", "report_text", "verify"]
@@ -356,6 +356,8 @@ def _verify(out: Path, file: BinaryIO) -> Report:
     is_running = _is_locked(out)
     # In this order: rows are in the file before they are in the ledger.
     claims, problems, notes = _read_ledger(out)
+    if not (claims or problems or notes or is_running):
+        raise UsageError(f"{ledger_path(out)}: there is no entry in it")
     _find_overlaps(claims)
     header = (TRADES.header + "\n").encode()
     first = file.readline(_CHUNK)
@@ -407,7 +409,7 @@ def _is_locked(out: Path) -> bool:
     # A lock file is there only during a run and after a crash, so that this shared lock, which a
     # run that starts in the same microsecond would be refused for, is hardly ever taken.
     try:
-        descriptor = os.open(beside(out.resolve(), ".lock"), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(beside(named(out), ".lock"), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.counters import Counters, LatencyHistogram, Ledger, Slot
+from tests.writer.limits import largest_file
 
 _context = multiprocessing.get_context("spawn")
 
@@ -33,6 +34,7 @@ def test_what_was_counted_is_read_by_who_comes_later(tmp_path: Path) -> None:
     later = Counters.open(path)
     assert (later[Slot.RECEIVED], later[Slot.WRITTEN]) == (2**63, 5)
     assert later.latency.quantiles([0.5]) == first.latency.quantiles([0.5])
+    path.unlink()
     anew = Counters.create(path)
     assert [anew[slot] for slot in Slot] == [0] * len(Slot)
 
@@ -57,10 +59,19 @@ def test_without_a_path_it_is_for_this_process() -> None:
     assert (first[Slot.RECEIVED], second[Slot.RECEIVED]) == (1, 0)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_where_there_is_no_room_there_is_no_block() -> None:
-    with pytest.raises(OSError, match="No space left on device"):
-        Counters.create(Path("/dev/full"))
+def test_where_there_is_no_room_there_is_no_block(tmp_path: Path) -> None:
+    path = tmp_path / "counters"
+    with largest_file(1000), pytest.raises(OSError, match="File too large"):
+        Counters.create(path)
+    assert not path.exists()
+
+
+def test_a_file_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "counters"
+    path.write_bytes(b"somebody's")
+    with pytest.raises(FileExistsError):
+        Counters.create(path)
+    assert path.read_bytes() == b"somebody's"
 
 
 def test_feeds_do_not_share_a_slot(tmp_path: Path) -> None:

@@ -232,7 +232,7 @@ class Listener(picows.WSListener):
             self._stamps.append((len(messages), time.time_ns()))
         rows, rejects = decoder.rows, decoder.rejects
         closed = decoder.decode(messages, self._stamps, self._rows_left)
-        self._counters.add(Slot.DECODED, len(messages))
+        decoded = len(messages)
         messages.clear()
         self._stamps.clear()
         self._waiting_bytes = 0
@@ -240,6 +240,8 @@ class Listener(picows.WSListener):
         self._counters.add(Slot.RECEIVED, rows + rejects)
         if rejects:
             self._counters.add(Slot.REJECTED, rejects)
+        # Last: what a kill finds in between is counted twice rather than not at all.
+        self._counters.add(Slot.DECODED, decoded)
         for batch in closed:
             self._emit(batch)
         if closed and self._timer is not None:

@@ -15,7 +15,8 @@ more than :data:`SPILL_MARK` of ``memory_limit``, sealed ones are moved to disk,
 newest first (:meth:`Outbox.next_to_move`): the oldest are about to be sent and need not make the
 detour. A segment is given back as a whole, when all its batches are acknowledged.
 
-*May more come in* (:attr:`Outbox.level`)? ``FULL`` is where the memory has reached its limit,
+*May more come in* (:attr:`Outbox.level`)? ``FULL`` is where the memory has reached its limit, which
+goes for what an entry here takes as well,
 because the disk is slow, or because ``spill_limit`` is reached too; it ends at the spill mark, so
 that a writer that is just too slow does not make the receiver stop and start with every batch. Who
 adds to a full outbox is served all the same: what has been received must go somewhere, and the
@@ -39,6 +40,9 @@ __all__ = ["SPILL_MARK", "Held", "Level", "Outbox", "Place", "Segment"]
 
 SPILL_MARK = 0.75
 """The share of the memory limit from which on segments are moved to disk."""
+
+HELD_COST = 256
+"""Bytes that a batch takes here, wherever it is kept, so that tiny ones have a bound, too."""
 
 
 class Place(Enum):
@@ -93,16 +97,24 @@ class Outbox:
     :param memory_limit: the bytes in memory from which on it is full.
     :param spill_limit: the most bytes on disk.
     :param segment_size: the bytes from which on a segment is sealed.
+    :param entry_cost: the bytes in memory that each batch takes, wherever it is kept.
     :param window: the bytes that may be on their way to the writer; one batch may be, always.
     """
 
     def __init__(
-        self, *, memory_limit: int, spill_limit: int, segment_size: int, window: int
+        self,
+        *,
+        memory_limit: int,
+        spill_limit: int,
+        segment_size: int,
+        window: int,
+        entry_cost: int = HELD_COST,
     ) -> None:
         self.memory_limit = memory_limit
         self.spill_limit = spill_limit
         self.segment_size = segment_size
         self.window = window
+        self._entry_cost = entry_cost
         self.bytes = 0
         """Bytes of wire form held."""
         self.memory = 0
@@ -119,6 +131,8 @@ class Outbox:
         self._on_the_way = 0  # their bytes
         self._linked = False
         self._full = False
+        self.squeezed = False
+        """Whether segments go to disk whatever room there seems to be in memory."""
         self._moving: Segment | None = None
 
     def __len__(self) -> int:
@@ -148,6 +162,12 @@ class Outbox:
         self.memory += RECORD_SIZE + size
         self._changed()
         return held
+
+    def squeeze(self, on: bool) -> None:
+        """There is less room in memory than there seemed to be, or there is again."""
+        self.squeezed = on
+        if on and self._segments:
+            self._segments[-1].sealed = True
 
     # Sending
 
@@ -241,7 +261,9 @@ class Outbox:
         if everything:
             return next((each for each in self._segments if each.place is Place.MEMORY), None)
         room = self.spill_limit - self.disk
-        if self.memory <= SPILL_MARK * self.memory_limit or room < self.segment_size:
+        if room < min(self.segment_size, self.memory) or not (
+            self.squeezed or self.memory > SPILL_MARK * self.memory_limit
+        ):
             return None
         on_the_way = self._held[self._sent - 1].sequence if self._sent else -1
         for segment in reversed(self._segments):
@@ -280,7 +302,8 @@ class Outbox:
         self.peak = max(self.peak, self.bytes)
         self.memory_peak = max(self.memory_peak, self.memory)
         self.disk_peak = max(self.disk_peak, self.disk)
-        if self.memory >= self.memory_limit:
+        memory = self.memory + len(self._held) * self._entry_cost
+        if memory >= self.memory_limit:
             self._full = True
-        elif self.memory <= SPILL_MARK * self.memory_limit:
+        elif memory <= SPILL_MARK * self.memory_limit:
             self._full = False

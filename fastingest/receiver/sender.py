@@ -14,6 +14,7 @@ outbox sends what follows.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from multiprocessing.connection import Connection as Pipe
@@ -33,6 +34,9 @@ __all__ = ["Sender"]
 
 RETRY_SPILL = 1.0
 """Seconds until the spill is tried again after an error."""
+
+MOST_LOADS = 10
+"""Times that a segment on disk is read in vain before its rows are given up."""
 
 _KIB, _MIB = 2**10, 2**20
 
@@ -77,13 +81,15 @@ class Sender:
         limit = min(options.memory_limit, max(room, 4 * _MIB))
         self._outbox = Outbox(
             memory_limit=limit,
-            spill_limit=options.spill_limit,
+            # Nobody would know what of it is written.
+            spill_limit=options.spill_limit if options.journal == "on" else 0,
             segment_size=max(min(max(limit // 16, 256 * _KIB), 4 * _MIB), limit // 256),
             window=min(limit // 4, 4 * _MIB),
         )
         self._level = Level.MEMORY
         self._dropped = 0  # since it was last logged
         self._spill_failed = False
+        self._load_failures: dict[Segment, int] = {}
         self._saving = False
         self._saved = asyncio.Event()
         self._channel: Channel | None = None
@@ -95,6 +101,7 @@ class Sender:
             places.spool if options.journal == "on" else None,
             places.spill,
             min_free=options.min_free,
+            reserve=limit,
             sync=options.fsync is not None,
             report=report,
         )
@@ -118,12 +125,16 @@ class Sender:
         await asyncio.wait((empty, saving), return_when=asyncio.FIRST_COMPLETED)
         empty.cancel()
         saving.cancel()
-        if not self._empty.is_set():
+        if self._empty.is_set():
+            if self._channel is not None:
+                await self._channel.close()
+            return
+        if self._channel is not None:  # its writer may not take anything any more
+            self._channel.abort()
+        if self._options.journal == "on":
             self._saving = True
             self._save_next()
             await self._saved.wait()
-        if self._channel is not None:
-            await self._channel.close()
 
     # Batches
 
@@ -137,6 +148,7 @@ class Sender:
         wire = batch.to_bytes()
         held = outbox.add(len(wire), batch.count)
         self._spool.append(held, wire)
+        outbox.squeeze(self._spool.is_full)
         self._empty.clear()
         if outbox.next_to_send() is held:
             self._send(held, wire)
@@ -173,7 +185,12 @@ class Sender:
 
     def _loaded(self, segment: Segment, error: OSError | None) -> None:
         if error is not None:
+            tries = self._load_failures[segment] = self._load_failures.get(segment, 0) + 1
+            if error.errno != errno.ENOENT and tries < MOST_LOADS:
+                self._call_later(RETRY_SPILL, self._send_more)
+                return
             self._abandon(segment, error)
+        self._load_failures.pop(segment, None)
         self._send_more()
         self._changed()
 
@@ -269,7 +286,7 @@ class Sender:
         segment = self._outbox.next_to_move(everything=True)
         if segment is not None:
             self._outbox.moving(segment)
-            self._spool.move(segment, self._moved)
+            self._spool.move(segment, self._moved, at_the_end=True)
         elif not self._outbox.is_moving:
             self._saved.set()
 

@@ -41,6 +41,8 @@ class Spool:
     :param spool: the directory in memory; None keeps every batch in this process's own memory.
     :param spill: the directory on disk; it is made when it is needed.
     :param min_free: bytes that must stay free on the disk.
+    :param reserve: more bytes that must stay free, unless it is for the end of the run: what is in
+        memory goes to the output before what is on disk, and must find room there.
     :param sync: whether a segment on disk is also synced, before memory lets go of it.
     :param report: takes events for the log.
     """
@@ -52,6 +54,7 @@ class Spool:
         spill: Path,
         *,
         min_free: int,
+        reserve: int,
         sync: bool,
         report: Callable[..., None],
     ) -> None:
@@ -60,6 +63,7 @@ class Spool:
         self._directory = spool or spill
         self._spill = spill
         self._min_free = min_free
+        self._reserve = reserve
         self._sync = sync
         self._report = report
         self._loop = asyncio.get_running_loop()
@@ -68,7 +72,8 @@ class Spool:
         self._paths: dict[int, Path] = {}  # of all descriptors
         self._made = 0
         self._kept: dict[Segment, dict[int, bytes]] = {}  # wire forms by offset
-        self._full = False
+        self.is_full = False
+        """Whether the last batch could not be written there."""
         self._on_disk: set[Segment] = set()
         self._moving: set[Segment] = set()
         self._loaded: dict[Segment, bytes] = {}
@@ -87,17 +92,17 @@ class Spool:
                     self._files[segment] = self._open(segment)
                 self._write(self._files[segment], held, wire)
             except OSError as error:
-                if not self._full:
-                    self._full = True
+                if not self.is_full:
+                    self.is_full = True
                     self._report(
                         "warning",
-                        "the spool cannot be written; batches stay in the receiver's own memory",
+                        "the spool cannot be written; batches go to disk",
                         path=str(self._directory),
                         problem=os.strerror(error.errno or 0),
                     )
             else:
-                if self._full:
-                    self._full = False
+                if self.is_full:
+                    self.is_full = False
                     self._report(
                         "info", "the spool can be written again", path=str(self._directory)
                     )
@@ -121,9 +126,12 @@ class Spool:
 
     @staticmethod
     def _write(descriptor: int, held: Held, wire: bytes) -> None:
-        parts = record(held.sequence, wire), wire
-        if os.pwritev(descriptor, parts, held.offset - RECORD_SIZE) < RECORD_SIZE + held.size:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        head, offset = record(held.sequence, wire), held.offset - RECORD_SIZE
+        done = os.pwritev(descriptor, (head, wire), offset)
+        if done < len(head) + len(wire):  # once more, to be told why
+            rest = (head + wire)[done:]
+            if os.pwrite(descriptor, rest, offset + done) < len(rest):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _recycle(self, segment: Segment) -> None:
         self._kept.pop(segment, None)
@@ -170,8 +178,17 @@ class Spool:
 
     # Disk
 
-    def move(self, segment: Segment, done: Callable[[Segment, OSError | None], None]) -> None:
-        """Move a sealed segment to disk; then call ``done`` with the error that prevented it."""
+    def move(
+        self,
+        segment: Segment,
+        done: Callable[[Segment, OSError | None], None],
+        *,
+        at_the_end: bool = False,
+    ) -> None:
+        """Move a sealed segment to disk; then call ``done`` with the error that prevented it.
+
+        :param at_the_end: nothing follows on it; it may take what is reserved.
+        """
         kept = self._kept.get(segment, {})
         # What the file holds of it ends where the first batch that is kept would begin.
         end = min(kept, default=segment.size + RECORD_SIZE) - RECORD_SIZE
@@ -188,16 +205,24 @@ class Spool:
 
         file = self._files.get(segment)
         batches = sorted(kept.items())
-        self._do(lambda: self._copy(segment, file, end, batches), moved)
+        least_free = self._min_free + (0 if at_the_end else self._reserve)
+
+        def copy() -> None:
+            self._check_room(segment.size, least_free)
+            self._copy(segment, file, end, batches)
+
+        self._do(copy, moved)
+
+    def _check_room(self, size: int, least_free: int) -> None:
+        self._spill.mkdir(mode=0o700, exist_ok=True, parents=True)
+        space = os.statvfs(self._spill)
+        if least_free and space.f_bavail * space.f_frsize - size < least_free:
+            raise OSError(errno.ENOSPC, "too little would stay free on the disk (--min-free)")
 
     def _copy(
         self, segment: Segment, file: int | None, end: int, kept: list[tuple[int, bytes]]
     ) -> None:
         """In the thread: write the segment to disk, then give it its name."""
-        self._spill.mkdir(mode=0o700, exist_ok=True, parents=True)
-        space = os.statvfs(self._spill)
-        if self._min_free and space.f_bavail * space.f_frsize - segment.size < self._min_free:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         path = self._path(segment)
         part = path.with_suffix(".part")
         try:

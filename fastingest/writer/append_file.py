@@ -119,6 +119,9 @@ class AppendFile:
             raise WriteFailed(self.path, "was truncated")
         if length > start + len(data):  # others have appended at the same moment
             start += max(self.read(start, length).find(data), 0)
+            if start and self.read(start - 1, start) != b"\n" and length == start + len(data):
+                os.ftruncate(self.descriptor, start)  # before they go on with theirs
+                raise WriteFailed(self.path, "another program is in the middle of a line")
         self.size = start + len(data)
         return start
 

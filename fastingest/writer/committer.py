@@ -115,6 +115,8 @@ class Committer:
         counters[Slot.WRITTEN] = entry.written
         counters[Slot.QUARANTINED] = entry.quarantined
         counters[Slot.IGNORED] = entry.ignored
+        if entry.stream >= entry.run:
+            counters[Slot.STREAM], counters[Slot.SEQUENCE] = entry.position
         counters[Slot.FIRST_RECEIVED] = entry.first_received
         counters[Slot.LAST_RECEIVED] = entry.last_received
 

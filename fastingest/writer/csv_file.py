@@ -30,7 +30,7 @@ from typing import Any
 from fastingest.errors import HeaderMismatch, OutputLocked, OutputRefused
 from fastingest.writer.append_file import AppendFile
 
-__all__ = ["CsvFile", "OutputLock", "beside", "check_output", "end_of_rows"]
+__all__ = ["CsvFile", "OutputLock", "beside", "check_output", "end_of_rows", "named"]
 
 _CHUNK = 1024 * 1024
 
@@ -38,6 +38,15 @@ _CHUNK = 1024 * 1024
 def beside(path: Path, suffix: str) -> Path:
     """``stock_data.csv`` and ``.lock`` → ``stock_data.csv.lock``."""
     return path.with_name(path.name + suffix)
+
+
+def named(path: Path) -> Path:
+    """The path from the root on, without links but for the last one.
+
+    What belongs to an output goes by the name that it was given, not by what that leads to: a link
+    may lead somewhere else tomorrow. Two names for one file are told by the lock on the file.
+    """
+    return path.parent.resolve() / path.name
 
 
 class OutputLock:
@@ -52,8 +61,7 @@ class OutputLock:
 
     def __init__(self, path: Path, patience: float = 3.0) -> None:
         self.path = path
-        # of the file itself, so that two names for it have one lock
-        self._name = beside(path.resolve(), ".lock")
+        self._name = beside(named(path), ".lock")
         self._descriptor = -1
         deadline = time.monotonic() + patience
         while self._descriptor < 0:
@@ -106,7 +114,7 @@ def _is_alive(pid: int) -> bool:
 def _received_lock(path: Path, descriptor: Any) -> OutputLock:
     """The lock, on the child's side of a spawn."""
     lock = OutputLock.__new__(OutputLock)
-    lock.path, lock._name = path, beside(path.resolve(), ".lock")
+    lock.path, lock._name = path, beside(named(path), ".lock")
     lock._descriptor = descriptor.detach()
     return lock
 

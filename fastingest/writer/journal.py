@@ -26,8 +26,9 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from fastingest.batch import Position
+from fastingest.errors import WriteFailed
 from fastingest.ledger import Region
-from fastingest.writer.csv_file import beside
+from fastingest.writer.csv_file import beside, named
 
 __all__ = ["SLOTS", "Entry", "Journal", "entries_in", "journal_path", "notes_in"]
 
@@ -118,8 +119,8 @@ def notes_in(data: bytes) -> dict[str, str]:
 
 
 def journal_path(out: Path) -> Path:
-    """Where the journal of the output ``out`` is: beside the file itself, whatever links to it."""
-    return beside(out.resolve(), ".journal")
+    """Where the journal of the output ``out`` is."""
+    return beside(named(out), ".journal")
 
 
 class Journal:
@@ -142,16 +143,23 @@ class Journal:
         self._next = found[0][0] + 1 if found else 0
 
     def note(self, notes: dict[str, str]) -> None:
-        """Say where the spool and the spill are, and take the room for all entries."""
+        """Say where the spool and the spill are, and take the room for all entries.
+
+        :raises WriteFailed: there is no room for it.
+        """
         body = json.dumps(notes).encode().ljust(_BLOCK - _HEAD.size, b"\0")
         if len(body) > _BLOCK - _HEAD.size:
-            raise OSError("the paths are too long for the journal")
-        if notes != self.notes:
-            os.pwrite(self._file, _seal(body), 0)
-            self.notes = notes
+            return  # paths of thousands of characters; they are where the defaults say, as a rule
         missing = _BLOCK + SLOTS * _SLOT - os.fstat(self._file).st_size
-        if missing > 0:
-            os.pwrite(self._file, bytes(missing), _BLOCK + SLOTS * _SLOT - missing)
+        try:
+            if missing > 0:
+                self._write(bytes(missing), _BLOCK + SLOTS * _SLOT - missing)
+            if notes != self.notes:
+                self._write(_seal(body), 0)
+        except OSError as error:
+            problem = f"cannot be written: {error.strerror}"
+            raise WriteFailed(self.path, problem) from error
+        self.notes = notes
 
     def record(self, entry: Entry) -> None:
         """Make ``entry`` the newest.
@@ -159,9 +167,12 @@ class Journal:
         :raises OSError: it could not be written; it may be tried again.
         """
         slot = _seal(_ENTRY.pack(self._next, *astuple(entry)))
-        if os.pwrite(self._file, slot, _BLOCK + self._next % SLOTS * _SLOT) < len(slot):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._write(slot, _BLOCK + self._next % SLOTS * _SLOT)
         self._next += 1
+
+    def _write(self, data: bytes, offset: int) -> None:
+        if os.pwrite(self._file, data, offset) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def sync(self) -> None:
         """Have the system put it on the disk."""

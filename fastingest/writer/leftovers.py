@@ -37,8 +37,12 @@ class Leftovers:
         self._places = places
         self._report = report
 
-    def batches(self, after: Position, before: int) -> Iterator[Batch]:
-        """The batches later than ``after``, of streams older than ``before``, in order."""
+    def batches(self, after: Position, before: int, *, consume: bool = False) -> Iterator[Batch]:
+        """The batches later than ``after``, of streams older than ``before``, in order.
+
+        :param consume: delete each segment when its last batch has been dealt with. The disk may be
+            so full that only this makes room for what follows.
+        """
         for left in self._segments(before):
             try:
                 data = left.path.read_bytes()
@@ -55,6 +59,8 @@ class Leftovers:
                     self._report("error", "batches are missing in the spool", batches=missing)
                 yield Batch.from_bytes(data[found.start : found.end])
                 after = position
+            if consume:
+                left.path.unlink(missing_ok=True)
 
     def _segments(self, before: int) -> list[_Left]:
         found = []

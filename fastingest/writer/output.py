@@ -29,9 +29,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from fastingest.batch import Batch, Reject
+from fastingest.batch import Batch, Position, Reject
 from fastingest.errors import WriteFailed
-from fastingest.ledger import GONE, Region, append_entry, ledger_path, read_entries
+from fastingest.ledger import GONE, LEDGER_TAIL, Region, append_entry, ledger_path, read_entries
 from fastingest.moment import iso_time
 from fastingest.options import format_size
 from fastingest.schema import Schema
@@ -208,12 +208,21 @@ class Output:
         if self._journal is None:
             return
         end = 0
-        for entry in read_entries(self._path, last=64 * 1024):
+        for entry in read_entries(self._path, last=LEDGER_TAIL):
             with contextlib.suppress(KeyError, ValueError):
                 region = Region.from_json(entry["file"])
                 end = 0 if entry.get("ended") in GONE else max(end, region.end)
-        if end > self._file.length:
+        if end <= self._file.length:
+            return
+        if self._file.is_empty:
             self._tell_ledger(run, "moved", Region(0, 0, 0, 0))
+        else:
+            what = "the output is shorter than its ledger says; see fastingest verify"
+            self._report("warning", what, bytes_missing=end - self._file.length)
+
+    def skip_to(self, position: Position) -> None:
+        """Take all batches up to ``position`` as committed, wherever they are."""
+        self.entry = replace(self.entry, stream=position.stream, sequence=position.sequence)
 
     # Committing
 
@@ -302,7 +311,7 @@ class Output:
         The journal says where that is before a row is there, so that a writer that dies meanwhile
         leaves nothing that cannot be told from what the others have written.
         """
-        length = self._file.length
+        before_size = self.entry.size
         self._end_region(change)
         if change == "appended":
             self._await_line()
@@ -317,7 +326,7 @@ class Output:
                     before, self._file = self._file, following
                 before.close()
             where = "it" if change == "truncated" else "a new one"
-            facts = {"path": str(self._path), "bytes_before": length}
+            facts = {"path": str(self._path), "bytes_before": before_size}
             self._report("warning", f"the output was {change}, going on in {where}", **facts)
             self._file.unsure = False
             self._file.size = sys.maxsize  # so that after an error it is looked at again

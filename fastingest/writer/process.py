@@ -174,10 +174,11 @@ class _Writer:
         counters, entry = self._counters, self._committer.output.entry
         accounted = entry.written + entry.quarantined + entry.ignored + inlet.gone
         lost = inlet.received - accounted
-        if lost > counters[Slot.LOST]:
+        # Where something of this stream is committed, the writer before has come to this already.
+        if entry.stream < inlet.stream and lost > counters[Slot.LOST]:
             rows = lost - counters[Slot.LOST]
             self._committer.report("error", "rows were lost with the receiver", rows=rows)
-        counters[Slot.LOST] = max(lost, 0)
+            counters[Slot.LOST] = lost
         self._linked = True
         self._acknowledge(inlet)
 

@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Callable
 from itertools import pairwise
 
-from fastingest.account import log_run, read_events
+from fastingest.account import line_of, log_run, read_events
+from fastingest.batch import Position
 from fastingest.counters import Counters, Slot
 from fastingest.errors import WriteFailed
-from fastingest.ledger import read_entries
+from fastingest.ledger import LEDGER_TAIL, read_entries
 from fastingest.options import Options
 from fastingest.places import Places
 from fastingest.writer.committer import Committer
@@ -61,8 +62,9 @@ class Recovery:
         if self._elsewhere:
             self.earlier_runs()
             self._elsewhere.remove(but=self._places)
-        if self._journal:
-            self._journal.note(self._places.to_notes())
+        journal = self._journal
+        if journal is not None:
+            self._committer.attempt(lambda: journal.note(self._places.to_notes()))
 
     def earlier_runs(self) -> None:
         """Write what runs before this one have left, and close their accounts."""
@@ -82,12 +84,19 @@ class Recovery:
                 committer.counters = Counters.open(self._places.counters(run))
             except OSError:  # the machine was started anew
                 committer.counters = Counters.create()
+            # The journal may be gone, with the file: then the counters, which are where the spool
+            # is, say what of it is written.
+            written_last = Position(
+                committer.counters[Slot.STREAM], committer.counters[Slot.SEQUENCE]
+            )
+            output.skip_to(max(committer.position, written_last))
             committer.attempt(lambda run=run: self._reopen_account(run))  # type: ignore[misc]
             written = output.entry.written
             self.streams_before(following)
             rows = output.entry.written - written
-            committer.report("warning", "took up what an earlier run had left", rows=rows)
-            committer.attempt(lambda run=run: self._close_account(run))  # type: ignore[misc]
+            level = "warning" if rows else "info"
+            committer.report(level, "took up what an earlier run had left", rows=rows)
+            committer.attempt(lambda run=run, rows=rows: self._close_account(run, rows))  # type: ignore[misc]
         committer.counters = self._counters
         committer.attempt(lambda: output.begin(self._run))
         committer.count()
@@ -96,7 +105,7 @@ class Recovery:
         """Write what is left of the streams older than ``stream``: nobody adds to them any more."""
         if self._journal is None:
             return
-        for batch in self._leftovers.batches(self._committer.position, stream):
+        for batch in self._leftovers.batches(self._committer.position, stream, consume=True):
             self._look()
             self._committer.commit(batch)
         self._leftovers.remove(stream)
@@ -105,11 +114,11 @@ class Recovery:
         region = self._committer.output.entry.region.to_json()
         logged = any(
             line.get("run") == run and line.get("file") == region
-            for line in read_entries(self._out, last=64 * 1024)
+            for line in read_entries(self._out, last=LEDGER_TAIL)
         )
         self._committer.output.begin(run, anew=logged)
 
-    def _close_account(self, run: int) -> None:
+    def _close_account(self, run: int, recovered: int) -> None:
         counters, path, events = None, self._places.counters(run), self._places.events(run)
         with contextlib.suppress(OSError):
             counters = Counters.open(path)
@@ -121,6 +130,11 @@ class Recovery:
             if rows or messages:
                 what = "an earlier run has lost rows"
                 self._committer.report("error", what, rows=rows, messages=messages)
+        else:
+            kept = line_of(self._out, run).get("kept") or 0
+            if kept > recovered:
+                what = "rows that an earlier run had kept in memory are gone"
+                self._committer.report("error", what, rows=kept - recovered)
         entry = self._committer.output.entry
         try:
             log_run(self._out, entry, counters, read_events(events), end=None)

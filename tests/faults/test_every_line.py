@@ -146,7 +146,9 @@ def _agrees(out: Path, line: int) -> None:
     from fastingest.account import log_run
 
     journal = out.with_name(out.name + ".journal")
-    entry = Journal(journal).entries[0]
+    opened = Journal(journal)
+    opened.close()
+    entry = opened.entries[0]
     assert (entry.written, entry.quarantined) == (
         sum(batch.rows for batch in BATCHES),
         sum(len(batch.rejects) for batch in BATCHES),

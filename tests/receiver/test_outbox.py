@@ -18,7 +18,7 @@ SIZE = 100 - RECORD_SIZE
 def make(**limits: int) -> Outbox:
     """An outbox whose segments hold two batches of ``SIZE``, and with no other limit."""
     least = {"memory_limit": 10**9, "spill_limit": 10**9, "segment_size": 200, "window": 10**9}
-    return Outbox(**{**least, **limits})
+    return Outbox(**{"entry_cost": 0, **least, **limits})
 
 
 def add(outbox: Outbox, count: int, size: int = SIZE) -> list[Held]:
@@ -401,6 +401,33 @@ def test_moving_to_disk_makes_room() -> None:
     assert outbox.level is Level.MEMORY
 
 
+def test_tiny_batches_fill_it_by_their_number() -> None:
+    """Wherever they are kept, since something of each of them is in memory."""
+    outbox = make(memory_limit=2000, spill_limit=10**9, segment_size=300, entry_cost=100)
+    levels = []
+    for _ in range(20):
+        add(outbox, 1, size=1)
+        while (segment := outbox.next_to_move(everything=True)) is not None:
+            outbox.moving(segment)
+            outbox.moved(segment, succeeded=True)
+        levels.append(outbox.level)
+    assert outbox.memory == 0
+    assert levels == [Level.SPILL] * 19 + [Level.FULL]
+    outbox.link(4)
+    assert outbox.level is Level.SPILL  # 15 of them are left
+
+
+def test_a_squeezed_outbox_moves_what_it_has() -> None:
+    outbox, segments = fill(2, memory_limit=10**9)
+    add(outbox, 1)
+    assert outbox.next_to_move() is None
+    outbox.squeeze(True)
+    (last,) = {held.segment for held in outbox._held} - set(segments)  # the open one
+    assert outbox.next_to_move() is last
+    outbox.squeeze(False)
+    assert outbox.next_to_move() is None
+
+
 def test_who_adds_to_a_full_outbox_is_served() -> None:
     outbox, _ = fill(1, memory_limit=1, spill_limit=0)
     assert outbox.level is Level.FULL
@@ -431,7 +458,9 @@ class Traffic(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.outbox = Outbox(memory_limit=2000, spill_limit=1500, segment_size=300, window=400)
+        self.outbox = Outbox(
+            memory_limit=2000, spill_limit=1500, segment_size=300, window=400, entry_cost=0
+        )
         self.sizes: list[int] = []
         self.segments: dict[Segment, list[int]] = {}  # sequence numbers, while it is held
         self.moving: list[Segment] = []  # that the disk is at; the outbox may have forgotten it

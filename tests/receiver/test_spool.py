@@ -54,6 +54,7 @@ class Rig:
             self.memory if journal else None,
             self.disk,
             min_free=min_free,
+            reserve=0,
             sync=sync,
             report=lambda level, event, **facts: self.events.append((event, facts)),
         )
@@ -253,8 +254,9 @@ def test_what_has_no_room_in_memory_is_kept_and_moved_to_disk(tmp_path: Path, ki
         assert 5 <= len(in_file) < 30
         assert in_file.items() < rig.expected().items()
         ((event, facts),) = rig.events
-        assert event == "the spool cannot be written; batches stay in the receiver's own memory"
-        assert facts == {"path": str(rig.memory), "problem": "No space left on device"}
+        assert event == "the spool cannot be written; batches go to disk"
+        problem = {"full": "No space left on device", "limit": "File too large"}[kind]
+        assert facts == {"path": str(rig.memory), "problem": problem}
         assert rig.is_readable(segment)
         assert await rig.move(segment) is None
         assert rig.contents(rig.disk) == rig.expected(segment)
@@ -406,7 +408,7 @@ def test_no_room_on_disk_leaves_the_segment_in_memory(tmp_path: Path) -> None:
         segment = rig.fill()
         error = await rig.move(segment)
         assert error is not None
-        assert error.strerror == "No space left on device"
+        assert error.strerror == "too little would stay free on the disk (--min-free)"
         assert list(rig.disk.iterdir()) == []
         assert rig.is_readable(segment)
         assert rig.contents(rig.memory) == rig.expected()

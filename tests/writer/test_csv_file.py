@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -264,17 +264,19 @@ def test_a_child_that_was_given_the_lock_holds_it_as_well(tmp_path: Path) -> Non
     OutputLock(path).release()
 
 
-def test_two_names_of_a_file_have_one_lock(tmp_path: Path) -> None:
-    (tmp_path / "other.csv").symlink_to(tmp_path / "out.csv")
-    lock = OutputLock(tmp_path / "out.csv")
+def test_a_directory_under_another_name_has_the_same_lock(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    lock = OutputLock(tmp_path / "data" / "out.csv")
     with pytest.raises(OutputLocked):
-        OutputLock(tmp_path / "other.csv")
+        OutputLock(tmp_path / "link" / "out.csv")
     lock.release()
 
 
-def test_a_hard_link_is_the_same_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("link", [Path.hardlink_to, Path.symlink_to])
+def test_a_link_is_the_same_file(tmp_path: Path, link: Callable[[Path, Path], None]) -> None:
     file = CsvFile(tmp_path / "out.csv", HEADER)
-    (tmp_path / "other.csv").hardlink_to(tmp_path / "out.csv")
+    link(tmp_path / "other.csv", tmp_path / "out.csv")
     with pytest.raises(OutputLocked, match="another process is writing it"):
         CsvFile(tmp_path / "other.csv", HEADER)
     file.close()

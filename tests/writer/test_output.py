@@ -1106,7 +1106,7 @@ def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
     writer.restart()
     writer.commit(1)
     assert (tmp_path / "data" / "real.csv").read_bytes() == HEADER + rows(0, 3)
-    assert journal_path(writer.path) == tmp_path / "data" / "real.csv.journal"
+    assert journal_path(writer.path) == tmp_path / "o.csv.journal"
     (tmp_path / "data" / "real.csv").rename(tmp_path / "data" / "moved.csv")
     writer.commit(1)
     assert (tmp_path / "data" / "real.csv").read_bytes() == HEADER + rows(3, 1)
