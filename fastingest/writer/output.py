@@ -224,6 +224,10 @@ class Output:
         """Take all batches up to ``position`` as committed, wherever they are."""
         self.entry = replace(self.entry, stream=position.stream, sequence=position.sequence)
 
+    def count_from(self, written: int, quarantined: int, ignored: int) -> None:
+        """Count on from what the run had committed, where the journal has nothing of it."""
+        self.entry = replace(self.entry, written=written, quarantined=quarantined, ignored=ignored)
+
     # Committing
 
     def commit(self, batch: Batch, text: memoryview) -> None:

@@ -116,7 +116,12 @@ class Recovery:
             line.get("run") == run and line.get("file") == region
             for line in read_entries(self._out, last=LEDGER_TAIL)
         )
-        self._committer.output.begin(run, anew=logged)
+        output, counters = self._committer.output, self._committer.counters
+        known = output.entry.run == run
+        output.begin(run, anew=logged)
+        if not known:
+            slots = (Slot.WRITTEN, Slot.QUARANTINED, Slot.IGNORED)
+            output.count_from(*(counters[slot] for slot in slots))
 
     def _close_account(self, run: int, recovered: int) -> None:
         counters, path, events = None, self._places.counters(run), self._places.events(run)
