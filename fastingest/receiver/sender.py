@@ -50,6 +50,13 @@ def _room_in(spool: Path) -> int:
     return space.f_bavail * space.f_frsize * 3 // 4
 
 
+def _is_same_disk(one: Path, other: Path) -> bool:
+    try:
+        return one.stat().st_dev == other.stat().st_dev
+    except OSError:
+        return True  # as it is by default
+
+
 class Sender:
     """Everything between a closed batch and the writer.
 
@@ -86,6 +93,7 @@ class Sender:
             segment_size=max(min(max(limit // 16, 256 * _KIB), 4 * _MIB), limit // 256),
             window=min(limit // 4, 4 * _MIB),
         )
+        self._shares_disk = _is_same_disk(places.spill.parent, options.out.parent)
         self._level = Level.MEMORY
         self._dropped = 0  # since it was last logged
         self._spill_failed = False
@@ -101,7 +109,6 @@ class Sender:
             places.spool if options.journal == "on" else None,
             places.spill,
             min_free=options.min_free,
-            reserve=limit,
             sync=options.fsync is not None,
             report=report,
         )
@@ -231,7 +238,7 @@ class Sender:
         counters[Slot.SPILL_PEAK] = outbox.disk_peak
         if not self._spill_failed and (segment := outbox.next_to_move()) is not None:
             outbox.moving(segment)
-            self._spool.move(segment, self._moved)
+            self._spool.move(segment, self._moved, reserve=self._reserve())
         if outbox.level is not self._level:
             self._level_changed(outbox.level)
         self._full(self._level is Level.FULL)
@@ -277,16 +284,23 @@ class Sender:
         segment = None if self._saving else self._outbox.next_to_move()
         if segment is not None:
             self._outbox.moving(segment)
-            self._spool.move(segment, self._moved)
+            self._spool.move(segment, self._moved, reserve=self._reserve())
         else:
             self._spill_failed = False
+
+    def _reserve(self) -> int:
+        """What the output needs on the same disk until the spill gives anything back.
+
+        What is in memory is older, and written first. As CSV a row takes up to twice the bytes.
+        """
+        return self._shares_disk * (2 * self._outbox.memory_limit + self._outbox.disk)
 
     def _save_next(self) -> None:
         """Move all that is held to disk. What cannot be moved stays in the spool."""
         segment = self._outbox.next_to_move(everything=True)
         if segment is not None:
             self._outbox.moving(segment)
-            self._spool.move(segment, self._moved, at_the_end=True)
+            self._spool.move(segment, self._moved)
         elif not self._outbox.is_moving:
             self._saved.set()
 

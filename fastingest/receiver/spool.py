@@ -41,8 +41,6 @@ class Spool:
     :param spool: the directory in memory; None keeps every batch in this process's own memory.
     :param spill: the directory on disk; it is made when it is needed.
     :param min_free: bytes that must stay free on the disk.
-    :param reserve: more bytes that must stay free, unless it is for the end of the run: what is in
-        memory goes to the output before what is on disk, and must find room there.
     :param sync: whether a segment on disk is also synced, before memory lets go of it.
     :param report: takes events for the log.
     """
@@ -54,7 +52,6 @@ class Spool:
         spill: Path,
         *,
         min_free: int,
-        reserve: int,
         sync: bool,
         report: Callable[..., None],
     ) -> None:
@@ -63,7 +60,6 @@ class Spool:
         self._directory = spool or spill
         self._spill = spill
         self._min_free = min_free
-        self._reserve = reserve
         self._sync = sync
         self._report = report
         self._loop = asyncio.get_running_loop()
@@ -183,11 +179,11 @@ class Spool:
         segment: Segment,
         done: Callable[[Segment, OSError | None], None],
         *,
-        at_the_end: bool = False,
+        reserve: int = 0,
     ) -> None:
         """Move a sealed segment to disk; then call ``done`` with the error that prevented it.
 
-        :param at_the_end: nothing follows on it; it may take what is reserved.
+        :param reserve: bytes that must stay free, besides ``min_free``.
         """
         kept = self._kept.get(segment, {})
         # What the file holds of it ends where the first batch that is kept would begin.
@@ -205,10 +201,9 @@ class Spool:
 
         file = self._files.get(segment)
         batches = sorted(kept.items())
-        least_free = self._min_free + (0 if at_the_end else self._reserve)
 
         def copy() -> None:
-            self._check_room(segment.size, least_free)
+            self._check_room(segment.size, self._min_free + reserve)
             self._copy(segment, file, end, batches)
 
         self._do(copy, moved)

@@ -54,7 +54,6 @@ class Rig:
             self.memory if journal else None,
             self.disk,
             min_free=min_free,
-            reserve=0,
             sync=sync,
             report=lambda level, event, **facts: self.events.append((event, facts)),
         )
