@@ -124,10 +124,12 @@ def test_when_full_drop(tmp_path: Path) -> None:
     assert error["event"] == f"{summary['dropped']} rows were dropped while the outbox was full"
 
 
-def test_when_full_exit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch_size", [100, 10_000])
+def test_when_full_exit(tmp_path: Path, batch_size: int) -> None:
     out = tmp_path / "out.csv"
+    small = [*SMALL, "--batch-size", batch_size]  # a read closes many of the small ones
     with feed() as server:
-        with running(out, server, *SMALL, "--when-full", "exit") as command:
+        with running(out, server, *small, "--when-full", "exit") as command:
             os.kill(_fill(command, out), signal.SIGCONT)
             summary = command.summary(status=3)
             error = command.events[-1]

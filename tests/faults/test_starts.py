@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
+from fastingest.ledger import read_entries
 from fastingest.places import Places
 from tests.end_to_end.command import wait_until
+from tests.faults.evidence import connections, missing, numbers
 from tests.faults.run import FLUSH_INTERVAL, RATE, Capture, feed, kill, running
 
 MIB = 2**20
@@ -61,3 +64,57 @@ def test_somebody_removes_the_spool(tmp_path: Path) -> None:
     assert status == (3 if capture.lost else 0)
     (run,) = capture.final
     assert (run["writer_restarts"], run["receiver_restarts"], len(run["gaps"])) == (2, 1, 1)
+
+
+def test_a_link_that_leads_elsewhere_in_the_middle_of_a_run(tmp_path: Path) -> None:
+    """What the run is known by is the name that it was given."""
+    out, first, second = (tmp_path / name for name in ("out.csv", "day1.csv", "day2.csv"))
+    out.symlink_to(first)
+    with feed("--rate", 50_000) as server:
+        with running(out, server) as command:
+            command.wait_for("connected")
+            wait_until(lambda: first.exists() and first.stat().st_size > MIB)
+            (tmp_path / "new").symlink_to(second)
+            (tmp_path / "new").rename(out)
+            wait_until(lambda: second.exists() and second.stat().st_size > MIB)
+            os.kill(command.child("writer"), signal.SIGSTOP)
+            time.sleep(2 * FLUSH_INTERVAL)  # so that there is something in the spool
+            kill([command.pid, *command.children()])
+        with running(out, server) as command:
+            command.wait_for("connected")
+            left = command.wait_for("took up what an earlier run had left")
+            command.stop()
+        server.stop()
+        rows = numbers([first, second])
+    for connection in missing(rows, connections(server.events)):
+        assert (connection.at_start, connection.inside) == (0, 0)
+    assert left["rows"] > 0
+    (interrupted, _) = [entry for entry in read_entries(out) if "received" in entry]
+    assert interrupted["lost"] <= 50_000 * FLUSH_INTERVAL
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("day1.csv", "day2.csv", "out.csv", "out.csv.ledger.jsonl")
+    ]
+
+
+@pytest.mark.parametrize("gone", ["the journal", "everything"])
+def test_what_is_written_is_known_without_the_journal(tmp_path: Path, gone: str) -> None:
+    """The counters know it, too; they are where the spool is."""
+    out, archive = tmp_path / "out.csv", tmp_path / "archive"
+    archive.mkdir()
+    with feed() as server:
+        with running(out, server, "--batch-size", 1000) as command:
+            command.wait_for("connected")
+            wait_until(lambda: out.exists() and out.stat().st_size > MIB)
+            os.kill(command.child("writer"), signal.SIGSTOP)
+            time.sleep(2 * FLUSH_INTERVAL)
+            kill([command.pid, *command.children()])
+        for path in tmp_path.glob("out.csv*"):
+            if gone == "everything" or path.name.endswith(".journal"):
+                path.rename(archive / path.name)
+        with running(out, server) as command:
+            command.wait_for("connected")
+            command.stop()
+        server.stop()
+        files = [archive / "out.csv", out] if gone == "everything" else [out]
+        for connection in missing(numbers(files), connections(server.events)):
+            assert (connection.at_start, connection.inside) == (0, 0)
