@@ -197,7 +197,7 @@ class Options:
         "Do not append while less than this would stay free on the disk.", 256 * 2**20
     )
     journal: str = setting(
-        "off: a few percent faster; whatever process dies ends the run, and costs what waits.",
+        "off, for comparing: keep none; whatever process dies ends the run, and costs what waits.",
         "on",
         metavar="on|off",
     )
