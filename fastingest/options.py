@@ -87,7 +87,14 @@ def parse_fsync(text: str) -> float | None:
     :raises ValueError: the text is neither of them, nor a duration.
     """
     named = {"never": None, "batch": 0.0}
-    return named[text] if text in named else parse_duration(text)
+    if text in named:
+        return named[text]
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is neither never, nor batch, nor a duration such as 1s"
+        ) from None
 
 
 def format_fsync(seconds: float | None) -> str:
