@@ -101,6 +101,14 @@ class Places:
         streams = [name.stream for name, _ in self.segments()]
         return max([0, *streams, *self.runs()])
 
+    def size_before(self, stream: int) -> tuple[int, int]:
+        """Bytes that streams older than ``stream`` have left: in the spool, and in the spill."""
+        sizes = {self.spool: 0, self.spill: 0}
+        for name, path in self.segments():
+            with contextlib.suppress(OSError):
+                sizes[path.parent] += path.stat().st_size * (name.stream < stream)
+        return sizes[self.spool], sizes[self.spill]
+
     def segments(self) -> Iterator[tuple[segment.FileName, Path]]:
         """All segments that there are, in no order."""
         for directory in (self.spill, self.spool):

@@ -86,10 +86,15 @@ class Sender:
         self._call_later = asyncio.get_running_loop().call_later
         room = _room_in(places.spool)
         limit = min(options.memory_limit, max(room, 4 * _MIB))
+        # Nobody would know what of it is written.
+        spill_limit = options.spill_limit if options.journal == "on" else 0
+        self._limits = limit, spill_limit
+        # What receivers before have left is written before anything of this one, and until then it
+        # is part of what may wait; but a feed must be read meanwhile, so a quarter is there always.
+        older = places.size_before(stream)
         self._outbox = Outbox(
-            memory_limit=limit,
-            # Nobody would know what of it is written.
-            spill_limit=options.spill_limit if options.journal == "on" else 0,
+            memory_limit=max(limit - older[0], limit // 4),
+            spill_limit=max(spill_limit - older[1], spill_limit // 4),
             segment_size=max(min(max(limit // 16, 256 * _KIB), 4 * _MIB), limit // 256),
             window=min(limit // 4, 4 * _MIB),
         )
@@ -220,6 +225,7 @@ class Sender:
             freed = self._outbox.acknowledge(sequence)
         else:
             self._linked = True
+            self._outbox.memory_limit, self._outbox.spill_limit = self._limits
             freed = self._outbox.link(sequence)
         for segment in freed:
             self._spool.free(segment)

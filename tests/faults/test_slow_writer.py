@@ -12,7 +12,7 @@ import pytest
 
 from fastingest.places import Places
 from tests.end_to_end.command import Command, wait_until
-from tests.faults.run import RATE, Capture, feed, running
+from tests.faults.run import RATE, Capture, feed, kill, running
 
 MIB = 2**20
 LIMIT = 8 * MIB
@@ -183,3 +183,35 @@ def test_a_receiver_that_dies_while_it_spills(tmp_path: Path, then: str) -> None
         capture = Capture(server, out)
     capture.is_whole()
     assert capture.lost <= RATE / 4
+
+
+def test_receivers_that_die_one_after_the_other_share_the_limits(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with feed() as server:
+        with running(out, server, "--memory-limit", "4MiB", "--spill-limit", "4MiB") as command:
+            command.wait_for("connected")
+            writer = command.child("writer")
+            os.kill(writer, signal.SIGSTOP)
+            for number in range(1, 4):
+                _has_been_full(command, number)
+                kill([command.child("receiver")])
+                command.wait_for("connected", count=number + 1)
+            _has_been_full(command, 4)
+            held = sum(
+                path.stat().st_size
+                for directory in (Places.of(out).spool, Places.of(out).spill)
+                for path in directory.glob("*.segment")
+            )
+            os.kill(writer, signal.SIGCONT)
+            command.wait_for("the outbox has room again")
+            command.signal(signal.SIGTERM)
+            assert command.wait() in (0, 3)
+        server.stop()
+        capture = Capture(server, out)
+    capture.is_whole()
+    assert held < (4 + 4 + 4 * 2) * MIB  # each has its least, and what a read brings
+
+
+def _has_been_full(command: Command, count: int) -> None:
+    said = "the outbox is full, the feed is not read until there is room"
+    command.wait_for(said, count=count)
