@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from fastingest.writer.csv_file import beside
+from fastingest.places import beside
 
 __all__ = [
     "GONE",

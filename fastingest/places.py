@@ -1,4 +1,4 @@
-"""Where a run keeps what is not in its file yet: the spool in memory, the spill on disk.
+"""Where what belongs to an output is: beside it, in memory (the spool), on disk (the spill).
 
 The spool is a directory on ``/dev/shm``, named by a checksum of the output's path and directory, so
 that the next run of the same output finds it; where there is no such file system (macOS) it stands
@@ -18,11 +18,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastingest import segment
-from fastingest.writer.csv_file import beside, named
 
-__all__ = ["Places"]
+__all__ = ["Places", "beside", "named"]
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - whose directory there is whose is checked
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """``stock_data.csv`` and ``.lock`` → ``stock_data.csv.lock``."""
+    return path.with_name(path.name + suffix)
+
+
+def named(path: Path) -> Path:
+    """The path from the root on, without links but for the last one.
+
+    What belongs to an output goes by the name that it was given, not by what that leads to: a link
+    may lead somewhere else tomorrow. Two names for one file are told by the lock on the file.
+    """
+    return path.parent.resolve() / path.name
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ from fastingest.ledger import GONE, Region, iter_entries, ledger_path
 from fastingest.log import escape
 from fastingest.moment import iso_time
 from fastingest.options import format_size
+from fastingest.places import beside, named
 from fastingest.schema import TRADES
-from fastingest.writer.csv_file import beside, named
 from fastingest.writer.journal import journal_path
 
 __all__ = ["RegionResult", "Report", "report_text", "verify"]

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from fastingest.counters import State
 from fastingest.log import escape
 from fastingest.options import Options, format_size
+from fastingest.places import beside
 from fastingest.summary import Summary
-from fastingest.writer.csv_file import beside
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 import fastingest.verify as module
 from fastingest import UsageError
 from fastingest.ledger import Region, append_entry, ledger_path
+from fastingest.places import beside
 from fastingest.verify import Report, report_text, verify
-from fastingest.writer.csv_file import OutputLock, beside
+from fastingest.writer.csv_file import OutputLock
 
 HEADER = b"symbol,price,volume\n"
 ROWS = [b"AAPL,145.67,1500\n", b"MSFT,289.12,\n", b'"a ""b""\nc,d",1.5,0.25\n', b'"",1.0,7\n']

@@ -28,25 +28,12 @@ from pathlib import Path
 from typing import Any
 
 from fastingest.errors import HeaderMismatch, OutputLocked, OutputRefused
+from fastingest.places import beside, named
 from fastingest.writer.append_file import AppendFile
 
-__all__ = ["CsvFile", "OutputLock", "beside", "check_output", "end_of_rows", "named"]
+__all__ = ["CsvFile", "OutputLock", "check_output", "end_of_rows"]
 
 _CHUNK = 1024 * 1024
-
-
-def beside(path: Path, suffix: str) -> Path:
-    """``stock_data.csv`` and ``.lock`` → ``stock_data.csv.lock``."""
-    return path.with_name(path.name + suffix)
-
-
-def named(path: Path) -> Path:
-    """The path from the root on, without links but for the last one.
-
-    What belongs to an output goes by the name that it was given, not by what that leads to: a link
-    may lead somewhere else tomorrow. Two names for one file are told by the lock on the file.
-    """
-    return path.parent.resolve() / path.name
 
 
 class OutputLock:

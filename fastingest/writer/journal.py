@@ -28,7 +28,7 @@ from pathlib import Path
 from fastingest.batch import Position
 from fastingest.errors import WriteFailed
 from fastingest.ledger import Region
-from fastingest.writer.csv_file import beside, named
+from fastingest.places import beside, named
 
 __all__ = ["SLOTS", "Entry", "Journal", "entries_in", "journal_path", "notes_in"]
 

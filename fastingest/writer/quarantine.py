@@ -20,8 +20,8 @@ import msgspec
 from fastingest.batch import Reject
 from fastingest.errors import WriteFailed
 from fastingest.moment import iso_time
+from fastingest.places import beside
 from fastingest.writer.append_file import AppendFile
-from fastingest.writer.csv_file import beside
 
 __all__ = ["Quarantine"]
 

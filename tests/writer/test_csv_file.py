@@ -20,8 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest import HeaderMismatch, OutputLocked, OutputRefused, WriteFailed
+from fastingest.places import beside
 from fastingest.writer import csv_file
-from fastingest.writer.csv_file import CsvFile, OutputLock, beside, check_output, end_of_rows
+from fastingest.writer.csv_file import CsvFile, OutputLock, check_output, end_of_rows
 from tests.writer.limits import largest_file
 
 HEADER = "symbol,price,volume"

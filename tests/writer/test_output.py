@@ -31,10 +31,10 @@ from fastingest import HeaderMismatch, OutputRefused, WriteFailed
 from fastingest.account import log_run
 from fastingest.batch import Batch, Position, Reject
 from fastingest.ledger import Region, ledger_path, read_entries
+from fastingest.places import beside
 from fastingest.schema import TRADES
 from fastingest.verify import verify
 from fastingest.writer import output as module
-from fastingest.writer.csv_file import beside
 from fastingest.writer.journal import Entry, Journal, journal_path
 from fastingest.writer.output import Output
 from fastingest.writer.quarantine import to_lines
