@@ -164,8 +164,7 @@ class Account:
         self._keeps_journal = options.journal == "on"
         self._journal_path = journal_path(options.out)
         self.places = Places.of(options.out, options.spill_dir)
-        journal = self._journal_path.exists()
-        if not self._keeps_journal and (journal or any(self.places.segments())):
+        if not self._keeps_journal and (self._journal_path.exists() or any(self.places.segments())):
             raise OptionError(
                 "journal",
                 f"an earlier run of {options.out} has left rows; start once with 'on', "
@@ -174,8 +173,7 @@ class Account:
         ledger = ledger_path(options.out)
         if ledger.exists() and not os.access(ledger, os.W_OK):
             raise OutputRefused(ledger, "is needed and cannot be written: Permission denied")
-        if journal:
-            self._check_owner()
+        self._check_owner()
         try:
             self.places.make()
             self.run = self.new_stream()
@@ -188,8 +186,9 @@ class Account:
 
     def _check_owner(self) -> None:
         """Another user's spool cannot be read; what is in it would be out of order later."""
-        journal = Journal(self._journal_path)
-        journal.close()
+        journal = self._read_journal()
+        if journal is None:
+            return
         spool = Path(journal.notes.get("spool", self.places.spool))
         with contextlib.suppress(OSError):
             owner = spool.lstat().st_uid
@@ -203,9 +202,8 @@ class Account:
     def new_stream(self) -> int:
         """A number for a run or a stream: the time, and later than all that there were."""
         last = [time.time_ns() - 1, self.places.newest()]
-        if self._journal_path.exists():
-            journal = Journal(self._journal_path)
-            journal.close()
+        journal = self._read_journal()
+        if journal is not None:
             last += [max(entry.run, entry.stream) for entry in journal.entries[:1]]
             noted = Places.from_notes(journal.notes)
             last.append(noted.newest() if noted else 0)
@@ -284,8 +282,13 @@ class Account:
         return entry if entry is not None and entry.run == self.run else None
 
     def _newest_entry(self) -> Entry | None:
+        journal = self._read_journal()
+        return journal.entries[0] if journal is not None and journal.entries else None
+
+    def _read_journal(self) -> Journal | None:
+        """What the journal says now; closed, since the writer is who writes it."""
         if not self._journal_path.exists():
             return None
         journal = Journal(self._journal_path)
         journal.close()
-        return journal.entries[0] if journal.entries else None
+        return journal

@@ -86,11 +86,6 @@ class Output:
             self.entry = Entry(run=0, inode=self._file.inode, size=self._file.size)
             self._settle()
 
-    @property
-    def size(self) -> int:
-        """Bytes in the file."""
-        return self.entry.size
-
     # Starting
 
     def _resume(self, entries: list[Entry]) -> Entry:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import resource
 import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,6 +18,7 @@ from hypothesis import strategies as st
 from fastingest import segment as form
 from fastingest.receiver.outbox import Held, Outbox, Place, Segment
 from fastingest.receiver.spool import Spool
+from tests.writer.limits import largest_file
 
 STREAM = 77
 KIB = 1024
@@ -148,17 +148,6 @@ def with_rig(directory: Path, body: Callable[[Rig], Awaitable[None]], **options:
         await body(Rig(directory, **options))
 
     asyncio.run(run())
-
-
-@contextlib.contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """No file of this process may grow beyond ``size`` bytes; what is written is cut there."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 # Memory

@@ -257,7 +257,7 @@ def test_a_batch_is_in_file_quarantine_and_journal(writer: Writer) -> None:
         newest = Journal(journal_path(writer.path))
         assert newest.entries[0] == writer.entry
         newest.close()
-    assert (writer.entry.start, writer.output.size) == (20, writer.path.stat().st_size)
+    assert (writer.entry.start, writer.output.entry.size) == (20, writer.path.stat().st_size)
     assert writer.entry.first_received == RUN + SECOND // 2
     assert writer.entry.last_received == RUN + 4 * SECOND + SECOND // 2
     assert (writer.reports, writer.ended()) == ([], [])
