@@ -18,11 +18,12 @@ and ends with the last. A client's pings are answered between blocks. On stdout,
     the client has left (then ``sent`` counts the blocks handed over whole). The seconds are those
     of the sending. The exit status is 0 when all connections were complete, otherwise 1.
 
-Rows come as ``--shape record`` (a message each), ``array50`` (fifty records a message) or ``map``
-(fifty members of ``{symbol: price}`` a message). They vary, over 50 symbols, with 52 bytes to a
-record on average. With ``--numbered`` the volume of row *n* is 1,000,000,000 + *n*, so that it has
-ten digits without a leading zero, which JSON forbids, and a test can check that none is missing;
-all records are then of one size.
+Rows come as ``--shape record`` (a message each), ``array50`` (fifty records a message), ``map``
+(fifty members of ``{symbol: price}`` a message), or as venues send trades: ``binance`` (a combined
+stream), ``finnhub50`` (fifty a message), ``kraken`` (an array). They vary, over 50 symbols, with 52
+bytes to a record on average. With ``--numbered`` the volume of row *n* is 1,000,000,000 + *n*, so
+that it has ten digits without a leading zero, which JSON forbids, and a test can check that none is
+missing; all records are then of one size.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 FIRST_NUMBER = 1_000_000_000
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
-MEMBERS = 50  # of an array or a map
+MEMBERS = 50  # of a message with several rows
 CLOSE, PING, PONG = 0x8, 0x9, 0xA
 CLOSE_1000 = b"\x88\x02\x03\xe8"
 CLIENT_TIMEOUT = 30.0  # seconds for the handshake, and from our close frame to the client's end
@@ -74,19 +75,56 @@ def records(rows: int, numbered: bool) -> list[tuple[str, str, int]]:
     return made
 
 
+def record(symbol: str, price: str, volume: int) -> str:
+    """A row as an object."""
+    return f'{{"symbol": "{symbol}", "price": {price}, "volume": {volume}}}'
+
+
+def member(symbol: str, price: str, volume: int) -> str:
+    """A row as a member of a map, which has no place for the volume."""
+    return f'"{symbol}": {price}'
+
+
+def binance(symbol: str, price: str, volume: int) -> str:
+    """A trade of Binance's combined streams."""
+    return (
+        f'{{"stream":"{symbol.lower()}@trade","data":{{"e":"trade","E":1672515782136,"s":"{symbol}"'
+        f',"t":{volume},"p":"{price}","q":"{volume}","T":1672515782136,"m":true,"M":true}}}}'
+    )
+
+
+def finnhub(symbol: str, price: str, volume: int) -> str:
+    """A trade of Finnhub's, of which a message has several."""
+    return f'{{"c":["1"],"p":{price},"s":"{symbol}","t":1575526691134,"v":{volume}}}'
+
+
+def kraken(symbol: str, price: str, volume: int) -> str:
+    """A trade of Kraken's, version 1, of which a message has one here."""
+    return f'[337,[["{price}","{volume}","1534614057.321597","s","l",""]],"trade","{symbol}/USD"]'
+
+
+Row = Callable[[str, str, int], str]
+SHAPES: dict[str, tuple[Row, str, str]] = {
+    "record": (record, "", ""),
+    "array50": (record, "[", "]"),
+    "map": (member, "{", "}"),
+    "binance": (binance, "", ""),
+    "finnhub50": (finnhub, '{"data":[', '],"type":"trade"}'),
+    "kraken": (kraken, "", ""),
+}
+"""A row's text, and what stands around fifty of them; nothing where a message has one."""
+
+
+def members(shape: str) -> int:
+    """Rows in a message."""
+    return MEMBERS if SHAPES[shape][1] else 1
+
+
 def frames(made: Sequence[tuple[str, str, int]], shape: str) -> list[bytes]:
-    """The rows as text frames, fifty to a frame for an array or a map."""
-    if shape == "map":
-        parts = [f'"{symbol}": {price}' for symbol, price, _ in made]
-    else:
-        parts = [
-            f'{{"symbol": "{symbol}", "price": {price}, "volume": {volume}}}'
-            for symbol, price, volume in made
-        ]
-    if shape == "record":
-        return [frame(part) for part in parts]
-    opening, closing = "[]" if shape == "array50" else "{}"
-    groups = (parts[first : first + MEMBERS] for first in range(0, len(parts), MEMBERS))
+    """The rows as text frames."""
+    row, opening, closing = SHAPES[shape]
+    parts = [row(*each) for each in made]
+    groups = (parts[at : at + members(shape)] for at in range(0, len(parts), members(shape)))
     return [frame(opening + ", ".join(group) + closing) for group in groups]
 
 
@@ -103,8 +141,7 @@ def blocks(rows: int, block: int, shape: str, numbered: bool) -> Iterator[tuple[
     made = records(min(rows, block), numbered)
     piece = bytearray().join(frames(made, shape))
     if numbered and rows >= block:
-        members = 1 if shape == "record" else MEMBERS
-        yield from numbered_blocks(piece, members, rows, block)
+        yield from numbered_blocks(piece, members(shape), rows, block)
     else:
         for _ in range(rows // block):
             yield piece, block
@@ -120,18 +157,20 @@ def blocks(rows: int, block: int, shape: str, numbered: bool) -> Iterator[tuple[
 
 
 def numbered_blocks(
-    piece: bytearray, members: int, rows: int, block: int
+    piece: bytearray, per_frame: int, rows: int, block: int
 ) -> Iterator[tuple[bytearray, int]]:
     """Whole blocks: one buffer, in which only the digits are rewritten that have changed.
 
     A block is a power of ten, so that the digits above it are the same in all of its rows. Frames
     are all of one size, so that one slice with a step reaches a digit in all of them.
 
-    :param members: rows in a frame.
+    :param per_frame: rows in a frame.
     """
-    count = block // members
+    count = block // per_frame
     size = len(piece) // count
-    places = [piece.index(str(FIRST_NUMBER + index).encode(), 0, size) for index in range(members)]
+    places = [
+        piece.index(str(FIRST_NUMBER + index).encode(), 0, size) for index in range(per_frame)
+    ]
     before = str(FIRST_NUMBER)
     for first in range(FIRST_NUMBER, FIRST_NUMBER + rows - rows % block, block):
         number = str(first)
@@ -262,19 +301,19 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=20_000_000, help="for each connection")
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--block", type=int, default=10_000, help="rows in a sendall")
-    parser.add_argument("--shape", choices=("record", "array50", "map"), default="record")
+    parser.add_argument("--shape", choices=tuple(SHAPES), default="record")
     parser.add_argument("--numbered", action="store_true", help="volumes count up")
     parser.add_argument("--pause", type=duration, default=0.0, help="after each burst, such as 5ms")
     parser.add_argument("--burst-rows", type=int, default=0, help="0: a block")
     parser.add_argument("--connections-served", type=int, default=1, help="one after another")
     options = parser.parse_args()
     options.burst_rows = options.burst_rows or options.block
-    if options.block < 1 or options.block % (1 if options.shape == "record" else MEMBERS):
-        parser.error(f"--block must be a multiple of {MEMBERS} for arrays and maps")
+    if options.block < 1 or options.block % members(options.shape):
+        parser.error(f"--block must be a multiple of {MEMBERS} for this shape")
     if options.burst_rows % options.block:
         parser.error("--burst-rows must be a multiple of --block")
-    if options.numbered and options.shape == "map":
-        parser.error("a map has no volume to number")
+    if options.numbered and options.shape in ("map", "binance"):
+        parser.error("this shape has no volume to number, or has it twice")
     if options.numbered and str(options.block).strip("0") != "1":
         parser.error("--block must be a power of ten for --numbered")
     return options

@@ -13,6 +13,9 @@ end; that of each one, and its peak of memory (VmHWM), is read from ``/proc`` ev
 lack the last of these, and is in steps of 10 ms. (``burst`` is the generator; it is not in the
 total.) Where there is no ``/proc`` (macOS), figures per process are not available.
 
+``--shape`` is what the generator sends; the columns that fastingest is told for it are in
+:data:`COLUMNS`. ``described`` is ``record`` with the columns spelled out.
+
 ``--dir`` should be on a real disk: a default temporary directory may be in memory.
 """
 
@@ -37,6 +40,26 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 PROC = Path("/proc")
 TICK = os.sysconf("SC_CLK_TCK")
+COLUMNS = {
+    "record": [],
+    "array50": [],
+    "map": [],
+    "described": ["--columns", "symbol:str, price:float, volume:number?"],
+    "binance": [
+        *("--rows", "data", "--where", "$.data.e=trade", "--columns"),
+        "symbol:str=s, price:decimal=p, quantity:decimal=q, trade_id:int=t, "
+        "time:timestamp[ms]=T, buyer_is_maker:bool=m",
+    ],
+    "finnhub50": [
+        *("--rows", "data", "--where", "$.type=trade", "--columns"),
+        "symbol:str=s, price:float=p, volume:number=v, time:timestamp[ms]=t",
+    ],
+    "kraken": [
+        *("--rows", "[1]", "--where", "$[2]=trade", "--columns"),
+        "symbol=$[3], price:decimal=[0], volume:decimal=[1], time:timestamp[s]=[2], side=[3]",
+    ],
+}
+"""What fastingest is told of each shape."""
 INTERVAL = 0.02  # seconds between two samples
 ROLES = {"receiver": "picows", "writer": "polars"}  # and a library that only this one loads
 
@@ -138,12 +161,13 @@ def run_round(options: argparse.Namespace, folder: Path) -> Round:
     """Capture one feed into a file under ``folder``, and check it."""
     out = folder / "rows.csv"
     burst_command = [sys.executable, "-m", "bench.burst", "--rows", str(options.rows)]
-    burst_command += ["--shape", options.shape]
+    burst_command += ["--shape", "record" if options.shape == "described" else options.shape]
     with subprocess.Popen(burst_command, cwd=ROOT, stdout=subprocess.PIPE) as burst:
         try:
             assert burst.stdout is not None
             port = json.loads(burst.stdout.readline())["listening"]
             command = [*shlex.split(options.command), "--url", f"ws://127.0.0.1:{port}/"]
+            command += COLUMNS[options.shape]
             command += ["--out", str(out), "--max-rows", str(options.rows), "--quiet"]
             started, cpu_started = time.time(), children_cpu()
             usage = run_capture(command, options.timeout, folder / "stderr")
@@ -254,7 +278,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.end_to_end")
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--shape", choices=("record", "array50", "map"), default="record")
+    parser.add_argument("--shape", choices=tuple(COLUMNS), default="record")
     parser.add_argument("--dir", type=Path, help="where the file goes, on a real disk")
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds for a round")
     parser.add_argument(

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.end_to_end import BenchmarkError, Round, run_round
+from bench.end_to_end import COLUMNS, BenchmarkError, Round, run_round
 
 COMMAND = f"{shlex.quote(sys.executable)} -m fastingest"
 
@@ -34,7 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.journal")
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--shape", choices=("record", "array50", "map"), default="record")
+    parser.add_argument("--shape", choices=tuple(COLUMNS), default="record")
     parser.add_argument("--dir", type=Path, help="where the file goes, on a real disk")
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds for a capture")
     options = parser.parse_args()

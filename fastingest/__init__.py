@@ -8,30 +8,39 @@
     print(summary.ledger.written, "rows")
 """
 
-from fastingest.counters import Ledger
-from fastingest.errors import (
-    Aborted,
-    FastingestError,
-    FeedRefused,
-    HeaderMismatch,
-    OptionError,
-    OutboxFull,
-    OutputLocked,
-    OutputRefused,
-    ProcessDied,
-    RowsLost,
-    RunFailed,
-    UsageError,
-    WriteFailed,
-)
-from fastingest.options import Options
-from fastingest.summary import Summary
-from fastingest.supervisor import ingest
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastingest.config import options_from
+    from fastingest.counters import Ledger
+    from fastingest.errors import (
+        Aborted,
+        ConfigError,
+        FastingestError,
+        FeedRefused,
+        HeaderMismatch,
+        OptionError,
+        OutboxFull,
+        OutputLocked,
+        OutputRefused,
+        ProcessDied,
+        RowsLost,
+        RunFailed,
+        UsageError,
+        WriteFailed,
+    )
+    from fastingest.options import Options
+    from fastingest.summary import Summary
+    from fastingest.supervisor import ingest
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Aborted",
+    "ConfigError",
     "FastingestError",
     "FeedRefused",
     "HeaderMismatch",
@@ -49,4 +58,24 @@ __all__ = [
     "WriteFailed",
     "__version__",
     "ingest",
+    "options_from",
 ]
+
+_HOMES = {
+    "config": ("options_from",),
+    "counters": ("Ledger",),
+    "options": ("Options",),
+    "summary": ("Summary",),
+    "supervisor": ("ingest",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What the package exports, imported when it is asked for (PEP 562).
+
+    Each process of a run imports the package, and none needs all of it.
+    """
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = next((home for home, names in _HOMES.items() if name in names), "errors")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -6,13 +6,15 @@ import contextlib
 import socket
 import sys
 import types
+from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
+from fastingest.child import send_pipe
 from fastingest.signals import signals_blocked
 
 __all__ = ["Child", "spawn"]
@@ -31,11 +33,26 @@ class Child:
     """Whether anything may still come on the control connection."""
     exit_code: int | None = None
     """As in ``multiprocessing``, once the process has ended."""
+    _waiting: deque[tuple[Connection, tuple[Any, ...]]] = field(default_factory=deque)
 
     def tell(self, message: bytes) -> None:
         """Send a command; nothing happens where the process is gone."""
         with contextlib.suppress(OSError):  # its end is noticed elsewhere
             self.control.send_bytes(message)
+
+    def hand_over(self, pipe: Connection, *facts: Any) -> None:
+        """Send it a pipe as soon as there is room; see :func:`fastingest.child.send_pipe`."""
+        self._waiting.append((pipe, facts))
+        self.hand_over_more()
+
+    def hand_over_more(self) -> bool:
+        """Send pipes that had to wait; whether none has to any more."""
+        while self._waiting:
+            pipe, facts = self._waiting[0]
+            if not send_pipe(self.pipes, pipe, *facts):
+                return False
+            self._waiting.popleft()
+        return True
 
     def close(self) -> None:
         """Forget a process that has ended."""
@@ -43,6 +60,8 @@ class Child:
         self.process.close()
         self.control.close()
         self.pipes.close()
+        for pipe, _ in self._waiting:
+            pipe.close()
 
 
 def spawn(

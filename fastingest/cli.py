@@ -2,7 +2,8 @@
 
 The parameters are made from the fields of ``Options``, so nothing about a setting stands here. The
 log and the live view go to stderr, the summary to stdout. An error is one line on stderr, and the
-exit status that it names. ``fastingest verify FILE`` makes no run; it looks at what runs have left.
+exit status that it names. The commands make no run: ``verify`` looks at what runs have left,
+``feeds`` and ``check`` at what they can be told to capture, ``probe`` at what a feed sends.
 """
 
 from __future__ import annotations
@@ -14,19 +15,36 @@ import inspect
 import logging
 import os
 import platform
+import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
 
-from cyclopts import App, CoercionError, CycloptsError, Group, MissingArgumentError, Parameter
+from cyclopts import (
+    App,
+    CoercionError,
+    CycloptsError,
+    Group,
+    MissingArgumentError,
+    Parameter,
+    UnknownOptionError,
+)
 from cyclopts import UnusedCliTokensError as UnusedTokensError
 
 import fastingest
+from fastingest.config import options_from
+from fastingest.config.check import check, check_text
+from fastingest.config.known import known_text, listing
 from fastingest.errors import FastingestError, OptionError, RunFailed, UsageError
+from fastingest.feed import Feed
 from fastingest.log import configure, escape
-from fastingest.options import Options
+from fastingest.options import Options, Texts, format_duration
+from fastingest.probe.options import ProbeOptions
+from fastingest.secrets import shown
 from fastingest.summary import Summary
 from fastingest.supervisor import ingest
 from fastingest.terminal import StreamLog, Terminal
@@ -52,6 +70,7 @@ _EPILOGUE = (
 
 _log = logging.getLogger("fastingest")
 _OnTick: TypeAlias = Callable[[Summary], None]
+_Command: TypeAlias = Callable[[], int]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -61,18 +80,18 @@ def main(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         asked = parse(arguments)
-        if isinstance(asked, Path):
-            return _verify(asked)
+        if asked is None or isinstance(asked, Options):
+            return run(asked) if asked else 0
+        return asked()
     except UsageError as error:
         return _fail(error)
-    return run(asked) if asked else 0
 
 
 # Arguments
 
 
-def parse(arguments: Sequence[str]) -> Options | Path | None:
-    """The options of a run, or the file to verify.
+def parse(arguments: Sequence[str]) -> Options | _Command | None:
+    """The options of a run, or another command, which returns the exit status.
 
     None if help or the version was asked for, and has been printed.
 
@@ -88,21 +107,21 @@ def parse(arguments: Sequence[str]) -> Options | Path | None:
         if os.environ.get(variable) and not any(a.split("=")[0] == option for a in arguments):
             raise UsageError(f"{variable}: {error.problem}") from None
         raise
-    return asked if isinstance(asked, Options | Path) else None
+    return asked if isinstance(asked, Options) or callable(asked) else None
 
 
 def _app() -> App:
-    parameters = [_parameter(field) for field in dataclasses.fields(Options)]
+    parameters = [_parameter(field) for field in dataclasses.fields(Options) if field.init]
 
     def command(**values: Any) -> Options:
-        return Options(**{"url": "", **values})  # without one, Options says what to write
+        return options_from(values)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     app = App(
         name="fastingest",
         help=(fastingest.__doc__ or "").partition("\n")[0],
-        usage="fastingest --url URL [OPTIONS]",
+        usage="fastingest (--url URL | --feed NAME | --config PATH) [OPTIONS]",
         help_epilogue=_EPILOGUE,
         help_format="plaintext",
         version=_versions,
@@ -114,29 +133,92 @@ def _app() -> App:
         exit_on_error=False,
     )
     app.default(command)
-    app.command(
-        _file_to_verify,
-        name="verify",
-        group="Commands",
-        usage="fastingest verify FILE",
-        help_epilogue="",
-    )
+    for name, usage, function in (
+        ("verify", "FILE", _verify_command),
+        ("feeds", "[NAME]", _feeds_command),
+        ("check", "FILE", _check_command),
+        ("probe", "--url URL [OPTIONS]", _probe_command()),
+    ):
+        app.command(
+            function,
+            name=name,
+            group="Commands",
+            usage=f"fastingest {name} {usage}",
+            help_epilogue="",
+        )
     return app
 
 
-def _file_to_verify(
+def _verify_command(
     file: Annotated[Path, Parameter(help="CSV file to look at; its ledger is beside it.")], /
-) -> Path:
+) -> _Command:
     """Say whether a file is what its ledger says.
 
     Exit status: 0 it is, 1 it is not, 2 something needed for that cannot be read.
     """
-    return file
+    return partial(_verify, file)
 
 
-def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
+def _feeds_command(
+    name: Annotated[str | None, Parameter(help="Print this one, as a file to begin with.")] = None,
+    /,
+) -> _Command:
+    """List the known feeds, and the environment variables that they need."""
+    return partial(_feeds, name)
+
+
+def _check_command(
+    file: Annotated[Path, Parameter(help="TOML file, as for --config.")], /
+) -> _Command:
+    """Say what a file for --config describes, or all that is wrong with it.
+
+    Exit status: 0 nothing is wrong, 2 something is.
+    """
+    return partial(_check, file)
+
+
+# What a probe has in common with a run.
+_PROBED = (
+    "url",
+    "feed",
+    "symbols",
+    "config",
+    "header",
+    "subscribe",
+    "max_message_size",
+    "compression",
+    "ca_file",
+    "cert_file",
+    "key_file",
+    "proxy",
+)
+
+
+def _probe_command() -> Callable[..., _Command]:
+    own = dataclasses.fields(ProbeOptions)
+
+    def command(**values: Any) -> _Command:
+        """Listen to a feed, and print a file for --config that captures it.
+
+        What was seen is said on stderr, and the file goes to stdout. Ctrl-C ends the listening.
+        """
+        how = {field.name: values.pop(field.name) for field in own if field.name in values}
+        return partial(_probe, options_from(values), ProbeOptions(**how))
+
+    shared = [Options.__dataclass_fields__[name] for name in _PROBED]
+    parameters = [_parameter(field) for field in shared[:6]]
+    parameters += [_parameter(field, ProbeOptions) for field in own]
+    parameters += [_parameter(field) for field in shared[6:]]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return command
+
+
+def _parameter(field: dataclasses.Field[Any], owner: type = Options) -> inspect.Parameter:
     setting = field.metadata
-    hint = get_type_hints(Options)[field.name]
+    hint = get_type_hints(owner)[field.name]
+    if hint == Texts:
+        hint = tuple[str, ...]
     wanted = next((each for each in get_args(hint) or [hint] if each is not type(None)), hint)
     repeatable = get_args(hint)[1:] == (...,)
     convert = None if wanted is bool or repeatable else _converter(wanted, setting)
@@ -207,9 +289,20 @@ def _explain(error: CycloptsError) -> str:
             return f"{argument.name} needs a value; see fastingest --help"
         case UnusedTokensError(unused_tokens=[token, *_]):
             return f"{token!r} belongs to no option; see fastingest --help"
+        case UnknownOptionError(token=token) if meant := _begun(error):
+            written = token.keyword or token.value
+            return f"unknown option: {written}. Did you mean {meant}? see fastingest --help"
     error.verbose = False
     said = str(error).rstrip(".")
     return f"{said[:1].lower()}{said[1:]}{' ' if said.endswith('?') else '; '}see fastingest --help"
+
+
+def _begun(error: UnknownOptionError) -> str:
+    """The only option whose name begins as it was written; empty where there are none, or more."""
+    written = error.token.keyword or error.token.value
+    names = (name for argument in error.argument_collection for name in argument.names)
+    begun = [name for name in names if name.startswith(written)]
+    return begun[0] if len(begun) == 1 else ""
 
 
 def _versions() -> str:
@@ -218,7 +311,56 @@ def _versions() -> str:
     return f"fastingest {fastingest.__version__}\n{', '.join((python, *parts))}"
 
 
-# Verify
+# Other commands
+
+
+def _feeds(name: str | None) -> int:
+    try:
+        text = known_text(name).rstrip("\n") if name else listing()
+    except OptionError as error:
+        raise UsageError(error.problem) from None
+    unprinted = _print_out(text, "the feeds" if name is None else "the feed")
+    return _fail(unprinted) if unprinted else 0
+
+
+def _check(file: Path) -> int:
+    try:
+        found = check(file)
+    except OptionError as error:
+        raise UsageError(error.problem) from None
+    unprinted = _print_out(check_text(found), "the report")
+    if unprinted:
+        return _fail(unprinted)
+    return UsageError.exit_status if found.problems else 0
+
+
+def _probe(options: Options, how: ProbeOptions) -> int:
+    from fastingest.probe.listen import listen
+    from fastingest.probe.proposal import proposal_of
+    from fastingest.probe.text import config_text, report_text
+    from fastingest.probe.trial import trial_of
+
+    try:
+        heard = listen(options, how, partial(_listening, how))
+    except OptionError as error:
+        raise UsageError(str(error)) from None
+    proposal = proposal_of(heard.messages, time.time())
+    trial = trial_of(proposal, heard.messages)
+    with contextlib.suppress(OSError):  # nobody is there to read it
+        width = shutil.get_terminal_size().columns
+        print(report_text(heard, proposal, trial, width), file=sys.stderr, flush=True)
+    if trial is None:
+        raise UsageError(
+            "nothing came that looks like data; ask for some with --subscribe, or listen longer"
+        )
+    unprinted = _print_out(config_text(heard, proposal), "the file")
+    return _fail(unprinted) if unprinted else 0
+
+
+def _listening(how: ProbeOptions, feed: Feed) -> None:
+    with contextlib.suppress(OSError):
+        said = f"listening to {shown(feed.url)} for {format_duration(how.duration)}"
+        print(f"{said}; Ctrl-C ends it earlier", file=sys.stderr, flush=True)
 
 
 def _verify(file: Path) -> int:
@@ -245,8 +387,9 @@ def run(
             summary = ingest(options, on_tick=on_tick, tick=tick)
     except FastingestError as caught:
         error, summary = caught, caught.summary
-    # What was refused has captured nothing; a summary would only hide the reason.
-    if summary and not options.quiet and not isinstance(error, UsageError):
+    # What was refused has mostly captured nothing; a summary would only hide the reason.
+    refused = isinstance(error, UsageError) and not (summary and summary.ledger.received)
+    if summary and not options.quiet and not refused:
         show = summary_json if options.log_format == "json" else summary_text
         unprinted = _print_out(show(summary))
         error = error or unprinted

@@ -5,7 +5,11 @@ the supervisor and mapped by its children. Every slot has one writer, so there i
 written with one store, so a reader sees the old value or the new one. They outlive the processes
 that wrote them, all of them: the next start reads there what a run that was killed had received.
 
-At every moment, for each feed::
+There is a block of them for each output, with slots for each feed, since an output has an account
+of its own. What is counted of a feed itself stands in the blocks of all its outputs; what is
+counted of an output, or of a receiver's outbox, stands with its first feed.
+
+At every moment, for each feed and each output::
 
     received = written + quarantined + ignored + dropped + lost + in flight
 
@@ -20,50 +24,57 @@ from __future__ import annotations
 import math
 import mmap
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
 from enum import IntEnum, auto
+from functools import cached_property
 from itertools import accumulate
 from multiprocessing import reduction
+from operator import add
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Counters", "LatencyHistogram", "Ledger", "Slot", "State"]
+__all__ = ["Counters", "FeedCounters", "LatencyHistogram", "Ledger", "Slot", "State"]
 
 
 class Slot(IntEnum):
     """The slots, each with the process that writes it."""
 
-    # written by the receiver
+    # written by the receiver; of the feed
     STATE = 0  # a State
     MESSAGES = auto()  # complete messages taken from the socket
     DECODED = auto()  # of them, those that have been decoded
+    # of the feed's table in this output
     RECEIVED = auto()  # rows and rejects
     REJECTED = auto()  # of them, rejects
+    IGNORED = auto()  # left out on purpose, neither row nor reject; not part of RECEIVED
     DROPPED = auto()  # received while the outbox was full, and given up, as --when-full drop says
     UNREADABLE = auto()  # received, and damaged in the spill
+    # of the feed
     CONNECTIONS = auto()  # connections opened
     GAPS = auto()  # times without a connection, after the first one
     GAP_NS = auto()  # their length in all
     GAP_SINCE = auto()  # when the one that lasts now began, in nanoseconds since the epoch; or 0
+    # of the receiver's outbox for this output, with the receiver's first feed in it
     OUTBOX_BYTES = auto()  # batches that the writer has not acknowledged, in memory and on disk
     OUTBOX_PEAK = auto()
     MEMORY_PEAK = auto()  # the most of them in memory
     SPILL_BYTES = auto()  # of them, on disk
     SPILL_PEAK = auto()
-    PAUSES = auto()  # times the sockets were not read because the outbox was full
-    # written by the writer
+    # of the feed
+    PAUSES = auto()  # times the socket was not read because an outbox was full
+    # written by the writer; of the feed's table in this output
     WRITTEN = auto()  # rows appended
     QUARANTINED = auto()  # rejects kept in the quarantine file
-    IGNORED = auto()  # left out on purpose, neither row nor reject
-    STREAM = auto()  # the last batch that is committed, as far as this run has committed any
-    SEQUENCE = auto()
     LOST = auto()  # received, and gone with a receiver that died
+    STREAM = auto()  # its last batch that is committed, as far as this run has committed any
+    SEQUENCE = auto()
+    # of the output, with the first feed
     FILE_SIZE = auto()  # bytes
     FIRST_RECEIVED = auto()  # of what is committed, in nanoseconds since the epoch; 0: nothing is
     LAST_RECEIVED = auto()
     LATENCY_MAX = auto()  # nanoseconds from receipt to file
-    # written by the supervisor
+    # written by the supervisor; restarts with the first feed
     LOST_MESSAGES = auto()  # taken from the socket, and not decoded when a receiver died
     RECEIVER_RESTARTS = auto()
     WRITER_RESTARTS = auto()
@@ -99,9 +110,16 @@ class LatencyHistogram:
         """Count ``count`` durations of ``nanoseconds`` each."""
         self._slots[self._bucket(nanoseconds)] += count
 
-    def quantiles(self, shares: Iterable[float]) -> list[float]:
-        """For each share (0.99 for p99): the seconds that so many stayed under; nan with none."""
+    def quantiles(
+        self, shares: Iterable[float], others: Iterable[LatencyHistogram] = ()
+    ) -> list[float]:
+        """For each share (0.99 for p99): the seconds that so many stayed under; nan with none.
+
+        :param others: to be counted as well.
+        """
         counts = list(self._slots)
+        for other in others:
+            counts = list(map(add, counts, other._slots))
         total = sum(counts)
         return [self._quantile(counts, share * total) if total else math.nan for share in shares]
 
@@ -129,6 +147,9 @@ class Ledger:
     dropped: int
     lost: int
 
+    def __add__(self, other: Ledger) -> Ledger:
+        return Ledger(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+
     @property
     def in_flight(self) -> int:
         """Received, and not yet accounted for. At the end of a run: kept for the next start."""
@@ -137,7 +158,10 @@ class Ledger:
 
 
 class Counters:
-    """The shared block: ``Slot.LATENCY + LatencyHistogram.BUCKETS`` slots for each feed.
+    """A feed's part of the shared block: ``Slot.LATENCY + LatencyHistogram.BUCKETS`` slots.
+
+    :attr:`feeds` are the parts of all feeds; who has one has all, and the first stands for the
+    output.
 
     It may be passed to a child process as an argument, if it is that of a file: it is the file that
     is passed, and not its name, which somebody may have removed (systemd-logind does, when a user
@@ -156,6 +180,23 @@ class Counters:
         self.block = block
         self.slots = everything[feed * self._STRIDE : (feed + 1) * self._STRIDE]
         self.latency = LatencyHistogram(self.slots[Slot.LATENCY :])
+
+    @cached_property
+    def feeds(self) -> tuple[Counters, ...]:
+        """Those of each feed, in order."""
+        count = len(self.block) // (self._STRIDE * 8)
+        return tuple(
+            self if feed == self._feed else Counters(self.block, feed) for feed in range(count)
+        )
+
+    def total(self, slot: Slot) -> int:
+        """The sum over all feeds."""
+        return sum(counters[slot] for counters in self.feeds)
+
+    @property
+    def whole_ledger(self) -> Ledger:
+        """The counts of all feeds now."""
+        return sum((counters.ledger for counters in self.feeds), Ledger(0, 0, 0, 0, 0, 0))
 
     @classmethod
     def create(cls, path: Path | None = None, feeds: int = 1) -> Counters:
@@ -205,7 +246,7 @@ class Counters:
         self.slots[slot] += count
 
     def bury_receiver(self) -> None:
-        """The receiver is dead: what it had not decoded is lost."""
+        """The receiver of this feed is dead: what it had not decoded is lost."""
         self[Slot.LOST_MESSAGES] += self[Slot.MESSAGES] - self[Slot.DECODED]
         self[Slot.DECODED] = self[Slot.MESSAGES]
 
@@ -221,10 +262,36 @@ class Counters:
         What is written is read first: a row that moves on meanwhile is then still in flight, and
         never counted as more than received.
         """
-        slots = (Slot.WRITTEN, Slot.QUARANTINED, Slot.IGNORED, Slot.DROPPED)
-        accounted = [self[slot] for slot in slots]
-        accounted.append(self[Slot.LOST] + self[Slot.UNREADABLE])
-        return Ledger(self[Slot.RECEIVED], *accounted)
+        ignored = self[Slot.IGNORED]
+        slots = (Slot.WRITTEN, Slot.QUARANTINED)
+        written, quarantined, dropped = *(self[slot] for slot in slots), self[Slot.DROPPED]
+        lost = self[Slot.LOST] + self[Slot.UNREADABLE]
+        received = self[Slot.RECEIVED] + ignored
+        return Ledger(received, written, quarantined, ignored, dropped, lost)
+
+
+class FeedCounters:
+    """A feed's counters as its receiver writes them: one block for each of its tables.
+
+    What is counted of the feed itself stands in all of them, so that each output's account has it.
+
+    :param tables: the blocks; at least one.
+    """
+
+    def __init__(self, tables: Sequence[Counters]) -> None:
+        self.tables = tuple(tables)
+
+    def __getitem__(self, slot: Slot) -> int:
+        return self.tables[0][slot]
+
+    def __setitem__(self, slot: Slot, value: int) -> None:
+        for table in self.tables:
+            table.slots[slot] = value
+
+    def add(self, slot: Slot, count: int = 1) -> None:
+        """Add to a slot of the feed."""
+        for table in self.tables:
+            table.slots[slot] += count
 
 
 def _received_counters(descriptor: Any, feed: int) -> Counters:

@@ -5,6 +5,7 @@
     FastingestError                 status 1
     ├── UsageError                  status 2: the caller can mend it; nothing was captured
     │   ├── OptionError             a setting that cannot be used
+    │   ├── ConfigError             a mistake in a file that describes feeds
     │   ├── OutputRefused           a file that cannot, or must not, be appended to
     │   │   ├── HeaderMismatch      it holds other columns
     │   │   └── OutputLocked        another run writes it
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Aborted",
+    "ConfigError",
     "FastingestError",
     "FeedRefused",
     "HeaderMismatch",
@@ -70,6 +72,19 @@ class OptionError(UsageError):
         return f"--{self.option.replace('_', '-')}: {self.problem}"
 
 
+class ConfigError(UsageError):
+    """A mistake in a file that describes feeds; ``line`` counts from 1."""
+
+    def __init__(self, path: Path, line: int, problem: str) -> None:
+        super().__init__(path, line, problem)
+        self.path = path
+        self.line = line
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.problem}"
+
+
 class OutputRefused(UsageError):
     """A file that cannot be appended to."""
 
@@ -89,7 +104,7 @@ class HeaderMismatch(OutputRefused):
         super().__init__(
             path,
             f"its header is {found!r}, this run writes {expected!r}; "
-            "name another file with --out, or move this one away",
+            "name another file with --out, move this one away, or mend --columns",
         )
         self.found = found
         self.expected = expected

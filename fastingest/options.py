@@ -11,15 +11,26 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from fastingest.batch import LANES
 from fastingest.errors import OptionError
+from fastingest.feed import MOST_FEEDS, Feed
+from fastingest.secrets import SecretError, expand_url, shown
 
-__all__ = ["Options", "format_duration", "format_size", "parse_duration", "parse_size"]
+__all__ = [
+    "Options",
+    "check_expanded_url",
+    "check_proxy",
+    "check_url",
+    "format_duration",
+    "format_size",
+    "parse_duration",
+    "parse_size",
+]
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {
@@ -143,6 +154,10 @@ def _size(help: str, default: int) -> Any:  # noqa: A002
     return setting(help, default, parse=parse_size, show=format_size, metavar="SIZE")
 
 
+Texts: TypeAlias = tuple[str, ...] | str
+"""Several texts, or one."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
     """What to capture, where to, and how. Durations are in seconds, sizes in bytes.
@@ -150,10 +165,37 @@ class Options:
     :raises OptionError: a value cannot be used; the message names the setting and what it may be.
     """
 
-    url: str = setting(
-        "WebSocket feed to capture: ws://, wss://, or demo:// for a made-up one.", metavar="URL"
+    url: Texts = setting(
+        "WebSocket feed to capture: ws://, wss://, or demo:// for a made-up one; repeatable.",
+        (),
+        metavar="URL",
     )
     out: Path = setting("CSV file to append to.", Path("stock_data.csv"), metavar="PATH")
+    feed: Texts = setting(
+        "Known feed to capture, see fastingest feeds; a --url replaces its own; repeatable.",
+        (),
+        metavar="NAME",
+    )
+    symbols: Texts = setting(
+        "What to subscribe to at known feeds, with commas: BTCUSDT,ETHUSDT.", (), metavar="NAMES"
+    )
+    config: Path | None = setting(
+        "TOML file that describes feeds and tables, see fastingest check.", None, metavar="PATH"
+    )
+    columns: str | None = setting(
+        "Columns of the file: 'symbol:str=s, price:float=p, time:timestamp[ms]=T'.",
+        None,
+        metavar="TEXT",
+    )
+    rows: str | None = setting(
+        "Where in a message its rows are: data, data.trades, [1]; without, it is itself one.",
+        None,
+        metavar="PATH",
+    )
+    where: tuple[str, ...] = setting(
+        "Take only what says so: '$.data.e=trade'; repeatable, all must hold.", (), metavar="TEXT"
+    )
+    receivers: int = setting("Processes that share the feeds.", 1)
     batch_size: int = setting("Rows that travel to the file together at most.", 10_000)
     flush_interval: float = _duration("A row waits no longer than this for its batch.", 0.25)
     max_rows: int | None = setting("Stop by itself after exactly this many rows.", None)
@@ -208,10 +250,19 @@ class Options:
         "on",
         metavar="on|off",
     )
+    compression: str = setting(
+        "deflate offers permessage-deflate to the server, off does not.", "off", metavar="WHAT"
+    )
     ca_file: Path | None = setting(
         "PEM file of the certificate authorities to trust, instead of the system's.",
         None,
         metavar="PATH",
+    )
+    cert_file: Path | None = setting(
+        "PEM file of our own certificate, for a server that asks for one.", None, metavar="PATH"
+    )
+    key_file: Path | None = setting(
+        "PEM file of its key, where that is another one.", None, metavar="PATH"
     )
     proxy: str | None = setting(
         "Proxy to connect through: http://, https://, socks4:// or socks5://.", None, metavar="URL"
@@ -224,15 +275,24 @@ class Options:
     )
     quiet: bool = setting("Show warnings and errors only: no view, no progress, no summary.", False)
 
+    feeds: tuple[Feed, ...] = dataclasses.field(init=False, repr=False, compare=False)
+    """What is captured, as all of these settings together describe it; at least one."""
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", Path(self.out))
-        object.__setattr__(self, "header", tuple(self.header))
+        for name in ("url", "feed", "header", "where"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        symbols: Any = self.symbols
+        symbols = (symbols,) if isinstance(symbols, str) else symbols
+        split = [each.strip() for text in symbols for each in text.split(",")]
+        object.__setattr__(self, "symbols", tuple(filter(None, split)))
         # Read once, and here: what stands behind @ may be a pipe, or change.
         object.__setattr__(self, "subscribe", tuple(map(read_subscription, self.subscribe)))
-        for name in ("ca_file", "spill_dir"):
+        for name in ("ca_file", "cert_file", "key_file", "config", "spill_dir"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, Path(getattr(self, name)))
-        _check_url(self.url)
+        self._check_range("receivers", 1, LANES, int)
         self._check_range("batch_size", 1, 1_000_000, int)
         self._check_range("flush_interval", 1e-3, 3600)
         self._check_range("max_rows", 1, 2**63, int)
@@ -254,10 +314,6 @@ class Options:
             )
         for line in self.header:
             parse_header(line)
-        if self.ca_file is not None:
-            _check_ca_file(self.ca_file)
-        if self.proxy is not None:
-            _check_proxy(self.proxy)
         if self.spill_dir is not None and not self.spill_dir.is_dir():
             raise OptionError("spill_dir", f"{self.spill_dir} is not a directory; make it first")
         if self.spill_dir is not None and not os.access(self.spill_dir, os.W_OK | os.X_OK):
@@ -266,6 +322,19 @@ class Options:
         self._check_choice("journal", ("on", "off"))
         self._check_choice("log_level", ("debug", "info", "warning", "error"))
         self._check_choice("log_format", ("text", "json"))
+        self._check_choice("compression", ("off", "deflate"))
+        from fastingest.config import feeds_of  # which needs this module
+
+        object.__setattr__(self, "feeds", feeds_of(self))
+        if len(self.feeds) > MOST_FEEDS:
+            raise OptionError(
+                "url", f"{len(self.feeds):,} feeds are too many; {MOST_FEEDS:,} is the most"
+            )
+        if self.max_rows is not None and min(self.receivers, len(self.feeds)) > 1:
+            raise OptionError(
+                "max_rows",
+                "is exact within one receiver only; leave --receivers at 1, or end by --duration",
+            )
 
     def _check_range(
         self, name: str, least: float, most: float, kind: type[int] | type[float] = float
@@ -294,14 +363,16 @@ def _is_optional(name: str) -> bool:
     return "None" in str(Options.__dataclass_fields__[name].type)
 
 
-def parse_header(line: str) -> tuple[str, str]:
+def parse_header(line: str, value: str | None = None) -> tuple[str, str]:
     """The name and the value of a ``Name: value`` line (RFC 9110, section 5).
 
+    :param value: the value with the secrets in their places; None: as it stands in the line.
     :raises OptionError: there is no colon, the name is no token, or the value has a line break.
     """
-    name, colon, value = line.partition(":")
+    name, colon, written = line.partition(":")
     if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name.strip()):
         raise OptionError("header", f"{line!r} is not of the form 'Name: value'")
+    value = written if value is None else value
     # 0x20 to 0x7e and the tab: what RFC 9110 calls a field value, less the obsolete octets.
     if not re.fullmatch(r"[\t\x20-\x7e]*", value):
         raise OptionError(
@@ -325,46 +396,57 @@ def read_subscription(text: str) -> str:
         raise OptionError("subscribe", f"{text[1:]}: is not UTF-8") from None
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """Refuse what is no URL of a feed, with its secrets in their places.
+
+    :raises OptionError: it is none, or a secret cannot be read; the message says why.
+    """
     if not isinstance(url, str) or not url:
         raise OptionError("url", "no feed was named; write for example --url wss://host/path")
+    try:
+        check_expanded_url(url, expand_url(url))
+    except SecretError as error:
+        raise OptionError("url", str(error)) from None
+
+
+def check_expanded_url(written: str, url: str) -> None:
+    """As :func:`check_url`, once the secrets were read.
+
+    :param written: the URL as it was written, for messages.
+    :param url: the URL with the secrets in their places.
+    """
+    name = repr(shown(written))
     if re.search(r"[\x00-\x20\x7f]", url):
         raise OptionError(
-            "url", f"{url!r} holds a space or a control character; write %20 for a space"
+            "url", f"{name} holds a space or a control character; write %20 for a space"
         )
     try:
         parts = urlsplit(url)
         port = parts.port
         host = (parts.hostname or "").encode("idna").decode("ascii")
     except ValueError as error:  # UnicodeError is one
-        raise OptionError("url", f"{url!r} is malformed: {error}") from None
+        # What it says may be a part of what is not to be shown.
+        why = f": {error}" if shown(written) == url else ""
+        raise OptionError("url", f"{name} is malformed{why}") from None
     if parts.scheme == "demo":
         return  # fastingest.demo reads what follows, and says what is wrong with it
     if parts.scheme not in ("ws", "wss"):
-        raise OptionError("url", f"{url!r} must begin with ws://, wss:// or demo://")
+        raise OptionError("url", f"{name} must begin with ws://, wss:// or demo://")
     if not host or port == 0:
         raise OptionError(
-            "url", f"{url!r} names no host" if not host else f"{url!r}: port 0 is no port"
+            "url", f"{name} names no host" if not host else f"{name}: port 0 is no port"
         )
     if parts.fragment:
-        raise OptionError("url", f"{url!r} has a fragment (#…), which WebSocket URLs may not have")
-    if parts.username is not None or parts.password is not None:
-        raise OptionError(
-            "url",
-            "user names in the URL are not sent; use --header 'Authorization: Basic …' instead",
-        )
+        raise OptionError("url", f"{name} has a fragment (#…), which WebSocket URLs may not have")
 
 
-def _check_ca_file(path: Path) -> None:
-    try:
-        ssl.create_default_context(cafile=path)
-    except ssl.SSLError:  # an OSError as well
-        raise OptionError("ca_file", f"{path} holds no certificates in PEM form") from None
-    except OSError as error:
-        raise OptionError("ca_file", f"{path}: {error.strerror}") from None
+def check_proxy(written: str, proxy: str) -> None:
+    """Refuse what is no URL of a proxy.
 
-
-def _check_proxy(proxy: str) -> None:
+    :param written: the URL as it was written, for messages.
+    :param proxy: the URL with the secrets in their places.
+    :raises OptionError: it is none.
+    """
     try:
         parts = urlsplit(proxy)
         usable = parts.scheme in ("http", "https", "socks4", "socks5") and bool(parts.hostname)
@@ -373,5 +455,6 @@ def _check_proxy(proxy: str) -> None:
         usable = False
     if not usable or re.search(r"\s", proxy):
         raise OptionError(
-            "proxy", f"{proxy!r} must be http://, https://, socks4:// or socks5:// and a host"
+            "proxy",
+            f"{shown(written)!r} must be http://, https://, socks4:// or socks5:// and a host",
         )

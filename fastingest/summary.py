@@ -3,12 +3,47 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastingest.counters import Counters, Ledger, Slot, State
+from fastingest.feed import Feed
+from fastingest.plan import Share
+from fastingest.secrets import shown
 
-__all__ = ["Rates", "Summary"]
+__all__ = ["FeedSummary", "OutputSummary", "Rates", "RunCounters", "Summary"]
+
+_NONE = Ledger(0, 0, 0, 0, 0, 0)
+
+
+class RunCounters:
+    """The counters of all outputs of a run.
+
+    :param feeds: the run's.
+    :param shares: its outputs; at least one.
+    """
+
+    def __init__(self, feeds: Sequence[Feed], shares: Sequence[Share]) -> None:
+        self.feeds = tuple(feeds)
+        self.shares = tuple(shares)
+        self.restarts = 0
+        """Times that a process has taken another's place; the supervisor counts them."""
+
+    def of_feed(self, index: int) -> list[Counters]:
+        """A feed's counters, in each output that it goes to."""
+        return [
+            share.counters.feeds[index] for share in self.shares if index in share.target.tables
+        ]
+
+    def total(self, slot: Slot) -> int:
+        """The sum over all outputs and feeds."""
+        return sum(share.counters.total(slot) for share in self.shares)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The counts of everything."""
+        return sum((share.counters.whole_ledger for share in self.shares), _NONE)
 
 
 class Rates:
@@ -32,41 +67,85 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """The run as of one moment; the last one is the run's result.
+class FeedSummary:
+    """One feed as of one moment.
 
-    :param feed: the URL as the user gave it.
-    :param out: the output.
-    :param seconds: how long the run has lasted.
-    :param state: what the connection is doing.
-    :param ledger: the feed's counts.
-    :param best_rate: rows written in the best second.
-    :param rates: rows written in each of the last seconds, at most 60, oldest first.
+    :param name: what it is called.
+    :param url: as the user gave it, without secrets.
+    :param state: what its connection is doing.
+    :param ledger: its counts.
     :param connections: opened so far.
     :param gaps: times without a connection after the first.
     :param gap_seconds: their length in all.
-    :param pauses: times the feed was left unread because the writer was behind.
+    """
+
+    name: str
+    url: str
+    state: State
+    ledger: Ledger
+    connections: int
+    gaps: int
+    gap_seconds: float
+
+    @classmethod
+    def take(cls, feed: Feed, tables: Sequence[Counters]) -> FeedSummary:
+        """Read the counters.
+
+        :param tables: the feed's, in each of its outputs.
+        """
+        counters = tables[0]
+        return cls(
+            name=feed.name,
+            url=shown(feed.url),
+            state=State(counters[Slot.STATE]),
+            ledger=sum((table.ledger for table in tables), _NONE),
+            connections=counters[Slot.CONNECTIONS],
+            gaps=counters[Slot.GAPS],
+            gap_seconds=counters[Slot.GAP_NS] / 1e9,
+        )
+
+
+@dataclass(frozen=True)
+class OutputSummary:
+    """One output as of one moment.
+
+    :param path: the CSV file.
+    :param ledger: its counts.
+    :param file_size: bytes.
+    """
+
+    path: Path
+    ledger: Ledger
+    file_size: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The run as of one moment; the last one is the run's result.
+
+    :param feeds: each feed's part.
+    :param outputs: each output's part.
+    :param seconds: how long the run has lasted.
+    :param ledger: the counts of all feeds together.
+    :param best_rate: rows written in the best second.
+    :param rates: rows written in each of the last seconds, at most 60, oldest first.
+    :param pauses: times a feed was left unread because the writer was behind.
     :param outbox_bytes: waiting for the writer.
     :param outbox_peak: the most that ever waited.
     :param spill_bytes: of them, on disk.
     :param spill_peak: the most that ever was there.
     :param restarts: times that a receiver or a writer had died, and another took its place.
     :param messages_lost: messages that a receiver had not decoded when it died.
-    :param file_size: bytes.
     :param latency: seconds from receipt to file that 50% and 99% of the rows stayed under, and the
         most; nan while there are no rows.
     """
 
-    feed: str
-    out: Path
+    feeds: tuple[FeedSummary, ...]
+    outputs: tuple[OutputSummary, ...]
     seconds: float
-    state: State
     ledger: Ledger
     best_rate: float
     rates: tuple[float, ...] = field(repr=False)
-    connections: int
-    gaps: int
-    gap_seconds: float
     pauses: int
     outbox_bytes: int
     outbox_peak: int
@@ -74,37 +153,39 @@ class Summary:
     spill_peak: int
     restarts: int
     messages_lost: int
-    file_size: int
     latency: tuple[float, float, float]
 
     @classmethod
-    def take(
-        cls, feed: str, out: Path, seconds: float, rates: Rates, counters: Counters
-    ) -> Summary:
-        """Read the counters."""
-        p50, p99 = counters.latency.quantiles((0.50, 0.99))
-        most = counters[Slot.LATENCY_MAX] / 1e9
+    def take(cls, counters: RunCounters, seconds: float, rates: Rates) -> Summary:
+        """Read the counters.
+
+        :param seconds: how long the run has lasted.
+        """
+        tables = [counters.of_feed(index) for index in range(len(counters.feeds))]
+        every = [table for each in tables for table in each]
+        p50, p99 = every[0].latency.quantiles((0.50, 0.99), [table.latency for table in every[1:]])
+        most = max(table[Slot.LATENCY_MAX] for table in every) / 1e9
         ledger = counters.ledger
         return cls(
-            feed=feed,
-            out=out,
+            feeds=tuple(map(FeedSummary.take, counters.feeds, tables)),
+            outputs=tuple(
+                OutputSummary(
+                    share.target.path, share.counters.whole_ledger, share.counters[Slot.FILE_SIZE]
+                )
+                for share in counters.shares
+            ),
             seconds=seconds,
-            state=State(counters[Slot.STATE]),
             ledger=ledger,
             # a run shorter than a second has no whole one
-            best_rate=max(rates.best, counters[Slot.WRITTEN] / seconds if seconds else 0.0),
+            best_rate=max(rates.best, ledger.written / seconds if seconds else 0.0),
             rates=tuple(rates.last),
-            connections=counters[Slot.CONNECTIONS],
-            gaps=counters[Slot.GAPS],
-            gap_seconds=counters[Slot.GAP_NS] / 1e9,
-            pauses=counters[Slot.PAUSES],
-            outbox_bytes=counters[Slot.OUTBOX_BYTES],
-            outbox_peak=counters[Slot.OUTBOX_PEAK],
-            spill_bytes=counters[Slot.SPILL_BYTES],
-            spill_peak=counters[Slot.SPILL_PEAK],
-            restarts=counters[Slot.RECEIVER_RESTARTS] + counters[Slot.WRITER_RESTARTS],
-            messages_lost=counters[Slot.LOST_MESSAGES],
-            file_size=counters[Slot.FILE_SIZE],
+            pauses=sum(each[0][Slot.PAUSES] for each in tables),
+            outbox_bytes=counters.total(Slot.OUTBOX_BYTES),
+            outbox_peak=counters.total(Slot.OUTBOX_PEAK),
+            spill_bytes=counters.total(Slot.SPILL_BYTES),
+            spill_peak=counters.total(Slot.SPILL_PEAK),
+            restarts=counters.restarts,
+            messages_lost=sum(max(table[Slot.LOST_MESSAGES] for table in each) for each in tables),
             # a bucket's end may lie past the largest value in it
             latency=(min(p50, most), min(p99, most), most if ledger.written else p50),
         )
@@ -113,3 +194,47 @@ class Summary:
     def mean_rate(self) -> float:
         """Rows written a second, over the whole run."""
         return self.ledger.written / self.seconds if self.seconds else 0.0
+
+    @property
+    def feed(self) -> str:
+        """The feed's URL, or how many feeds there are."""
+        return self.feeds[0].url if len(self.feeds) == 1 else f"{len(self.feeds)} feeds"
+
+    @property
+    def out(self) -> Path:
+        """The first output."""
+        return self.outputs[0].path
+
+    @property
+    def file_size(self) -> int:
+        """Bytes in all outputs."""
+        return sum(output.file_size for output in self.outputs)
+
+    @property
+    def state(self) -> State:
+        """What the connections are doing: the one that most needs to be looked at."""
+        order = (
+            State.WAITING,
+            State.PAUSED,
+            State.CONNECTING,
+            State.STARTING,
+            State.CONNECTED,
+            State.CLOSED,
+        )
+        states = {feed.state for feed in self.feeds}
+        return next(state for state in order if state in states)
+
+    @property
+    def connections(self) -> int:
+        """Opened so far, of all feeds."""
+        return sum(feed.connections for feed in self.feeds)
+
+    @property
+    def gaps(self) -> int:
+        """Times without a connection after the first, of all feeds."""
+        return sum(feed.gaps for feed in self.feeds)
+
+    @property
+    def gap_seconds(self) -> float:
+        """Their length in all."""
+        return sum(feed.gap_seconds for feed in self.feeds)

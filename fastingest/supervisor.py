@@ -3,12 +3,12 @@
 Theory of operation. The supervisor waits, in one place, for whatever comes first: a message from a
 child, the end of a child, a signal, the next second. This is how a run ends as it should:
 
-1. The receiver is told to stop, or it has received ``max_rows``, or the feed refused it. It hands
-   on all it received, waits until the writer has acknowledged it, and ends.
+1. The receivers are told to stop, or one has received ``max_rows``, or a feed refused one. They
+   hand on all they received, wait until the writer has acknowledged it, and end.
 2. The writer is told that there will be no other receiver. It writes what is left, and ends.
 
-A receiver or a writer that ends otherwise has died, and another one takes its place. The two know
-nothing of it but that they get another pipe:
+A receiver or a writer that ends otherwise has died, and another one takes its place. The others
+know nothing of it but that they get another pipe:
 
 - A new receiver begins a new stream; the writer first writes what the one before has left in the
   spool. What the dead one had received and not put there yet is lost, and counted.
@@ -31,18 +31,19 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
 
-from fastingest.account import Account
-from fastingest.child import send_pipe
+from fastingest.account import Account, new_stream, problem_of
 from fastingest.children import Child, spawn
 from fastingest.counters import Slot
+from fastingest.drought import watch
 from fastingest.errors import (
     Aborted,
     FastingestError,
@@ -57,9 +58,9 @@ from fastingest.errors import (
     how_ended,
 )
 from fastingest.options import Options, format_duration
-from fastingest.schema import TRADES
+from fastingest.plan import Plan, Share, Target, feeds_of_lane, targets_of
 from fastingest.signals import SIGNALS, signals_to_socket
-from fastingest.summary import Rates, Summary
+from fastingest.summary import Rates, RunCounters, Summary
 from fastingest.writer.csv_file import OutputLock, check_output
 
 __all__ = ["ingest"]
@@ -76,8 +77,15 @@ STALLED_LIMIT = 60.0
 SAVE_LIMIT = 25.0
 """Seconds that a receiver gets to save what is not written."""
 
+RETRY_PIPES = 0.02
+"""Seconds until pipes are handed over again to a process that has not taken those before."""
+
 _DEMO, _RECEIVER, _WRITER = "demo exchange", "receiver", "writer"
 _log = logging.getLogger("fastingest")
+
+_Before: TypeAlias = dict[int, list[tuple[int, int, int]]]
+"""For each output of a receiver and each of its feeds: the feed, what had been received of it
+before the receiver began, and how much of that has been given up."""
 
 
 def _report(level: str, event: str, facts: dict[str, Any]) -> None:
@@ -103,33 +111,55 @@ def ingest(
     :raises RunFailed: the run broke, or rows were lost; the error's ``summary`` says what is in the
         file.
     """
-    check_output(options.out, TRADES.header)
-    lock = OutputLock(options.out)
-    try:
-        return _Supervisor(options, lock).run(on_tick, tick)
-    finally:
-        lock.release()
+    with contextlib.ExitStack() as locks:
+        locked = []
+        targets = targets_of(options.feeds)
+        for target in targets:
+            check_output(target.path, target.header)
+        for target in targets:
+            lock = OutputLock(target.path)
+            locks.callback(lock.release)
+            locked.append((target, lock))
+        return _Supervisor(options, locked).run(on_tick, tick)
 
 
 class _Supervisor:
-    def __init__(self, options: Options, lock: OutputLock) -> None:
+    def __init__(self, options: Options, locked: Sequence[tuple[Target, OutputLock]]) -> None:
         self._options = options
-        self._lock = lock
         self._context = multiprocessing.get_context("spawn")
-        self._account = Account(options)
-        self._counters = self._account.counters
+        self._feeds = list(options.feeds)
+        self._accounts: list[Account] = []
+        self._shares: list[Share] = []
+        try:
+            for target, lock in locked:
+                account = Account(options, target, self._feeds)
+                self._accounts.append(account)
+                share = Share(target, account.run, account.places, account.counters, lock)
+                self._shares.append(share)
+        except FastingestError:
+            for account in self._accounts:
+                account.clean_up(complete=False)
+            raise
+        self._counters = RunCounters(self._feeds, self._shares)
+        lanes = min(options.receivers, len(self._feeds))
+        self._receivers = {
+            _RECEIVER if lanes == 1 else f"{_RECEIVER} {lane + 1}": lane for lane in range(lanes)
+        }
+        self._streams: dict[str, int] = {}
+        self._before: dict[str, _Before] = {}
         self._rates = Rates()
+        self._droughts = list(watch(self._feeds, self._shares))
         self._children: dict[str, Child] = {}
         self._deaths: dict[str, deque[float]] = {}
         self._failures: list[FastingestError] = []
         self._stopping = False
         self._interrupts = 0
-        self._ready = False  # whether a writer has had the file open
+        self._ready = False  # whether a writer has had the files open
         self._complete = False  # whether the writer has written all there was
-        self._failing: tuple[Path, str] | None = None  # where and why the writer cannot write
+        self._failing: dict[str, tuple[Path, str]] = {}  # where and why the writer cannot write
         self._giving_up = False
         self._kill_at = float("inf")
-        self._progress = (0, 0)  # what is accounted for, and the file's size
+        self._progress = (0, 0)  # what is accounted for, and the files' size
         self._progress_at = 0.0  # since when
         self._started = time.monotonic()
         self._end_at = float("inf")
@@ -146,9 +176,10 @@ class _Supervisor:
                 for child in self._children.values():
                     child.close()
             ended = time.time_ns()
-            self._account.balance(self._complete)
+            for account in self._accounts:
+                account.balance(self._complete)
             error = self._error()
-            self._close_account(error, ended)
+            self._close_accounts(error, ended)
         summary = self._summary()
         if error is not None:
             error.summary = summary
@@ -156,39 +187,37 @@ class _Supervisor:
         return summary
 
     def _summary(self) -> Summary:
-        return Summary.take(
-            self._options.url,
-            self._options.out,
-            time.monotonic() - self._started,
-            self._rates,
-            self._counters,
-        )
+        seconds = time.monotonic() - self._started
+        return Summary.take(self._counters, seconds, self._rates)
 
     # Starting
 
     def _start(self) -> bool:
         """Start all processes; whether that was possible."""
-        self._url = self._options.url
         try:
-            if urlsplit(self._url).scheme == "demo":
-                self._url = self._start_demo(self._url)
+            for index, feed in enumerate(self._feeds):
+                if urlsplit(feed.url).scheme == "demo":
+                    url = self._start_demo(feed.url, len(self._children))
+                    self._feeds[index] = replace(feed, url=url)
             self._start_writer()
-            self._start_receiver(None)
-            self._connect()
+            for name in self._receivers:
+                self._start_receiver(name, {})
+                self._connect(name)
         except FastingestError as error:
             self._fail(error)
         except OSError as error:
             self._fail(_not_started(error))
         return not self._failures
 
-    def _start_demo(self, url: str) -> str:
+    def _start_demo(self, url: str, before: int) -> str:
         from fastingest import demo
 
         try:
             settings = demo.parse(url)
         except ValueError as error:
             raise OptionError("url", str(error)) from None
-        child = self._spawn(_DEMO, demo.main, settings)
+        name = f"{_DEMO} {before + 1}" if before else _DEMO
+        child = self._spawn(name, demo.main, settings)
         if not child.control.poll(30):
             raise RunFailed("the demo exchange did not start within 30 seconds")
         try:
@@ -200,39 +229,49 @@ class _Supervisor:
     def _start_writer(self) -> None:
         from fastingest.writer import process as writer
 
-        self._spawn(
-            _WRITER,
-            writer.main,
-            self._options,
-            self._account.run,
-            with_pipes=True,
-            places=self._account.places,
-            counters=self._counters,
-            lock=self._lock,
-        )
+        self._spawn(_WRITER, writer.main, self._options, self._shares, with_pipes=True)
 
-    def _start_receiver(self, gap: tuple[int, str] | None) -> None:
+    def _start_receiver(self, name: str, gaps: dict[int, tuple[int, str]]) -> None:
         """Start one, with a stream of its own."""
         from fastingest.receiver import process as receiver
 
-        with contextlib.suppress(OSError):  # who has removed it may have had a reason
-            self._account.places.make()
-        self._stream = self._account.new_stream()
+        lane = self._receivers[name]
+        feeds = feeds_of_lane(lane, len(self._receivers), len(self._feeds))
+        shares = {
+            number: share
+            for number, share in enumerate(self._shares)
+            if share.target.tables.keys() & set(feeds)
+        }
+        newest = time.time_ns()
+        for number in shares:
+            with contextlib.suppress(OSError):  # who has removed it may have had a reason
+                self._accounts[number].places.make()
+            newest = max(newest, self._accounts[number].newest())
+        stream = self._streams[name] = new_stream(max(newest, *self._streams.values(), 0), lane)
         # What was received before it: the writer accounts for that before it takes anything else.
-        gone = self._counters[Slot.DROPPED] + self._counters[Slot.UNREADABLE]
-        self._before = self._counters[Slot.RECEIVED], gone
-        self._spawn(
-            _RECEIVER,
-            receiver.main,
-            self._options,
-            self._url,
-            self._stream,
-            gap,
-            with_pipes=True,
-            places=self._account.places,
-            counters=self._counters,
-            lock=self._lock,
+        self._before[name] = {
+            number: [
+                (feed, counters[Slot.RECEIVED], counters[Slot.DROPPED] + counters[Slot.UNREADABLE])
+                for feed in share.target.tables.keys() & set(feeds)
+                for counters in [share.counters.feeds[feed]]
+            ]
+            for number, share in shares.items()
+        }
+        plan = Plan(
+            stream=stream,
+            feeds={feed: self._feeds[feed] for feed in feeds},
+            shares=shares,
+            gaps=gaps,
+            parts=self._parts,
+            is_one_of_many=len(self._feeds) > 1,
         )
+        self._spawn(name, receiver.main, self._options, plan, with_pipes=True)
+
+    @property
+    def _parts(self) -> int:
+        """How many outboxes there are: one in each receiver for each of its outputs."""
+        lanes = len(self._receivers)
+        return sum(len({feed % lanes for feed in share.target.tables}) for share in self._shares)
 
     def _spawn(self, name: str, target: Callable[..., None], *args: Any, **kwargs: Any) -> Child:
         child = spawn(self._context, name, target, *args, **kwargs)
@@ -240,13 +279,14 @@ class _Supervisor:
         _report("debug", "started", {"process": name, "pid": child.process.pid})
         return child
 
-    def _connect(self) -> None:
-        """Lay a pipe from the receiver to the writer."""
-        writer, receiver = self._children[_WRITER], self._children[_RECEIVER]
-        to_writer, from_receiver = self._context.Pipe()
-        # An end that is still open here would hide that the child that has it is gone.
-        send_pipe(writer.pipes, from_receiver, self._stream, *self._before)
-        send_pipe(receiver.pipes, to_writer)
+    def _connect(self, name: str) -> None:
+        """Lay pipes from the receiver to the writer."""
+        writer, receiver = self._children[_WRITER], self._children[name]
+        for number, before in self._before[name].items():
+            to_writer, from_receiver = self._context.Pipe()
+            # An end that is still open here would hide that the child that has it is gone.
+            writer.hand_over(from_receiver, number, self._streams[name], before)
+            receiver.hand_over(to_writer, number)
 
     # Watching
 
@@ -255,7 +295,7 @@ class _Supervisor:
     ) -> None:
         now = sampled = time.monotonic()
         next_tick = now + tick
-        while self._children.keys() - {_DEMO}:
+        while self._children.keys() & {_WRITER, *self._receivers}:
             until = min(sampled + 1.0, self._kill_at, self._end_at)
             if on_tick:
                 until = min(until, next_tick)
@@ -265,9 +305,10 @@ class _Supervisor:
                 self._end_at = float("inf")
                 self._stop("duration reached")
             if now >= sampled + 1.0:
-                self._rates.sample(self._counters[Slot.WRITTEN], now - sampled)
+                self._rates.sample(self._counters.total(Slot.WRITTEN), now - sampled)
                 sampled = now
                 self._look_after_writer(now)
+                self._look_for_droughts(now)
             if on_tick and now >= next_tick:
                 next_tick = now + tick
                 on_tick(self._summary())
@@ -277,11 +318,23 @@ class _Supervisor:
                     child.process.kill()
         # A shorter rest than half a second would not make a second's rate.
         if not self._rates.last or now - sampled >= 0.5:
-            self._rates.sample(self._counters[Slot.WRITTEN], time.monotonic() - sampled)
+            self._rates.sample(self._counters.total(Slot.WRITTEN), time.monotonic() - sampled)
+        if not self._failures:
+            self._look_for_droughts(None)
+
+    def _look_for_droughts(self, now: float | None) -> None:
+        """Say of which feeds messages come, and no rows; None: the run is over."""
+        for feed, drought in self._droughts:
+            facts = drought.end() if now is None else drought.look(now)
+            if facts:
+                name = {"feed": feed.name} if len(self._feeds) > 1 else {}
+                _report("warning", "no rows", name | facts)
 
     def _wait(self, signals: socket.socket, timeout: float) -> None:
         """Wait for the first thing that happens, and deal with all that has."""
         children = tuple(self._children.values())
+        if [child for child in children if not child.hand_over_more()]:
+            timeout = min(timeout, RETRY_PIPES)
         sources: list[Any] = [signals, *(child.process.sentinel for child in children)]
         sources += [child.control for child in children if child.watched]
         ready = wait(sources, timeout)
@@ -313,28 +366,39 @@ class _Supervisor:
         match kind, values:
             case "log", [level, event, facts]:
                 if event == "gap":
-                    self._account.events.gap(facts["start_ns"], facts["length"], facts["reason"])
+                    self._note_gap(facts)
                 _report(level, event, facts)
             case "ready", []:  # the writer has the file open, so what arrives has a place to go
                 if not self._ready:
                     self._ready = True
                     self._started = time.monotonic()
                     self._end_at = self._started + (self._options.duration or float("inf"))
-                self._tell(_RECEIVER, b"stop" if self._stopping else b"go")
-            case "failing", [path, problem]:
-                self._failing = Path(path), problem
-            case "works again", []:
-                self._failing = None
+                self._tell_receivers(b"stop" if self._stopping else b"go")
+            case "failing", [out, path, problem]:
+                self._failing[out] = Path(path), problem
+            case "works again", [out]:
+                self._failing.pop(out, None)
             case "finished", []:
                 self._stopping = True
+                self._tell_receivers(b"stop")
             case "full", []:
                 self._fail(OutboxFull())
+                self._tell_receivers(b"stop")
             case "refused", [url, problem]:
                 self._fail(FeedRefused(url, problem))
+                self._tell_receivers(b"stop")
             case "output refused", [path, problem] if not self._ready:
                 self._fail(OutputRefused(Path(path), problem))
             case "output refused" | "write failed", [path, problem]:
                 self._fail(WriteFailed(Path(path), problem))
+
+    def _note_gap(self, facts: dict[str, Any]) -> None:
+        name = facts.get("feed", self._feeds[0].name)
+        index = next(index for index, feed in enumerate(self._feeds) if feed.name == name)
+        for share, account in zip(self._shares, self._accounts, strict=True):
+            if index in share.target.tables:
+                events = account.events
+                events.gap(name, facts["start_ns"], facts["length"], facts["reason"])
 
     def _fail(self, error: FastingestError) -> None:
         self._stopping = True
@@ -344,13 +408,22 @@ class _Supervisor:
         if name in self._children:
             self._children[name].tell(command)
 
+    def _tell_receivers(self, command: bytes) -> None:
+        for name in self._receivers:
+            self._tell(name, command)
+
+    @property
+    def _is_receiving(self) -> bool:
+        """Whether there is a receiver left."""
+        return bool(self._children.keys() & self._receivers.keys())
+
     # Stopping
 
     def _stop(self, reason: str) -> None:
         if not self._stopping:
             self._stopping = True
             _report("info", "stopping", {"reason": reason})
-            self._tell(_RECEIVER, b"stop")
+            self._tell_receivers(b"stop")
 
     def _signalled(self, number: int) -> None:
         self._interrupts += number == signal.SIGINT
@@ -364,81 +437,98 @@ class _Supervisor:
     def _look_after_writer(self, now: float) -> None:
         """Do not wait for ever for a writer that cannot write, when the run shall end."""
         ledger = self._counters.ledger
-        progress = ledger.received - ledger.in_flight, _size(self._options.out)
+        sizes = sum(_size(share.target.path) for share in self._shares)
+        progress = ledger.received - ledger.in_flight, sizes
         if progress != self._progress or not self._stopping:
             self._progress, self._progress_at = progress, now
         if not self._stopping or self._giving_up:
             return
         since = now - self._progress_at
-        if self._failing is not None and since >= FAILING_LIMIT:
-            self._fail(WriteFailed(*self._failing))
+        if self._failing and since >= FAILING_LIMIT:
+            self._fail(WriteFailed(*next(iter(self._failing.values()))))
             self._give_up()
         elif since >= STALLED_LIMIT:
             problem = f"there was no progress for {format_duration(STALLED_LIMIT)}"
-            self._fail(WriteFailed(self._options.out, problem))
+            self._fail(WriteFailed(self._shares[0].target.path, problem))
             self._give_up()
 
     def _give_up(self) -> None:
         """End without the writer: what is not written is kept for the next run."""
         self._giving_up = self._stopping = True
         self._kill_at = time.monotonic() + SAVE_LIMIT
-        self._tell(_RECEIVER, b"save")
+        self._tell_receivers(b"save")
         self._tell(_WRITER, b"give up")
-        if _RECEIVER not in self._children:
+        if not self._is_receiving:
             self._kill_at = time.monotonic() + FAILING_LIMIT
 
     # Ends
 
     def _child_ended(self, child: Child) -> None:
-        if child.name == _DEMO:
-            if not self._stopping:
-                self._fail(ProcessDied(child.name, child.exit_code))
-                self._tell(_RECEIVER, b"stop")
-        elif child.name == _RECEIVER:
+        if child.name in self._receivers:
             self._receiver_ended(child)
-        else:
+        elif child.name == _WRITER:
             self._writer_ended(child)
+        elif not self._stopping:  # a demo exchange
+            self._fail(ProcessDied(child.name, child.exit_code))
+            self._tell_receivers(b"stop")
 
     def _receiver_ended(self, child: Child) -> None:
         if child.exit_code != 0:
-            self._counters.bury_receiver()
+            gaps = self._bury(child)
         if not (child.exit_code == 0 or self._giving_up) and self._may_restart(child):
-            self._counters.add(Slot.RECEIVER_RESTARTS)
-            how = f"the receiver process {how_ended(child.exit_code)}"
-            since = self._counters[Slot.GAP_SINCE] or time.time_ns()
-            gap = (since, how) if self._counters[Slot.CONNECTIONS] else None
-            if self._replace(lambda: self._start_receiver(gap)):
+            self._counters.restarts += 1
+            for number in self._before[child.name]:
+                self._shares[number].counters.add(Slot.RECEIVER_RESTARTS)
+            if self._replace(lambda: self._start_receiver(child.name, gaps), [child.name]):
                 if self._ready:
-                    self._tell(_RECEIVER, b"go")
+                    self._tell(child.name, b"go")
                 return
-        self._stopping = True
-        self._tell(_WRITER, b"end")
-        if self._giving_up:
+        if not self._is_receiving:
+            self._stopping = True
+            self._tell(_WRITER, b"end")
+        elif child.exit_code != 0:
+            self._tell_receivers(b"stop")
+        if self._giving_up and not self._is_receiving:
             self._kill_at = min(self._kill_at, time.monotonic() + FAILING_LIMIT)
+
+    def _bury(self, child: Child) -> dict[int, tuple[int, str]]:
+        """Count what a dead receiver had not decoded; since when its feeds have been without it."""
+        how = f"the {child.name} process {how_ended(child.exit_code)}"
+        gaps = {}
+        for number, before in self._before[child.name].items():
+            for feed, _, _ in before:
+                counters = self._shares[number].counters.feeds[feed]
+                counters.bury_receiver()
+                if counters[Slot.CONNECTIONS]:
+                    gaps[feed] = counters[Slot.GAP_SINCE] or time.time_ns(), how
+        return gaps
 
     def _writer_ended(self, child: Child) -> None:
         if child.exit_code == 0:
             self._complete = not self._giving_up and not self._failures_of_writer()
-            if _RECEIVER in self._children:
+            if self._is_receiving:
                 self._give_up()
         elif self._giving_up:
             pass
         elif self._may_restart(child, also_at_the_end=True):
-            self._counters.add(Slot.WRITER_RESTARTS)
-            self._failing = None
-            if not self._replace(self._start_writer):
+            self._counters.restarts += 1
+            for share in self._shares:
+                share.counters.add(Slot.WRITER_RESTARTS)
+            self._failing.clear()
+            if not self._replace(self._start_writer, self._receivers):
                 self._give_up()
-            elif _RECEIVER not in self._children:
+            elif not self._is_receiving:
                 self._tell(_WRITER, b"end")
         else:
             self._give_up()
 
-    def _replace(self, start: Callable[[], None]) -> bool:
-        """Start another process, and connect it; whether that was possible."""
+    def _replace(self, start: Callable[[], None], receivers: Iterable[str]) -> bool:
+        """Start another process, and connect the receivers to it; whether that was possible."""
         try:
             start()
-            if {_RECEIVER, _WRITER} <= self._children.keys():
-                self._connect()
+            for name in receivers:
+                if {name, _WRITER} <= self._children.keys():
+                    self._connect(name)
         except OSError as error:
             self._fail(_not_started(error))
             return False
@@ -468,18 +558,19 @@ class _Supervisor:
 
     def _error(self) -> FastingestError | None:
         """Why the run failed, if it did. What came first was the reason for the others."""
-        return self._failures[0] if self._failures else self._account.problem()
+        return self._failures[0] if self._failures else problem_of(self._accounts)
 
-    def _close_account(self, error: FastingestError | None, ended: int) -> None:
-        captured = self._counters[Slot.RECEIVED] or not isinstance(error, UsageError)
-        if self._ready and captured:
-            try:
-                self._account.close(ended)
-            except OSError as problem:
-                facts = {"problem": problem.strerror or str(problem)}
-                _report("error", "the ledger cannot be written; the next start does it", facts)
-                return
-        self._account.clean_up(self._complete)
+    def _close_accounts(self, error: FastingestError | None, ended: int) -> None:
+        captured = self._counters.ledger.received or not isinstance(error, UsageError)
+        for account in self._accounts:
+            if self._ready and captured:
+                try:
+                    account.close(ended)
+                except OSError as problem:
+                    facts = {"problem": problem.strerror or str(problem)}
+                    _report("error", "the ledger cannot be written; the next start does it", facts)
+                    continue
+            account.clean_up(self._complete)
 
 
 def _not_started(error: OSError) -> RunFailed:

@@ -100,7 +100,8 @@ class Terminal(_Patient):
     def draw(self, summary: Summary) -> None:
         """Bring the view up to date."""
         view = View(summary, self._options)
-        new = (self._console.size, list(view.lines(self._console.width)))
+        size = self._console.size
+        new = (size, list(view.lines(size.width, height=size.height)))
         with contextlib.suppress(OSError):
             if self._is_writable():
                 self._print_held()

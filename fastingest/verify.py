@@ -35,7 +35,6 @@ from fastingest.log import escape
 from fastingest.moment import iso_time
 from fastingest.options import format_size
 from fastingest.places import beside, named
-from fastingest.schema import TRADES
 from fastingest.writer.journal import journal_path
 
 __all__ = ["RegionResult", "Report", "report_text", "verify"]
@@ -125,9 +124,10 @@ class _Place:
 # The ledger
 
 
-def _read_ledger(out: Path) -> tuple[list[_Claim], list[str], list[str]]:
-    """The regions that should be in the present file; problems of the ledger; notes."""
+def _read_ledger(out: Path) -> tuple[list[_Claim], str | None, list[str], list[str]]:
+    """The regions that should be in the present file; its header; problems of the ledger; notes."""
     claims: dict[tuple[int, Region], _Claim] = {}  # by which an entry that came twice is known
+    header: str | None = None
     problems, notes = [], []
     for number, entry in enumerate(iter_entries(out), 1):
         if entry is None:
@@ -148,9 +148,12 @@ def _read_ledger(out: Path) -> tuple[list[_Claim], list[str], list[str]]:
             continue
         if entry.get("ended") in GONE:
             claims.clear()
+            header = None
         else:
             claims[run, region] = _Claim(run, region)
-    return list(claims.values()), problems, notes
+            if isinstance(entry.get("header"), str):
+                header = entry["header"]
+    return list(claims.values()), header, problems, notes
 
 
 def _find_overlaps(claims: Iterable[_Claim]) -> None:
@@ -208,19 +211,22 @@ class _Pass:
     """The one pass through the file, behind its header.
 
     :param claims: whose ``rows`` and ``crc32`` are found.
-    :param start: where the first row begins, in line 2.
+    :param start: where the first row begins.
     :param settled: what is behind this is not looked at, but for counting rows.
+    :param line: the number of the first row's line.
     """
 
-    def __init__(self, claims: Sequence[_Claim], columns: int, start: int, settled: int) -> None:
+    def __init__(
+        self, claims: Sequence[_Claim], columns: int, start: int, settled: int, line: int = 2
+    ) -> None:
         self.offset = start
-        self.line = 2
+        self.line = line
         self.rows = 0
         self.strange_rows = 0  # of no region
         self.late_rows = 0  # of no region, and behind all that is settled
         self.broken_rows = 0
         self.problems: list[str] = []
-        self.places = {start: _Place(2, True)}
+        self.places = {start: _Place(line, True)}
         self._columns = columns
         self._settled = settled
         filled = [claim for claim in claims if start <= claim.region.start < claim.region.end]
@@ -355,12 +361,14 @@ def verify(out: Path) -> Report:
 def _verify(out: Path, file: BinaryIO) -> Report:
     is_running = _is_locked(out)
     # In this order: rows are in the file before they are in the ledger.
-    claims, problems, notes = _read_ledger(out)
+    claims, known, problems, notes = _read_ledger(out)
     if not (claims or problems or notes or is_running):
         raise UsageError(f"{ledger_path(out)}: there is no entry in it")
     _find_overlaps(claims)
-    header = (TRADES.header + "\n").encode()
-    first = file.readline(_CHUNK)
+    # Before the first run's end nobody says what it should be.
+    lines = 1 if known is None else known.count("\n") + 1  # a name may hold a line feed
+    first = b"".join(file.readline(_CHUNK) for _ in range(lines))
+    header = first if known is None else f"{known}\n".encode()
     size = os.fstat(file.fileno()).st_size
     is_running = is_running or _is_locked(out)
     is_interrupted = not is_running and journal_path(out).exists()
@@ -368,16 +376,17 @@ def _verify(out: Path, file: BinaryIO) -> Report:
     is_unsettled = is_running or is_interrupted
     ends = [len(first), *(claim.region.end for claim in claims)]
     settled = max(ends) if is_unsettled else size
-    scan = _Pass(claims, len(TRADES.columns), len(first), settled)
+    columns = len(next(csv.reader([header.decode(errors="replace")]), []))
+    scan = _Pass(claims, columns, len(first), settled, lines + 1)
     is_torn = False
-    if first != header and header.startswith(first):  # nothing, or cut short
+    if not first.endswith(b"\n") and header.startswith(first):  # nothing, or cut short
         is_torn = True
         if not is_unsettled:
             problems.append("byte 0, line 1: the header is not whole")
     else:
         if first != header:
             found = first[:200].rstrip(b"\r\n").decode(errors="replace")
-            problems.append(f"byte 0, line 1: the header is {found!r}, not {TRADES.header!r}")
+            problems.append(f"byte 0, line 1: the header is {found!r}, not {known!r}")
         is_torn = scan.read(file, size)
         size = scan.offset  # less than it was, where somebody has just cut the file
     problems += scan.problems

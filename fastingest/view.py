@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from fastingest.counters import State
+from fastingest.counters import Ledger, State
 from fastingest.log import escape
 from fastingest.options import Options, format_size
 from fastingest.places import beside
-from fastingest.summary import Summary
+from fastingest.summary import FeedSummary, OutputSummary, Summary
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -33,7 +34,9 @@ __all__ = [
 ]
 
 _BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
+_MOST_FEEDS, _MOST_OUTPUTS = 8, 4  # that the terminal shows one by one
 _WIDEST = 80  # a minute of sparkline and its label; a bar gets no better by being longer
+_TALL = 1000  # lines of a terminal that has room for everything
 _LABEL = 8
 
 _STATES = {
@@ -105,8 +108,8 @@ def progress_facts(summary: Summary) -> dict[str, Any]:
         "file": summary.file_size,
         "state": summary.state.name.lower(),
     }
-    for name, count in (("dropped", summary.ledger.dropped), ("lost", summary.ledger.lost)):
-        if count:
+    for name in ("ignored", "dropped", "lost"):
+        if count := getattr(summary.ledger, name):
             facts[name] = count
     return facts
 
@@ -115,7 +118,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _gaps(summary: Summary) -> str:
+def _gaps(summary: Summary | FeedSummary) -> str:
     length = f", {span(summary.gap_seconds)}" if summary.gaps else ""
     return _count(summary.gaps, "gap") + length
 
@@ -124,7 +127,11 @@ def _gaps(summary: Summary) -> str:
 
 
 class View:
-    """A rich renderable of 7 lines, or 8 where the run has an end; a line is cut, not wrapped."""
+    """A rich renderable; a line is cut, not wrapped.
+
+    It has 7 lines, one more where the run has an end, and some more for several feeds or outputs,
+    as far as the terminal has room for them.
+    """
 
     def __init__(self, summary: Summary, options: Options) -> None:
         self._summary = summary
@@ -137,7 +144,7 @@ class View:
         # The two columns left over keep a ^C that the terminal echoes on the last line.
         width = min(options.max_width - 2, _WIDEST)
         # Segments and not Text, which takes four times as long: this is most of what a view costs.
-        for parts in self.lines(width, options.ascii_only):
+        for parts in self.lines(width, options.ascii_only, console.height):
             room = width
             for text, style in parts:
                 length = cell_len(text)
@@ -149,8 +156,13 @@ class View:
                 room -= min(length, room)
             yield Segment.line()
 
-    def lines(self, width: int, ascii_only: bool = False) -> Iterator[list[tuple[str, str]]]:
-        """What it shows: each line as pieces of text with their styles."""
+    def lines(
+        self, width: int, ascii_only: bool = False, height: int = _TALL
+    ) -> Iterator[list[tuple[str, str]]]:
+        """What it shows: each line as pieces of text with their styles.
+
+        :param height: lines that the terminal has.
+        """
         now = self._summary
         state, colour = _STATES[now.state]
         # Whole seconds, so that an idle feed's view changes, and is drawn, once a second.
@@ -163,6 +175,8 @@ class View:
         ]
         rows = [_label("rows"), (f"{now.ledger.written:,}", "bold"), (" written", "")]
         rows.append((f"  {now.ledger.quarantined:,} rejected", _alarm(now.ledger.quarantined)))
+        if now.ledger.ignored:
+            rows.append((f"  {now.ledger.ignored:,} ignored", ""))
         for name, count in (("dropped", now.ledger.dropped), ("lost", now.ledger.lost)):
             if count:
                 rows.append((f"  {count:,} {name}", "bold red"))
@@ -178,15 +192,59 @@ class View:
         yield [_label("queue"), *queue]
         p50, p99, _ = map(brief, now.latency)
         yield [_label("latency"), (f"p50 {p50}  p99 {p99}", "")]
-        yield [_label("file"), (f"{format_size(now.file_size)}  {escape(str(now.out))}", "")]
-        links = f"{_count(now.connections, 'connection')}  "
-        feed = [_label("feed"), (links, ""), (_gaps(now), _alarm(now.gaps))]
-        if now.restarts:
-            feed.append((f"  {_count(now.restarts, 'restart')}", "yellow"))
-        yield feed
         share = progress_share(now, self._options)
+        room = height - 6 - (share is not None)  # the lines so far, that of all feeds, and the bar
+        for_feeds = _lines_for(len(now.feeds), _MOST_FEEDS) if len(now.feeds) > 1 else 0
+        for_outputs = _lines_for(len(now.outputs), _MOST_OUTPUTS)
+        for_outputs = max(1, min(for_outputs, room - for_feeds))
+        yield from self._outputs(for_outputs)
+        yield from self._feeds(room - for_outputs, ascii_only)
         if share is not None:
             yield self._bar(share, width, ascii_only)
+
+    def _outputs(self, room: int) -> Iterator[list[tuple[str, str]]]:
+        outputs = self._summary.outputs
+        shown = _fitting(len(outputs), _MOST_OUTPUTS, room)
+        if not shown:
+            size = format_size(self._summary.file_size)
+            yield [_label("files"), (f"{size}  {len(outputs)} files", "")]
+            return
+        for output in outputs[:shown]:
+            rows = f"  {_count(output.ledger.written, 'row')}" if len(outputs) > 1 else ""
+            text = f"{format_size(output.file_size)}{rows}  {escape(str(output.path))}"
+            yield [_label("file"), (text, "")]
+        if len(outputs) > shown:
+            yield [_label(""), (f"and {len(outputs) - shown} more files", "dim")]
+
+    def _feeds(self, room: int, ascii_only: bool) -> Iterator[list[tuple[str, str]]]:
+        now = self._summary
+        restarts = [(f"  {_count(now.restarts, 'restart')}", "yellow")] if now.restarts else []
+        if len(now.feeds) == 1:
+            links = f"{_count(now.connections, 'connection')}  "
+            yield [_label("feed"), (links, ""), (_gaps(now), _alarm(now.gaps)), *restarts]
+            return
+        up = sum(feed.state is State.CONNECTED for feed in now.feeds)
+        links = f"{up} of {len(now.feeds)} connected  "
+        yield [_label("feeds"), (links, ""), (_gaps(now), _alarm(now.gaps)), *restarts]
+        # Those that are in trouble first, so that they are seen however many there are.
+        shown = sorted(now.feeds, key=lambda feed: feed.state is State.CONNECTED)
+        shown = shown[: _fitting(len(shown), _MOST_FEEDS, room)]
+        if not shown:
+            return
+        name = max(len(escape(feed.name)) for feed in shown)
+        rows = max(len(f"{feed.ledger.written:,}") for feed in shown)
+        for feed in shown:
+            state, colour = _STATES[feed.state]
+            yield [
+                (" " * (_LABEL - 2) + ("* " if ascii_only else "● "), colour),
+                (f"{escape(feed.name):{name}}  {feed.ledger.written:>{rows},}", ""),
+                ("" if feed.state is State.CONNECTED else f"  {state}", colour),
+                (f"  {_gaps(feed)}" if feed.gaps else "", "yellow"),
+            ]
+        if len(now.feeds) > len(shown):
+            troubled = len(now.feeds) - up > len(shown)
+            more = f"and {len(now.feeds) - len(shown):,} more{'' if troubled else ', connected'}"
+            yield [_label(""), (more, "dim")]
 
     def _bar(self, share: float, width: int, ascii_only: bool) -> list[tuple[str, str]]:
         left = f", {span(self._summary.seconds * (1 / share - 1))} left" if share else ""
@@ -195,6 +253,16 @@ class View:
         full = int(share * room)
         done, rest = ("#", "-") if ascii_only else ("━", "─")
         return [(done * full, "green"), (rest * (room - full), "dim"), (text, "")]
+
+
+def _lines_for(count: int, most: int) -> int:
+    """Lines for so many things: one for each, and one for those beyond ``most``."""
+    return count if count <= most else most + 1
+
+
+def _fitting(count: int, most: int, room: int) -> int:
+    """How many of them are shown one by one in so many lines."""
+    return min(count, most) if _lines_for(count, most) <= room else max(0, room - 1)
 
 
 def _label(text: str) -> tuple[str, str]:
@@ -214,7 +282,7 @@ def summary_text(summary: Summary) -> str:
     counts = {
         "received": (ledger.received, ""),
         "written": (ledger.written, ""),
-        "quarantined": (ledger.quarantined, _rejects(summary)),
+        "quarantined": (ledger.quarantined, " ".join(filter(None, map(_rejects, summary.outputs)))),
         "ignored": (ledger.ignored, ""),
         "dropped": (ledger.dropped, "the outbox was full" if ledger.dropped else ""),
         "lost": (ledger.lost, "a process died" if ledger.lost else ""),
@@ -235,16 +303,40 @@ def summary_text(summary: Summary) -> str:
         f"  {'rows/s':13}{summary.mean_rate:,.0f} mean, {summary.best_rate:,.0f} best second",
         f"  {'latency':13}{latency} (from receipt to file)",
         f"  {'connections':13}{summary.connections:,}, {_gaps(summary)}{in_all}",
-        f"  {'file':13}{escape(str(summary.out))}, {format_size(summary.file_size)}",
+        *(f"  {'file':13}{line}" for line in _file_lines(summary.outputs)),
         f"  {'run length':13}{span(summary.seconds)}",
+        *(_feed_table(summary.feeds) if len(summary.feeds) > 1 else ()),
     ]
     return "\n".join(lines)
+
+
+def _file_lines(outputs: Sequence[OutputSummary]) -> Iterator[str]:
+    """What is in each output; with several, how many rows went there."""
+    for output in outputs:
+        rows = f", {_count(output.ledger.written, 'row')}" if len(outputs) > 1 else ""
+        yield f"{escape(str(output.path))}, {format_size(output.file_size)}{rows}"
+
+
+def _feed_table(feeds: Sequence[FeedSummary]) -> Iterator[str]:
+    """What came of each feed, in lines."""
+    counts = ("received", "written", "quarantined", "ignored", "dropped", "lost", "in_flight")
+    shown = [*counts[:3]]
+    shown += [name for name in counts[3:] if any(getattr(feed.ledger, name) for feed in feeds)]
+    cells = [["", *(name.replace("_", " ") for name in shown), "gaps"]]
+    for feed in feeds:
+        numbers = [f"{getattr(feed.ledger, name):,}" for name in shown]
+        cells.append([escape(feed.name), *numbers, f"{feed.gaps:,}"])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for first, *rest in cells:
+        numbers = [text.rjust(width) for text, width in zip(rest, widths[1:], strict=True)]
+        yield "  ".join(["", first.ljust(widths[0]), *numbers])
 
 
 def summary_json(summary: Summary) -> str:
     """The run's result as one JSON object on one line.
 
-    - ``feed``, ``out``: the URL and the path, as given; ``seconds``: the run's length.
+    - ``feed``, ``out``: the URL and the path, as given; where there are several feeds, how many,
+      and the first of several paths. ``seconds``: the run's length.
     - ``received``, ``written``, ``quarantined``, ``ignored``, ``dropped``, ``lost``,
       ``in_flight``: the ledger; at the end, what is in flight is kept for the next run.
     - ``messages_lost``: messages that a process had not decoded when it died; ``restarts``: times
@@ -256,7 +348,11 @@ def summary_json(summary: Summary) -> str:
       length.
     - ``pauses``, ``queue_peak``, ``spill_peak``: times the feed was left unread; the most bytes
       that waited for the writer; of them, on disk.
-    - ``file_size``: bytes; ``rejects``: the quarantine file, null where nothing went there.
+    - ``file_size``: bytes, of all files; ``rejects``: the quarantine file, null where nothing went
+      there (of the first output).
+    - ``feeds``: for each its ``name``, ``url``, the counts of the ledger, ``connections``, ``gaps``
+      and ``gap_seconds``; ``outputs``: for each its ``out``, ``written``, ``quarantined``,
+      ``file_size``.
     """
     ledger = summary.ledger
     latency = [None if math.isnan(seconds) else round(seconds, 6) for seconds in summary.latency]
@@ -265,13 +361,7 @@ def summary_json(summary: Summary) -> str:
             "feed": summary.feed,
             "out": str(summary.out),
             "seconds": round(summary.seconds, 3),
-            "received": ledger.received,
-            "written": ledger.written,
-            "quarantined": ledger.quarantined,
-            "ignored": ledger.ignored,
-            "dropped": ledger.dropped,
-            "lost": ledger.lost,
-            "in_flight": ledger.in_flight,
+            **_ledger_facts(ledger),
             "mean_rate": round(summary.mean_rate, 1),
             "best_rate": round(summary.best_rate, 1),
             **dict(zip(("latency_p50", "latency_p99", "latency_max"), latency, strict=True)),
@@ -284,13 +374,35 @@ def summary_json(summary: Summary) -> str:
             "messages_lost": summary.messages_lost,
             "restarts": summary.restarts,
             "file_size": summary.file_size,
-            "rejects": _rejects(summary) or None,
+            "rejects": _rejects(summary.outputs[0]) or None,
+            "feeds": [
+                {
+                    "name": feed.name,
+                    "url": feed.url,
+                    **_ledger_facts(feed.ledger),
+                    "connections": feed.connections,
+                    "gaps": feed.gaps,
+                    "gap_seconds": round(feed.gap_seconds, 3),
+                }
+                for feed in summary.feeds
+            ],
+            "outputs": [
+                {
+                    "out": str(output.path),
+                    "written": output.ledger.written,
+                    "quarantined": output.ledger.quarantined,
+                    "file_size": output.file_size,
+                }
+                for output in summary.outputs
+            ],
         }
     )
 
 
-def _rejects(summary: Summary) -> str:
+def _ledger_facts(ledger: Ledger) -> dict[str, int]:
+    return {**asdict(ledger), "in_flight": ledger.in_flight}
+
+
+def _rejects(output: OutputSummary) -> str:
     """The name of the file that has the rejects; empty where there were none."""
-    if not summary.ledger.quarantined:
-        return ""
-    return str(beside(summary.out, ".rejected.jsonl"))
+    return str(beside(output.path, ".rejected.jsonl")) if output.ledger.quarantined else ""

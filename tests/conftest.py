@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
+import random
 import shutil
 from collections.abc import Iterator
 
 import pytest
+
+# The seed of everything that is random in tests/faults. It is chosen here, before pytest-xdist
+# starts its workers, so that all of them have the one that the header says.
+if not os.environ.get("FASTINGEST_SEED"):
+    os.environ["FASTINGEST_SEED"] = str(random.SystemRandom().randrange(10**9))
+
+
+def pytest_report_header() -> str:
+    seed = os.environ["FASTINGEST_SEED"]
+    return f"fault tests: FASTINGEST_SEED={seed} gives this schedule again"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fastingest import account
-from fastingest.account import Events, log_run, read_events
+from fastingest import Options, account, segment
+from fastingest.account import (
+    Account,
+    Events,
+    log_run,
+    new_stream,
+    problem_of,
+    read_events,
+)
+from fastingest.batch import LANES, Batch, Layout, Reject, encode_columns, lane_of
 from fastingest.counters import Counters, Slot
+from fastingest.feed import Feed, Table
 from fastingest.ledger import append_entry, ledger_path, read_entries
-from fastingest.writer.journal import Entry
+from fastingest.plan import targets_of
+from fastingest.writer.journal import Entry, Journal, journal_path
+from fastingest.writer.tally import FeedCount
 from tests.writer.limits import largest_file
 
 RUN = 1_700_000_000_000_000_000
@@ -31,9 +45,16 @@ ENTRY = Entry(
     quarantined=3,
     first_received=RUN + SECOND,
     last_received=RUN + 2 * SECOND,
+    feed=0,
+    feed_written=12,
+    feed_quarantined=3,
 )
-GAPS = [{"start": "2023-11-14T22:13:21.000000000Z", "seconds": 0.5, "reason": "é"}]
-EVENTS: dict[str, Any] = {"feed": "wss://example.org/é", "gaps": GAPS}
+COUNTS = {0: FeedCount(12, 3)}
+GAPS = [{"feed": "é", "start": "2023-11-14T22:13:21.000000000Z", "seconds": 0.5, "reason": "é"}]
+FEEDS = [{"index": 0, "name": "é", "url": "wss://example.org/é"}]
+EVENTS: dict[str, Any] = {"feeds": FEEDS, "gaps": GAPS}
+NOTHING: dict[str, Any] = {"feeds": [], "gaps": []}
+HEADER = 'symbol,"a, b",volume'
 
 
 @pytest.fixture
@@ -46,6 +67,7 @@ def counters(tmp_path: Path) -> Counters:
     counters = Counters.create(tmp_path / "1.counters")
     for slot, value in {
         Slot.RECEIVED: 25,
+        Slot.IGNORED: 9,
         Slot.REJECTED: 3,
         Slot.WRITTEN: 12,
         Slot.QUARANTINED: 3,
@@ -66,10 +88,10 @@ LINE: dict[str, Any] = {
     "end": "2023-11-14T22:13:23.000000000Z",
     "interrupted": False,
     "feed": "wss://example.org/é",
-    "received": 25,
+    "received": 34,
     "written": 12,
     "quarantined": 3,
-    "ignored": 0,
+    "ignored": 9,
     "dropped": 4,
     "lost": 1,
     "kept": 5,
@@ -80,30 +102,69 @@ LINE: dict[str, Any] = {
     "last_received": "2023-11-14T22:13:22.000000000Z",
     "receiver_restarts": 7,
     "writer_restarts": 8,
+    "header": HEADER,
     "file": {"from": 20, "to": 500, "rows": 11, "crc32": "00000abc"},
     "size": 500,
+    "feeds": [
+        {
+            "index": 0,
+            "name": "é",
+            "url": "wss://example.org/é",
+            "written": 12,
+            "quarantined": 3,
+            "received": 34,
+            "ignored": 9,
+            "dropped": 4,
+            "lost": 1,
+            "kept": 5,
+            "connections": 2,
+        }
+    ],
 }
 
 
+def log(
+    out: Path,
+    entry: Entry,
+    counters: Counters | None,
+    events: dict[str, Any],
+    *,
+    end: int | None,
+    feeds: Mapping[int, FeedCount] = COUNTS,
+    with_region: bool = True,
+) -> None:
+    log_run(
+        out,
+        entry,
+        counters,
+        events,
+        header=HEADER,
+        feeds=feeds,
+        end=end,
+        with_region=with_region,
+    )
+
+
 def test_a_line_has_what_counters_journal_and_events_say(out: Path, counters: Counters) -> None:
-    log_run(out, ENTRY, counters, EVENTS, end=RUN + 3 * SECOND)
+    log(out, ENTRY, counters, EVENTS, end=RUN + 3 * SECOND)
     assert read_entries(out) == [LINE]
     assert list(read_entries(out)[0]) == list(LINE)
 
 
 def test_a_run_that_was_interrupted_has_no_end(out: Path, counters: Counters) -> None:
-    log_run(out, ENTRY, counters, EVENTS, end=None)
+    log(out, ENTRY, counters, EVENTS, end=None)
     assert read_entries(out) == [LINE | {"end": None, "interrupted": True}]
 
 
 def test_what_nobody_knows_is_null(out: Path) -> None:
     entry = Entry(run=RUN, size=20)
-    log_run(out, entry, None, {"feed": None, "gaps": []}, end=None, with_region=False)
+    log(out, entry, None, NOTHING, end=None, with_region=False)
     unknown = dict.fromkeys(
         [
             "end",
             "feed",
             "received",
+            "ignored",
             "dropped",
             "lost",
             "kept",
@@ -117,14 +178,15 @@ def test_what_nobody_knows_is_null(out: Path) -> None:
         ]
     )
     changed = {"interrupted": True, "written": 0, "quarantined": 0, "gaps": [], "size": 20}
+    changed["feeds"] = []
     assert read_entries(out) == [LINE | unknown | changed]
 
 
 def test_a_line_that_is_there_is_not_appended_again(out: Path, counters: Counters) -> None:
     """The supervisor writes it, and where it could not remove the journal, the next start again."""
-    log_run(out, ENTRY, counters, EVENTS, end=RUN + 3 * SECOND)
-    log_run(out, ENTRY, counters, EVENTS, end=None)
-    log_run(out, ENTRY, counters, {"feed": None, "gaps": []}, end=RUN)
+    log(out, ENTRY, counters, EVENTS, end=RUN + 3 * SECOND)
+    log(out, ENTRY, counters, EVENTS, end=None)
+    log(out, ENTRY, counters, NOTHING, end=RUN)
     assert read_entries(out) == [LINE]
 
 
@@ -142,17 +204,17 @@ def test_a_line_that_is_there_is_not_appended_again(out: Path, counters: Counter
 def test_a_line_that_says_something_else_is(
     change: dict[str, int], out: Path, counters: Counters
 ) -> None:
-    log_run(out, ENTRY, counters, EVENTS, end=None)
-    log_run(out, replace(ENTRY, **change), counters, EVENTS, end=None)
+    log(out, ENTRY, counters, EVENTS, end=None)
+    log(out, replace(ENTRY, **change), counters, EVENTS, end=None)
     assert len(read_entries(out)) == 2
-    log_run(out, replace(ENTRY, **change), counters, EVENTS, end=None)
+    log(out, replace(ENTRY, **change), counters, EVENTS, end=None)
     assert len(read_entries(out)) == 2
 
 
 def test_what_was_kept_and_is_written_now_is_another_line(out: Path, counters: Counters) -> None:
-    log_run(out, ENTRY, counters, EVENTS, end=RUN)
+    log(out, ENTRY, counters, EVENTS, end=RUN)
     counters[Slot.LOST] += 5
-    log_run(out, ENTRY, counters, EVENTS, end=None)
+    log(out, ENTRY, counters, EVENTS, end=None)
     assert [entry["kept"] for entry in read_entries(out)] == [5, 0]
 
 
@@ -161,7 +223,7 @@ def test_a_region_that_ended_is_no_line_of_the_run(out: Path) -> None:
     entry = Entry(run=RUN, start=20, size=20)
     counters = Counters.create()
     append_entry(out, {"run": RUN, "ended": "deleted", "file": entry.region.to_json()})
-    log_run(out, entry, counters, EVENTS, end=RUN)
+    log(out, entry, counters, EVENTS, end=RUN)
     assert [(each.get("ended"), each.get("written")) for each in read_entries(out)] == [
         ("deleted", None),
         (None, 0),
@@ -172,14 +234,14 @@ def test_a_ledger_that_cannot_be_written_is_an_error_and_may_be_tried_again(
     out: Path, counters: Counters
 ) -> None:
     with largest_file(50), pytest.raises(OSError, match="large"):
-        log_run(out, ENTRY, counters, EVENTS, end=RUN + 3 * SECOND)
+        log(out, ENTRY, counters, EVENTS, end=RUN + 3 * SECOND)
     assert ledger_path(out).stat().st_size == 50
-    log_run(out, ENTRY, counters, EVENTS, end=RUN + 3 * SECOND)
+    log(out, ENTRY, counters, EVENTS, end=RUN + 3 * SECOND)
     assert read_entries(out) == [LINE]
     ledger_path(out).unlink()
     ledger_path(out).mkdir()
     with pytest.raises(IsADirectoryError):
-        log_run(out, ENTRY, counters, EVENTS, end=None)
+        log(out, ENTRY, counters, EVENTS, end=None)
 
 
 # Events
@@ -187,36 +249,37 @@ def test_a_ledger_that_cannot_be_written_is_an_error_and_may_be_tried_again(
 
 def test_events_are_noted_as_they_happen(tmp_path: Path) -> None:
     path = tmp_path / "1.events.jsonl"
-    events = Events(path, "ws://é")
-    assert read_events(path) == {"feed": "ws://é", "gaps": []}
-    events.gap(RUN + SECOND, 0.5, "é")
-    assert read_events(path) == {"feed": "ws://é", "gaps": GAPS}
-    events.gap(RUN, 1.23456789, 'a "reason"\n')
-    gap = {"start": "2023-11-14T22:13:20.000000000Z", "seconds": 1.234568}
+    events = Events(path, {0: ("é", "wss://example.org/é")})
+    assert read_events(path) == events.known == {"feeds": FEEDS, "gaps": []}
+    events.gap("é", RUN + SECOND, 0.5, "é")
+    assert read_events(path) == events.known == {"feeds": FEEDS, "gaps": GAPS}
+    events.gap("other", RUN, 1.23456789, 'a "reason"\n')
+    gap = {"feed": "other", "start": "2023-11-14T22:13:20.000000000Z", "seconds": 1.234568}
     assert read_events(path)["gaps"] == [*GAPS, gap | {"reason": 'a "reason"\n'}]
+    assert events.known == read_events(path)
 
 
 def test_without_a_file_nothing_is_known(tmp_path: Path) -> None:
-    assert read_events(tmp_path / "none") == {"feed": None, "gaps": []}
-    assert read_events(tmp_path) == {"feed": None, "gaps": []}
+    assert read_events(tmp_path / "none") == NOTHING
+    assert read_events(tmp_path) == NOTHING
 
 
 def test_events_cut_off_at_every_byte_are_read_as_far_as_they_are_whole(tmp_path: Path) -> None:
     path = tmp_path / "1.events.jsonl"
     ends = [0]
-    Events(path, "ws://é")
+    Events(path, {0: ("é", "wss://example.org/é")})
     ends.append(path.stat().st_size)
     path.unlink()
-    events = Events(path, "ws://é")
+    events = Events(path, {0: ("é", "wss://example.org/é")})
     for number in range(3):
-        events.gap(RUN, number, "x")
+        events.gap("é", RUN, number, "x")
         ends.append(path.stat().st_size)
     data = path.read_bytes()
     for size in range(len(data) + 1):
         path.write_bytes(data[:size])
         whole = sum(end - 1 <= size for end in ends[1:])  # only the line feed may be missing
         found = read_events(path)
-        assert found["feed"] == ("ws://é" if whole else None), size
+        assert found["feeds"] == (FEEDS if whole else []), size
         assert [gap["seconds"] for gap in found["gaps"]] == list(range(whole - 1)), size
 
 
@@ -225,13 +288,217 @@ def test_more_gaps_than_are_noted_are_only_counted(
 ) -> None:
     assert account.MOST_GAPS == 10_000
     monkeypatch.setattr(account, "MOST_GAPS", 3)
-    events = Events(tmp_path / "events", "ws://x")
+    events = Events(tmp_path / "events", {})
     for number in range(5):
-        events.gap(RUN, number, "x")
+        events.gap("é", RUN, number, "x")
     assert [gap["seconds"] for gap in read_events(tmp_path / "events")["gaps"]] == [0, 1, 2]
 
 
 def test_events_that_cannot_be_noted_stop_nobody(tmp_path: Path) -> None:
-    events = Events(tmp_path / "nowhere" / "events", "ws://x")
-    events.gap(RUN, 1, "x")
+    events = Events(tmp_path / "nowhere" / "events", {})
+    events.gap("x", RUN, 1, "x")
     assert list(tmp_path.iterdir()) == []
+
+
+# Streams
+
+
+@given(st.integers(0, 2**62), st.integers(0, LANES - 1))
+def test_a_stream_is_later_than_all_before_it_and_says_its_lane(after: int, lane: int) -> None:
+    stream = new_stream(after, lane)
+    assert after < stream <= after + 2 * LANES
+    assert lane_of(stream) == lane
+
+
+# Several feeds
+
+
+def test_a_line_has_a_part_for_each_feed_of_the_output(out: Path, tmp_path: Path) -> None:
+    """In the feeds' order; feeds that go elsewhere are not among them."""
+    counters = Counters.create(tmp_path / "counters", feeds=4)
+    for number, each in enumerate(counters.feeds):
+        each[Slot.RECEIVED], each[Slot.IGNORED] = 10 * number, number
+        each[Slot.WRITTEN], each[Slot.DROPPED], each[Slot.LOST] = 5 * number, number, 2 * number
+        each[Slot.CONNECTIONS] = number + 1
+    feeds = [{"index": n, "name": f"feed {n}", "url": f"ws://x/{n}"} for n in (1, 3)]
+    log(
+        out,
+        ENTRY,
+        counters,
+        {"feeds": feeds, "gaps": []},
+        feeds={1: FeedCount(5, 0), 3: FeedCount(15, 0)},
+        end=None,
+    )
+    (line,) = read_entries(out)
+    assert line["feed"] == "ws://x/1 ws://x/3"
+    assert line["feeds"] == [
+        {
+            "index": n,
+            "name": f"feed {n}",
+            "url": f"ws://x/{n}",
+            "written": 5 * n,
+            "quarantined": 0,
+            "received": 11 * n,
+            "ignored": n,
+            "dropped": n,
+            "lost": 2 * n,
+            "kept": 2 * n,
+            "connections": n + 1,
+        }
+        for n in (1, 3)
+    ]
+
+
+def test_of_a_run_before_the_machine_was_started_anew_each_feed_has_what_is_known(
+    out: Path, tmp_path: Path
+) -> None:
+    """It had kept rows of two feeds in memory, and those of the first had been on disk as well."""
+    counters = Counters.create(tmp_path / "counters", feeds=2)
+    for each in counters.feeds:
+        each[Slot.RECEIVED], each[Slot.WRITTEN] = 20, 6
+    feeds = [{"index": n, "name": f"feed {n}", "url": f"ws://x/{n}"} for n in (0, 1)]
+    before = {n: FeedCount(6, 0) for n in (0, 1)}
+    entry = replace(ENTRY, quarantined=0)
+    log(out, entry, counters, {"feeds": feeds, "gaps": GAPS}, feeds=before, end=RUN)
+    now = {0: FeedCount(20, 0), 1: FeedCount(6, 0)}
+    log(out, replace(entry, written=26, rows=25), None, NOTHING, feeds=now, end=None)
+    first, second = read_entries(out)
+    assert (first["kept"], [each["kept"] for each in first["feeds"]]) == (28, [14, 14])
+    assert (second["kept"], second["lost"], second["received"]) == (0, 14, 40)
+    names = ("name", "received", "written", "lost", "kept")
+    assert [[each[name] for name in names] for each in second["feeds"]] == [
+        ["feed 0", 20, 20, 0, 0],
+        ["feed 1", 20, 6, 14, 0],
+    ]
+    assert (second["gaps"], second["feed"]) == (GAPS, "ws://x/0 ws://x/1")
+
+
+# An account, from its begin to its end
+
+
+class Begun:
+    """The account of a run of three feeds, of which the second goes elsewhere."""
+
+    def __init__(self, folder: Path) -> None:
+        self.out = folder / "o.csv"
+        options = Options(url="ws://x", out=self.out)
+        tables = (Table(self.out),), (Table(folder / "p.csv"),), (Table(self.out),)
+        self.feeds = [Feed(f"feed {n}", f"ws://x/{n}", each) for n, each in enumerate(tables)]
+        target, _ = targets_of(self.feeds)
+        self.account = Account(options, target, self.feeds)
+        self.journal = Journal(journal_path(self.out), len(self.feeds))
+        self.counters = self.account.counters
+
+    def commit(self, feed: int, sequence: int, written: int, *, counted: bool = True) -> None:
+        """The journal's entry, and what a writer says of it in the counters."""
+        entry = Entry(self.account.run, self.stream(feed), sequence, feed=feed)
+        self.journal.record(replace(entry, feed_written=written, size=100 + sequence))
+        if counted:
+            self.counters.feeds[feed][Slot.WRITTEN] = written
+
+    def stream(self, feed: int) -> int:
+        return new_stream(self.account.run, feed % 2)
+
+    def keep(self, feed: int, sequences: Sequence[int], rows: int) -> None:
+        """Leave batches of so many rows, and a reject, in the spool."""
+        stream = self.stream(feed)
+        layout = Layout(("a",), ("str",), f"feed {feed}")
+        parts = [segment.header(stream, sequences[0])]
+        for sequence in sequences:
+            columns = [encode_columns([["x"] * rows])]
+            batch = Batch(rows, columns, layout, [(rows, 1)], rejects=[Reject(1, "x", b"{")])
+            batch.stream, batch.sequence, batch.feed = stream, sequence, feed
+            wire = batch.to_bytes()
+            parts += [segment.record(sequence, wire), wire]
+        name = segment.file_name(stream, sequences[0])
+        (self.account.places.spool / name).write_bytes(b"".join(parts))
+
+    def lost(self) -> list[int]:
+        return [each[Slot.LOST] for each in self.counters.feeds]
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Iterator[Begun]:
+    begun = Begun(tmp_path)
+    yield begun
+    begun.journal.close()
+    begun.account.places.remove()
+
+
+def test_what_is_kept_is_told_from_what_is_lost_for_each_feed(begun: Begun) -> None:
+    for feed, received in ((0, 100), (2, 50)):
+        begun.counters.feeds[feed][Slot.RECEIVED] = received
+    begun.commit(0, 0, 60)
+    begun.commit(2, 4, 20)
+    begun.commit(0, 1, 70)
+    begun.keep(0, [0, 1, 2], 9)  # the last of them is not written
+    begun.keep(2, [5], 19)
+    begun.account.balance(complete=False)
+    assert begun.lost() == [100 - 70 - 10, 0, 50 - 20 - 20]
+    assert [each.ledger.in_flight for each in begun.counters.feeds] == [10, 0, 20]
+    begun.account.balance(complete=False)  # says the same
+    assert begun.lost() == [20, 0, 10]
+
+
+def test_a_feed_that_lost_rows_is_not_made_good_by_what_another_has_kept(begun: Begun) -> None:
+    begun.counters.feeds[0][Slot.RECEIVED] = 20
+    begun.counters.feeds[2][Slot.RECEIVED] = 20
+    begun.keep(2, [0, 1], 9)
+    begun.account.balance(complete=False)
+    assert begun.lost() == [20, 0, 0]
+    assert begun.counters.whole_ledger.in_flight == 20
+
+
+def test_where_everything_was_written_what_is_missing_is_lost(begun: Begun) -> None:
+    begun.counters.feeds[0][Slot.RECEIVED] = 8
+    begun.counters.feeds[2][Slot.RECEIVED] = 9
+    begun.commit(0, 0, 8)
+    begun.commit(2, 0, 4)
+    begun.account.balance(complete=True)
+    assert begun.lost() == [0, 0, 5]
+    problem = problem_of([begun.account])
+    assert str(problem) == "5 received rows were lost with a receiver that died"
+
+
+def test_what_the_journal_says_of_each_feed_is_right_where_the_counters_lag(begun: Begun) -> None:
+    for feed in (0, 2):
+        begun.counters.feeds[feed][Slot.RECEIVED] = 30
+        begun.commit(feed, 0, 10)
+        begun.commit(feed, 1, 30, counted=False)
+    begun.account.balance(complete=True)
+    assert [each[Slot.WRITTEN] for each in begun.counters.feeds] == [30, 0, 30]
+    assert begun.lost() == [0, 0, 0]
+    assert problem_of([begun.account]) is None
+    begun.account.close(begun.account.run + SECOND)
+    (line,) = read_entries(begun.out)
+    assert [(each["name"], each["written"]) for each in line["feeds"]] == [
+        ("feed 0", 30),
+        ("feed 2", 30),
+    ]
+
+
+def test_counts_of_two_feeds_that_do_not_agree_do_not_make_up_for_each_other(
+    begun: Begun,
+) -> None:
+    begun.counters.feeds[0][Slot.RECEIVED], begun.counters.feeds[0][Slot.WRITTEN] = 5, 4
+    begun.counters.feeds[2][Slot.RECEIVED], begun.counters.feeds[2][Slot.WRITTEN] = 4, 5
+    assert "the counts do not agree" in str(problem_of([begun.account]))
+
+
+def test_messages_of_a_feed_that_goes_to_several_outputs_are_lost_once(begun: Begun) -> None:
+    for number, messages in ((0, 3), (2, 4)):
+        begun.counters.feeds[number][Slot.LOST_MESSAGES] = messages
+    problem = problem_of([begun.account, begun.account])
+    assert "7 messages that were not decoded yet" in str(problem)
+
+
+def test_what_is_newer_than_all_before_is_newer_in_every_lane_and_feed(begun: Begun) -> None:
+    assert begun.account.newest() == begun.account.run
+    late = new_stream(begun.account.run + 10**6, 5)
+    begun.journal.record(Entry(begun.account.run, late, 3, feed=2))
+    begun.commit(0, 9, 1)
+    assert begun.account.newest() == late
+    begun.keep(2, [0], 1)
+    later = new_stream(late + 10**6, 9)
+    (begun.account.places.spool / segment.file_name(later, 0)).touch()
+    assert begun.account.newest() == later

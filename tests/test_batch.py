@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.batch import Batch, Reject, encode_columns
+from fastingest.batch import LANES, Batch, Layout, Reject, encode_columns, lane_of
 
 _finite = st.floats(allow_nan=False, allow_infinity=False)
 _int64 = st.integers(-(2**63), 2**63 - 1)
@@ -13,6 +13,7 @@ _cell = st.tuples(
     st.text(st.characters(exclude_categories=["Cs"])), _finite, st.none() | _int64 | _finite
 )
 _stamp = st.integers(0, 2**63 - 1)
+_TRADES = Layout(("symbol", "price", "volume"), ("str", "float", "number"), "feed")
 
 
 @given(
@@ -35,30 +36,42 @@ def test_the_wire_form_reads_back(
         if columns
     ]
     stamps = [(len(rows), 7)] if rows else []
-    batch = Batch(len(rows), segments, stamps, rejects, stream, sequence, feed=2)
+    connections = [(0, 1), (cut, 2)] if cut > 0 else []
+    batch = Batch(
+        len(rows), segments, _TRADES, stamps, connections, 8, rejects, stream, sequence, feed=2
+    )
     back = Batch.from_bytes(batch.to_bytes())
     assert back.columns() == batch.columns() == columns
+    assert back.layout == _TRADES
     assert list(map(tuple, back.stamps)) == batch.stamps
+    assert list(map(tuple, back.connections)) == batch.connections
     assert back.rejects == rejects
-    assert (back.stream, back.sequence, back.feed) == (stream, sequence, 2)
+    assert (back.stream, back.sequence, back.feed, back.first) == (stream, sequence, 2, 8)
     assert back.rows == len(rows)
 
 
 def test_what_is_cut_short_is_no_batch() -> None:
-    wire = Batch(1, [encode_columns([["A"], [1.0], [None]])], [(1, 7)]).to_bytes()
+    wire = Batch(1, [encode_columns([["A"], [1.0], [None]])], _TRADES, [(1, 7)]).to_bytes()
     for end in range(len(wire)):
         with pytest.raises(msgspec.DecodeError):
             Batch.from_bytes(wire[:end])
 
 
 def test_later_batches_have_later_names() -> None:
-    names = [Batch(0, [], [], [], *name).position for name in ((1, 0), (1, 2), (1, 10), (2, 0))]
+    names = [
+        Batch(0, [], _TRADES, stream=stream, sequence=sequence).position
+        for stream, sequence in ((1, 0), (1, 2), (1, 10), (2, 0))
+    ]
     assert names == sorted(names) == [(1, 0), (1, 2), (1, 10), (2, 0)]
     assert (names[2].stream, names[2].sequence) == (1, 10)
 
 
 def test_rejects_count_as_well() -> None:
-    batch = Batch(
-        1, [encode_columns([["A"], [1.0], [None]])], [(1, 7)], [Reject(7, "no", b"x")] * 2
-    )
+    segment = encode_columns([["A"], [1.0], [None]])
+    batch = Batch(1, [segment], _TRADES, [(1, 7)], rejects=[Reject(7, "no", b"x")] * 2)
     assert batch.count == 3
+
+
+def test_streams_of_different_receivers_are_of_different_lanes() -> None:
+    assert [lane_of(stream) for stream in range(LANES)] == list(range(LANES))
+    assert lane_of(5 * LANES + 3) == 3

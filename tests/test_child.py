@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fastingest.child import receive_pipe, send_pipe
+from fastingest.feed import MOST_FEEDS
 
 _context = multiprocessing.get_context("spawn")
 
@@ -86,6 +87,55 @@ def test_sending_to_a_process_that_is_gone_closes_the_pipe() -> None:
         assert sent.closed
         with pytest.raises(EOFError):
             kept.recv_bytes()
+
+
+def test_the_facts_of_a_thousand_feeds_come_with_a_pipe(sockets: Sockets) -> None:
+    before = [[feed, 2**63 - feed, 2**62 + feed] for feed in range(MOST_FEEDS)]
+    kept, sent = multiprocessing.Pipe()
+    assert send_pipe(sockets[0], sent, 1, 2**63, before)
+    received, facts = receive_pipe(sockets[1])
+    assert received is not None
+    with kept, received:
+        assert facts == [1, 2**63, before]
+
+
+def test_where_there_is_no_room_a_pipe_stays_with_its_sender(sockets: Sockets) -> None:
+    ours, theirs = sockets
+    sent = 0
+    kept, pipe = multiprocessing.Pipe()
+    with kept:
+        while send_pipe(ours, pipe, sent):
+            sent += 1
+            kept.close()
+            kept, pipe = multiprocessing.Pipe()
+            assert sent < 100_000
+        assert not pipe.closed
+        for number in range(sent):
+            received, facts = receive_pipe(theirs)
+            assert received is not None
+            received.close()
+            assert facts == [number]
+        assert send_pipe(ours, pipe, "after all")
+        received, facts = receive_pipe(theirs)
+        assert facts == ["after all"]
+        assert received is not None
+        received.close()
+        kept.close()
+
+
+def test_a_process_may_have_as_many_files_open_as_the_system_lets_it() -> None:
+    program = (
+        "import resource\n"
+        "from fastingest.child import allow_many_files\n"
+        "most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (100, most))\n"
+        "allow_many_files()\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.stdout, ended.stderr) == ("True\n", "")
 
 
 def _answer(pipes: socket.socket) -> None:

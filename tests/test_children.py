@@ -5,12 +5,13 @@ import os
 import signal
 import socket
 import sys
+import time
 from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
 
-from fastingest.child import receive_pipe, send_pipe
+from fastingest.child import receive_pipe
 from fastingest.children import spawn
 from fastingest.signals import SIGNALS
 
@@ -71,10 +72,61 @@ def test_a_child_that_wants_pipes_gets_them() -> None:
     child = spawn(_context, "somebody", _use_pipe, with_pipes=True)
     assert child.control.recv() == "ready"
     kept, sent = _context.Pipe()
-    send_pipe(child.pipes, sent, 7, "é")
+    child.hand_over(sent, 7, "é")
     answer: Any = kept.recv()
     assert answer == [7, "é"]
     child.process.join(30)
     assert child.process.exitcode == 0
     child.close()
     kept.close()
+
+
+MANY = 1000
+"""More pipes than any system keeps for who does not take them."""
+
+
+def _echo_names(control: Connection, *, pipes: socket.socket) -> None:
+    control.recv_bytes()
+    for _ in range(MANY):
+        pipe, facts = receive_pipe(pipes)
+        assert pipe is not None
+        pipe.send(facts)
+        pipe.close()
+
+
+def test_pipes_for_a_child_that_takes_none_yet_hold_up_nobody_and_reach_it() -> None:
+    child = spawn(_context, "somebody", _echo_names, with_pipes=True)
+    kept = []
+    for number in range(MANY):
+        ours, theirs = _context.Pipe()
+        child.hand_over(theirs, number)
+        kept.append(ours)
+    assert not child.hand_over_more()
+    child.tell(b"go on")
+    deadline = time.monotonic() + 30
+    while not child.hand_over_more():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    assert [ours.recv() for ours in kept] == [[number] for number in range(MANY)]
+    child.process.join(30)
+    assert child.process.exitcode == 0
+    child.close()
+    for ours in kept:
+        ours.close()
+
+
+def test_pipes_that_a_child_never_took_are_closed_with_it() -> None:
+    child = spawn(_context, "somebody", _echo_names, with_pipes=True)
+    kept = []
+    for number in range(MANY):
+        ours, theirs = _context.Pipe()
+        child.hand_over(theirs, number)
+        kept.append(ours)
+    child.process.kill()
+    child.process.join(30)
+    assert child.hand_over_more()  # there is nobody to keep them for
+    child.close()
+    for ours in kept:
+        with pytest.raises(EOFError):
+            ours.recv()
+        ours.close()

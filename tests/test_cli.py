@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+import trustme
 
 import fastingest
 from fastingest import (
@@ -43,7 +44,7 @@ from fastingest.ledger import Region, append_entry
 from fastingest.writer.csv_file import OutputLock
 from tests.end_to_end.command import ROOT, read_rows, wait_until
 from tests.peers.raw import RawConnection, RawServer
-from tests.test_view import RUNNING
+from tests.test_view import EMPTY, RUNNING
 
 LIMIT = 60
 COMMAND = [sys.executable, "-m", "fastingest"]
@@ -103,11 +104,11 @@ def test_help_has_every_option_with_its_default(tmp_path: Path) -> None:
     ended = run("--help", cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     words = " ".join(re.sub(r"[│╭╮╰╯─]", " ", ended.stdout).split())
-    names = ["--" + field.name.replace("_", "-") for field in dataclasses.fields(Options)]
+    words = words[words.index(" Options ") :]  # commands speak of options, too
+    fields = [field for field in dataclasses.fields(Options) if field.init]
+    names = ["--" + field.name.replace("_", "-") for field in fields]
     assert re.findall(r"(?<=[│]) +(--[a-z-]+)", ended.stdout) == [*names, "--help", "--version"]
-    for field, name, following in zip(
-        dataclasses.fields(Options), names, [*names[1:], "--help"], strict=True
-    ):
+    for field, name, following in zip(fields, names, [*names[1:], "--help"], strict=True):
         start = words.index(f" {name} ")
         entry = words[start : words.index(f" {following} ", start + 1)]
         assert field.metadata["help"] in entry
@@ -123,7 +124,9 @@ def test_help_has_every_option_with_its_default(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_wins_over_what_is_missing(flag: str, tmp_path: Path) -> None:
-    assert run(flag, cwd=tmp_path).stdout.startswith("Usage: fastingest --url URL [OPTIONS]\n")
+    assert run(flag, cwd=tmp_path).stdout.startswith(
+        "Usage: fastingest (--url URL | --feed NAME | --config PATH) [OPTIONS]\n"
+    )
 
 
 def test_version(tmp_path: Path) -> None:
@@ -137,14 +140,21 @@ def test_version(tmp_path: Path) -> None:
 
 
 def test_defaults_are_those_of_options(parse: Callable[..., Options]) -> None:
-    assert parse("--url", "ws://x") == Options(url="ws://x")
+    assert parse("--url", "ws://x") == Options(url=("ws://x",))
 
 
 _AUTHORITY = Path(__file__).with_name("authority.pem")  # of a certificate authority of no use
 
 GIVEN: dict[str, tuple[str, Any]] = {
-    "url": ("wss://host/path?a=%20", "wss://host/path?a=%20"),
+    "url": ("wss://host/path?a=%20", ("wss://host/path?a=%20",)),
     "out": ("other.csv", Path("other.csv")),
+    "feed": ("okx-trades", ("okx-trades",)),
+    "symbols": ("A,B", ("A", "B")),
+    "config": ("options.toml", Path("options.toml")),
+    "columns": ("a:int=b, c", "a:int=b, c"),
+    "rows": ("data", "data"),
+    "where": ("$.e=t", ("$.e=t",)),
+    "receivers": ("2", 2),
     "batch_size": ("250", 250),
     "flush_interval": ("1.5s", 1.5),
     "max_rows": ("1_000", 1000),
@@ -163,6 +173,9 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "fsync": ("batch", 0.0),
     "min_free": ("1.5GiB", 3 * 2**29),
     "journal": ("off", "off"),
+    "compression": ("deflate", "deflate"),
+    "cert_file": ("own.pem", Path("own.pem")),
+    "key_file": ("own.pem", Path("own.pem")),
     "ca_file": (str(_AUTHORITY), _AUTHORITY),
     "proxy": ("socks5://host:1080", "socks5://host:1080"),
     "log_level": ("debug", "debug"),
@@ -170,25 +183,50 @@ GIVEN: dict[str, tuple[str, Any]] = {
 }
 
 
+NEEDS = {
+    "symbols": ("--subscribe", "{symbols}"),
+    "rows": ("--columns", "a"),
+    "where": ("--columns", "a"),
+    "key_file": ("--cert-file", "own.pem"),
+}
+"""What must be given as well."""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files that GIVEN names."""
+    monkeypatch.chdir(tmp_path)
+    Path("options.toml").write_text("")
+    own = trustme.CA().issue_cert("client.example")
+    own.private_key_and_cert_chain_pem.write_to_path("own.pem")
+
+
 def test_the_table_of_values_is_complete() -> None:
-    assert {*GIVEN, "quiet"} == {field.name for field in dataclasses.fields(Options)}
+    names = {field.name for field in dataclasses.fields(Options) if field.init}
+    assert {*GIVEN, "quiet"} == names
 
 
+@pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("name", GIVEN)
 @pytest.mark.parametrize("way", ["two words", "equals sign", "environment"])
 def test_each_option_each_way(name: str, way: str, parse: Callable[..., Options]) -> None:
     text, value = GIVEN[name]
     option = "--" + name.replace("_", "-")
-    url = [] if name == "url" else ["--url", "ws://x"]
+    others = {} if name == "url" else {"--url": "ws://x"}
+    others |= dict([NEEDS[name]] if name in NEEDS else [])
+    more = [word for pair in others.items() for word in pair]
     match way:
         case "two words":
-            options = parse(*url, option, text)
+            options = parse(*more, option, text)
         case "equals sign":
-            options = parse(*url, f"{option}={text}")
+            options = parse(*more, f"{option}={text}")
         case _:
-            options = parse(*url, **{"FASTINGEST_" + name.upper(): text})
-    expected = {"url": "ws://x"} | {name: value}
-    assert options == Options(**expected)
+            options = parse(*more, **{"FASTINGEST_" + name.upper(): text})
+    expected: dict[str, Any] = {
+        other[2:].replace("-", "_"): (given,) if other == "--subscribe" else given
+        for other, given in others.items()
+    }
+    assert options == Options(**(expected | {name: value}))
 
 
 def test_quiet_is_a_flag(parse: Callable[..., Options]) -> None:
@@ -223,12 +261,25 @@ def test_a_subscription_may_come_from_a_file(tmp_path: Path, parse: Callable[...
 def test_the_command_line_comes_before_the_environment(parse: Callable[..., Options]) -> None:
     variables = {"FASTINGEST_URL": "ws://env", "FASTINGEST_HEADER": "A: env"}
     options = parse("--url", "ws://line", "--header", "B: line", **variables)
-    assert (options.url, options.header) == ("ws://line", ("B: line",))
+    assert (options.url, options.header) == (("ws://line",), ("B: line",))
+
+
+def test_a_file_comes_behind_the_environment_and_the_command_line(
+    tmp_path: Path, parse: Callable[..., Options]
+) -> None:
+    path = tmp_path / "options.toml"
+    path.write_text("batch-size = 1\nmax-rows = 1\nduration = '1s'\n")
+    options = parse(
+        *("--url", "ws://x", "--config", str(path), "--batch-size", "3"),
+        FASTINGEST_MAX_ROWS="2",
+        FASTINGEST_BATCH_SIZE="2",
+    )
+    assert (options.batch_size, options.max_rows, options.duration) == (3, 2, 1.0)
 
 
 def test_an_empty_variable_is_not_set(parse: Callable[..., Options]) -> None:
     variables = dict.fromkeys(("FASTINGEST_MAX_ROWS", "FASTINGEST_PROXY", "FASTINGEST_HEADER"), "")
-    assert parse("--url", "ws://x", FASTINGEST_QUIET="", **variables) == Options(url="ws://x")
+    assert parse("--url", "ws://x", FASTINGEST_QUIET="", **variables) == Options(url=("ws://x",))
 
 
 URL = ("--url", "ws://127.0.0.1:9/")
@@ -240,6 +291,8 @@ URL = ("--url", "ws://127.0.0.1:9/")
         ((), "--url: no feed was named; write for example --url wss://host/path"),
         (("--urll", "x"), "unknown option: --urll. Did you mean --url? see fastingest --help"),
         ((*URL, "--zzz"), "unknown option: --zzz; see fastingest --help"),
+        ((*URL, "--flush", "1s"), "unknown option: --flush. Did you mean --flush-interval? see"),
+        ((*URL, "--re"), "unknown option: --re"),
         ((*URL, "--no-quiet"), "unknown option: --no-quiet. Did you mean --quiet?"),
         ((*URL, "-q"), "unknown option: -q; see fastingest --help"),
         (("--url",), "--url needs a value; see fastingest --help"),
@@ -258,7 +311,14 @@ URL = ("--url", "ws://127.0.0.1:9/")
         ((*URL, "--duration", "off"), "--duration: 'off' is no duration; write for"),
         ((*URL, "--log-level", "loud"), "--log-level: 'loud' is not one of debug, info, warning"),
         ((*URL, "--quiet=maybe"), "invalid value for --quiet: "),
-        ((*URL, *URL), "parameter --url specified multiple times; see fastingest --help"),
+        ((*URL, *URL), "--url: the same URL is named twice; its rows would be, too"),
+        (
+            (*URL, "--out", "a", "--out", "b"),
+            "parameter --out specified multiple times; see fastingest --help",
+        ),
+        (("--feed", "okx-trade"), "--feed: 'okx-trade' is no known feed; did you mean okx-trades"),
+        (("--config", "nowhere.toml"), "--config: nowhere.toml: No such file or directory"),
+        (("check",), "FILE needs a value; see fastingest --help"),
         ((*URL, "garbage"), "'garbage' belongs to no option; see fastingest --help"),
         ((*URL, "-5"), "'-5' belongs to no option; see fastingest --help"),
         ((*URL, "--", "x\ny"), r"'x\ny' belongs to no option; see fastingest --help"),
@@ -359,7 +419,7 @@ def test_quiet_says_nothing(tmp_path: Path) -> None:
 def test_progress_is_logged_where_there_is_no_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = Options(url=FEED, out=tmp_path / "o.csv", max_rows=20_000)
+    options = Options(url=(FEED,), out=tmp_path / "o.csv", max_rows=20_000)
     assert cli.run(options, progress_interval=0.1) == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if " progress " in line]
     number, size = r"\d+", r"[\d.]+(?:B|KiB|MiB)"
@@ -521,7 +581,7 @@ def test_a_feed_that_refuses_ends_with_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("logger")
-@pytest.mark.parametrize("summary", [RUNNING, None])
+@pytest.mark.parametrize("summary", [RUNNING, EMPTY, None])
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -547,20 +607,23 @@ def test_the_error_decides_the_exit_status(
         raise error
 
     monkeypatch.setattr(cli, "ingest", fail)
-    assert cli.run(Options(url="ws://x")) == status
+    assert cli.run(Options(url=("ws://x",))) == status
     out, err = capsys.readouterr()
     assert err == f"fastingest: error: {error}\n".replace("\nn", r"\nn")
-    shown = summary is not None and status != 2  # what was refused has captured nothing
-    assert out.startswith("wss://feed.example/trades\n  received     1,234,690\n" if shown else "")
+    # What was refused has captured nothing, unless there were other feeds.
+    shown = summary is RUNNING or (summary is EMPTY and status != 2)
+    received = f"{summary.ledger.received:,}" if summary else ""
+    assert out.startswith(f"wss://feed.example/trades\n  received     {received}" if shown else "")
     assert bool(out) == shown
-    assert cli.run(Options(url="ws://x", quiet=True)) == status
+    assert cli.run(Options(url=("ws://x",), quiet=True)) == status
     assert capsys.readouterr() == ("", err)
-    assert cli.run(Options(url="ws://x", log_format="json")) == status
+    assert cli.run(Options(url=("ws://x",), log_format="json")) == status
     out, err = capsys.readouterr()
     entry = json.loads(err)
     assert (entry["level"], entry["event"]) == ("error", str(error))
     assert entry["error"] == type(error).__name__
-    assert (json.loads(out)["in_flight"] == 111) if shown else out == ""
+    in_flight = summary.ledger.in_flight if summary else None
+    assert (json.loads(out)["in_flight"] == in_flight) if shown else out == ""
 
 
 @pytest.mark.usefixtures("logger")
@@ -570,7 +633,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(cli, "ingest", fail)
     with pytest.raises(ZeroDivisionError):
-        cli.run(Options(url="ws://x"))
+        cli.run(Options(url=("ws://x",)))
 
 
 def test_an_interrupt_before_the_run_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

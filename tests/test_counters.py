@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.counters import Counters, LatencyHistogram, Ledger, Slot
+from fastingest.counters import Counters, FeedCounters, LatencyHistogram, Ledger, Slot
 from tests.writer.limits import largest_file
 
 _context = multiprocessing.get_context("spawn")
@@ -93,8 +93,75 @@ def test_the_ledger_tells_what_is_in_flight() -> None:
     counters[Slot.IGNORED] = 4
     counters[Slot.DROPPED] = 3
     counters[Slot.LOST] = 2
-    assert counters.ledger == Ledger(100, written=60, quarantined=5, ignored=4, dropped=3, lost=2)
-    assert counters.ledger.in_flight == 26
+    # What is ignored is neither row nor reject: it is told, and counted, on top of them.
+    assert counters.ledger == Ledger(104, written=60, quarantined=5, ignored=4, dropped=3, lost=2)
+    assert counters.ledger.in_flight == 30
+    counters[Slot.UNREADABLE] = 6
+    assert (counters.ledger.lost, counters.ledger.in_flight) == (8, 24)
+
+
+FILLED = {
+    Slot.RECEIVED: 100,
+    Slot.WRITTEN: 60,
+    Slot.QUARANTINED: 5,
+    Slot.IGNORED: 4,
+    Slot.DROPPED: 3,
+    Slot.LOST: 2,
+}
+
+
+def fill(counters: Counters, times: int) -> None:
+    for slot, value in FILLED.items():
+        counters[slot] = times * value
+
+
+def test_the_parts_of_all_feeds_are_at_hand_from_each(tmp_path: Path) -> None:
+    Counters.create(tmp_path / "counters", feeds=5)
+    third = Counters.open(tmp_path / "counters", feed=2)
+    assert len(third.feeds) == 5
+    assert third.feeds[2] is third
+    for number, counters in enumerate(third.feeds):
+        counters[Slot.WRITTEN] = number + 1
+    first = Counters.open(tmp_path / "counters")
+    assert [counters[Slot.WRITTEN] for counters in first.feeds] == [1, 2, 3, 4, 5]
+    assert first.total(Slot.WRITTEN) == third.total(Slot.WRITTEN) == 15
+
+
+def test_the_whole_ledger_is_the_sum_of_the_feeds() -> None:
+    counters = Counters.create(feeds=3)
+    for number, each in enumerate(counters.feeds):
+        fill(each, number)
+    assert counters.feeds[0].ledger == Ledger(0, 0, 0, 0, 0, 0)
+    assert counters.feeds[2].ledger == counters.feeds[1].ledger + counters.feeds[1].ledger
+    assert counters.whole_ledger == Ledger(312, 180, 15, 12, 9, 6)
+    assert counters.whole_ledger.in_flight == 90
+
+
+def _count_of_last_feed(counters: Counters) -> None:
+    counters.feeds[-1].add(Slot.RECEIVED, 7)
+
+
+def test_a_child_gets_the_file_and_not_its_name(tmp_path: Path) -> None:
+    """Somebody may have removed that meanwhile."""
+    counters = Counters.create(tmp_path / "counters", feeds=3)
+    child = _context.Process(target=_count_of_last_feed, args=(counters,))
+    (tmp_path / "counters").unlink()
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    assert [each[Slot.RECEIVED] for each in counters.feeds] == [0, 0, 7]
+
+
+def test_what_is_counted_of_a_feed_stands_with_all_its_tables() -> None:
+    tables = [Counters.create(feeds=2).feeds[1] for _ in range(3)]
+    feed = FeedCounters(tables)
+    feed.add(Slot.MESSAGES, 3)
+    feed[Slot.CONNECTIONS] = 2
+    tables[1].add(Slot.RECEIVED, 5)  # of one table
+    assert [(each[Slot.MESSAGES], each[Slot.CONNECTIONS]) for each in tables] == [(3, 2)] * 3
+    assert feed[Slot.MESSAGES] == 3
+    assert [each[Slot.RECEIVED] for each in feed.tables] == [0, 5, 0]
+    assert [each.feeds[0][Slot.MESSAGES] for each in tables] == [0, 0, 0]
 
 
 def test_rows_received_are_told_from_rejects() -> None:
@@ -123,6 +190,20 @@ def test_a_quantile_is_at_most_nine_percent_too_high(values: list[int], share: f
     exact = sorted(values)[math.ceil(share * len(values)) - 1]
     (found,) = histogram.quantiles([share])
     assert exact / 1e9 * 0.999 <= found <= max(exact / 1e9 * 1.0906, 1.03e-6)
+
+
+@given(st.lists(st.lists(st.integers(1, 2**41)), min_size=1, max_size=4))
+def test_a_quantile_of_several_is_that_of_all_their_values(parts: list[list[int]]) -> None:
+    size = 8 * LatencyHistogram.BUCKETS
+    histograms = [LatencyHistogram(memoryview(bytearray(size)).cast("Q")) for _ in parts]
+    together = LatencyHistogram(memoryview(bytearray(size)).cast("Q"))
+    for histogram, values in zip(histograms, parts, strict=True):
+        for value in values:
+            histogram.add(value, 1)
+            together.add(value, 1)
+    shares = (0.5, 0.99)
+    found = histograms[0].quantiles(shares, histograms[1:])
+    assert str(found) == str(together.quantiles(shares))  # nan is not equal to itself
 
 
 def test_without_values_there_is_no_quantile() -> None:

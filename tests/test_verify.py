@@ -31,9 +31,10 @@ ISO = ["2026-11-22T14:03:00Z", "2026-11-22T14:03:01Z", "2026-11-22T14:03:02Z"]
 class Output:
     """A file that runs append to, with its ledger. Runs are numbered from 0."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, header: bytes = HEADER) -> None:
         self.path = path
-        path.write_bytes(HEADER)
+        self.header = header[:-1].decode()
+        path.write_bytes(header)
 
     @property
     def data(self) -> bytes:
@@ -63,7 +64,7 @@ class Output:
 
     def enter_region(self, number: int, region: Region, ended: str = "") -> None:
         entry = {"run": START + number * SECOND, "file": region.to_json()}
-        append_entry(self.path, entry | ({"ended": ended} if ended else {}))
+        append_entry(self.path, entry | ({"ended": ended} if ended else {"header": self.header}))
 
 
 @pytest.fixture
@@ -363,6 +364,62 @@ def test_another_header(two_runs: Output) -> None:
     found = "byte 0, line 1: the header is 'symbol,price,amount', not 'symbol,price,volume'"
     assert report.problems == [found]
     assert report.rows == 7
+
+
+QUOTED = [
+    (b'time,"price, in ""EUR""",symbol\n', [b"1,2,A\n", b'3,4,"B\nC"\n']),
+    (b'"a,b,c,d"\n', [b"1\n", b'"2,3"\n', b"\xc3\xa9\n"]),
+    (b'"one\ntwo","three\n\nfour"\n', [b"1,2\n", b"3,4\n"]),
+    ("größe,価格\n".encode(), [b"1,2\n"]),
+]
+
+
+@pytest.mark.parametrize(("header", "rows"), QUOTED)
+def test_any_header_and_the_columns_that_it_has(
+    header: bytes, rows: Sequence[bytes], tmp_path: Path
+) -> None:
+    out = Output(tmp_path / "o.csv", header)
+    out.run(0, rows)
+    out.run(1, rows)
+    report = verify(out.path)
+    assert said(report) == (True, [], [])
+    assert report.rows == 2 * len(rows)
+    byte, line = len(out.data), out.data.count(b"\n") + 1
+    out.append(b"1,2,3,4,5\n")
+    columns = len(next(csv.reader([header.decode()])))
+    told = f"byte {byte}, line {line}: 5 columns instead of {columns}"
+    assert verify(out.path).problems == [told]
+
+
+@pytest.mark.parametrize(("header", "rows"), QUOTED)
+def test_a_header_that_another_program_changed(
+    header: bytes, rows: Sequence[bytes], tmp_path: Path
+) -> None:
+    """Of the same length, so that the regions are where they were."""
+    out = Output(tmp_path / "o.csv", header)
+    out.run(0, rows)
+    known, first = out.header, header[:1]
+    changed = (b"X" if first != b'"' else b'"X') + header[1 if first != b'"' else 2 :]
+    out.data = changed + out.data[len(header) :]
+    (told,) = verify(out.path).problems
+    assert told == f"byte 0, line 1: the header is {changed[:-1].decode()!r}, not {known!r}"
+    out.data = b"a,b\n" + out.data[len(header) :]
+    assert verify(out.path).problems[0].startswith("byte 0, line 1: the header is 'a,b")
+
+
+def test_a_file_that_begins_anew_may_have_another_header(out: Output) -> None:
+    gone = out.run(0)
+    out.enter_region(0, gone, "moved")
+    out.data = b"time,price\n"
+    out.header = "time,price"
+    out.run(1, [b"1,2\n", b"3,4\n"])
+    assert said(verify(out.path)) == (True, [], [])
+
+
+def test_before_a_run_has_ended_the_header_says_itself_what_it_is(out: Output) -> None:
+    out.data = b'"a,b",c\n1,2\n'
+    out.enter_region(0, Region(8, 12, 1, zlib.crc32(b"1,2\n")), "appended")
+    assert said(verify(out.path)) == (True, [], [])
 
 
 @pytest.mark.parametrize("size", [0, 1, len(HEADER) - 1])

@@ -2,9 +2,9 @@
 
 Theory of operation. :meth:`Connection.run` is one loop: open a connection, stay with it until it is
 lost, wait, and again, until :meth:`Connection.stop`. Everything that can go wrong becomes a
-:class:`~fastingest.receiver.trouble.Trouble`. Only before the first connection of a run does a
-*hopeless* one end it (``FeedRefused``): a feed that has worked will work again, whatever it says in
-between.
+:class:`~fastingest.receiver.trouble.Trouble`, in words that hold no secret. Only before the first
+connection of a run does a *hopeless* one end it (``FeedRefused``): a feed that has worked will work
+again, whatever it says in between.
 
 A time without a connection is a *gap*. It starts when the connection was lost, or, where that was
 found out by waiting, when the feed went silent; it ends with the next connection, and is then
@@ -12,40 +12,43 @@ counted and logged.
 
 A connection that is dead without saying so (half-open) is found by two clocks. Nothing at all for
 ``ping_interval``: a ping is sent, and if nothing at all comes for as long again, the connection is
-given up. No message for ``idle_timeout``: given up as well, even though pings are answered. Both
-stand still while the socket is not being read.
+given up. No message for ``idle_timeout``: given up as well, even though pings are answered. A third
+clock runs while the reply to a subscription is waited for. All stand still while the socket is not
+being read.
+
+A connection is *ready* when all subscriptions are sent, and answered where an answer is expected.
+Only one that has been ready for a while makes the waits start over.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import ssl
 import time
 from collections.abc import Callable
-from typing import Any
-from urllib.parse import urlsplit
+from dataclasses import replace
 
 import picows
 
-from fastingest.counters import Counters, Slot, State
+from fastingest.access import Access
+from fastingest.counters import FeedCounters, Slot, State
 from fastingest.errors import FeedRefused
-from fastingest.options import Options, format_duration, parse_header
+from fastingest.feed import Feed
+from fastingest.options import Options, format_duration
 from fastingest.receiver.backoff import delays
 from fastingest.receiver.listener import Listener
-from fastingest.receiver.loop import CONNECT_TIMEOUT, READ_BUFFER, BoundedReads
+from fastingest.receiver.loop import BoundedReads
+from fastingest.receiver.opening import Opening
+from fastingest.receiver.subscriber import NoReply, beat, subscribe
 from fastingest.receiver.trouble import Trouble, diagnose
+from fastingest.secrets import Redactor, shown
 
 __all__ = ["Connection"]
 
 HEALTHY = 60.0
-"""Seconds after which a connection counts as success, and the waits start over."""
+"""Seconds after which a connection that is ready counts as success, and the waits start over."""
 
 _CLOSE_TIMEOUT = 0.3  # seconds that the server gets to answer our close frame
-
-# picows logs what it also raises; one line for each trouble is enough.
-_silent = logging.Logger("picows", logging.CRITICAL + 1)
 
 
 class _Gap:
@@ -69,7 +72,7 @@ class _Gap:
 class Connection:
     """Keeps one feed connected.
 
-    :param url: where to.
+    :param feed: where to, and what to say there.
     :param options: how.
     :param listener: takes the frames.
     :param counters: the feed's.
@@ -78,23 +81,26 @@ class Connection:
 
     def __init__(
         self,
-        url: str,
+        feed: Feed,
         options: Options,
         listener: Listener,
-        counters: Counters,
+        counters: FeedCounters,
         report: Callable[..., None],
     ) -> None:
-        self._url = url
+        self._feed = feed
+        self._url = shown(feed.url)
         self._options = options
         self._listener = listener
         self._counters = counters
-        self._report = report
-        self._headers = [parse_header(line) for line in options.header]
-        self._subscriptions = options.subscribe
-        self._tls = ssl.create_default_context(cafile=options.ca_file)
+        self._tell = report
+        self.redactor = Redactor()
+        """Hides the secrets in use, in what others say."""
+        listener.hide_with(self.redactor)
+        self._door = Opening(feed, listener, options.max_message_size, self.redactor)
         self._transport: picows.WSTransport | None = None
         self._stopping = asyncio.Event()
-        self._opening: asyncio.Task[picows.WSTransport] | None = None
+        self._opening: asyncio.Task[tuple[picows.WSTransport, Access]] | None = None
+        self._ready_at: float | None = None  # when the connection was ready
         self._paused = False
         self._given_up: Trouble | None = None  # why this side ended the connection
         self._silence = 0.0  # seconds that nothing had come when the connection was lost
@@ -110,27 +116,27 @@ class Connection:
         gap = None if since is None else self._begin(_Gap.since(*since))
         while not self._stopping.is_set():
             self._state(State.CONNECTING)
-            self._opening = asyncio.create_task(self._open())
+            self._opening = asyncio.create_task(self._door.open())
             try:
-                transport = await self._opening
+                transport, access = await self._opening
             except asyncio.CancelledError:
                 break  # by stop()
             except Exception as error:
-                trouble = diagnose(error)
+                trouble = self._without_secrets(diagnose(error))
                 if trouble.hopeless and not self._counters[Slot.CONNECTIONS]:
-                    raise FeedRefused(self._url, trouble.reason) from error
+                    raise FeedRefused(self._url, trouble.reason) from None
             else:
-                opened = time.monotonic()
                 self._counters.add(Slot.CONNECTIONS)
                 self._report("info", "connected", url=self._url)
                 if gap is not None:
                     self._end(gap)
                 gap = None
-                trouble = await self._stay(transport)
+                trouble = self._without_secrets(await self._stay(transport, access))
                 if self._stopping.is_set():
                     break
                 gap = self._begin(_Gap(trouble.reason, self._silence))
-                if time.monotonic() - opened >= HEALTHY:
+                ready_at = self._ready_at
+                if ready_at is not None and time.monotonic() - ready_at >= HEALTHY:
                     waits = delays(self._options.reconnect_initial, self._options.reconnect_max)
             wait = max(next(waits), trouble.retry_after)
             self._state(State.WAITING)
@@ -148,6 +154,7 @@ class Connection:
         self._listener.stop()
         self._stopping.set()
         if self._opening is not None and not self._listener.is_connected:
+            self._door.abort()
             self._opening.cancel()
         if self._transport is not None:
             self.resume()
@@ -175,41 +182,28 @@ class Connection:
     def _state(self, state: State) -> None:
         self._counters[Slot.STATE] = state
 
-    async def _open(self) -> picows.WSTransport:
-        # A server that is gone does not answer TLS's goodbye either; uvloop would wait 30 s for it.
-        more: dict[str, Any] = {}
-        if urlsplit(self._url).scheme == "wss":
-            more["ssl_shutdown_timeout"] = 1.0
-        async with asyncio.timeout(3 * CONNECT_TIMEOUT):  # with what proxies and redirects add
-            transport, _ = await picows.ws_connect(
-                lambda: self._listener,
-                self._url,
-                ssl_context=self._tls,
-                websocket_handshake_timeout=CONNECT_TIMEOUT,
-                logger_name=_silent,
-                enable_auto_ping=False,
-                enable_auto_pong=False,
-                max_frame_size=self._options.max_message_size,
-                extra_headers=self._headers,
-                proxy=self._options.proxy,
-                read_buffer_init_size=READ_BUFFER,
-                use_aiofastnet=False,
-                **more,
-            )
-        if transport.response is None:  # picows takes an end of file for the end of the handshake
-            raise picows.WSError("the server closed the connection")
-        return transport
+    def _without_secrets(self, trouble: Trouble) -> Trouble:
+        return replace(trouble, reason=self.redactor.hide(trouble.reason))
 
-    async def _stay(self, transport: picows.WSTransport) -> Trouble:
+    def _report(self, level: str, event: str, **facts: object) -> None:
+        hide = self.redactor.hide
+        self._tell(
+            level, event, **{k: hide(v) if isinstance(v, str) else v for k, v in facts.items()}
+        )
+
+    async def _stay(self, transport: picows.WSTransport, access: Access) -> Trouble:
         """Subscribe, and stay until the connection is over; the trouble says why it is."""
         self._transport, self._paused = transport, False
-        self._given_up, self._silence = None, 0.0
+        self._given_up, self._silence, self._ready_at = None, 0.0, None
         self._state(State.CONNECTED)
         if self._stopping.is_set():  # the first read has brought all the rows that are wanted
             transport.send_close(picows.WSCloseCode.OK)
-        for text in self._subscriptions:
-            transport.send(picows.WSMsgType.TEXT, text)
-        watch = asyncio.create_task(self._watch(transport))
+        tasks = [
+            asyncio.create_task(self._watch(transport)),
+            asyncio.create_task(self._subscribe(transport, access)),
+        ]
+        for heartbeat, text in zip(self._feed.heartbeats, access.heartbeats, strict=True):
+            tasks.append(asyncio.create_task(beat(transport, heartbeat, text)))
         over = asyncio.ensure_future(transport.wait_disconnected())
         stop = asyncio.create_task(self._stopping.wait())
         try:
@@ -225,9 +219,19 @@ class Connection:
             return diagnose(error)
         finally:
             self._transport = None
-            watch.cancel()
             stop.cancel()
+            for task in tasks:
+                task.cancel()
         return self._given_up or self._why_closed(transport)
+
+    async def _subscribe(self, transport: picows.WSTransport, access: Access) -> None:
+        texts = list(zip(self._feed.subscriptions, access.subscriptions, strict=True))
+        try:
+            await subscribe(transport, self._listener, texts, lambda: self._paused)
+        except NoReply as error:
+            self._give_up(transport, str(error), 0.0)
+        else:
+            self._ready_at = time.monotonic()
 
     def _why_closed(self, transport: picows.WSTransport) -> Trouble:
         handshake = transport.close_handshake

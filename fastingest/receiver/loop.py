@@ -11,11 +11,14 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import uvloop
+from aiohappyeyeballs import start_connection
 
-__all__ = ["CONNECT_TIMEOUT", "READ_BUFFER", "BoundedReads", "ReceiverLoop"]
+__all__ = ["CONNECT_TIMEOUT", "READ_BUFFER", "BoundedReads", "ReceiverLoop", "open_socket"]
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for name look-up, TCP and TLS together."""
+
+_NEXT_ADDRESS = 0.25  # seconds that an address has before the next one is tried beside it
 
 _READ_SIZE = 128 * 1024
 READ_BUFFER = 2 * _READ_SIZE
@@ -42,24 +45,33 @@ class BoundedReads(asyncio.BufferedProtocol):
         self._protocol = protocol
         self._get_buffer = protocol.get_buffer
         self._buffer_updated = protocol.buffer_updated
+        self._transport: Any = None  # an asyncio.Transport, once there is a connection
         self._call_soon = asyncio.get_running_loop().call_soon
         self.reads = 0
         """How many reads there were: changes as long as the server sends anything."""
+        self.error: Exception | None = None
+        """Why the connection was lost, where the loop has said so."""
         for name in ("eof_received", "pause_writing", "resume_writing"):
             setattr(self, name, getattr(protocol, name))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """For the loop."""
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = transport
         self._protocol.connection_made(transport)
+
+    def abort(self) -> None:
+        """End the connection at once, if there is one: nothing more is handed on."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """For the loop: hand on what TLS still holds."""
+        self.error = exc
         tls = self._transport.get_extra_info("ssl_object")
         if tls is not None:
             with contextlib.suppress(ssl.SSLError):  # nothing more, or nothing that can be read
-                while buffer := self.get_buffer(-1):
-                    self._buffer_updated(tls.read(len(buffer), buffer))
+                while (buffer := self.get_buffer(-1)) and (size := tls.read(len(buffer), buffer)):
+                    self._buffer_updated(size)
         self._protocol.connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -88,43 +100,50 @@ class ReceiverLoop(uvloop.Loop):
         protocol_factory: Callable[[], Any],
         host: str | None = None,
         port: int | None = None,
+        *,
+        made: Callable[[BoundedReads], None] | None = None,
         **kwargs: Any,
     ) -> tuple[asyncio.Transport, Any]:
-        """As ``asyncio.loop.create_connection``.
+        """As ``asyncio.loop.create_connection``; see :func:`open_socket` for names.
 
-        Where a name has several addresses, each gets its share of the time: one that does not
-        answer must not keep the others from being tried.
+        :param made: takes what is put around the protocol, before there is a connection.
         """
         protocol = protocol_factory()
-        inside = BoundedReads(protocol) if hasattr(protocol, "get_buffer") else protocol
+        inside = protocol
+        if hasattr(protocol, "get_buffer"):
+            inside = BoundedReads(protocol)
+            if made is not None:
+                made(inside)
         async with asyncio.timeout(CONNECT_TIMEOUT):
             if host is None or _is_address(host):
                 kwargs |= {"host": host, "port": port}
             else:
                 if kwargs.get("ssl") and not kwargs.get("server_hostname"):
                     kwargs["server_hostname"] = host
-                kwargs["sock"] = await self._connect(host, port)
+                kwargs["sock"] = await open_socket(host, port)
             transport, _ = await super().create_connection(lambda: inside, **kwargs)
         return cast(asyncio.Transport, transport), protocol
 
-    async def _connect(self, host: str, port: int | None) -> socket.socket:
-        addresses = await self.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        error: OSError = OSError(f"{host} has no address")
-        for family, kind, protocol, _, address in addresses:
-            sock = socket.socket(family, kind, protocol)
-            sock.setblocking(False)
-            try:
-                async with asyncio.timeout(CONNECT_TIMEOUT / len(addresses)):
-                    await self.sock_connect(sock, address)
-            except OSError as failed:  # a TimeoutError is one
-                error = failed
-                sock.close()
-            except BaseException:
-                sock.close()
-                raise
-            else:
-                return sock
-        raise error
+
+async def open_socket(host: str, port: int | None) -> socket.socket:
+    """A socket that is connected to ``host``.
+
+    Where a name has several addresses, one that does not answer must not keep the others from being
+    tried: the next one is begun with after :data:`_NEXT_ADDRESS`, IPv6 and IPv4 by turns, and the
+    first that answers is taken (RFC 8305, "happy eyeballs").
+
+    :raises OSError: there is no address, or none can be connected to.
+    """
+    loop = asyncio.get_running_loop()
+    if _is_address(host):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        address = (host, port or 0, 0, 0) if ":" in host else (host, port or 0)
+        addresses: Any = [(family, socket.SOCK_STREAM, 0, "", address)]
+    else:
+        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    if not addresses:
+        raise OSError(f"{host} has no address")
+    return await start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS)
 
 
 def _is_address(host: str) -> bool:

@@ -89,6 +89,8 @@ class Held(NamedTuple):
     size: int
     rows: int
     """Rows and rejects in it."""
+    feed: int = 0
+    """Whose they are."""
 
 
 class Outbox:
@@ -145,14 +147,14 @@ class Outbox:
             return Level.FULL
         return Level.SPILL if self.disk else Level.MEMORY
 
-    def add(self, size: int, rows: int) -> Held:
+    def add(self, size: int, rows: int, feed: int = 0) -> Held:
         """Hold a batch of ``size`` bytes with the number ``next_sequence``; where it belongs."""
         segment = self._segments[-1] if self._segments else None
         if segment is None or segment.sealed:
             segment = Segment(next(self._numbers), self.next_sequence)
             self._segments.append(segment)
             self.memory += segment.size
-        held = Held(self.next_sequence, segment, segment.size + RECORD_SIZE, size, rows)
+        held = Held(self.next_sequence, segment, segment.size + RECORD_SIZE, size, rows, feed)
         segment.last = held.sequence
         segment.size += RECORD_SIZE + size
         segment.sealed = segment.size >= self.segment_size

@@ -1,8 +1,9 @@
-"""The receiver process: one event loop, and what it wires together.
+"""A receiver process: one event loop, and what it wires together.
 
 ::
 
     Connection ──frames──▶ Listener ──batches──▶ Sender ══▶ writer
+        one for each feed                one for each output
 
 No call here waits, and the only other thread is the spool's: sockets are read and pings answered
 whatever the writer is doing. When the outbox is full, ``--when-full`` says what becomes of the
@@ -14,8 +15,8 @@ ends it at once, with all that is not acknowledged on disk. When the channel bre
 is gone; the receiver then ends as if told to, but within a bound. What is left in the spool is for
 the next start.
 
-The pipe to the writer comes over a socket of its own, and another one each time that there is
-another writer. Connections to the feed know nothing of it.
+The pipes to the writer, one for each output, come over a socket of their own, and others each time
+that there is another writer. Connections to the feeds know nothing of it.
 """
 
 from __future__ import annotations
@@ -27,59 +28,47 @@ import os
 import socket
 import sys
 import traceback
+from functools import partial
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
 import msgspec
 
-from fastingest.child import ORPHAN_LIMIT, receive_pipe, show_name
-from fastingest.counters import Counters
+from fastingest.child import ORPHAN_LIMIT, allow_many_files, receive_pipe, show_name
+from fastingest.counters import FeedCounters
 from fastingest.errors import FeedRefused
+from fastingest.feed import Feed
 from fastingest.options import Options
-from fastingest.places import Places
+from fastingest.plan import Plan
 from fastingest.receiver.channel import Channel
 from fastingest.receiver.connection import Connection
-from fastingest.receiver.decoder import Decoder
-from fastingest.receiver.listener import Listener
+from fastingest.receiver.decoder import decoder_of
+from fastingest.receiver.listener import Limit, Listener
 from fastingest.receiver.loop import ReceiverLoop
 from fastingest.receiver.sender import Sender
-from fastingest.schema import TRADES
-from fastingest.writer.csv_file import OutputLock
 
 __all__ = ["main"]
 
 
 def main(
     options: Options,
-    url: str,
-    stream: int,
-    gap: tuple[int, str] | None,
+    plan: Plan,
     control: Pipe,
     *,
-    places: Places,
-    counters: Counters,
     pipes: socket.socket,
-    lock: OutputLock,
 ) -> None:
-    """Receive until told to stop; the target of the receiver process.
+    """Receive until told to stop; the target of a receiver process.
 
     :param options: the run's settings.
-    :param url: the feed (the demo's has been resolved to a real one).
-    :param stream: the id of this life of the receiver.
-    :param gap: since when, in nanoseconds since the epoch, and why there has been no connection;
-        None: there has not been one yet.
+    :param plan: what this receiver has to do.
     :param control: to the supervisor.
-    :param places: where the spool and the spill are.
-    :param counters: the shared counters.
-    :param pipes: brings the pipe to the writer.
-    :param lock: the output's; this process holds it for as long as it lives, since the next start
-        takes what is in the spool.
+    :param pipes: brings the pipes to the writer.
     """
     show_name("receiver")
+    allow_many_files()
     _let_enums_be_fast()
     with asyncio.Runner(loop_factory=ReceiverLoop) as runner:
-        receiver = _Receiver(options, stream, places, counters)
-        runner.run(receiver.run(url, gap, pipes, control))
+        runner.run(_Receiver(options, plan).run(pipes, control))
 
 
 def _let_enums_be_fast() -> None:
@@ -94,105 +83,159 @@ def _let_enums_be_fast() -> None:
 
 
 class _Receiver:
-    def __init__(self, options: Options, stream: int, places: Places, counters: Counters) -> None:
+    def __init__(self, options: Options, plan: Plan) -> None:
         self._options = options
-        self._stream = stream
-        self._counters = counters
-        self._places = places
+        self._plan = plan
         self._save = asyncio.Event()
         self._go = asyncio.Event()
+        self._full_outputs: set[int] = set()
         self._has_been_full = False
+        self._connections: dict[int, Connection] = {}
+        self._listeners: list[Listener] = []
+        self._outputs_of: dict[int, set[int]] = {}  # where each feed goes
+        self._joining: set[asyncio.Task[None]] = set()
 
-    async def run(
-        self, url: str, gap: tuple[int, str] | None, pipes: socket.socket, control: Pipe
-    ) -> None:
+    async def run(self, pipes: socket.socket, control: Pipe) -> None:
         # Everything so far lives as long as the process; the collector need not look at it again.
         gc.collect()
         gc.freeze()
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._unexpected)
-        sender = self._sender = Sender(
-            self._options,
-            self._stream,
-            self._places,
-            self._counters,
-            report=self._report,
-            full=self._full,
-        )
+        self._senders = {
+            number: Sender(
+                self._options,
+                self._plan.stream,
+                share,
+                feed=min(self._plan.feeds.keys() & share.target.tables.keys()),
+                parts=self._plan.parts,
+                report=self._report,
+                full=partial(self._full, number),
+            )
+            for number, share in self._plan.shares.items()
+        }
         # A receiver that follows on one that died takes the rows that are left to take.
-        max_rows = self._options.max_rows
-        if max_rows is not None:
-            max_rows = max(0, max_rows - self._counters.rows_received)
-        listener = Listener(
-            Decoder(TRADES, self._options.batch_size),
-            self._counters,
-            emit=sender.emit,
-            finished=self._finish,
-            flush_interval=self._options.flush_interval,
-            max_message_size=self._options.max_message_size,
-            max_rows=max_rows,
-        )
-        self._connection = Connection(url, self._options, listener, self._counters, self._report)
+        self._limit = Limit(self._options.max_rows)
+        if self._limit.left is not None:
+            shares = self._plan.shares.values()
+            taken = sum(each.rows_received for share in shares for each in share.counters.feeds)
+            self._limit.left = max(0, self._limit.left - taken)
+        for index, feed in self._plan.feeds.items():
+            self._connections[index] = self._connection(index, feed)
         self._to_supervisor = await Channel.open(control, self._command, self._on_orphaned)
-        sender.begin()
+        for sender in self._senders.values():
+            sender.begin()
         pipes.setblocking(False)
         loop.add_reader(pipes, self._on_pipe, pipes)
         await self._go.wait()
-        if max_rows == 0:
+        if self._limit.left == 0:
             self._finish()
-        try:
-            await self._connection.run(gap)
-            self._report("debug", "receiving ended", unacknowledged=sender.unacknowledged)
-        except FeedRefused as error:
-            self._tell("refused", error.url, error.problem)
-        listener.stop()
-        await sender.finish(self._save)
+        await asyncio.gather(*map(self._capture, self._connections))
+        unacknowledged = sum(sender.unacknowledged for sender in self._senders.values())
+        self._report("debug", "receiving ended", unacknowledged=unacknowledged)
+        for listener in self._listeners:
+            listener.stop()
+        await asyncio.gather(*(sender.finish(self._save) for sender in self._senders.values()))
         await self._to_supervisor.close()
         # At once: a name look-up that hangs has a thread of libuv's, which an exit would wait for.
         os._exit(0)
 
-    def _on_pipe(self, pipes: socket.socket) -> None:
-        pipe, _ = receive_pipe(pipes)
-        if pipe is not None:
-            self._joining = asyncio.create_task(self._sender.join(pipe))
+    def _connection(self, index: int, feed: Feed) -> Connection:
+        """What captures a feed."""
+        targets = [
+            next(
+                (number, share)
+                for number, share in self._plan.shares.items()
+                if share.target.tables.get(index) == table
+            )
+            for table in range(len(feed.tables))
+        ]
+        counters = FeedCounters([share.counters.feeds[index] for _, share in targets])
+        emits = [self._senders[number].emit for number, _ in targets]
+        self._outputs_of[index] = {number for number, _ in targets}
+        decoder = decoder_of(feed, index, self._options.batch_size)
+        for table, each in zip(decoder.tables, counters.tables, strict=True):
+            table.first = each.rows_received + 1
+        listener = Listener(
+            decoder,
+            counters,
+            emit=emits[0] if len(emits) == 1 else lambda batch: emits[batch.table](batch),
+            finished=self._finish,
+            flush_interval=self._options.flush_interval,
+            max_message_size=self._options.max_message_size,
+            limit=self._limit,
+        )
+        self._listeners.append(listener)
+        report = partial(self._report_of, feed.name) if self._plan.is_one_of_many else self._report
+        return Connection(feed, self._options, listener, counters, report)
 
-    def _full(self, is_full: bool) -> None:
-        """Do with the feed as --when-full says; dropping is done by the sender."""
+    async def _capture(self, index: int) -> None:
+        try:
+            await self._connections[index].run(self._plan.gaps.get(index))
+        except FeedRefused as error:
+            self._tell("refused", error.url, error.problem)
+            self._stop_all()
+
+    def _stop_all(self) -> None:
+        for connection in self._connections.values():
+            connection.stop()
+
+    def _on_pipe(self, pipes: socket.socket) -> None:
+        pipe, facts = receive_pipe(pipes)
+        if pipe is not None:
+            joining = asyncio.create_task(self._senders[facts[0]].join(pipe))
+            self._joining.add(joining)
+            joining.add_done_callback(self._joining.discard)
+
+    def _full(self, output: int, is_full: bool) -> None:
+        """Do with the feeds as --when-full says; dropping is done by the sender."""
+        if not is_full and output not in self._full_outputs:
+            return
         when_full = self._options.when_full
-        if not is_full or when_full == "drop":
-            self._connection.resume()
-        elif when_full == "block":
-            self._connection.pause()
-        elif not self._has_been_full:
+        if is_full:
+            self._full_outputs.add(output)
+        else:
+            self._full_outputs.remove(output)
+        if when_full == "block":
+            for index, connection in self._connections.items():
+                if self._outputs_of[index] & self._full_outputs:
+                    connection.pause()
+                else:
+                    connection.resume()
+        elif is_full and when_full == "exit" and not self._has_been_full:
             self._has_been_full = True
             self._tell("full")
             # Not from here: the listener may be in the middle of handing on its batches.
-            asyncio.get_running_loop().call_soon(self._connection.stop)
+            asyncio.get_running_loop().call_soon(self._stop_all)
 
     def _finish(self) -> None:
         self._tell("finished")
-        self._connection.stop()
+        self._stop_all()
 
     def _command(self, message: bytes) -> None:
         if message in (b"stop", b"save"):
-            self._connection.stop()
+            self._stop_all()
         if message == b"save":
             self._save.set()
         self._go.set()
 
     def _on_orphaned(self) -> None:
         asyncio.get_running_loop().call_later(ORPHAN_LIMIT, os._exit, 1)
-        self._connection.stop()
+        self._stop_all()
         self._go.set()
 
     def _unexpected(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """An exception that met nobody: a bug, here or in a library; the connection it hit ends."""
         error = context.get("exception")
         trace = "".join(traceback.format_exception(error)) if error else ""
+        for connection in self._connections.values():
+            trace = connection.redactor.hide(trace)
         self._report("error", "internal error", what=context["message"], traceback=trace)
 
     def _report(self, level: str, event: str, **facts: Any) -> None:
         self._tell("log", level, event, facts)
+
+    def _report_of(self, feed: str, level: str, event: str, **facts: Any) -> None:
+        self._tell("log", level, event, {"feed": feed, **facts})
 
     def _tell(self, kind: str, *values: Any) -> None:
         self._to_supervisor.send(msgspec.msgpack.encode((kind, *values)))

@@ -23,9 +23,9 @@ from pathlib import Path
 import msgspec
 
 from fastingest.batch import Batch
-from fastingest.counters import Counters, Slot
+from fastingest.counters import Slot
 from fastingest.options import Options
-from fastingest.places import Places
+from fastingest.plan import Share
 from fastingest.receiver.channel import Channel
 from fastingest.receiver.outbox import Held, Level, Outbox, Place, Segment
 from fastingest.receiver.spool import Spool
@@ -62,8 +62,10 @@ class Sender:
 
     :param options: the run's settings.
     :param stream: the id of the batches' stream.
-    :param places: where the spool and the spill are.
-    :param counters: the feed's.
+    :param share: the output.
+    :param feed: a feed of the receiver's that goes there; what is counted of the outbox is counted
+        with this one.
+    :param parts: how many outboxes of the run share its limits.
     :param report: takes events for the log.
     :param full: told, again and again, whether the outbox is full.
     """
@@ -72,22 +74,26 @@ class Sender:
         self,
         options: Options,
         stream: int,
-        places: Places,
-        counters: Counters,
+        share: Share,
         *,
+        feed: int = 0,
+        parts: int = 1,
         report: Callable[..., None],
         full: Callable[[bool], None],
     ) -> None:
         self._options = options
         self._stream = stream
-        self._counters = counters
+        places = share.places
+        self._feeds = share.counters.feeds
+        self._counters = self._feeds[feed]
         self._report = report
         self._full = full
         self._call_later = asyncio.get_running_loop().call_later
         room = _room_in(places.spool)
-        limit = min(options.memory_limit, max(room, 4 * _MIB))
+        wanted = max(options.memory_limit // parts, _MIB)
+        limit = min(wanted, max(room // parts, 4 * _MIB))
         # Nobody would know what of it is written.
-        spill_limit = options.spill_limit if options.journal == "on" else 0
+        spill_limit = options.spill_limit // parts if options.journal == "on" else 0
         self._limits = limit, spill_limit
         # What receivers before have left is written before anything of this one, and until then it
         # is part of what may wait; but a feed must be read meanwhile, so a quarter is there always.
@@ -98,7 +104,7 @@ class Sender:
             segment_size=max(min(max(limit // 16, 256 * _KIB), 4 * _MIB), limit // 256),
             window=min(limit // 4, 4 * _MIB),
         )
-        self._shares_disk = _is_same_disk(places.spill.parent, options.out.parent)
+        self._shares_disk = _is_same_disk(places.spill.parent, share.target.path.parent)
         self._level = Level.MEMORY
         self._dropped = 0  # since it was last logged
         self._spill_failed = False
@@ -121,7 +127,7 @@ class Sender:
 
     def begin(self) -> None:
         """Say what the user should know from the start."""
-        if self._room < self._options.memory_limit:
+        if self._room < self._options.memory_limit:  # of all outboxes together
             what = "the spool has less room than --memory-limit"
             self._report("warning", what, room=self._room)
 
@@ -153,12 +159,12 @@ class Sender:
     def emit(self, batch: Batch) -> None:
         """Take a batch that is closed."""
         if self._level is Level.FULL and self._options.when_full == "drop":
-            self._drop(batch.count)
+            self._drop(batch)
             return
         outbox = self._outbox
         batch.stream, batch.sequence = self._stream, outbox.next_sequence
         wire = batch.to_bytes()
-        held = outbox.add(len(wire), batch.count)
+        held = outbox.add(len(wire), batch.count, batch.feed)
         self._spool.append(held, wire)
         outbox.squeeze(self._spool.is_full)
         self._empty.clear()
@@ -166,8 +172,9 @@ class Sender:
             self._send(held, wire)
         self._changed()
 
-    def _drop(self, count: int) -> None:
-        self._counters.add(Slot.DROPPED, count)
+    def _drop(self, batch: Batch) -> None:
+        count = batch.count
+        self._feeds[batch.feed].add(Slot.DROPPED, count)
         if not self._dropped:
             self._call_later(1.0, self._report_dropped)
         self._dropped += count
@@ -208,8 +215,10 @@ class Sender:
 
     def _abandon(self, segment: Segment, error: OSError) -> None:
         """Rows that cannot be read any more are lost; they must not hold up the others."""
-        rows = sum(held.rows for held in self._outbox.abandon(segment))
-        self._counters.add(Slot.UNREADABLE, rows)
+        rows = 0
+        for held in self._outbox.abandon(segment):
+            self._feeds[held.feed].add(Slot.UNREADABLE, held.rows)
+            rows += held.rows
         problem = error.strerror or str(error)
         self._report("error", "rows in the spill cannot be read", rows=rows, problem=problem)
         if segment.place is Place.GONE:  # and not where some of it is on its way to the writer

@@ -14,6 +14,10 @@ import time
 from dataclasses import dataclass
 
 import picows
+import python_socks
+
+from fastingest.errors import OptionError
+from fastingest.receiver.proxy import ProxyFailed
 
 __all__ = ["Trouble", "diagnose"]
 
@@ -23,6 +27,7 @@ _LONGEST_RETRY_AFTER = 86400.0  # seconds; what asks for more is a mistake, or a
 _HOPELESS_STATUS = {401, 403, 404, 410}
 
 _ANSWER = re.compile(rb"HTTP/\d\.\d (\d{3})(.*)")
+_PROXY_STATUS = re.compile(r"HTTP proxy rejected connection with status (\d{3})")
 _RETRY_AFTER = re.compile(rb"^Retry-After:(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -40,7 +45,7 @@ class Trouble:
     retry_after: float = 0.0
 
 
-def diagnose(error: BaseException) -> Trouble:  # noqa: PLR0911 - one return for each kind of error
+def diagnose(error: BaseException) -> Trouble:  # noqa: PLR0911, PLR0912 - one for each kind of error
     """What an exception from connecting, or from a lost connection, means."""
     match error:
         case picows.WSHandshakeError(raw_header=bytes(header)) if answer := _ANSWER.match(header):
@@ -54,6 +59,14 @@ def diagnose(error: BaseException) -> Trouble:  # noqa: PLR0911 - one return for
                 hopeless=status in _HOPELESS_STATUS,
                 retry_after=_retry_after(after[1].decode("latin-1")) if after else 0.0,
             )
+        case OptionError():  # a secret or a certificate, which was good at the start
+            return Trouble(f"{error.option}: {error.problem}")
+        case ProxyFailed():
+            return Trouble(error.reason, hopeless=error.hopeless)
+        case python_socks.ProxyError():  # from picows
+            if status_only := _PROXY_STATUS.fullmatch(str(error)):
+                return diagnose(ProxyFailed.with_status(int(status_only[1])))
+            return Trouble(f"the proxy does not connect us: {error}")
         case picows.WSInvalidURL():
             return Trouble(str(error), hopeless=True)
         case picows.WSProtocolError():

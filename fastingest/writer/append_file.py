@@ -80,6 +80,16 @@ class AppendFile:
             return None
         return "truncated" if opened.st_size < self.size else "appended"
 
+    @property
+    def has_tail(self) -> bool:
+        """Whether there is something behind ``size``, and nobody knows yet whose it is."""
+        return self.unsure and self.length > self.size
+
+    def explained_by(self, data: bytes | memoryview) -> int:
+        """How many bytes behind ``size`` are there because ``data`` was being appended."""
+        tail = self.read(self.size, self.size + len(data))
+        return len(tail) if tail == data[: len(tail)] else 0
+
     def has(self, data: bytes | memoryview) -> bool:
         """Whether ``data``, which comes next, is in the file already; a piece of it is cut off.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from fastingest.batch import Batch, Position
+from fastingest.batch import Batch, Position, lane_of
 from fastingest.counters import Counters, Slot
 from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.options import Options
-from fastingest.schema import TRADES
 from fastingest.writer.journal import Journal
 from fastingest.writer.output import Output
 from fastingest.writer.sync import Syncer
@@ -25,6 +25,8 @@ class Committer:
     """The output, open for batches.
 
     :param options: the run's settings.
+    :param out: the CSV file.
+    :param header: its first line.
     :param journal: the journal; None keeps none.
     :param counters: where it is counted what is committed; another account's may take their place.
     :param tell: takes messages for the supervisor: what it is, and its values.
@@ -35,6 +37,8 @@ class Committer:
     def __init__(
         self,
         options: Options,
+        out: Path,
+        header: str,
         journal: Journal | None,
         counters: Counters,
         *,
@@ -48,39 +52,39 @@ class Committer:
 
         self._to_frame, self._to_csv = to_frame, to_csv
         self.counters = counters
+        self._out = out
         self._tell = tell
         self._wait = wait
         self._problem = ""  # why writing fails, as long as it does
-        self.output = Output(
-            options.out, TRADES, journal, min_free=options.min_free, report=self.report
-        )
+        self.output = Output(out, header, journal, min_free=options.min_free, report=self.report)
         self._syncer = Syncer(self.output.sync, options.fsync)
 
     def report(self, level: str, event: str, **facts: Any) -> None:
         """Have an event logged."""
         self._tell("log", level, event, facts)
 
-    @property
-    def position(self) -> Position:
-        """The last batch that is committed."""
-        return self.output.entry.position
+    def position(self, lane: int) -> Position:
+        """The last batch of a lane that is committed."""
+        return self.output.position(lane)
+
+    def text_of(self, batch: Batch) -> memoryview:
+        """The batch's rows as they stand in the file."""
+        return self._to_csv(self._to_frame(batch)) if batch.rows else memoryview(b"")
 
     def commit(self, batch: Batch) -> None:
         """Commit the batch, unless that has been done.
 
         :raises WriteFailed: it cannot be done, and there is no more time for it.
         """
-        if batch.position <= self.position:
+        if batch.position <= self.position(lane_of(batch.stream)):
             return
-        text = memoryview(b"")
-        if batch.rows:
-            text = self._to_csv(self._to_frame(TRADES, batch.columns()))
+        text = self.text_of(batch)
         self.attempt(lambda: self.output.commit(batch, text))
         try:
             self._syncer.written()
         except OSError as error:
             self.report("error", "the output could not be synced", problem=error.strerror)
-        self.count()
+        self._count(batch.feed)
         if batch.rows:
             self._measure(batch)
 
@@ -94,7 +98,7 @@ class Committer:
             try:
                 step()
             except (WriteFailed, OutputRefused) as error:
-                self._tell("failing", str(error.path), error.problem)
+                self._tell("failing", str(self._out), str(error.path), error.problem)
                 if not self._problem:
                     self._problem = f"{error.path}: {error.problem}"
                     self.report("error", "cannot write, trying again", problem=self._problem)
@@ -105,29 +109,33 @@ class Committer:
                 break
         if self._problem:
             self._problem = ""
-            self._tell("works again")
+            self._tell("works again", str(self._out))
             self.report("info", "writing again")
 
     def count(self) -> None:
         """Say in the counters what is committed."""
-        counters, entry = self.counters, self.output.entry
-        counters[Slot.FILE_SIZE] = entry.size
-        counters[Slot.WRITTEN] = entry.written
-        counters[Slot.QUARANTINED] = entry.quarantined
-        counters[Slot.IGNORED] = entry.ignored
-        if entry.stream >= entry.run:
+        for feed in self.output.feeds:
+            self._count(feed)
+        self.counters[Slot.FILE_SIZE] = self.output.entry.size
+
+    def _count(self, feed: int) -> None:
+        entry, counters = self.output.entry, self.counters.feeds[feed]
+        self.counters[Slot.FILE_SIZE] = entry.size
+        counters[Slot.WRITTEN], counters[Slot.QUARANTINED] = self.output.feeds[feed]
+        if entry.feed == feed and entry.stream >= entry.run:
             counters[Slot.STREAM], counters[Slot.SEQUENCE] = entry.position
-        counters[Slot.FIRST_RECEIVED] = entry.first_received
-        counters[Slot.LAST_RECEIVED] = entry.last_received
+        self.counters[Slot.FIRST_RECEIVED] = entry.first_received
+        self.counters[Slot.LAST_RECEIVED] = entry.last_received
 
     def _measure(self, batch: Batch) -> None:
         now = time.time_ns()
-        start = 0
+        counters = self.counters.feeds[batch.feed]
+        latency, start = counters.latency, 0
         for end, received in batch.stamps:
-            self.counters.latency.add(now - received, end - start)
+            latency.add(now - received, end - start)
             start = end
         oldest = now - batch.stamps[0][1]
-        self.counters[Slot.LATENCY_MAX] = max(self.counters[Slot.LATENCY_MAX], oldest)
+        counters[Slot.LATENCY_MAX] = max(counters[Slot.LATENCY_MAX], oldest)
 
     def close(self) -> None:
         """Put everything on the disk, if it shall be there, and close the files."""

@@ -136,7 +136,7 @@ def check_output(path: Path, header: str) -> None:
 def _check_header(path: Path, start: bytes, header: str) -> None:
     line = (header + "\n").encode()
     if not start.startswith(line) and not line.startswith(start):
-        found = start.split(b"\n", 1)[0][:200].decode(errors="replace")
+        found = start.split(b"\n", 1)[0][:1000].decode(errors="replace")
         raise HeaderMismatch(path, found, header)
 
 
@@ -185,7 +185,7 @@ class CsvFile(AppendFile):
         except OSError as error:
             raise _refused(path, error) from None
         self._line = (header + "\n").encode()
-        self._columns = header.count(",") + 1
+        self._columns = len(next(csv.reader([header])))
         try:
             self.begin()
         except OSError as error:

@@ -7,10 +7,14 @@ a log that grows but a ring of :data:`SLOTS` slots, each written with one ``pwri
 checksum. A slot that was cut or damaged is passed over; the newest intact one wins, and when that
 is older than the file, the file is held to be right: see :mod:`fastingest.writer.output`.
 
+There is a ring for each feed, so that a feed's newest entry is never overwritten by the others':
+it says where that feed's receiver was, and how much of the feed is written. The newest of all is
+the output's state.
+
 The file's size never changes, so a full disk cannot keep a commit from being recorded. ::
 
     block of 4096 bytes   magic, checksum, length, JSON: where the spool and the spill are
-    64 slots of 128 bytes magic, checksum, number, the entry; number % 64 is the slot
+    64 slots of 160 bytes, for each feed: magic, checksum, number, the entry
 
 All numbers are little-endian; a checksum is zlib's CRC-32 of all behind it in the block or slot.
 """
@@ -22,6 +26,7 @@ import json
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -34,10 +39,11 @@ __all__ = ["SLOTS", "Entry", "Journal", "entries_in", "journal_path", "notes_in"
 
 SLOTS = 64
 
-_MAGIC = b"fij1"
+_MAGIC = b"fij2"
 _HEAD = struct.Struct("<4sI")
 _BLOCK = 4096
-_SLOT = 128
+_SLOT = 160
+_RING = SLOTS * _SLOT
 
 
 @dataclass(frozen=True)
@@ -65,10 +71,13 @@ class Entry:
     """Checksum of the region."""
     written: int = 0
     quarantined: int = 0
-    ignored: int = 0
     first_received: int = 0
     """When the first of the run's committed rows came; 0: there is none."""
     last_received: int = 0
+    feed: int = 0
+    """The feed of the last batch that is committed."""
+    feed_written: int = 0
+    feed_quarantined: int = 0
 
     @property
     def position(self) -> Position:
@@ -100,12 +109,22 @@ def _opened(sealed: bytes, size: int) -> bytes | None:
 def entries_in(data: bytes) -> list[tuple[int, Entry]]:
     """The intact entries of a journal's bytes with their numbers, the newest first."""
     found = []
-    for offset in range(_BLOCK, _BLOCK + SLOTS * _SLOT, _SLOT):
+    for offset in range(_BLOCK, len(data), _SLOT):
+        if not data.startswith(_MAGIC, offset):  # nearly all, where there are many feeds
+            continue
         body = _opened(data[offset : offset + _SLOT], _ENTRY.size)
         if body is not None:
             number, *values = _ENTRY.unpack(body)
             found.append((number, Entry(*values)))
     return sorted(found, key=lambda each: each[0], reverse=True)
+
+
+def _numbers_in(ring: bytes) -> Iterator[tuple[int, int]]:
+    """The slots of a ring's bytes that are intact, with their entries' numbers."""
+    for slot in range(SLOTS):
+        body = _opened(ring[slot * _SLOT : (slot + 1) * _SLOT], _ENTRY.size)
+        if body is not None:
+            yield slot, _ENTRY.unpack(body)[0]
 
 
 def notes_in(data: bytes) -> dict[str, str]:
@@ -127,20 +146,28 @@ class Journal:
     """The journal, open.
 
     :param path: where it is, or will be.
+    :param feeds: how many feeds the run has.
     :raises OSError: it cannot be read or made.
 
     ``entries`` are those found when it was opened, the newest first, and ``notes`` what it says of
     where the spool and the spill are.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, feeds: int = 1) -> None:
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        data = os.pread(self._file, _BLOCK + SLOTS * _SLOT, 0)
+        data = os.pread(self._file, os.fstat(self._file).st_size, 0)
         found = entries_in(data)
         self.entries = [entry for _, entry in found]
         self.notes = notes_in(data)
         self._next = found[0][0] + 1 if found else 0
+        rings = -(-max(0, len(data) - _BLOCK) // _RING)  # the last one may be cut off
+        self._size = _BLOCK + max(feeds, rings) * _RING
+        self._next_slots: dict[int, int] = {}  # of each ring that is used
+        for ring in range(rings):
+            start = _BLOCK + ring * _RING
+            numbers = dict(_numbers_in(data[start : start + _RING]))
+            self._next_slots[ring] = (max(numbers, key=numbers.__getitem__, default=-1) + 1) % SLOTS
 
     def note(self, notes: dict[str, str]) -> None:
         """Say where the spool and the spill are, and take the room for all entries.
@@ -150,10 +177,10 @@ class Journal:
         body = json.dumps(notes).encode().ljust(_BLOCK - _HEAD.size, b"\0")
         if len(body) > _BLOCK - _HEAD.size:
             return  # paths of thousands of characters; they are where the defaults say, as a rule
-        missing = _BLOCK + SLOTS * _SLOT - os.fstat(self._file).st_size
+        missing = self._size - os.fstat(self._file).st_size
         try:
             if missing > 0:
-                self._write(bytes(missing), _BLOCK + SLOTS * _SLOT - missing)
+                self._write(bytes(missing), self._size - missing)
             if notes != self.notes:
                 self._write(_seal(body), 0)
         except OSError as error:
@@ -166,9 +193,11 @@ class Journal:
 
         :raises OSError: it could not be written; it may be tried again.
         """
-        slot = _seal(_ENTRY.pack(self._next, *astuple(entry)))
-        self._write(slot, _BLOCK + self._next % SLOTS * _SLOT)
+        sealed = _seal(_ENTRY.pack(self._next, *astuple(entry)))
+        slot = self._next_slots.get(entry.feed, 0)
+        self._write(sealed, _BLOCK + entry.feed * _RING + slot * _SLOT)
         self._next += 1
+        self._next_slots[entry.feed] = (slot + 1) % SLOTS
 
     def _write(self, data: bytes, offset: int) -> None:
         if os.pwrite(self._file, data, offset) < len(data):

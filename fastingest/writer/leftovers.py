@@ -8,12 +8,13 @@ each name counts once.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from fastingest import segment
-from fastingest.batch import Batch, Position
+from fastingest.batch import Batch, Position, lane_of
 from fastingest.places import Places
 
 __all__ = ["Leftovers"]
@@ -37,13 +38,23 @@ class Leftovers:
         self._places = places
         self._report = report
 
-    def batches(self, after: Position, before: int, *, consume: bool = False) -> Iterator[Batch]:
-        """The batches later than ``after``, of streams older than ``before``, in order.
+    def batches(
+        self,
+        after: Mapping[int, Position],
+        before: int,
+        *,
+        lane: int | None = None,
+        consume: bool = False,
+    ) -> Iterator[Batch]:
+        """The batches of streams older than ``before``, each lane's in order.
 
+        :param after: the last batch of each lane that is not wanted.
+        :param lane: only this lane's; None: of all.
         :param consume: delete each segment when its last batch has been dealt with. The disk may be
             so full that only this makes room for what follows.
         """
-        for left in self._segments(before):
+        done = dict(after)
+        for left in self._segments(before, lane):
             try:
                 data = left.path.read_bytes()
             except OSError as error:
@@ -52,20 +63,34 @@ class Leftovers:
                 continue
             for found in segment.read(data)[1]:
                 position = Position(left.stream, found.sequence)
-                if position <= after:
+                last = done.get(lane_of(left.stream), Position(0, -1))
+                if position <= last:
                     continue
-                if position.stream == after.stream and position.sequence > after.sequence + 1:
-                    missing = position.sequence - after.sequence - 1
+                if position.stream == last.stream and position.sequence > last.sequence + 1:
+                    missing = position.sequence - last.sequence - 1
                     self._report("error", "batches are missing in the spool", batches=missing)
                 yield Batch.from_bytes(data[found.start : found.end])
-                after = position
+                done[lane_of(left.stream)] = position
             if consume:
                 left.path.unlink(missing_ok=True)
 
-    def _segments(self, before: int) -> list[_Left]:
+    def next_of_each_lane(self, after: Mapping[int, Position], before: int) -> Iterator[Batch]:
+        """The first of the :meth:`batches` of each lane."""
+        lanes = {lane_of(name.stream) for name, _ in self._files() if name.stream < before}
+        for lane in sorted(lanes):
+            yield from islice(self.batches(after, before, lane=lane), 1)
+
+    def first_of_each_stream(self, before: int) -> Iterator[Batch]:
+        """A batch of each stream older than ``before``."""
+        for stream in sorted({name.stream for name, _ in self._files() if name.stream < before}):
+            lane = lane_of(stream)
+            after = {lane: Position(stream, -1)}
+            yield from islice(self.batches(after, stream + 1, lane=lane), 1)
+
+    def _segments(self, before: int, lane: int | None) -> list[_Left]:
         found = []
         for name, path in self._files():
-            if name.stream >= before:
+            if not _is_of(name, before, lane):
                 continue
             with contextlib.suppress(OSError), path.open("rb") as file:
                 head = segment.read_header(file.read(segment.HEADER_SIZE))
@@ -77,15 +102,22 @@ class Leftovers:
         for places in self._places:
             yield from places.segments()
 
-    def remove(self, before: int) -> None:
-        """Delete the segments of streams older than ``before``: all in them is written."""
+    def remove(self, before: int, lane: int | None = None) -> None:
+        """Delete the segments of streams older than ``before``: all in them is written.
+
+        :param lane: only this lane's; None: of all.
+        """
         for name, path in self._files():
-            if name.stream < before:
+            if _is_of(name, before, lane):
                 path.unlink(missing_ok=True)
         for places in self._places:
             for path in places.spill.glob("*.part"):
                 part = segment.parse_name(path.with_suffix(".segment"))
-                if part is not None and part.stream < before:
+                if part is not None and _is_of(part, before, lane):
                     path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 places.spill.rmdir()  # when nothing is in it
+
+
+def _is_of(name: segment.FileName, before: int, lane: int | None) -> bool:
+    return name.stream < before and (lane is None or lane_of(name.stream) == lane)

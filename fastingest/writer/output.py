@@ -6,11 +6,19 @@ are not done twice.
 
 When a writer starts, the newest entry says how long the files were with the last batch that is
 committed. What is behind it is settled by the next batch (:mod:`fastingest.writer.append_file`),
-which is the one that the dead writer was about to commit, if it had begun with any. If there is
-none, whole rows stay: they were received, or somebody else's, and no entry says so because the
-machine lost power; a piece of a row goes to the quarantine. If the file is shorter than the newest
-entry says, power was lost as well, and with it the rows that had not been synced; the newest entry
-that the file can hold is where it goes on.
+which must be the one that the dead writer was about to commit, if it had begun with any. With
+several lanes that need not be the one that comes first: :mod:`fastingest.writer.recovery` looks for
+it (:meth:`Output.explained_by`). If there is none, whole rows stay: they were received, or somebody
+else's, and no entry says so because the machine lost power; a piece of a row goes to the
+quarantine. If the file is shorter than the newest entry says, power was lost as well, and with it
+the rows that had not been synced; the newest entry that the file can hold is where it goes on.
+
+Each lane of receivers has a position of its own, each feed a count of its own; both are told from
+the feeds' newest entries. When the file has become shorter, entries that tell too much stay in the
+journal. So the state is then recorded for each feed and each lane that they speak of: later entries
+go before earlier ones. A feed that has gone on for longer than its ring remembers may have no entry
+from before the place where the file ends now. Then its lane goes on behind the oldest one that
+there is, so that no batch is written twice, and its count is what the others' leave of all rows.
 
 What a run appends is one *region* of the file, with a count of its rows and a checksum, unless
 others change the file under it: then the region ends, the ledger gets a line for it, and another
@@ -29,16 +37,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from fastingest.batch import Batch, Position, Reject
+from fastingest.batch import LANES, Batch, Position, Reject, lane_of
 from fastingest.errors import WriteFailed
 from fastingest.ledger import GONE, LEDGER_TAIL, Region, append_entry, ledger_path, read_entries
 from fastingest.moment import iso_time
 from fastingest.options import format_size
-from fastingest.schema import Schema
 from fastingest.writer.append_file import Change
 from fastingest.writer.csv_file import CsvFile
 from fastingest.writer.journal import Entry, Journal
 from fastingest.writer.quarantine import Quarantine
+from fastingest.writer.tally import FeedCount, Tally
 
 __all__ = ["Output"]
 
@@ -50,7 +58,7 @@ class Output:
     """The files of ``out``, open for committing.
 
     :param out: the CSV file.
-    :param schema: what its columns are.
+    :param header: its first line.
     :param journal: the journal; None keeps none.
     :param min_free: bytes that must stay free on the disk.
     :param report: takes events for the log.
@@ -60,28 +68,30 @@ class Output:
     def __init__(
         self,
         out: Path,
-        schema: Schema,
+        header: str,
         journal: Journal | None,
         *,
         min_free: int,
         report: Callable[..., None],
     ) -> None:
-        self._schema = schema
+        self._header = header
         self._journal = journal
         self._min_free = min_free
         self._report = report
         self._path = out
-        self._file = CsvFile(out, schema.header)
+        self._file = CsvFile(out, header)
         self._swapping = threading.Lock()  # while the file is another one
         self._done = 0  # steps of the commit under way
         self._offset = 0  # where its rows are
         self._region_ended = False
         entries = journal.entries if journal else []
         self._quarantine = Quarantine(out, entries[0].quarantine_size if entries else None)
+        self.tally = Tally(entries)
+        """What is committed of each lane and each feed."""
         if entries:
             self.entry = self._resume(entries)
             if self.entry != entries[0]:
-                self._record(self.entry)  # before there is a row that it does not tell of
+                self._record_all(entries)  # before there is a row that they do not tell of
         else:
             self.entry = Entry(run=0, inode=self._file.inode, size=self._file.size)
             self._settle()
@@ -100,15 +110,28 @@ class Output:
         # it comes again where the spill has it, and is settled like what a dead writer has left.
         if self._file.is_empty:  # of no run there is anything in it
             self._tell_ledger(newest.run, "truncated", newest.region)
-        entries = [each for each in entries if each.inode == newest.inode]
-        held = next((each for each in entries if each.size <= length), None)
-        if held is None:
-            entry = self._measured(newest, entries[-1])
-        elif held.run == newest.run:
-            entry = held
-        else:  # all that the run had committed is behind it
-            entry = replace(held, run=newest.run, start=held.size, rows=0, crc32=0, written=0)
-            entry = replace(entry, quarantined=0, ignored=0, first_received=0, last_received=0)
+        held = [each for each in entries if each.inode == newest.inode and each.size <= length]
+        if not held:
+            entry = self._measured(newest)
+            later = [each for each in entries if each.inode == newest.inode]
+            known = [each for each in entries if each.inode != newest.inode]
+        else:
+            entry = held[0]
+            if entry.run != newest.run:  # all that the run had committed is behind it
+                entry = replace(Entry(newest.run), inode=entry.inode, size=entry.size)
+                entry = replace(entry, quarantine_size=held[0].quarantine_size, start=entry.size)
+                entry = replace(entry, stream=held[0].stream, sequence=held[0].sequence)
+            index = entries.index(held[0])
+            later, known = entries[:index], entries[index:]
+        self.tally = self.tally.as_of(entry, later, known)
+        count, position = self.tally.count(entry.feed), self.position(lane_of(entry.stream))
+        entry = replace(
+            entry,
+            stream=position.stream,
+            sequence=position.sequence,
+            feed_written=count.written,
+            feed_quarantined=count.quarantined,
+        )
         self._report(
             "error",
             "the file is shorter than recorded",
@@ -119,7 +142,35 @@ class Output:
         self._quarantine.go_back(entry.quarantine_size)
         return entry
 
-    def _measured(self, newest: Entry, oldest: Entry) -> Entry:
+    def _record_all(self, entries: list[Entry]) -> None:
+        """Record the state for each feed and lane, of which entries say what has become wrong."""
+        for feed, lane in {(e.feed, lane_of(e.stream)): None for e in reversed(entries)}:
+            # The least position of a lane says that there is nothing of it.
+            position = self.tally.positions.get(lane, Position(LANES + lane, -1))
+            self._record_count(feed, replace(self.entry, **position._asdict()))
+        self._record(self.entry)
+
+    def _record_count(self, feed: int, entry: Entry) -> Entry:
+        written, quarantined = self.tally.feeds.setdefault(feed, FeedCount(0, 0))
+        entry = replace(entry, feed=feed, feed_written=written, feed_quarantined=quarantined)
+        self._record(entry)
+        return entry
+
+    @property
+    def feeds(self) -> dict[int, FeedCount]:
+        """What is committed of each feed of the run."""
+        return self.tally.feeds
+
+    def position(self, lane: int) -> Position:
+        """The last batch of a lane that is committed."""
+        return self.tally.position(lane)
+
+    @property
+    def positions(self) -> dict[int, Position]:
+        """The last batch that is committed, of each lane."""
+        return dict(self.tally.positions)
+
+    def _measured(self, newest: Entry) -> Entry:
         """The state where the file is shorter than any entry says."""
         self._settle_torn(newest.start if newest.start <= self._file.length else 0)
         length = self._file.length
@@ -127,14 +178,12 @@ class Output:
         rows, crc = self._file.measure(start, length)
         return replace(
             newest,
-            stream=oldest.stream,
-            sequence=oldest.sequence,
             size=length,
             quarantine_size=self._quarantine.size,
             start=start,
             rows=rows,
             crc32=crc,
-            written=newest.written - (newest.rows - rows),
+            written=max(0, newest.written - newest.rows + rows),
         )
 
     def _elsewhere(self, newest: Entry) -> Entry:
@@ -184,6 +233,8 @@ class Output:
         if not is_same:  # otherwise its next batch tells what is behind its last one
             self._settle()
             self._notice_replaced(run)
+        if not is_same:
+            self.tally.feeds = {}
         entry = replace(
             self.entry if is_same else Entry(run),
             stream=self.entry.stream,
@@ -216,12 +267,39 @@ class Output:
             self._report("warning", what, bytes_missing=end - self._file.length)
 
     def skip_to(self, position: Position) -> None:
-        """Take all batches up to ``position`` as committed, wherever they are."""
-        self.entry = replace(self.entry, stream=position.stream, sequence=position.sequence)
+        """Take all batches of its lane up to ``position`` as committed, wherever they are."""
+        lane = lane_of(position.stream)
+        if position > self.position(lane):
+            self.tally.positions[lane] = position
+            self.entry = replace(self.entry, stream=position.stream, sequence=position.sequence)
 
-    def count_from(self, written: int, quarantined: int, ignored: int) -> None:
-        """Count on from what the run had committed, where the journal has nothing of it."""
-        self.entry = replace(self.entry, written=written, quarantined=quarantined, ignored=ignored)
+    def count_from(self, feeds: dict[int, FeedCount]) -> None:
+        """Count on from what the run had committed, where the journal has nothing of it.
+
+        :raises WriteFailed: it could not be recorded.
+        """
+        self.tally.feeds = feeds
+        written = sum(count.written for count in feeds.values())
+        quarantined = sum(count.quarantined for count in feeds.values())
+        self.entry = replace(self.entry, written=written, quarantined=quarantined)
+        for feed in list(feeds):
+            self.entry = self._record_count(feed, self.entry)
+
+    # What a dead writer has left
+
+    @property
+    def has_tail(self) -> bool:
+        """Whether there is something behind the last commit, and nobody knows yet whose it is."""
+        return self._file.has_tail or self._quarantine.has_tail
+
+    def explained_by(self, batch: Batch, text: memoryview) -> int:
+        """How many bytes of that are there because this batch was being committed.
+
+        :param text: its rows as CSV.
+        """
+        if self._file.has_tail or batch.rows:
+            return self._file.explained_by(text)
+        return self._quarantine.explained_by(batch.rejects, batch.layout.feed)
 
     # Committing
 
@@ -240,9 +318,9 @@ class Output:
             self._extend_region(text, batch.rows)
             self._done = 2
         if self._done < 3:
-            self._quarantine.add(batch.rejects)
+            self._quarantine.add(batch.rejects, batch.layout.feed)
             self._done = 3
-        now = self.entry
+        now, count = self.entry, self.tally.with_batch(batch)
         times = [stamp for _, stamp in batch.stamps] + [reject.time for reject in batch.rejects]
         entry = replace(
             now,
@@ -253,9 +331,13 @@ class Output:
             quarantined=now.quarantined + len(batch.rejects),
             first_received=now.first_received or min(times, default=0),
             last_received=max(times, default=now.last_received),
+            feed=batch.feed,
+            feed_written=count.written,
+            feed_quarantined=count.quarantined,
         )
         self._record(entry)
         self.entry = entry
+        self.tally.commit(batch)
         self._done = 0
 
     def _record(self, entry: Entry) -> None:
@@ -320,7 +402,7 @@ class Output:
             if change == "truncated":
                 self._file.begin()
             else:
-                following = CsvFile(self._path, self._schema.header)
+                following = CsvFile(self._path, self._header)
                 with self._swapping:
                     before, self._file = self._file, following
                 before.close()

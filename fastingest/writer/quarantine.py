@@ -3,6 +3,7 @@
 ``stock_data.csv.rejected.jsonl`` gets one JSON object a line:
 
 - ``time``: when it was received, ISO 8601 in UTC with nanoseconds;
+- ``feed``: the name of the feed that it came from;
 - ``reason``: why it is no row;
 - ``text``: the message as it was received, or ``base64`` of it where it is not UTF-8.
 
@@ -28,8 +29,11 @@ __all__ = ["Quarantine"]
 _encode = msgspec.json.Encoder().encode
 
 
-def _line(reject: Reject) -> bytes:
-    entry = {"time": iso_time(reject.time), "reason": reject.reason}
+def _line(reject: Reject, feed: str) -> bytes:
+    entry = {"time": iso_time(reject.time)}
+    if feed:
+        entry["feed"] = feed
+    entry["reason"] = reject.reason
     try:
         entry["text"] = reject.raw.decode()
     except UnicodeDecodeError:
@@ -37,9 +41,12 @@ def _line(reject: Reject) -> bytes:
     return _encode(entry) + b"\n"
 
 
-def to_lines(rejects: Sequence[Reject]) -> bytes:
-    """The rejects as they stand in the file."""
-    return b"".join(map(_line, rejects))
+def to_lines(rejects: Sequence[Reject], feed: str = "") -> bytes:
+    """The rejects as they stand in the file.
+
+    :param feed: the name of the feed that they came from; empty where there is none.
+    """
+    return b"".join(_line(reject, feed) for reject in rejects)
 
 
 class Quarantine:
@@ -77,14 +84,23 @@ class Quarantine:
         """Bytes that are committed."""
         return self._file.size if self._file else 0
 
-    def add(self, rejects: Sequence[Reject]) -> None:
+    @property
+    def has_tail(self) -> bool:
+        """Whether there is something behind what is committed, and nobody knows yet whose it is."""
+        return self._file is not None and self._file.has_tail
+
+    def explained_by(self, rejects: Sequence[Reject], feed: str = "") -> int:
+        """How many bytes of that are there because these rejects were being added."""
+        return self._file.explained_by(to_lines(rejects, feed)) if self._file is not None else 0
+
+    def add(self, rejects: Sequence[Reject], feed: str = "") -> None:
         """Append the rejects, unless they are what the file goes on with anyway.
 
         :raises WriteFailed: it could not be done; what was written of them is cut off again.
         """
         if not rejects:
             return
-        lines = to_lines(rejects)
+        lines = to_lines(rejects, feed)
         try:
             if self._file is not None and self._file.has(lines):
                 return

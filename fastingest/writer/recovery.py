@@ -7,15 +7,18 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from fastingest.account import line_of, log_run, read_events
-from fastingest.batch import Position
+from fastingest.batch import Batch, Position
 from fastingest.counters import Counters, Slot
-from fastingest.errors import WriteFailed
+from fastingest.errors import OutputRefused, WriteFailed
+from fastingest.feed import MOST_FEEDS
 from fastingest.ledger import LEDGER_TAIL, read_entries
-from fastingest.options import Options
 from fastingest.places import Places
+from fastingest.plan import Share
+from fastingest.schema import header_of
 from fastingest.writer.committer import Committer
 from fastingest.writer.journal import Journal
 from fastingest.writer.leftovers import Leftovers
+from fastingest.writer.tally import FeedCount
 
 __all__ = ["Recovery"]
 
@@ -23,9 +26,7 @@ __all__ = ["Recovery"]
 class Recovery:
     """What is left to write, in the spool and in the spill.
 
-    :param options: the run's settings.
-    :param run: the run's id.
-    :param places: where its spool and its spill are.
+    :param share: what the run's processes share of the output.
     :param journal: the journal, which knows where those of the run before were. None: with no
         journal nothing can be told from what is written, and nothing is taken up.
     :param committer: commits it.
@@ -34,17 +35,16 @@ class Recovery:
 
     def __init__(
         self,
-        options: Options,
-        run: int,
-        places: Places,
+        share: Share,
         journal: Journal | None,
         committer: Committer,
         *,
         look: Callable[[], None],
     ) -> None:
-        self._out = options.out
-        self._run = run
-        self._places = places
+        self._out = share.target.path
+        self._header = share.target.header
+        self._run = share.run
+        self._places = places = share.places
         self._journal = journal
         self._committer = committer
         self._look = look
@@ -53,6 +53,8 @@ class Recovery:
         self._elsewhere = noted if noted != places else None
         everywhere = [places, self._elsewhere] if self._elsewhere else [places]
         self._leftovers = Leftovers(everywhere, committer.report)
+        # Of streams that receivers still add to, which may have kept a batch elsewhere for a while.
+        self._unread = Leftovers(everywhere, lambda *_, **__: None)
 
     def note_places(self) -> None:
         """Note in the journal where the spool and the spill are now.
@@ -83,15 +85,19 @@ class Recovery:
             try:
                 committer.counters = Counters.open(self._places.counters(run))
             except OSError:  # the machine was started anew
-                committer.counters = Counters.create()
+                committer.counters = Counters.create(feeds=MOST_FEEDS)
             # The journal may be gone, with the file: then the counters, which are where the spool
             # is, say what of it is written.
-            written_last = Position(
-                committer.counters[Slot.STREAM], committer.counters[Slot.SEQUENCE]
-            )
-            output.skip_to(max(committer.position, written_last))
+            for counters in committer.counters.feeds:
+                if counters[Slot.STREAM]:
+                    position = Position(counters[Slot.STREAM], counters[Slot.SEQUENCE])
+                    output.skip_to(position)
+            known = output.entry.run == run
             committer.attempt(lambda run=run: self._reopen_account(run))  # type: ignore[misc]
+            if not known:
+                committer.attempt(self._count_from_counters)
             written = output.entry.written
+            self._commit_tail(following)
             self.streams_before(following)
             rows = output.entry.written - written
             level = "warning" if rows else "info"
@@ -99,16 +105,55 @@ class Recovery:
             committer.attempt(lambda run=run, rows=rows: self._close_account(run, rows))  # type: ignore[misc]
         committer.counters = self._counters
         committer.attempt(lambda: output.begin(self._run))
+        self._commit_tail(2**63)
         committer.count()
 
-    def streams_before(self, stream: int) -> None:
-        """Write what is left of the streams older than ``stream``: nobody adds to them any more."""
+    def _commit_tail(self, before: int) -> None:
+        """Commit what a dead writer had begun with, before another lane's batch is.
+
+        What it has left in the files would otherwise look like another program's, and be there
+        twice in the end.
+        """
+        committer, output = self._committer, self._committer.output
+        while self._journal is not None and output.has_tail:
+            batches = list(self._unread.next_of_each_lane(output.positions, before))
+            explained = [output.explained_by(each, committer.text_of(each)) for each in batches]
+            if not any(explained):
+                return
+            committer.commit(batches[explained.index(max(explained))])
+
+    def streams_before(self, stream: int, lane: int | None = None) -> None:
+        """Write what is left of the streams older than ``stream``: nobody adds to them any more.
+
+        :param lane: only this lane's; None: of all.
+        :raises OutputRefused: it has other columns than the output.
+        """
         if self._journal is None:
             return
-        for batch in self._leftovers.batches(self._committer.position, stream, consume=True):
+        positions = self._committer.output.positions
+        for batch in self._leftovers.batches(positions, stream, lane=lane, consume=True):
             self._look()
+            self._check_columns(batch)
             self._committer.commit(batch)
-        self._leftovers.remove(stream)
+        self._leftovers.remove(stream, lane)
+
+    def check_columns(self) -> None:
+        """See that what is left can be written, before anything else is received.
+
+        :raises OutputRefused: it has other columns than the output.
+        """
+        if self._journal is not None:
+            for batch in self._unread.first_of_each_stream(self._run):
+                self._check_columns(batch)
+
+    def _check_columns(self, batch: Batch) -> None:
+        header = header_of(batch.layout.names)
+        if header != self._header:
+            raise OutputRefused(
+                self._out,
+                f"an earlier run has left rows with the columns {header!r}, this run writes "
+                f"{self._header!r}; start it once with the columns that it had",
+            )
 
     def _reopen_account(self, run: int) -> None:
         region = self._committer.output.entry.region.to_json()
@@ -116,12 +161,16 @@ class Recovery:
             line.get("run") == run and line.get("file") == region
             for line in read_entries(self._out, last=LEDGER_TAIL)
         )
-        output, counters = self._committer.output, self._committer.counters
-        known = output.entry.run == run
-        output.begin(run, anew=logged)
-        if not known:
-            slots = (Slot.WRITTEN, Slot.QUARANTINED, Slot.IGNORED)
-            output.count_from(*(counters[slot] for slot in slots))
+        self._committer.output.begin(run, anew=logged)
+
+    def _count_from_counters(self) -> None:
+        self._committer.output.count_from(
+            {
+                feed: FeedCount(each[Slot.WRITTEN], each[Slot.QUARANTINED])
+                for feed, each in enumerate(self._committer.counters.feeds)
+                if each[Slot.WRITTEN] or each[Slot.QUARANTINED]
+            }
+        )
 
     def _close_account(self, run: int, recovered: int) -> None:
         counters, path, events = None, self._places.counters(run), self._places.events(run)
@@ -129,9 +178,10 @@ class Recovery:
             counters = Counters.open(path)
         if counters is not None:
             self._committer.count()
-            counters.bury_receiver()
-            counters[Slot.LOST] += max(0, counters.ledger.in_flight)
-            rows, messages = counters.ledger.lost, counters[Slot.LOST_MESSAGES]
+            for each in counters.feeds:
+                each.bury_receiver()
+                each[Slot.LOST] += max(0, each.ledger.in_flight)
+            rows, messages = counters.whole_ledger.lost, counters.total(Slot.LOST_MESSAGES)
             if rows or messages:
                 what = "an earlier run has lost rows"
                 self._committer.report("error", what, rows=rows, messages=messages)
@@ -142,7 +192,9 @@ class Recovery:
                 self._committer.report("error", what, rows=kept - recovered)
         entry = self._committer.output.entry
         try:
-            log_run(self._out, entry, counters, read_events(events), end=None)
+            feeds = self._committer.output.feeds
+            known = read_events(events)
+            log_run(self._out, entry, counters, known, header=self._header, feeds=feeds, end=None)
         except OSError as error:
             problem = f"its ledger cannot be written: {error.strerror}"
             raise WriteFailed(self._out, problem) from None

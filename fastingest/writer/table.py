@@ -9,12 +9,13 @@ double, which is what polars writes for doubles everywhere.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
 
-from fastingest.schema import ColumnType, Schema
+from fastingest.batch import Batch
+from fastingest.writer.timestamps import iso_of, timestamps
 
 __all__ = ["to_csv", "to_frame"]
 
@@ -22,15 +23,13 @@ _WHOLE = 2**53
 """Below this every integer is a double, and no two integers are the same one."""
 
 
-def to_frame(schema: Schema, columns: Sequence[list[Any]]) -> pl.DataFrame:
-    """The rows as a frame whose CSV text is the file's.
-
-    :param columns: as :meth:`fastingest.batch.Batch.columns` returns them.
-    """
+def to_frame(batch: Batch) -> pl.DataFrame:
+    """The batch's rows as a frame whose CSV text is the file's."""
+    cells = iter(batch.columns())
     return pl.DataFrame(
         [
-            _series(column.name, column.type, values)
-            for column, values in zip(schema.columns, columns, strict=True)
+            _own(batch, name, kind) if kind.startswith("@") else _series(name, kind, next(cells))
+            for name, kind in zip(batch.layout.names, batch.layout.types, strict=True)
         ]
     )
 
@@ -46,11 +45,46 @@ def to_csv(frame: pl.DataFrame) -> memoryview:
     return text.getbuffer()
 
 
-def _series(name: str, kind: ColumnType, values: list[Any]) -> pl.Series:
-    if kind == "text":
-        return pl.Series(name, values, dtype=pl.String)
-    if kind == "double":
-        return pl.Series(name, values, dtype=pl.Float64)
+def _own(batch: Batch, name: str, kind: str) -> pl.Series:
+    """A column of our own; see :data:`fastingest.schema.OWN`."""
+    own, _, written = kind.partition(":")
+    if own == "@feed":
+        return pl.repeat(batch.layout.feed, batch.rows, eager=True).alias(name)
+    if own == "@sequence":
+        first = batch.first
+        return pl.int_range(first, first + batch.rows, dtype=pl.Int64, eager=True).alias(name)
+    if own == "@connection":
+        starts = [start for start, _ in batch.connections[1:]]
+        runs = zip((number for _, number in batch.connections), [*starts, batch.rows], strict=True)
+        return _runs(name, runs)
+    received = _runs(name, ((time, end) for end, time in batch.stamps))
+    return iso_of(received, "ns") if written == "timestamp[ns]" else received
+
+
+def _runs(name: str, runs: Iterable[tuple[int, int]]) -> pl.Series:
+    """A column in which each value stands up to a row's index."""
+    values, lengths, start = [], [], 0
+    for value, end in runs:
+        values.append(value)
+        lengths.append(end - start)
+        start = end
+    frame = pl.DataFrame({name: values, "": lengths}, schema={name: pl.Int64, "": pl.UInt32})
+    return frame.select(pl.col(name).repeat_by("").explode()).to_series()
+
+
+_DTYPES: dict[str, Any] = {
+    "str": pl.String,
+    "decimal": pl.String,
+    "float": pl.Float64,
+    "bool": pl.Boolean,
+}
+
+
+def _series(name: str, kind: str, values: list[Any]) -> pl.Series:
+    if kind in _DTYPES:
+        return pl.Series(name, values, dtype=_DTYPES[kind])
+    if kind.startswith("timestamp"):
+        return timestamps(name, kind, values)
     try:
         return pl.Series(name, values, dtype=pl.Int64)
     except (TypeError, OverflowError):

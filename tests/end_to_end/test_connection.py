@@ -10,6 +10,7 @@ import socket
 import struct
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -680,3 +681,63 @@ def test_the_last_row_before_a_quiet_time_reaches_the_file(tmp_path: Path) -> No
             wait_until(lambda: out.exists() and b"A,1.5,1\n" in out.read_bytes())
             summary = command.stop()
     assert summary["written"] == 1
+
+
+def test_a_secret_is_sent_and_stands_in_no_file_and_no_log(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    (tmp_path / "token").write_text("t0ken in a file\n")
+    secret = "s3cr3t/k+y"
+    seen: list[tuple[str, str, bytes | None]] = []
+
+    def echo(connection: RawConnection) -> None:
+        connection.handshake()
+        received = connection.recv_frame()
+        said = received and received[1]
+        seen.append((connection.request_line, connection.headers["authorization"], said))
+        connection.send_text(record(1))
+        connection.send_text(b"who is this? " + (said or b""))
+        connection.close(4000, f"not {secret}")
+
+    with RawServer(echo, serve(2)) as server:
+        url = server.url.replace("://", "://me:${FEED_KEY}@") + "?t=${FEED_KEY}"
+        arguments = ["--url", url, "--out", out, "--max-rows", "2", *QUICK]
+        arguments += ["--subscribe", f"${{file:{tmp_path}/token}}, ${{FEED_KEY}}"]
+        environment = {"FEED_KEY": secret}
+        with Command(*arguments, environment=environment) as command:
+            assert command.wait() == 0, command.events
+    assert server.errors == []
+    pair = base64.b64encode(f"me:{secret}".encode()).decode()
+    said = f"t0ken in a file, {secret}".encode()
+    assert seen == [(f"GET /?t={secret} HTTP/1.1", f"Basic {pair}", said)]
+    assert volumes(out) == [1, 2]
+    assert [reject["text"] for reject in rejects_of(out)] == ["who is this? ***, ***"]
+    assert command.wait_for("no connection")["reason"].endswith("code 4000: not ***")
+    left = [path.read_bytes() for path in tmp_path.iterdir() if path.name.startswith("out")]
+    for text in (*left, repr(command.events).encode()):
+        for value in (secret, pair, "t0ken"):
+            assert value.encode() not in text
+
+
+def test_a_secret_that_is_not_there_is_told_before_anything_is_captured(tmp_path: Path) -> None:
+    with RawServer(serve(1)) as server:
+        arguments = ["--url", server.url, "--out", tmp_path / "out.csv"]
+        with Command(*arguments, "--header", "X-Key: ${NO_SUCH_KEY}") as command:
+            assert command.wait() == 2
+        assert server.connections == 0
+    assert "the environment variable NO_SUCH_KEY is not set" in command.events[-1]["text"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_compressed_feed_is_captured(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    compress = zlib.compressobj(wbits=-15)
+
+    def script(connection: RawConnection) -> None:
+        connection.handshake({"Sec-WebSocket-Extensions": "permessage-deflate"})
+        for number in range(1000):
+            data = compress.compress(record(number)) + compress.flush(zlib.Z_SYNC_FLUSH)
+            connection.send_frame(TEXT, data[:-4], rsv=4)
+        answer_close(connection)
+
+    run_until_rows(out, 1000, script, arguments=[*QUICK, "--compression", "deflate"])
+    assert volumes(out) == list(range(1000))

@@ -1,4 +1,4 @@
-"""The seed of everything that is random here; a run says which one it had."""
+"""What is random here comes from a seed; a run says which one it had."""
 
 from __future__ import annotations
 
@@ -7,15 +7,10 @@ import random
 
 import pytest
 
-_SEED = int(os.environ.get("FASTINGEST_SEED") or random.SystemRandom().randrange(10**9))
-
-
-def pytest_report_header() -> str:
-    return f"fault tests: FASTINGEST_SEED={_SEED} gives this schedule again"
-
 
 @pytest.fixture
 def schedule(request: pytest.FixtureRequest) -> random.Random:
     """What chooses victims and moments: of the seed and the test's name, so in any order."""
-    print(f"FASTINGEST_SEED={_SEED}")  # where a test fails, it is shown with the failure
-    return random.Random(f"{_SEED} {request.node.name}")
+    seed = os.environ["FASTINGEST_SEED"]
+    print(f"FASTINGEST_SEED={seed}")  # where a test fails, it is shown with the failure
+    return random.Random(f"{seed} {request.node.name}")

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,51 +20,78 @@ from typing import Any
 import pytest
 
 import fastingest.writer
-from fastingest.batch import Batch, Reject, encode_columns
+from fastingest.account import new_stream
+from fastingest.batch import Batch, Layout, Reject, encode_columns, lane_of
 from fastingest.schema import TRADES
 from fastingest.verify import report_text, verify
 from fastingest.writer.journal import Journal
 from fastingest.writer.output import Output
 from fastingest.writer.table import to_csv, to_frame
+from fastingest.writer.tally import FeedCount
 
-RUN = 1000
+RUN = new_stream(1000, 0)
 HOME = str(Path(fastingest.writer.__file__).parent)
+LANE_COUNT, FEED_COUNT = 2, 3
+FEEDS = [0, 1, 2, 0, 2, 1, 0, 1]
+"""Whose each batch is; feeds 0 and 2 are of lane 0."""
 
 
-def _batch(sequence: int) -> Batch:
-    rows = 3 + sequence % 2
+def _batch(number: int) -> Batch:
+    feed = FEEDS[number - 1]
+    lane = feed % LANE_COUNT
+    before = [other % LANE_COUNT for other in FEEDS[: number - 1]]
+    rows = 3 + number % 2
     columns: list[list[Any]] = [
         ["A,B"] * rows,
         [1.5] * rows,
-        [100 * sequence + row for row in range(rows)],
+        [100 * number + row for row in range(rows)],
     ]
-    rejects = [Reject(5, "no row", b"%d" % sequence)] if sequence % 3 else []
+    rejects = [Reject(5, "no row", b"%d" % number)] if number % 3 else []
     return Batch(
-        rows if sequence % 5 else 0,
-        [encode_columns(columns)] if sequence % 5 else [],
-        [(rows, 7)] if sequence % 5 else [],
-        rejects,
-        stream=RUN + 1,
-        sequence=sequence,
+        rows if number % 5 else 0,
+        [encode_columns(columns)] if number % 5 else [],
+        Layout(TRADES.names, TRADES.types, f"feed {feed}"),
+        [(rows, 7)] if number % 5 else [],
+        rejects=rejects,
+        stream=new_stream(RUN, lane),
+        sequence=before.count(lane),
+        feed=feed,
     )
 
 
-BATCHES = [_batch(sequence) for sequence in range(1, 7)]
+BATCHES = [_batch(number) for number in range(1, len(FEEDS) + 1)]
 # Made here: polars has threads, and they are not there in a forked child.
-TEXTS = [
-    bytes(to_csv(to_frame(TRADES, batch.columns()))) if batch.rows else b"" for batch in BATCHES
-]
+TEXTS = [bytes(to_csv(to_frame(batch))) if batch.rows else b"" for batch in BATCHES]
+ALL = list(zip(BATCHES, TEXTS, strict=True))
 
 
-def _write(out: Path, between: Callable[[int], None]) -> None:
-    """As a writer does it: go on after what is committed."""
-    journal = Journal(out.with_name(out.name + ".journal"))
-    output = Output(out, TRADES, journal, min_free=0, report=lambda *_, **__: None)
+def _write(out: Path, between: Callable[[int], None], order: Sequence[int] = ()) -> None:
+    """As a writer does it: what the one before had begun with, then what comes of the lanes.
+
+    :param order: which lane is read next, as long as it has anything; then the others.
+    """
+    journal = Journal(out.with_name(out.name + ".journal"), FEED_COUNT)
+    output = Output(out, TRADES.header, journal, min_free=0, report=lambda *_, **__: None)
     output.begin(RUN)
-    for batch, text in zip(BATCHES, TEXTS, strict=True):
-        if batch.position > output.entry.position:
-            between(batch.sequence)
-            output.commit(batch, memoryview(text))
+
+    def left(lane: int) -> list[tuple[Batch, bytes]]:
+        position = output.position(lane)
+        return [b for b in ALL if lane_of(b[0].stream) == lane and b[0].position > position]
+
+    while output.has_tail:
+        offered = [left(lane)[0] for lane in range(LANE_COUNT) if left(lane)]
+        explained = [output.explained_by(batch, memoryview(text)) for batch, text in offered]
+        if not any(explained):
+            break
+        batch, text = offered[explained.index(max(explained))]
+        output.commit(batch, memoryview(text))
+    for lane in (*order, *range(LANE_COUNT)):
+        # Without an order all lanes' batches come as they were received.
+        batches = left(lane) if order else ALL
+        for batch, text in batches:
+            if batch.position > output.position(lane_of(batch.stream)):
+                between(BATCHES.index(batch) + 1)
+                output.commit(batch, memoryview(text))
     output.close()
 
 
@@ -101,6 +128,17 @@ def _files(out: Path) -> bytes:
     return b"".join(lines)
 
 
+def _each_is_there_once(out: Path, line: int) -> None:
+    """Whole, and in its lane's order."""
+    data = _files(out)
+    assert sorted(data.splitlines()) == sorted(b"".join(TEXTS).splitlines()), f"line {line}"
+    for lane in range(LANE_COUNT):
+        texts = [text for batch, text in ALL if lane_of(batch.stream) == lane and text]
+        places = [data.find(text) for text in texts]
+        assert -1 not in places, f"killed at line {line}"
+        assert places == sorted(places), f"killed at line {line}"
+
+
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
     """A directory in memory, where there is a place for that: a sync costs nothing there."""
@@ -114,13 +152,21 @@ def memory(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # no thread of ours is held up
 @pytest.mark.parametrize("twice", [False, True], ids=["", "and the next one too"])
-@pytest.mark.parametrize("rotated", [False, True], ids=["", "rotated"])
-def test_a_kill_at_every_line(memory: Path, rotated: bool, twice: bool) -> None:
+@pytest.mark.parametrize(
+    ("rotated", "order"),
+    [(False, ()), (True, ()), (False, (1, 0))],
+    ids=["", "rotated", "the other lane first"],
+)
+def test_a_kill_at_every_line(
+    memory: Path, rotated: bool, twice: bool, order: Sequence[int]
+) -> None:
+    """The lanes' batches come in any order to the writer that follows."""
+
     def rotate(out: Path) -> Callable[[int], None]:
         moved = out.with_name("moved.csv")
 
-        def before(sequence: int) -> None:
-            if rotated and sequence == 3 and not moved.exists():
+        def before(number: int) -> None:
+            if rotated and number == 3 and not moved.exists():
                 out.rename(moved)
 
         return before
@@ -132,9 +178,12 @@ def test_a_kill_at_every_line(memory: Path, rotated: bool, twice: bool) -> None:
         out.parent.mkdir()
         comes_so_far = _in_child(lambda out=out: _write(out, rotate(out)), line)  # type: ignore[misc]
         if twice:
-            _in_child(lambda out=out: _write(out, rotate(out)), 1 + line * 13 % 150)  # type: ignore[misc]
-        _write(out, rotate(out))
-        assert _files(out) == b"".join(TEXTS), f"killed at line {line}"
+            _in_child(lambda out=out: _write(out, rotate(out), order), 1 + line * 13 % 150)  # type: ignore[misc]
+        _write(out, rotate(out), order)
+        if order:
+            _each_is_there_once(out, line)
+        else:
+            assert _files(out) == b"".join(TEXTS), f"killed at line {line}"
         rejects = out.with_name("out.csv.rejected.jsonl").read_bytes().splitlines()
         assert len(rejects) == sum(len(batch.rejects) for batch in BATCHES), f"line {line}"
         _agrees(out, line)
@@ -153,7 +202,19 @@ def _agrees(out: Path, line: int) -> None:
         sum(batch.rows for batch in BATCHES),
         sum(len(batch.rejects) for batch in BATCHES),
     ), f"killed at line {line}"
-    log_run(out, entry, None, {"feed": "", "gaps": []}, end=2000)
+    feeds = {
+        each.feed: FeedCount(each.feed_written, each.feed_quarantined)
+        for each in reversed(opened.entries)
+    }
+    assert feeds == {
+        feed: FeedCount(
+            sum(batch.rows for batch in BATCHES if batch.feed == feed),
+            sum(len(batch.rejects) for batch in BATCHES if batch.feed == feed),
+        )
+        for feed in range(FEED_COUNT)
+    }, f"killed at line {line}"
+    events: dict[str, Any] = {"feeds": [], "gaps": []}
+    log_run(out, entry, None, events, header=TRADES.header, feeds=feeds, end=2000)
     journal.unlink()
     report = verify(out)
     assert report.agrees, f"killed at line {line}: {report_text(report)}"

@@ -400,6 +400,8 @@ class Certificates(NamedTuple):
     """The authority's certificate, in PEM, for a client to trust."""
     server: ssl.SSLContext
     """For ``RawServer(tls=…)``."""
+    authority: trustme.CA
+    """The authority, to issue more."""
 
 
 def certificates(folder: Path, *names: str) -> Certificates:
@@ -412,4 +414,4 @@ def certificates(folder: Path, *names: str) -> Certificates:
     authority.cert_pem.write_to_path(str(ca_file))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(*(names or ("127.0.0.1", "localhost"))).configure_cert(context)
-    return Certificates(ca_file, context)
+    return Certificates(ca_file, context, authority)

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastingest.batch import Batch
-from fastingest.counters import Counters, Slot
-from fastingest.receiver.decoder import Decoder
-from fastingest.receiver.listener import Listener
+from fastingest.counters import Counters, FeedCounters, Slot
+from fastingest.receiver.listener import Limit, Listener
 from fastingest.receiver.loop import ReceiverLoop
+from fastingest.receiver.plain import PlainDecoder
 from fastingest.schema import TRADES
 from tests.peers.raw import (
     BINARY,
@@ -81,13 +81,13 @@ def listen(
             heard.finished += 1
 
         listener = Listener(
-            Decoder(TRADES, batch_size),
-            heard.counters,
+            PlainDecoder([TRADES], batch_size),
+            FeedCounters([heard.counters]),
             emit=heard.batches.append,
             finished=finish,
             flush_interval=flush_interval,
             max_message_size=max_message_size,
-            max_rows=max_rows,
+            limit=Limit(max_rows),
         )
         transport, _ = await picows.ws_connect(
             lambda: listener,

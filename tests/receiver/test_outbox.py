@@ -143,6 +143,20 @@ def test_a_writer_with_an_older_state_gets_what_is_still_held() -> None:
 # Letting go
 
 
+def test_a_batch_that_is_held_says_whose_it_is() -> None:
+    outbox = make()
+    held = [outbox.add(SIZE, rows, feed) for rows, feed in ((5, 2), (3, 0), (1, 2))]
+    assert [(each.rows, each.feed) for each in held] == [(5, 2), (3, 0), (1, 2)]
+    outbox.link(-1)
+    assert outbox.next_to_send() is held[0]
+    outbox.unlink()
+    segment = held[0].segment
+    gone = outbox.abandon(segment)
+    assert [(each.rows, each.feed) for each in gone] == [
+        (each.rows, each.feed) for each in held if each.segment is segment
+    ]
+
+
 def test_a_batch_is_held_until_it_is_acknowledged() -> None:
     outbox = make()
     outbox.link(-1)

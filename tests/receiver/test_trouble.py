@@ -8,7 +8,10 @@ from http import HTTPStatus
 
 import picows
 import pytest
+import python_socks
 
+from fastingest import OptionError
+from fastingest.receiver.proxy import ProxyFailed
 from fastingest.receiver.trouble import Trouble, diagnose
 
 
@@ -49,6 +52,13 @@ def test_answers_that_picows_does_not_know_are_read() -> None:
     assert diagnose(_rejected(599)).reason == "the server answered 599"
 
 
+@pytest.mark.parametrize("status", [403, 407])
+def test_a_proxy_that_does_not_let_us_through_is_hopeless(status: int) -> None:
+    error = python_socks.ProxyError(f"HTTP proxy rejected connection with status {status}")
+    assert diagnose(error) == Trouble(f"the proxy answered {status}", hopeless=True)
+    assert diagnose(ProxyFailed.with_status(status)) == diagnose(error)
+
+
 def test_retry_after_a_date() -> None:
     date = email.utils.formatdate(time.time() + 100, usegmt=True)
     assert 98 < diagnose(_rejected(503, Retry_After=date)).retry_after <= 100
@@ -70,6 +80,16 @@ def test_retry_after_a_date() -> None:
             Trouble("closed with code 1009: too big"),
         ),
         (picows.WSError("what"), Trouble("the opening handshake failed: what")),
+        (
+            python_socks.ProxyError("closed the connection"),
+            Trouble("the proxy does not connect us: closed the connection"),
+        ),
+        (
+            python_socks.ProxyError("HTTP proxy rejected connection with status 502"),
+            Trouble("the proxy answered 502"),
+        ),
+        (ProxyFailed("the proxy is tired"), Trouble("the proxy is tired")),
+        (OptionError("header", "the token is gone"), Trouble("header: the token is gone")),
         (RuntimeError("what"), Trouble("RuntimeError: what")),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,14 +15,15 @@ from fastingest.ledger import Region
 from fastingest.writer.journal import SLOTS, Entry, Journal, entries_in, journal_path, notes_in
 from tests.writer.limits import largest_file
 
-BLOCK, SLOT = 4096, 128
-USED = 124
+BLOCK, SLOT = 4096, 160
+USED = 140
 """Bytes of a slot that mean anything."""
-SIZE = BLOCK + SLOTS * SLOT
+RING = SLOTS * SLOT
+SIZE = BLOCK + RING
 NOTES = {"spool": "/dev/shm/fastingest-é", "spill": "/data/o.csv.spill"}
 
 
-def entry(number: int) -> Entry:
+def entry(number: int, feed: int = 0) -> Entry:
     """An entry whose every field is another number."""
     return Entry(
         run=1_700_000_000_000_000_000 + number,
@@ -36,9 +37,11 @@ def entry(number: int) -> Entry:
         crc32=2**32 - 1 - number,
         written=number * 11,
         quarantined=number * 13,
-        ignored=number * 17,
         first_received=number * 19,
         last_received=2**63 - 1 - number,
+        feed=feed,
+        feed_written=number * 23,
+        feed_quarantined=number * 29,
     )
 
 
@@ -319,3 +322,140 @@ def test_opening_leaves_no_descriptor_behind(tmp_path: Path) -> None:
     before = os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []
     journal_of(tmp_path / "o.journal", 2)
     assert (os.listdir("/proc/self/fd") if before else []) == before
+
+
+# A ring for each feed
+
+
+FEEDS = 3
+NOISE = 2 * SLOTS + 5
+"""More entries than a ring has slots."""
+
+
+def journal_of_feeds(path: Path, feeds: Sequence[int], count: int = FEEDS) -> bytes:
+    """The bytes of a journal with an entry of each of these feeds, in this order."""
+    journal = Journal(path, count)
+    journal.note(NOTES)
+    for number, feed in enumerate(feeds):
+        journal.record(entry(number, feed))
+    journal.close()
+    return path.read_bytes()
+
+
+def newest_of(feeds: Sequence[int]) -> list[tuple[int, Entry]]:
+    """The entries that must be there: each feed's last ones, as many as a ring holds."""
+    found = []
+    for feed in set(feeds):
+        of_feed = [number for number, each in enumerate(feeds) if each == feed]
+        found += [(number, entry(number, feed)) for number in of_feed[-SLOTS:]]
+    return sorted(found, key=lambda each: each[0], reverse=True)
+
+
+def slots_of(feeds: Sequence[int]) -> dict[int, int]:
+    """Where the slot of each of these entries begins."""
+    return {
+        number: BLOCK + feed * RING + list(feeds[:number]).count(feed) % SLOTS * SLOT
+        for number, feed in enumerate(feeds)
+    }
+
+
+def test_there_is_room_for_all_feeds_from_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    journal = Journal(path, FEEDS)
+    journal.note(NOTES)
+    assert path.stat().st_size == BLOCK + FEEDS * RING
+    with largest_file(BLOCK + FEEDS * RING):
+        for number in range(FEEDS * NOISE):
+            journal.record(entry(number, number % FEEDS))
+    journal.close()
+    assert path.stat().st_size == BLOCK + FEEDS * RING
+
+
+@pytest.mark.parametrize("others", [1, SLOTS, NOISE])
+@pytest.mark.parametrize("feed", range(FEEDS))
+def test_the_newest_entry_of_a_feed_outlives_any_number_of_others(
+    feed: int, others: int, tmp_path: Path
+) -> None:
+    noise = [other for other in range(FEEDS) if other != feed for _ in range(others)]
+    data = journal_of_feeds(tmp_path / "o.journal", [*noise, feed, *noise])
+    found = [each for _, each in entries_in(data)]
+    assert [each for each in found if each.feed == feed] == [entry(len(noise), feed)]
+    assert found[0] == entry(2 * len(noise), noise[-1])
+
+
+@given(st.lists(st.integers(0, FEEDS - 1), max_size=300))
+def test_each_feed_has_a_ring_of_its_own(
+    tmp_path_factory: pytest.TempPathFactory, feeds: list[int]
+) -> None:
+    path = tmp_path_factory.mktemp("rings") / "o.journal"
+    assert entries_in(journal_of_feeds(path, feeds)) == newest_of(feeds)
+
+
+MIXED = [0, 1, 1, 2, 0, 1] * 30
+
+
+def test_rings_cut_at_every_slot_and_in_the_middle_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    data = journal_of_feeds(path, MIXED)
+    place = slots_of(MIXED)
+    for size in range(0, len(data) + 1, SLOT // 4):
+        expected = [each for each in newest_of(MIXED) if place[each[0]] + USED <= size]
+        assert entries_in(data[:size]) == expected, size
+        path.write_bytes(data[:size])
+        journal = Journal(path, FEEDS)
+        journal.note(NOTES)
+        assert path.stat().st_size == BLOCK + FEEDS * RING
+        known = {each.feed: each for _, each in reversed(expected)}
+        for feed in range(FEEDS):  # no feed's entry takes the place of the newest of any
+            journal.record(entry(1000 + feed, feed))
+            found = [each for _, each in entries_in(path.read_bytes())]
+            assert found[0] == entry(1000 + feed, feed)
+            assert set(known.values()) <= set(found), (size, feed)
+        journal.close()
+
+
+def test_rings_with_a_flipped_bit_in_any_entry(tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    data = journal_of_feeds(path, MIXED)
+    place, whole = slots_of(MIXED), newest_of(MIXED)
+    for number, _ in whole:
+        for offset in (0, 5, 20, USED - 1):
+            path.write_bytes(damaged(data, place[number] + offset, number % 8))
+            expected = [each for each in whole if each[0] != number]
+            journal = Journal(path, FEEDS)
+            assert journal.entries == [each for _, each in expected], (number, offset)
+            journal.record(entry(1000, 1))
+            journal.close()
+            assert reopened(path)[0] == entry(1000, 1)
+
+
+@pytest.mark.parametrize("later", [1, 2, FEEDS, FEEDS + 1, 40])
+@pytest.mark.parametrize("used", [1, SLOTS + 7])
+def test_a_run_may_have_more_feeds_than_the_one_before_or_fewer(
+    later: int, used: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "o.journal"
+    feeds = [feed for feed in range(FEEDS) for _ in range(used)]
+    journal_of_feeds(path, feeds)
+    journal = Journal(path, later)
+    assert journal.entries == [each for _, each in newest_of(feeds)]
+    journal.note(NOTES)
+    assert path.stat().st_size == BLOCK + max(later, FEEDS) * RING
+    feeds += list(range(later))
+    for number in range(FEEDS * used, len(feeds)):
+        journal.record(entry(number, feeds[number]))
+    journal.close()
+    assert entries_in(path.read_bytes()) == newest_of(feeds)
+
+
+def test_the_entry_of_a_feed_that_an_earlier_run_had_finds_its_place(tmp_path: Path) -> None:
+    """What that run has left is written by one with fewer feeds, and the journal may be new."""
+    path = tmp_path / "o.journal"
+    for number in range(NOISE):  # every entry by another opening
+        journal = Journal(path, 1)
+        journal.note(NOTES)
+        journal.record(entry(number, 5))
+        journal.close()
+    expected = [(n, entry(n, 5)) for n in newest_first(NOISE)]
+    assert entries_in(path.read_bytes()) == expected
+    assert path.stat().st_size == BLOCK + 6 * RING

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from fastingest import segment
-from fastingest.batch import Batch, Position, Reject, encode_columns
+from fastingest.batch import LANES, Batch, Layout, Position, Reject, encode_columns, lane_of
 from fastingest.places import Places
 from fastingest.writer.leftovers import Leftovers
 
-FIRST, SECOND, THIRD = 1000, 2000, 3000
-"""Streams."""
+FIRST, SECOND, THIRD = 100 * LANES, 200 * LANES, 300 * LANES
+"""Streams of one lane."""
+LAYOUT = Layout(("symbol", "price", "volume"), ("str", "float", "number"), "feed")
 START = Position(0, -1)
 ALL = 2**63
 
@@ -42,7 +43,16 @@ def places(tmp_path: Path) -> Places:
 def batch(stream: int, sequence: int) -> Batch:
     columns = encode_columns([[f"{stream}.{sequence}"], [1.5], [None]])
     reject = Reject(sequence, "x", b"{")
-    return Batch(1, [columns], [(1, stream)], [reject], stream, sequence)
+    return Batch(
+        1,
+        [columns],
+        LAYOUT,
+        [(1, stream)],
+        [(0, 1)],
+        rejects=[reject],
+        stream=stream,
+        sequence=sequence,
+    )
 
 
 def put(directory: Path, stream: int, number: int, sequences: range) -> Path:
@@ -57,7 +67,7 @@ def put(directory: Path, stream: int, number: int, sequences: range) -> Path:
 
 
 def positions(left: Leftovers, after: Position = START, before: int = ALL) -> list[Position]:
-    found = list(left.batches(after, before))
+    found = list(left.batches({lane_of(after.stream): after}, before))
     for each in found:
         assert each.to_bytes() == batch(each.stream, each.sequence).to_bytes()
     return [each.position for each in found]
@@ -235,12 +245,106 @@ def test_a_segment_that_vanishes_is_told(
 ) -> None:
     put(places.spool, FIRST, 0, range(2))
     gone = put(places.spool, FIRST, 1, range(2, 3))
-    batches = Leftovers([places], report).batches(START, ALL)
+    batches = Leftovers([places], report).batches({0: START}, ALL)
     assert next(batches).position == Position(FIRST, 0)
     gone.unlink()
     assert [each.position for each in batches] == numbers(FIRST, 1)
     problem = {"problem": f"{gone}: No such file or directory"}
     assert reports == [("error", "rows in the spill cannot be read", problem)]
+
+
+# Several lanes
+
+
+def of_lane(stream: int, lane: int) -> int:
+    return stream + lane
+
+
+def test_each_lane_has_its_own_order_and_its_own_position(
+    places: Places, report: Callable[..., None], reports: Reports
+) -> None:
+    streams = [of_lane(FIRST, 0), of_lane(FIRST, 1), of_lane(SECOND, 1), of_lane(SECOND, 63)]
+    for stream in streams:
+        put(places.spool, stream, 1, range(2, 4))
+        put(places.spill, stream, 0, range(2))
+    left = Leftovers([places], report)
+    assert [each.position for each in left.batches({}, ALL)] == [
+        Position(stream, sequence) for stream in streams for sequence in range(4)
+    ]
+    after = {0: Position(streams[0], 3), 1: Position(streams[1], 2), 63: Position(streams[3], 0)}
+    found = [each.position for each in left.batches(after, ALL)]
+    assert found == [
+        *numbers(streams[1], 3),
+        *numbers(streams[2], *range(4)),
+        *numbers(streams[3], 1, 2, 3),
+    ]
+    for lane in (0, 1, 2, 63):
+        of_it = [each for each in found if lane_of(each.stream) == lane]
+        assert [each.position for each in left.batches(after, ALL, lane=lane)] == of_it
+    assert reports == []
+
+
+def test_a_hole_in_one_lane_is_told_once_and_of_that_lane(
+    places: Places, report: Callable[..., None], reports: Reports
+) -> None:
+    put(places.spool, of_lane(FIRST, 1), 0, range(2))
+    put(places.spool, of_lane(FIRST, 2), 0, range(5, 6))
+    put(places.spool, of_lane(FIRST, 1), 1, range(4, 5))
+    after = {2: Position(of_lane(FIRST, 2), 4)}
+    found = list(Leftovers([places], report).batches(after, ALL))
+    assert [each.sequence for each in found] == [0, 1, 4, 5]
+    assert reports == [("error", "batches are missing in the spool", {"batches": 2})]
+
+
+def test_what_comes_next_of_each_lane(places: Places, report: Callable[..., None]) -> None:
+    put(places.spool, of_lane(FIRST, 0), 0, range(3))
+    put(places.spool, of_lane(FIRST, 5), 0, range(3))
+    put(places.spill, of_lane(SECOND, 5), 0, range(3))
+    put(places.spool, of_lane(THIRD, 7), 0, range(3))
+    left = Leftovers([places], report)
+    after = {0: Position(of_lane(FIRST, 0), 2), 5: Position(of_lane(FIRST, 5), 1)}
+    assert [each.position for each in left.next_of_each_lane(after, ALL)] == [
+        Position(of_lane(FIRST, 5), 2),
+        Position(of_lane(THIRD, 7), 0),
+    ]
+    assert [each.position for each in left.next_of_each_lane({}, THIRD)] == [
+        Position(of_lane(FIRST, 0), 0),
+        Position(of_lane(FIRST, 5), 0),
+    ]
+    assert [each.position for each in left.first_of_each_stream(THIRD)] == [
+        Position(of_lane(FIRST, 0), 0),
+        Position(of_lane(FIRST, 5), 0),
+        Position(of_lane(SECOND, 5), 0),
+    ]
+
+
+def test_what_is_removed_of_a_lane_leaves_the_others(
+    places: Places, report: Callable[..., None]
+) -> None:
+    for lane in (0, 1):
+        put(places.spool, of_lane(FIRST, lane), 0, range(1))
+        put(places.spill, of_lane(FIRST, lane), 1, range(1, 2))
+        put(places.spool, of_lane(SECOND, lane), 0, range(1))
+        (places.spill / f"{of_lane(FIRST, lane)}-2.part").touch()
+    left = Leftovers([places], report)
+    left.remove(of_lane(SECOND, 1), 1)
+    assert [each.position.stream for each in left.batches({}, ALL)] == [
+        of_lane(FIRST, 0),
+        of_lane(FIRST, 0),
+        of_lane(SECOND, 0),
+        of_lane(SECOND, 1),
+    ]
+    assert [each.name for each in places.spill.glob("*.part")] == [f"{FIRST}-2.part"]
+
+
+def test_segments_go_as_they_are_dealt_with(places: Places, report: Callable[..., None]) -> None:
+    paths = [put(places.spool, of_lane(FIRST, lane), 0, range(2)) for lane in (0, 1)]
+    batches = Leftovers([places], report).batches({}, ALL, consume=True)
+    for number in range(4):
+        assert next(batches).sequence == number % 2
+        assert [path.exists() for path in paths] == [number < 2, True]
+    assert list(batches) == []
+    assert not paths[1].exists()
 
 
 # Removing

@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 
 from fastingest import HeaderMismatch, OutputRefused, WriteFailed
 from fastingest.account import log_run
-from fastingest.batch import Batch, Position, Reject
+from fastingest.batch import Batch, Layout, Position, Reject, lane_of
 from fastingest.ledger import Region, ledger_path, read_entries
 from fastingest.places import beside
 from fastingest.schema import TRADES
@@ -43,7 +43,8 @@ from tests.writer.limits import largest_file
 HEADER = b"symbol,price,volume\n"
 RUN = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000
-NO_EVENTS: dict[str, Any] = {"feed": None, "gaps": []}
+NO_EVENTS: dict[str, Any] = {"feeds": [], "gaps": []}
+LAYOUT = Layout(TRADES.names, TRADES.types, "feed")
 
 
 def descriptors() -> set[int]:
@@ -91,12 +92,16 @@ def rows(first: int, count: int) -> bytes:
     return "".join(f"{symbol},{n}.5,{n}\n" for n, symbol in enumerate(symbols, first)).encode()
 
 
-def batch_of(sequence: int, count: int, rejects: int = 0, stream: int = RUN) -> Batch:
+def batch_of(
+    sequence: int, count: int, rejects: int = 0, stream: int = RUN, feed: int = 0
+) -> Batch:
     """A batch without its columns: the text is the test's."""
     time = stream + sequence * SECOND
     kept = [Reject(time + n, f"reason {stream}.{sequence}.{n}", b"{\n") for n in range(rejects)]
     stamps = [(count, time + SECOND // 2)] if count else []
-    return Batch(count, [], stamps, kept, stream, sequence)
+    return Batch(
+        count, [], LAYOUT, stamps, rejects=kept, stream=stream, sequence=sequence, feed=feed
+    )
 
 
 class Writer:
@@ -120,7 +125,7 @@ class Writer:
         self.journal = Journal(journal_path(self.path))
         self.journal.note({"spool": "/spool", "spill": "/spill"})
         self.output = Output(
-            self.path, TRADES, self.journal, min_free=self.min_free, report=self._report
+            self.path, TRADES.header, self.journal, min_free=self.min_free, report=self._report
         )
         self.output.begin(self.run)
 
@@ -147,7 +152,7 @@ class Writer:
     def commit(self, count: int, rejects: int = 0) -> None:
         """As the writer process does, whatever the one before it had got done."""
         batch, text = self.next(count, rejects)
-        if batch.position > self.entry.position:
+        if batch.position > self.output.position(lane_of(batch.stream)):
             self.output.commit(batch, text)
         self.sequence += 1
         self.rows += count
@@ -156,7 +161,7 @@ class Writer:
     def commit_or_die(self, line: int, count: int, rejects: int = 0) -> bool:
         """Commit; whether it was done before the process died."""
         batch, text = self.next(count, rejects)
-        if batch.position <= self.entry.position:
+        if batch.position <= self.output.position(lane_of(batch.stream)):
             return True
         return self.does(lambda: self.output.commit(batch, text), line)
 
@@ -181,7 +186,15 @@ class Writer:
 
     def end_run(self, *, complete: bool = True) -> None:
         """As the supervisor does."""
-        log_run(self.path, self.entry, None, NO_EVENTS, end=self.run + SECOND)
+        log_run(
+            self.path,
+            self.entry,
+            None,
+            NO_EVENTS,
+            header=TRADES.header,
+            feeds=self.output.feeds,
+            end=self.run + SECOND,
+        )
         self.close()
         if complete:
             journal_path(self.path).unlink()
@@ -218,7 +231,7 @@ class Writer:
     def check(self, before: bytes = HEADER) -> None:
         """The file is ``before`` and all rows; the quarantine and the entry agree."""
         assert self.data == before + rows(0, self.rows)
-        assert self.quarantined == to_lines(self.rejects)
+        assert self.quarantined == to_lines(self.rejects, LAYOUT.feed)
         self.check_entry()
         assert (self.entry.written, self.entry.quarantined) == (self.rows, len(self.rejects))
 
@@ -277,7 +290,7 @@ def test_without_a_journal_rows_are_written_and_nothing_is_remembered(tmp_path: 
     path.write_bytes(HEADER + b"old,1,2\ntorn,")
     reports: list[str] = []
     output = Output(
-        path, TRADES, None, min_free=0, report=lambda _, event, **__: reports.append(event)
+        path, TRADES.header, None, min_free=0, report=lambda _, event, **__: reports.append(event)
     )
     output.begin(RUN)
     output.commit(batch_of(0, 2, 1), memoryview(rows(0, 2)))
@@ -324,7 +337,7 @@ def leave(writer: Writer, batch: Batch, text: memoryview, cut: int, quarantined:
     """Append the beginning of a batch, as one that died before its entry has left it."""
     writer.close()
     writer.append(bytes(text[:cut]))
-    kept = to_lines(batch.rejects)[:quarantined]
+    kept = to_lines(batch.rejects, LAYOUT.feed)[:quarantined]
     if kept:
         with beside(writer.path, ".rejected.jsonl").open("ab") as file:
             file.write(kept)
@@ -354,7 +367,7 @@ def test_rows_cut_off_at_every_byte_are_there_once(
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_rejects_cut_off_at_every_byte_are_there_once(count: int, tmp_path: Path) -> None:
-    size = len(to_lines(batch_of(1, count, 2).rejects))
+    size = len(to_lines(batch_of(1, count, 2).rejects, LAYOUT.feed))
     for cut in range(size + 1):
         writer = Writer(tmp_path / f"{cut}.csv")
         writer.commit(1, 1)
@@ -522,7 +535,7 @@ def test_a_journal_whose_newest_entries_are_damaged(damaged: int, writer: Writer
     data = bytearray(journal_path(writer.path).read_bytes())
     newest = len(Journal(journal_path(writer.path)).entries) - 1
     for number in range(newest - damaged + 1, newest + 1):
-        data[4096 + number * 128 + 20] ^= 1
+        data[4096 + number * 160 + 20] ^= 1
     journal_path(writer.path).write_bytes(data)
     writer.start()
     assert writer.entry.position == Position(RUN, 4 - damaged)
@@ -638,12 +651,14 @@ def test_a_file_cut_back_into_an_earlier_run(writer: Writer) -> None:
         quarantined=0,
         first_received=0,
         last_received=0,
+        feed_written=0,
+        feed_quarantined=0,
     )
     again = batch_of(1, 3)
     writer.output.commit(again, memoryview(rows(2, 3)))
     writer.output.commit(batch_of(0, 1, 1, writer.run), memoryview(rows(5, 1)))
     assert writer.data == HEADER + rows(0, 6)
-    assert writer.quarantined == to_lines(writer.rejects)
+    assert writer.quarantined == to_lines(writer.rejects, LAYOUT.feed)
     assert (writer.entry.written, writer.entry.quarantined) == (4, 1)
     writer.check_entry()
 
@@ -1049,7 +1064,7 @@ def test_a_region_begun_anew_leaves_what_is_pending_to_its_batch(writer: Writer)
     writer.output.begin(RUN, anew=True)
     writer.commit(3, 1)
     assert writer.data == HEADER + rows(0, 5)
-    assert writer.quarantined == to_lines(writer.rejects)
+    assert writer.quarantined == to_lines(writer.rejects, LAYOUT.feed)
 
 
 def test_a_run_that_could_not_begin_may_begin_again(writer: Writer) -> None:
@@ -1091,7 +1106,7 @@ def test_runs_follow_each_other(writer: Writer) -> None:
         writer.next_run(complete=number % 2 == 0)
     writer.commit(1)
     assert writer.data == HEADER + rows(0, 16)
-    assert writer.quarantined == to_lines(writer.rejects)
+    assert writer.quarantined == to_lines(writer.rejects, LAYOUT.feed)
     writer.end_run()
     report = verify(writer.path)
     assert (report.rows, report.problems, report.notes) == (16, [], [])

@@ -189,3 +189,16 @@ def test_a_write_that_fails_may_be_tried_again(room: int, out: Path, path: Path)
     assert path.read_bytes() == LINES * 2
     quarantine.sync()
     quarantine.close()
+
+
+def test_a_reject_says_which_feed_it_came_from(tmp_path: Path) -> None:
+    quarantine = Quarantine(tmp_path / "o.csv")
+    quarantine.add([Reject(0, "why", b"x")], "a feed")
+    (line,) = quarantine.path.read_text().splitlines()
+    assert list(json.loads(line).items()) == [
+        ("time", "1970-01-01T00:00:00.000000000Z"),
+        ("feed", "a feed"),
+        ("reason", "why"),
+        ("text", "x"),
+    ]
+    quarantine.close()

@@ -8,12 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastingest.batch import Batch, Layout, encode_columns
 from fastingest.schema import TRADES
 from fastingest.writer.table import to_csv, to_frame
 
 
-def _cells(columns: list[list[Any]]) -> list[list[str]]:
-    text = bytes(to_csv(to_frame(TRADES, columns))).decode()
+def _text(columns: list[list[Any]], types: tuple[str, ...] = TRADES.types) -> bytes:
+    """Rows as they stand in the file."""
+    layout = Layout(tuple(f"c{index}" for index in range(len(types))), types, "feed")
+    rows = len(columns[0])
+    return bytes(to_csv(to_frame(Batch(rows, [encode_columns(columns)], layout, [(rows, 7)]))))
+
+
+def _cells(columns: list[list[Any]], types: tuple[str, ...] = TRADES.types) -> list[list[str]]:
+    text = _text(columns, types).decode()
     return list(csv.reader(io.StringIO(text, newline=""), strict=True))
 
 
@@ -89,7 +97,7 @@ def test_any_symbol_reads_back(symbols: list[str]) -> None:
 
 def test_quoting_is_as_in_rfc_4180() -> None:
     symbols = ["a,b", 'q"x', "line\nbreak", "cr\rx", "é", " lead", "plain"]
-    text = bytes(to_csv(to_frame(TRADES, [symbols, [1.0] * 7, [None] * 7]))).decode()
+    text = _text([symbols, [1.0] * 7, [None] * 7]).decode()
     assert text.split(",1.0,\n") == [
         '"a,b"',
         '"q""x"',
@@ -103,8 +111,9 @@ def test_quoting_is_as_in_rfc_4180() -> None:
 
 
 def test_the_text_is_utf_8_and_each_row_ends_with_a_line_feed() -> None:
-    frame = to_frame(TRADES, [["é", "B"], [1.5, 2.0], [3, None]])
-    text = to_csv(frame)
+    layout = Layout(TRADES.names, TRADES.types, "feed")
+    segments = [encode_columns([["é"], [1.5], [3]]), encode_columns([["B"], [2.0], [None]])]
+    text = to_csv(to_frame(Batch(2, segments, layout, [(2, 7)])))
     assert text == "é,1.5,3\nB,2.0,\n".encode()
     assert (text.format, text.nbytes, text.contiguous) == ("B", 16, True)
 
@@ -112,6 +121,50 @@ def test_the_text_is_utf_8_and_each_row_ends_with_a_line_feed() -> None:
 def test_the_same_rows_are_the_same_bytes() -> None:
     """A writer that goes on for a dead one compares its text with what that one has left."""
     columns: list[list[Any]] = [["A", 'q"'], [1e-7, 0.1 + 0.2], [2**53 + 1, 0.5]]
-    assert to_csv(to_frame(TRADES, columns)) == to_csv(to_frame(TRADES, columns))
-    together = bytes(to_csv(to_frame(TRADES, [*columns[:2], [1, 2]])))
+    assert _text(columns) == _text(columns)
+    together = _text([*columns[:2], [1, 2]])
     assert together == b'A,1e-7,1\n"q""",0.30000000000000004,2\n'
+
+
+def test_a_cell_does_not_depend_on_its_neighbours() -> None:
+    values = [1, 2.5, None, str(2**70), 2**53 + 1, 1e300, -0.0, 7.0]
+    together = [row[0] for row in _cells([values, [0] * len(values)], ("number", "int"))]
+    assert together == [_cells([[value], [0]], ("number", "int"))[0][0] for value in values]
+
+
+@pytest.mark.parametrize(
+    ("type_", "values", "texts"),
+    [
+        ("str", ["a", None, ""], ["a", "", ""]),
+        ("int", [1, None, -(2**63)], ["1", "", str(-(2**63))]),
+        ("int", [1, str(2**64), None], ["1", str(2**64), ""]),
+        ("int", [None, None], ["", ""]),
+        ("float", [1.0, None, 1e16], ["1.0", "", "1e+16"]),
+        ("bool", [True, False, None], ["true", "false", ""]),
+        ("decimal", ["1.50", "1E5", None], ["1.50", "1E5", ""]),
+        ("timestamp[ms]", [1672515782136, None], ["2022-12-31T19:43:02.136Z", ""]),
+        ("timestamp[s,ms]", ["1.5", None], ["1500", ""]),
+    ],
+)
+def test_types(type_: str, values: list[Any], texts: list[str]) -> None:
+    rows = _cells([values, [0] * len(values)], (type_, "int"))
+    assert [row[0] for row in rows] == texts
+
+
+def test_columns_of_our_own_come_from_the_batch() -> None:
+    names = ("received", "time", "feed", "connection", "sequence", "a")
+    types = ("@received", "@received:timestamp[ns]", "@feed", "@connection", "@sequence", "str")
+    batch = Batch(
+        4,
+        [encode_columns([["p", "q"]]), encode_columns([["r", "s"]])],
+        Layout(names, types, "a feed, quoted"),
+        stamps=[(1, 1_000_000_007), (4, 1_672_515_782_136_000_001)],
+        connections=[(0, 1), (3, 4)],
+        first=41,
+    )
+    assert bytes(to_csv(to_frame(batch))).decode().splitlines() == [
+        '1000000007,1970-01-01T00:00:01.000000007Z,"a feed, quoted",1,41,p',
+        '1672515782136000001,2022-12-31T19:43:02.136000001Z,"a feed, quoted",1,42,q',
+        '1672515782136000001,2022-12-31T19:43:02.136000001Z,"a feed, quoted",1,43,r',
+        '1672515782136000001,2022-12-31T19:43:02.136000001Z,"a feed, quoted",4,44,s',
+    ]

@@ -9,18 +9,25 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fastingest.batch import Batch
-from fastingest.receiver.decoder import MOST_REJECT_BYTES, Decoder
-from fastingest.schema import TRADES, Column, Schema
+from fastingest.receiver.filling import MOST_REJECT_BYTES
+from fastingest.receiver.plain import PlainDecoder
+from fastingest.schema import TRADES
 
 Row = tuple[Any, ...]
 
 
 def _decode(*messages: bytes | str, limit: int | None = None) -> Batch:
     """What the messages decode to, each received a microsecond after the one before."""
-    decoder = Decoder(TRADES, batch_size=10**6)
+    decoder = PlainDecoder([TRADES], batch_size=10**6)
     raw = [message.encode() if isinstance(message, str) else message for message in messages]
     decoder.decode(raw, [(n + 1, 1000 * n) for n in range(len(raw))], limit)
-    return decoder.take()
+    return _take(decoder)
+
+
+def _take(decoder: PlainDecoder) -> Batch:
+    """The batch being filled, empty or not."""
+    (table,) = decoder.tables
+    return table.take()
 
 
 def _rows(batch: Batch) -> list[Row]:
@@ -244,14 +251,14 @@ def test_it_does_not_matter_how_messages_come_together(
 ) -> None:
     raw = [json.dumps(message).encode() for message in messages]
     whole = _decode(*raw)
-    decoder = Decoder(TRADES, batch_size=10**6)
+    decoder = PlainDecoder([TRADES], batch_size=10**6)
     start = 0
     for end in range(1, len(raw) + 1):
         if cuts[end - 1] or end == len(raw):
             stamps = [(n - start + 1, 1000 * n) for n in range(start, end)]
             decoder.decode(raw[start:end], stamps)
             start = end
-    pieces = decoder.take()
+    pieces = _take(decoder)
     assert _rows(pieces) == _rows(whole)
     assert pieces.stamps == whole.stamps
     assert pieces.rejects == whole.rejects
@@ -280,21 +287,21 @@ def test_batches_close_when_they_are_full(messages: list[Any], size: int, cut: i
     raw = [json.dumps(message).encode() for message in messages]
     stamps = [(n + 1, 1000 * n) for n in range(len(raw))]
     whole = _decode(*raw)
-    decoder = Decoder(TRADES, batch_size=size)
+    decoder = PlainDecoder([TRADES], batch_size=size)
     closed = decoder.decode(raw[:cut], stamps[:cut])
     closed += decoder.decode(raw[cut:], [(end - cut, time) for end, time in stamps[cut:]])
     assert {batch.rows for batch in closed} <= {size}
-    batches = [*closed, decoder.take()]
+    batches = [*closed, _take(decoder)]
     assert batches[-1].rows < size
     assert decoder.is_empty
     assert [row for batch in batches for row in _rows(batch)] == _rows(whole)
     assert [time for batch in batches for time in _times(batch)] == _times(whole)
     assert [reject for batch in batches for reject in batch.rejects] == whole.rejects
-    assert (decoder.rows, decoder.rejects) == (whole.rows, len(whole.rejects))
+    assert (decoder.rows, decoder.tables[0].rejects) == (whole.rows, len(whole.rejects))
 
 
 def test_many_bytes_of_rejects_close_a_batch_as_well() -> None:
-    decoder = Decoder(TRADES, batch_size=10)
+    decoder = PlainDecoder([TRADES], batch_size=10)
     large = b"x" * (MOST_REJECT_BYTES // 2)
     assert decoder.decode([large], [(1, 0)]) == []
     (batch,) = decoder.decode([large], [(1, 0)])
@@ -302,13 +309,11 @@ def test_many_bytes_of_rejects_close_a_batch_as_well() -> None:
     assert decoder.is_empty
 
 
-def test_other_columns_than_the_default_ones() -> None:
-    schema = Schema(
-        (Column("last price", "double"), Column("s", "text", False), Column("n", "number")),
-        map_key="s",
-        map_value="last price",
-    )
-    decoder = Decoder(schema, batch_size=10)
-    decoder.decode([b'{"n":1,"last price":2.5}', b'{"A":3}'], [(2, 0)])
-    assert _rows(decoder.take()) == [(2.5, None, 1), (3.0, "A", None)]
-    assert schema.header == "last price,s,n"
+def test_what_is_to_be_ignored_is_neither_row_nor_reject() -> None:
+    decoder = PlainDecoder([TRADES], batch_size=10, ignore=["pong", '{"event":"hb"}'])
+    messages = [b"pong", b'{"A":1}', b'{"event":"hb"}', b'{"event": "hb"}', b"pong"]
+    decoder.decode(messages, [(5, 0)])
+    batch = _take(decoder)
+    assert _rows(batch) == [("A", 1.0, None)]
+    assert [reject.raw for reject in batch.rejects] == [b'{"event": "hb"}']
+    assert decoder.ignored == 3

@@ -1,0 +1,128 @@
+"""Whether a configuration file says what it is meant to: all its mistakes, or what it describes.
+
+Nothing is connected to, and no secret needs to be there; one that is not is noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fastingest.config.description import read_description
+from fastingest.config.feed_text import Description, FeedText
+from fastingest.config.overlay import Given, build_feeds
+from fastingest.config.toml_file import TomlFile
+from fastingest.errors import ConfigError, OptionError, UsageError
+from fastingest.feed import Feed
+from fastingest.options import Options
+from fastingest.secrets import SecretError, expand, shown
+
+__all__ = ["Check", "check", "check_text"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found.
+
+    :param feeds: what the file describes; none if it has a mistake.
+    :param settings: the options that it sets.
+    :param problems: its mistakes, by line.
+    :param notes: what a run will need, and has not yet.
+    """
+
+    path: Path
+    feeds: tuple[Feed, ...]
+    settings: tuple[str, ...]
+    problems: tuple[UsageError, ...]
+    notes: tuple[str, ...]
+
+
+def check(path: Path) -> Check:
+    """Look at the file at ``path``.
+
+    :raises OptionError: it cannot be read.
+    """
+    try:
+        file = TomlFile.read(path)
+    except ConfigError as error:
+        return Check(path, (), (), (error,), ())
+    found: list[ConfigError] = []
+    description = read_description(file, found)
+    problems: list[UsageError] = [*found, *_settings_problems(description)]
+    feeds: tuple[Feed, ...] = ()
+    if not found and description.feeds:
+        try:
+            given = Given(out=Path(description.settings.get("out", Given.out)))
+            feeds = build_feeds([_with_symbols(text) for text in description.feeds], given)
+        except (OptionError, ConfigError) as error:
+            problems.append(error)
+    problems.sort(key=lambda error: error.line if isinstance(error, ConfigError) else 1)
+    settings = tuple(description.setting_keys)
+    notes = _notes(description.feeds)
+    return Check(path, () if problems else feeds, settings, tuple(problems), notes)
+
+
+def _settings_problems(description: Description) -> list[ConfigError]:
+    """What :class:`Options` refuses of the settings, one after the other."""
+    settings, problems = dict(description.settings), []
+    while True:
+        try:
+            Options(**{**settings, "url": ("demo://",)})
+        except OptionError as error:
+            if error.option not in settings:
+                raise
+            del settings[error.option]
+            key = description.setting_keys[error.option]
+            problems.append(description.file.error(key, error.problem))
+        else:
+            return problems
+
+
+def _needs_symbols(feed: FeedText) -> bool:
+    return feed.has_place and not feed.symbols.default
+
+
+def _with_symbols(feed: FeedText) -> FeedText:
+    """``feed``, with a symbol in the place of those that the command line will name."""
+    if not _needs_symbols(feed):
+        return feed
+    return replace(feed, symbols=replace(feed.symbols, default=("SYMBOL",)))
+
+
+def _notes(feeds: Sequence[FeedText]) -> tuple[str, ...]:
+    notes = []
+    if any(map(_needs_symbols, feeds)):
+        notes.append("it needs --symbols, which are shown as SYMBOL")
+    for text in (text for feed in feeds for text in feed.texts):
+        try:
+            expand(text)
+        except SecretError as error:
+            notes.append(str(error))
+    return tuple(dict.fromkeys(notes))
+
+
+def check_text(found: Check) -> str:
+    """What was found, in words: a line for each mistake, or what the file describes."""
+    if found.problems:
+        return "\n".join(_located(problem, found.path) for problem in found.problems)
+    if not found.feeds:
+        lines = [f"{found.path}: no feed; it goes with --url or --feed"]
+    else:
+        lines = [f"{found.path}: {len(found.feeds)} feed{'s' * (len(found.feeds) > 1)}"]
+    if found.settings:
+        lines.append(f"  sets {', '.join(name.replace('_', '-') for name in found.settings)}")
+    for feed in found.feeds:
+        lines.append(f"{feed.name}: {shown(feed.url)}")
+        if feed.subscriptions or feed.heartbeats:
+            sent = len(feed.subscriptions)
+            lines.append(
+                f"  sends {sent} message{'s' * (sent != 1)} after a connect, "
+                f"{len(feed.heartbeats)} by the clock"
+            )
+        lines += [f"  {table.out}: {table.schema.header}" for table in feed.tables]
+    return "\n".join([*lines, *(f"note: {note}" for note in found.notes)])
+
+
+def _located(problem: UsageError, path: Path) -> str:
+    return str(problem) if isinstance(problem, ConfigError) else f"{path}:1: {problem}"

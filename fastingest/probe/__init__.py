@@ -1,0 +1,6 @@
+"""Looking at a feed that nobody has described: what it sends, and what to capture of it.
+
+:mod:`~fastingest.probe.listen` connects and keeps what comes for some seconds,
+:mod:`~fastingest.probe.proposal` finds the tables in it, and :mod:`~fastingest.probe.text` writes
+them down, as a file for ``--config``. All but the first are free of I/O.
+"""

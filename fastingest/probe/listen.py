@@ -1,0 +1,214 @@
+"""Listening to a feed for a while, and keeping what it sends.
+
+The connection is the one that captures (:mod:`fastingest.receiver.connection`), with all that it
+knows of subscriptions, heartbeats, secrets, proxies and compression. Only the decoder is another:
+it keeps the messages. The first trouble ends it; there is no second connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from fastingest import demo
+from fastingest.batch import Batch
+from fastingest.counters import Counters, FeedCounters
+from fastingest.errors import FeedRefused, OptionError, UsageError
+from fastingest.feed import Feed
+from fastingest.options import Options, format_duration
+from fastingest.probe.options import ProbeOptions
+from fastingest.receiver.connection import Connection
+from fastingest.receiver.decoder import Decoder
+from fastingest.receiver.listener import Listener
+from fastingest.receiver.loop import ReceiverLoop
+from fastingest.schema import TRADES
+from fastingest.secrets import shown
+
+__all__ = ["Heard", "listen"]
+
+_MOST_BYTES = 8 * 2**20  # of messages that are kept
+_FLUSH_INTERVAL = 0.05  # seconds that a message waits before it is kept
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What came.
+
+    :param feed: from where.
+    :param messages: in the order received, with no secret of ours in them; at least one.
+    :param seconds: from the connect to the end.
+    :param ended: why it ended, for a person; empty where the time was over.
+    """
+
+    feed: Feed
+    messages: list[bytes]
+    seconds: float
+    ended: str = ""
+
+
+class _Keeper(Decoder):
+    """Keeps messages in place of making rows of them."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__([TRADES], batch_size=1)
+        self.messages: list[bytes] = []
+        self._most = most
+        self._left = _MOST_BYTES
+        self.enough = asyncio.Event()
+
+    def decode(
+        self, messages: list[bytes], stamps: list[tuple[int, int]], limit: int | None = None
+    ) -> list[Batch]:
+        """Keep ``messages``, as far as more are wanted."""
+        for message in messages:
+            if len(self.messages) == self._most or self._left <= 0:
+                self.enough.set()
+                break
+            self.messages.append(message)
+            self._left -= len(message)
+        if len(self.messages) == self._most:
+            self.enough.set()
+        return []
+
+
+def listen(
+    options: Options, how: ProbeOptions, connected: Callable[[Feed], None] | None = None
+) -> Heard:
+    """Connect, and keep what comes.
+
+    SIGINT and SIGTERM end it, as the end of the time does.
+
+    :param options: they must describe one feed.
+    :param connected: called with it when it is connected.
+    :raises UsageError: they describe several, the feed cannot be had, or nothing came.
+    :raises KeyboardInterrupt: it was interrupted before anything came.
+    """
+    if len(options.feeds) != 1:
+        raise UsageError(
+            f"{len(options.feeds)} feeds are named, and a probe is of one; name one of them"
+        )
+    with asyncio.Runner(loop_factory=ReceiverLoop) as runner:
+        return runner.run(_listen(options.feeds[0], options, how, connected))
+
+
+async def _listen(
+    feed: Feed,
+    options: Options,
+    how: ProbeOptions,
+    on_connected: Callable[[Feed], None] | None,
+) -> Heard:
+    keeper = _Keeper(how.messages)
+    counters = FeedCounters([Counters.create()])
+    listener = Listener(
+        keeper,
+        counters,
+        emit=lambda batch: None,
+        finished=lambda: None,
+        flush_interval=_FLUSH_INTERVAL,
+        max_message_size=options.max_message_size,
+    )
+    connected = asyncio.Event()
+    troubles: list[str] = []
+    opened = 0.0
+
+    def report(level: str, event: str, **facts: object) -> None:
+        nonlocal opened
+        if event == "connected":
+            opened = time.monotonic()
+            connected.set()
+        elif event == "no connection":
+            troubles.append(str(facts["reason"]))
+            over.set()
+
+    over = asyncio.Event()
+    interrupted = asyncio.Event()
+    async with _reachable(feed) as there:
+        connection = Connection(there, options, listener, counters, report)
+        run = asyncio.create_task(connection.run())
+        with _signals(interrupted):
+            await _until(run, connected, over, interrupted)
+            if connected.is_set():
+                if on_connected is not None:
+                    on_connected(feed)
+                waits = (keeper.enough, over, interrupted)
+                await _until(run, *waits, timeout=how.duration)
+        seconds = time.monotonic() - opened if opened else 0.0
+        connection.stop()
+        await run
+    hide = connection.redactor.hide_in if connection.redactor else None
+    messages = keeper.messages if hide is None else [hide(each) for each in keeper.messages]
+    if not messages and interrupted.is_set():
+        raise KeyboardInterrupt
+    if not connected.is_set():
+        raise FeedRefused(shown(feed.url), troubles[0])
+    if not messages:
+        raise UsageError(_nothing_came(feed, how, troubles))
+    ended = next(iter(troubles), "interrupted" if interrupted.is_set() else "")
+    return Heard(feed, messages, seconds, ended)
+
+
+def _nothing_came(feed: Feed, how: ProbeOptions, troubles: list[str]) -> str:
+    what = (
+        f"{troubles[0]}, and no message came before"
+        if troubles
+        else f"no message came within {format_duration(how.duration)}"
+    )
+    return (
+        f"{shown(feed.url)}: {what}; a feed that waits to be asked needs --subscribe, "
+        "and a quiet one a longer --duration"
+    )
+
+
+@contextlib.asynccontextmanager
+async def _reachable(feed: Feed) -> AsyncIterator[Feed]:
+    """The feed; one of ``demo://`` at an exchange that was started for it."""
+    if urlsplit(feed.url).scheme != "demo":
+        yield feed
+        return
+    try:
+        settings = demo.parse(feed.url)
+    except ValueError as error:
+        raise OptionError("url", str(error)) from None
+    exchange = await demo.serve(settings)
+    try:
+        yield replace(feed, url=f"ws://127.0.0.1:{exchange.port}/")
+    finally:
+        exchange.close()
+
+
+@contextlib.contextmanager
+def _signals(event: asyncio.Event) -> Iterator[None]:
+    """Let the signals that end a program set the event, where they may: in the main thread."""
+    loop = asyncio.get_running_loop()
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if is_main else ()
+    for number in numbers:
+        loop.add_signal_handler(number, event.set)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+async def _until(
+    run: asyncio.Task[None], *events: asyncio.Event, timeout: float | None = None
+) -> None:
+    """Wait for one of the events.
+
+    :raises FeedRefused: the feed cannot be had.
+    """
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait((run, *waits), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if run.done():
+            run.result()
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -1,0 +1,302 @@
+"""The messages of a probe → what to capture of them.
+
+Theory of operation. Messages are put together by their shapes (:mod:`~fastingest.probe.shapes`);
+for each shape it is found where its rows are (:mod:`~fastingest.probe.rows`) and what table would
+take them (:mod:`~fastingest.probe.tables`). What measures something is data, and its tables are
+proposed; the rest are replies and signs of life, which no table must take. Where nothing measures
+anything, the most frequent shape is proposed.
+
+No message may be of two tables, and none of another shape may become a reject: where conditions
+cannot keep shapes apart, only the table with the most rows is proposed; and what still is in its
+way, a reply that always reads the same, is ignored word for word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from fastingest.probe.conditions import meets
+from fastingest.probe.evidence import kind_of
+from fastingest.probe.labels import is_control, labels_of
+from fastingest.probe.shapes import Group, Unit, group
+from fastingest.probe.tables import Candidate, candidates_of, inseparable_joined
+from fastingest.schema import Schema
+
+__all__ = ["Proposal", "ProposedTable", "SeenShape", "proposal_of"]
+
+_MOST_TABLES = 8
+_MOST_IGNORED = 8
+_LONGEST_IGNORED = 200  # bytes
+# A shape without quantities is data where it is so frequent.
+_OFTEN, _SHARE = 5, 0.1
+
+_TICKER = re.compile(r"[A-Z0-9][A-Z0-9._/:-]*")
+
+
+@dataclass(frozen=True)
+class SeenShape:
+    """Messages of one shape.
+
+    :param messages: how many.
+    :param example: the first of them.
+    :param says: what it is, for a person.
+    :param tables: the indices of the proposed tables that take them.
+    """
+
+    messages: int
+    example: bytes
+    says: str
+    tables: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProposedTable:
+    """A table, and what it was made from.
+
+    :param name: a word for it, made for file names.
+    :param sources: the indices of the messages that it was made from.
+    :param rows: how many rows these have for it.
+    :param example: the first message.
+    :param notes: what a person should know of it, a line each.
+    """
+
+    name: str
+    schema: Schema
+    sources: tuple[int, ...]
+    rows: int
+    example: bytes
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What was seen, and what to capture of it.
+
+    :param tables: none where nothing is data, or where ``is_default``.
+    :param ignore: messages that are neither row nor reject, word for word.
+    :param is_default: whether the messages are told by themselves, without columns.
+    """
+
+    shapes: tuple[SeenShape, ...]
+    tables: tuple[ProposedTable, ...]
+    ignore: tuple[str, ...]
+    is_default: bool = False
+
+
+def proposal_of(messages: Sequence[bytes], now: float) -> Proposal:
+    """What to capture of a feed that has sent ``messages``.
+
+    :param now: seconds since the epoch when they came.
+    """
+    decoded, texts = _decode(messages)
+    values = [decoded.get(index) for index in range(len(messages))]
+    maps = [index for index, value in decoded.items() if _is_map(value)]
+    units: list[Unit] = []
+    for index, value in decoded.items():
+        if _is_map(value):
+            continue
+        if kind_of(value) in ("records", "lists"):
+            units += [Unit(index, element, True) for element in value]
+        else:
+            units.append(Unit(index, value))
+    groups = inseparable_joined(group(units))
+    found = [(each, candidates_of(each, values, now)) for each in groups]
+    chosen = _choose([each for _, candidates in found for each in candidates], values, len(values))
+    is_default = bool(maps) and all(_is_trade(each) for each in chosen)
+    if is_default:
+        chosen = []
+    order = {id(each): index for index, each in enumerate(chosen)}
+    shapes = [_shape(each, candidates, order, messages, is_default) for each, candidates in found]
+    if maps:
+        says = "prices by symbol" if is_default else "numbers by name, which no columns can take"
+        shapes.append(SeenShape(len(maps), messages[maps[0]], says))
+    ignore, unread = _ignored(texts, messages)
+    shapes += unread
+    if not is_default:
+        data = {
+            index
+            for _, candidates in found
+            for each in candidates
+            if each in chosen or (each.quantities and not each.is_control)
+            for index in each.messages
+        }
+        answers = [index for index in decoded if index not in data]
+        ignore += _in_the_way(chosen, answers, values, messages, len(ignore))
+    tables = [_proposed(each, messages) for each in chosen]
+    return Proposal(tuple(shapes), tuple(_named(tables)), tuple(ignore), is_default)
+
+
+def _decode(messages: Sequence[bytes]) -> tuple[dict[int, Any], list[int]]:
+    """The objects and arrays by their indices, and the indices of everything else."""
+    decoded: dict[int, Any] = {}
+    texts = []
+    for index, raw in enumerate(messages):
+        try:
+            value = msgspec.json.decode(raw)
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, (dict, list)):
+            decoded[index] = value
+        else:
+            texts.append(index)
+    return decoded, texts
+
+
+def _is_map(value: Any) -> bool:
+    """Whether this is a map of symbol to price, as far as one message can tell."""
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(_TICKER.fullmatch(name) and re.search("[A-Z]{2}", name) for name in value)
+        and all(
+            isinstance(each, (int, float)) and not isinstance(each, bool) for each in value.values()
+        )
+    )
+
+
+def _is_trade(candidate: Candidate) -> bool:
+    """Whether messages told by themselves give the same rows."""
+    schema = candidate.schema
+    return not schema.rows.steps and {str(column.path) for column in schema.columns} <= {
+        "symbol",
+        "price",
+        "volume",
+    }
+
+
+# Which tables
+
+
+def _choose(candidates: list[Candidate], values: Sequence[Any], count: int) -> list[Candidate]:
+    data = [
+        each
+        for each in candidates
+        if not each.is_control
+        and (each.quantities or len(each.messages) >= max(_OFTEN, _SHARE * count))
+    ]
+    if not data:
+        plain = [each for each in candidates if not each.is_control]
+        data = sorted(plain, key=lambda each: (-each.rows, -len(each.messages)))[:1]
+    met = {
+        (one, other): _met(data[one], data[other], values)
+        for one in range(len(data))
+        for other in range(len(data))
+        if one != other
+    }
+
+    def worth(one: int) -> tuple[int, int, int]:
+        spoilt = sum(count for (each, _), count in met.items() if each == one)
+        return (len(data[one].messages) - spoilt, data[one].rows, data[one].quantities)
+
+    chosen: list[int] = []
+    for one in sorted(range(len(data)), key=worth, reverse=True):
+        if len(chosen) < _MOST_TABLES and not any(
+            met[one, other] or met[other, one] for other in chosen
+        ):
+            chosen.append(one)
+    return [data[one] for one in sorted(chosen)]
+
+
+def _met(table: Candidate, other: Candidate, values: Sequence[Any]) -> int:
+    """How many messages of the other table this one makes rows or rejects of."""
+    own = set(table.messages)
+    return sum(meets(table.schema, values[index]) for index in other.messages if index not in own)
+
+
+# What is neither row nor reject
+
+
+def _ignored(texts: list[int], messages: Sequence[bytes]) -> tuple[list[str], list[SeenShape]]:
+    """Texts that are no JSON objects and arrays: those to ignore, and all of them as shapes."""
+    counts: dict[bytes, list[int]] = {}
+    for index in texts:
+        counts.setdefault(messages[index], []).append(index)
+    said = [raw for raw in counts if _can_be_ignored(raw)]
+    if len(said) > _MOST_IGNORED:
+        said = []
+    shapes = [SeenShape(len(counts[raw]), raw, "a text, ignored") for raw in said]
+    rest = [index for raw, indices in counts.items() if raw not in said for index in indices]
+    if rest:
+        shapes.append(SeenShape(len(rest), messages[rest[0]], "no JSON object or array"))
+    return [raw.decode() for raw in said], shapes
+
+
+def _can_be_ignored(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return len(raw) <= _LONGEST_IGNORED
+
+
+def _in_the_way(
+    chosen: list[Candidate],
+    answers: list[int],
+    values: Sequence[Any],
+    messages: Sequence[bytes],
+    already: int,
+) -> list[str]:
+    """Answers that no condition keeps out of a table."""
+    schemas = [each.schema for each in chosen]
+    met = dict.fromkeys(
+        messages[index]
+        for index in answers
+        if any(meets(schema, values[index]) for schema in schemas)
+    )
+    texts = [raw.decode() for raw in met if _can_be_ignored(raw)]
+    return texts if len(texts) + already <= _MOST_IGNORED else []
+
+
+# For people
+
+
+def _shape(
+    found: Group,
+    candidates: list[Candidate],
+    order: dict[int, int],
+    messages: Sequence[bytes],
+    is_default: bool,
+) -> SeenShape:
+    indices = found.messages
+    tables = tuple(order[id(each)] for each in candidates if id(each) in order)
+    if tables or (is_default and any(map(_is_trade, candidates))):
+        says = "data"
+    elif any(each.is_control for each in candidates) or is_control(
+        labels_of(found.units[0].value).values()
+    ):
+        says = "a reply or a sign of life"
+    elif not any(each.quantities for each in candidates):
+        says = "no quantity in it"
+    else:
+        says = "data, maybe, which no condition tells apart"
+    return SeenShape(len(indices), messages[indices[0]], says, tables)
+
+
+def _proposed(candidate: Candidate, messages: Sequence[bytes]) -> ProposedTable:
+    return ProposedTable(
+        candidate.name,
+        candidate.schema,
+        tuple(candidate.messages),
+        candidate.rows,
+        messages[candidate.messages[0]],
+        tuple(candidate.notes),
+    )
+
+
+def _named(tables: Iterable[ProposedTable]) -> Iterable[ProposedTable]:
+    """The same with names that are their own, and that can stand in a file's name."""
+    taken: set[str] = set()
+    for table in tables:
+        word = re.sub(r"[^a-z0-9]+", "_", table.name.lower()).strip("_") or "rows"
+        name = next(
+            each
+            for each in (word, *(f"{word}_{number}" for number in range(2, _MOST_TABLES + 2)))
+            if each not in taken
+        )
+        taken.add(name)
+        yield replace(table, name=name)

@@ -1,0 +1,143 @@
+"""Messages, or rows, that are of one shape: those that one table can take.
+
+Two are of one shape where they say so, or where they look so. They say so by labels
+(:mod:`fastingest.probe.labels`): those that have all of them in common, whatever else they hold,
+unless what is an object in one is a text in the other. They look so by their members: those that
+have most of them in common, and no types that differ. With types that differ they must have all in
+common: then the type is a column of one table (``{"type": "bid", …}`` and ``{"type": "ask", …}``).
+
+A symbol in a topic thus makes no shape of its own, nor does a snapshot beside its updates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+from fastingest.probe.evidence import Steps, kind_of
+from fastingest.probe.labels import is_generic, is_phase, is_type, labels_of
+
+__all__ = ["Group", "Unit", "group"]
+
+_ALIKE = 0.6  # of all places of two values, those that both have
+_SAME = 0.95
+_DEPTH = 3
+_MOST_NAMES = 50  # of an object inside; one that has more may be a map, with other names each time
+_MOST_GROUPS = 50  # what comes after that is put together, whatever it is
+
+_Skeleton: TypeAlias = frozenset[tuple[Steps, str]]
+_Types: TypeAlias = frozenset[tuple[Steps, str]]
+
+
+class Unit(NamedTuple):
+    """A message, a row of one, or an element of a message that is an array of rows."""
+
+    message: int
+    """The message's index."""
+    value: Any
+    in_array: bool = False
+    """Whether it is an element of the message."""
+
+
+@dataclass(eq=False)
+class Group:
+    """Units of one shape."""
+
+    units: list[Unit]
+    skeleton: _Skeleton
+    types: _Types
+    said: set[_Types] = field(default_factory=set)
+    """All labels but the phases, as they have come together."""
+
+    @property
+    def messages(self) -> list[int]:
+        """The indices of the messages, each once."""
+        return list(dict.fromkeys(unit.message for unit in self.units))
+
+    def is_like(self, other: Group) -> bool:
+        """Whether both are of one shape."""
+        if isinstance(self.units[0].value, dict) != isinstance(other.units[0].value, dict):
+            return False
+        shared = len(self.skeleton & other.skeleton)
+        alike = shared / (len(self.skeleton | other.skeleton) or 1)
+        if not self.skeleton and not other.skeleton:
+            alike = 1.0
+        if (self.said & other.said) - {frozenset()} and not self._contradicts(other):
+            return True
+        if self.types != other.types:
+            same_places = {place for place, _ in self.types} == {place for place, _ in other.types}
+            return same_places and alike >= _SAME
+        return alike >= _ALIKE
+
+    def _contradicts(self, other: Group) -> bool:
+        mine, theirs = dict(self.skeleton), dict(other.skeleton)
+        return any(theirs.get(place, kind) != kind for place, kind in mine.items())
+
+    def absorb(self, other: Group) -> None:
+        """Take the other's units."""
+        self.units += other.units
+        self.skeleton |= other.skeleton
+        self.types |= other.types
+        self.said |= other.said
+
+
+def group(units: Iterable[Unit]) -> list[Group]:
+    """The units by their shapes, in the order in which each was first seen."""
+    exact: dict[tuple[bool, _Types, _Skeleton], Group] = {}
+    for unit in units:
+        labels = {
+            place: label for place, label in labels_of(unit.value).items() if not is_phase((label,))
+        }
+        types = frozenset(
+            (place, label)
+            for place, label in labels.items()
+            if is_type((label,)) and not is_generic((label,))
+        )
+        skeleton = frozenset(_places(unit.value))
+        key = (isinstance(unit.value, dict), types, skeleton)
+        found = exact.get(key)
+        if found is None:
+            found = exact[key] = Group([], skeleton, types)
+        found.units.append(unit)
+        found.said.add(frozenset(labels.items()))
+    # Twice, since what a group has taken meanwhile may make it like another one.
+    groups = _joined(_joined(exact.values()))
+    for each in groups:
+        each.units.sort(key=lambda unit: unit.message)
+    return groups
+
+
+def _joined(groups: Iterable[Group]) -> list[Group]:
+    """The groups, with those put together that are alike."""
+    joined: list[Group] = []
+    rest: list[Unit] = []
+    for new in groups:
+        like = next((each for each in joined if each.is_like(new)), None)
+        if like is not None:
+            like.absorb(new)
+        elif len(joined) < _MOST_GROUPS:
+            joined.append(new)
+        else:
+            rest += new.units
+    if rest:
+        joined[-1].units += rest
+    return joined
+
+
+def _places(value: Any, steps: Steps = ()) -> Iterable[tuple[Steps, str]]:
+    """Where what stands in a value; null and an empty array might be anything."""
+    if isinstance(value, dict):
+        parts: Iterable[tuple[str | int, Any]] = value.items()
+    elif not steps and isinstance(value, list):
+        parts = enumerate(value[:_MOST_GROUPS])
+    else:
+        return
+    for step, part in parts:
+        kind = kind_of(part)
+        if kind == "records":  # what rows would be made of
+            yield from {((*steps, step, 0, name), "") for each in part for name in each}
+        if kind not in ("null", "empty"):
+            yield (*steps, step), kind
+        if kind == "object" and len(steps) + 1 < _DEPTH and len(part) <= _MOST_NAMES:
+            yield from _places(part, (*steps, step))

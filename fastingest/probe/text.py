@@ -1,0 +1,178 @@
+"""A proposal in words: for a person who reads along, and as a file for ``--config``.
+
+The file says again what the command line said of the feed, as it was written there: a secret stays
+a ``${NAME}``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from fastingest.feed import Feed, Subscription
+from fastingest.log import escape
+from fastingest.options import format_duration
+from fastingest.probe.listen import Heard
+from fastingest.probe.proposal import Proposal, ProposedTable
+from fastingest.probe.trial import Trial
+from fastingest.schema import Column
+from fastingest.secrets import shown
+
+__all__ = ["column_text", "config_text", "report_text"]
+
+_EXAMPLE = 200  # characters of a message that are shown in the file
+
+
+def report_text(heard: Heard, proposal: Proposal, trial: Trial | None, width: int) -> str:
+    """What came, and what the proposed tables make of it.
+
+    :param trial: None: none is proposed.
+    :param width: characters of a line.
+    """
+    count = len(heard.messages)
+    why = f"; {heard.ended}" if heard.ended else ""
+    lines = [f"{shown(heard.feed.url)}: {_number(count, 'message')} in {_length(heard)}{why}"]
+    says = [shape.says for shape in proposal.shapes]
+    longest = max(map(len, says))
+    for shape, what in zip(proposal.shapes, says, strict=True):
+        beginning = f"{shape.messages:>9,}  {what:<{longest}}  "
+        lines.append(beginning + _shortened(shape.example, max(width - len(beginning), 20)))
+    if trial is None:
+        return "\n".join(lines)
+    if proposal.is_default:
+        lines.append("proposed: no columns, since messages such as these are told by themselves")
+    else:
+        lines.append(f"proposed: {_number(len(proposal.tables), 'table')}")
+    lines.append(
+        f"tried on these messages: {_number(trial.rows, 'row')}, {trial.ignored:,} ignored, "
+        f"{trial.rejected:,} rejected"
+    )
+    if trial.reason:
+        lines.append(f"  rejected, first of all: {escape(trial.reason)}")
+    return "\n".join(lines)
+
+
+def config_text(heard: Heard, proposal: Proposal) -> str:
+    """The file: the feed, its tables, and what they were made from."""
+    feed = heard.feed
+    lines = [
+        f"# Proposed from {_number(len(heard.messages), 'message')} of "
+        f"{_length(heard)}. Read it, mend it, and then:",
+        "#   fastingest check FILE",
+        "#   fastingest --config FILE",
+        "# A column is name:type=path; a ? behind the type is for one that a row may lack.",
+        '# "@received" is a column, too: when the row came.',
+        "",
+        "[[feed]]",
+        f"name = {_quoted(feed.name)}",
+        *_connection(feed),
+        *_array("ignore", map(_quoted, proposal.ignore)),
+    ]
+    if proposal.is_default:
+        lines += ["", "# Without columns, messages are told by themselves: symbol, price, volume."]
+    elif len(proposal.tables) == 1:
+        lines += ["", *_table(proposal.tables[0])]
+    else:
+        for table in proposal.tables:
+            out = f"{_file_word(feed.name)}_{table.name}.csv"
+            lines += ["", "[[feed.table]]", f"out = {_quoted(out)}", *_table(table)]
+    return "\n".join(lines)
+
+
+def _connection(feed: Feed) -> Iterator[str]:
+    yield f"url = {_quoted(feed.url)}"
+    if feed.headers:
+        if not all("${" in header for header in feed.headers):
+            yield '# "Name: ${VARIABLE}" keeps a secret out of this file.'
+        yield from _array("headers", map(_quoted, feed.headers))
+    yield from _array("subscribe", map(_subscription, feed.subscriptions))
+    yield from _array(
+        "heartbeat",
+        (
+            f"{{send = {_quoted(each.text)}, every = {_quoted(format_duration(each.every))}}}"
+            for each in feed.heartbeats
+        ),
+    )
+    if feed.compression != "off":
+        yield f"compression = {_quoted(feed.compression)}"
+    for key, value in (
+        ("proxy", feed.proxy),
+        ("ca-file", feed.ca_file),
+        ("cert-file", feed.cert_file),
+        ("key-file", feed.key_file),
+    ):
+        if value is not None:
+            yield f"{key} = {_quoted(str(value))}"
+
+
+def _subscription(subscription: Subscription) -> str:
+    if subscription.reply is None:
+        return _quoted(subscription.text)
+    reply = ", ".join(_quoted(str(condition)) for condition in subscription.reply)
+    timeout = _quoted(format_duration(subscription.timeout))
+    return f"{{send = {_quoted(subscription.text)}, reply = [{reply}], timeout = {timeout}}}"
+
+
+def _table(table: ProposedTable) -> Iterator[str]:
+    rows = "" if table.rows == len(table.sources) else f", {_number(table.rows, 'row')}"
+    yield f"# {_number(len(table.sources), 'message')}{rows}, such as"
+    yield f"#   {_shortened(table.example, _EXAMPLE)}"
+    for note in table.notes:
+        yield f"# {escape(note)}"
+    if table.schema.rows.steps:
+        yield f"rows = {_quoted(str(table.schema.rows))}"
+    yield from _array("where", (_quoted(str(each)) for each in table.schema.where))
+    yield from _array("columns", (_quoted(column_text(each)) for each in table.schema.columns))
+
+
+def column_text(column: Column) -> str:
+    """A column as it is written in a file."""
+    path = str(column.path)
+    if path.startswith("@"):  # by itself it is a column of our own
+        name, rest = re.fullmatch(r"([\w@/:-]+)(.*)", path, re.DOTALL).groups()  # type: ignore[union-attr]
+        path = f'["{name}"]{rest}'
+    kind = f":{column.type}{'' if column.required else '?'}"
+    return f"{column.name}{kind}" + ("" if path == column.name else f"={path}")
+
+
+def _array(key: str, items: Iterable[str]) -> Sequence[str]:
+    """``key = […]``; nothing where it would be empty."""
+    texts = list(items)
+    if not texts:
+        return []
+    line = f"{key} = [{', '.join(texts)}]"
+    if len(line) <= 100 and len(texts) <= 2:
+        return [line]
+    return [f"{key} = [", *(f"    {text}," for text in texts), "]"]
+
+
+def _quoted(text: str) -> str:
+    """``text`` as a TOML string, in ASCII: literal where it can be, for JSON is full of quotes."""
+    if text.isascii() and text.isprintable() and "'" not in text and '"' in text:
+        return f"'{text}'"
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character.isascii() and character.isprintable():
+        return character
+    return f"\\U{ord(character):08x}"
+
+
+def _shortened(raw: bytes, width: int) -> str:
+    text = escape(raw[: 4 * width + 4].decode(errors="replace"))
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _length(heard: Heard) -> str:
+    return format_duration(round(heard.seconds, 1 if heard.seconds >= 1 else 3))
+
+
+def _file_word(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "feed"

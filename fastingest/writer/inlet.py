@@ -1,0 +1,100 @@
+"""A receiver's pipe, at the writer's end: who stands still holds up nobody else.
+
+A receiver may be stopped, or without the processor for a while, in the middle of a message, or with
+its end of the pipe full of acknowledgements that it has not read. The writer has others to serve,
+so it waits for neither: a message is taken when all of it has come, and an acknowledgement sent
+when there is room. It stands for those before it, so of several only the newest is sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+from multiprocessing.connection import Connection
+
+import msgspec
+
+from fastingest.batch import Position, lane_of
+
+__all__ = ["Inlet"]
+
+_PATIENCE = 20
+"""Milliseconds that the rest of a message is waited for: as a rule it is on its way."""
+
+_HEADER, _LONG_HEADER = 4, 12
+_CHUNK = 1024 * 1024
+
+
+class Inlet:
+    """A pipe that brings batches and takes positions.
+
+    :param pipe: the pipe; its messages are framed as ``Connection`` does it.
+    :param stream: the receiver's stream.
+    :param before: of each of its feeds: the feed, the rows and rejects that the run had received of
+        it before, and how many of them were dropped, or unreadable in the spill.
+    """
+
+    def __init__(
+        self, pipe: Connection, stream: int, before: list[tuple[int, int, int]] | None = None
+    ) -> None:
+        self.pipe = pipe
+        self.stream = stream
+        self.before = before or []
+        self._begun = bytearray()  # of the message under way, with its header
+        self._owed: bytes | None = None
+        self._comes, self._goes = select.poll(), select.poll()
+        self._comes.register(pipe.fileno(), select.POLLIN)
+        self._goes.register(pipe.fileno(), select.POLLOUT)
+
+    @property
+    def lane(self) -> int:
+        """The receiver's."""
+        return lane_of(self.stream)
+
+    def receive(self) -> bytes | None:
+        """The next message; None: not all of it has come yet.
+
+        :raises EOFError: there is none any more.
+        :raises OSError: it cannot be read.
+        """
+        begun = self._begun
+        while (missing := self._missing()) > 0:
+            if not self._comes.poll(_PATIENCE):
+                return None
+            piece = os.read(self.pipe.fileno(), min(missing, _CHUNK))
+            if not piece:
+                raise EOFError
+            begun += piece
+        message = bytes(memoryview(begun)[self._header() :])
+        begun.clear()
+        return message
+
+    def _header(self) -> int:
+        return _LONG_HEADER if self._begun[:_HEADER] == b"\xff" * _HEADER else _HEADER
+
+    def _missing(self) -> int:
+        """Bytes that are still to come of the header, or else of the message."""
+        begun, header = self._begun, self._header()
+        if len(begun) < header:
+            return header - len(begun)
+        size = begun[:_HEADER] if header == _HEADER else begun[_HEADER:header]
+        return header + int.from_bytes(size) - len(begun)
+
+    def acknowledge(self, position: Position) -> None:
+        """Tell the receiver up to where everything is committed, as soon as there is room."""
+        self._owed = msgspec.msgpack.encode(position)
+        self.send_owed()
+
+    def send_owed(self) -> bool:
+        """Send what is owed, if there is room; whether nothing is owed any more."""
+        if self._owed is not None and self._goes.poll(0):
+            # Where the receiver is gone, what it had sent is still to be read.
+            with contextlib.suppress(OSError):
+                self.pipe.send_bytes(self._owed)
+            self._owed = None
+        return self._owed is None
+
+    def close(self) -> None:
+        """Close the pipe."""
+        self.pipe.close()

@@ -1,0 +1,106 @@
+"""What is committed of each lane and each feed: told from the journal, then counted on.
+
+Theory of operation. A feed's newest entry in the journal says how much of the feed is written, and
+up to where its lane is. When the file is shorter than the newest entry of all says, the tally goes
+back to what was true when the file was so long. What entries tell of that is exact, unless a feed
+has made so many since that its ring has none from before; then its share of the total, which is
+known, is a guess between bounds, and its lane's position the oldest that there is, so that nothing
+is written twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fastingest.batch import Batch, Position, lane_of
+from fastingest.writer.journal import SLOTS, Entry
+
+__all__ = ["FeedCount", "Tally"]
+
+
+class FeedCount(NamedTuple):
+    """What of a feed is committed."""
+
+    written: int
+    quarantined: int
+
+
+class Tally:
+    """Positions by lane, and counts by feed.
+
+    :param entries: the journal's, the newest first.
+    """
+
+    def __init__(self, entries: Sequence[Entry] = ()) -> None:
+        self.positions: dict[int, Position] = {}
+        """The last batch that is committed, of each lane."""
+        self.feeds: dict[int, FeedCount] = {}
+        """What is committed of each feed of the run."""
+        for entry in reversed(entries):
+            if entry.stream:
+                self.positions[lane_of(entry.stream)] = entry.position
+            if entry.run == entries[0].run:
+                self.feeds[entry.feed] = FeedCount(entry.feed_written, entry.feed_quarantined)
+
+    def position(self, lane: int) -> Position:
+        """The last batch of a lane that is committed."""
+        return self.positions.get(lane, Position(0, -1))
+
+    def count(self, feed: int) -> FeedCount:
+        """What is committed of a feed of the run."""
+        return self.feeds.get(feed, FeedCount(0, 0))
+
+    def with_batch(self, batch: Batch) -> FeedCount:
+        """What will be committed of the batch's feed when the batch is."""
+        written, quarantined = self.count(batch.feed)
+        return FeedCount(written + batch.rows, quarantined + len(batch.rejects))
+
+    def commit(self, batch: Batch) -> None:
+        """The batch is committed."""
+        self.feeds[batch.feed] = self.with_batch(batch)
+        self.positions[lane_of(batch.stream)] = batch.position
+
+    def as_of(self, now: Entry, later: Sequence[Entry], known: Sequence[Entry]) -> Tally:
+        """The tally at the time of ``now``.
+
+        :param later: the entries from after that, the newest first.
+        :param known: those from before, as far as there are any.
+        """
+        before = Tally(known)
+        recalled = before.feeds if known and known[0].run == now.run else {}
+        # Of these feeds there may have been entries that no ring has any more.
+        sizes = Counter(entry.feed for entry in (*later, *known))
+        gone = {feed for feed, size in sizes.items() if size >= SLOTS}
+        gone -= {entry.feed for entry in known}
+        oldest = {lane_of(e.stream): e.position for e in later if e.feed in gone and e.stream}
+        for lane, position in oldest.items():
+            before.positions[lane] = max(position, before.position(lane))
+        most = {e.feed: e for e in later if e.feed in gone and e.run == now.run}
+        feeds = [*dict.fromkeys((now.feed, *sizes))]
+        least = [recalled.get(feed, FeedCount(0, 0)) for feed in feeds]
+        written = _split(
+            now.written,
+            [count.written for count in least],
+            [most[feed].feed_written if feed in most else 0 for feed in feeds],
+        )
+        if now.quarantined == later[0].quarantined:  # so each feed's are all there
+            most_rejects = [self.count(feed).quarantined for feed in feeds]
+        else:
+            most_rejects = [most[feed].feed_quarantined if feed in most else 0 for feed in feeds]
+        quarantined = _split(now.quarantined, [count.quarantined for count in least], most_rejects)
+        before.feeds = dict(zip(feeds, map(FeedCount, written, quarantined), strict=True))
+        return before
+
+
+def _split(total: int, least: Sequence[int], most: Sequence[int]) -> list[int]:
+    """Shares of ``total``, each between its bounds; the first one gets what they do not allow."""
+    shares = list(least)
+    left = total - sum(least)
+    for index, limit in enumerate(most):
+        more = max(0, min(left, limit - shares[index]))
+        shares[index] += more
+        left -= more
+    shares[0] = max(0, shares[0] + left)
+    return shares

@@ -1,0 +1,98 @@
+"""Each known feed, captured by the real command from a server that behaves as its venue does."""
+
+from __future__ import annotations
+
+import csv
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from fastingest import Options
+from fastingest.config.known import known_feed
+from fastingest.feed import Feed
+from fastingest.secrets import expand
+from tests.end_to_end.command import LIMIT, Command, rejects_of, wait_until
+from tests.end_to_end.test_connection import answer_close
+from tests.feeds.recorded import EXPECTED, SECRETS, messages_of
+from tests.peers.plain_reading import read
+from tests.peers.raw import PONG, TEXT, RawConnection, RawServer, Script
+
+
+@pytest.fixture(autouse=True)
+def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+
+
+def venue(name: str, feed: Feed, read_by_client: threading.Event) -> Script:
+    """Send what was recorded; each reply once its subscription has come, and not before."""
+    url = urlsplit(expand(feed.url))
+    texts = [expand(subscription.text) for subscription in feed.subscriptions]
+    replies = EXPECTED[name].replies
+
+    def receive(connection: RawConnection, text: str) -> None:
+        received = connection.recv_frame()
+        assert received is not None
+        assert (received[0], received[1].decode()) == (TEXT, text)
+
+    def script(connection: RawConnection) -> None:
+        connection.handshake()
+        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        assert connection.request_line == f"GET {target} HTTP/1.1"
+        expected = iter(texts)
+        for _ in range(len(texts) - len(replies)):  # those that nothing answers
+            receive(connection, next(expected))
+        for index, message in enumerate(messages_of(name)):
+            if index in replies:
+                receive(connection, next(expected))
+            connection.send_text(message)
+        connection.ping(b"all sent")
+        while (received := connection.recv_frame()) is not None and received[0] != PONG:
+            pass
+        read_by_client.set()
+        answer_close(connection)
+
+    return script
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_a_known_feed_is_captured_as_it_reads(name: str, tmp_path: Path) -> None:
+    (feed,) = Options(feed=(name,)).feeds
+    (table,) = feed.tables
+    described = known_feed(name).feeds[0].url
+    assert described is not None
+    template = urlsplit(described)
+    out, expected = tmp_path / "out.csv", EXPECTED[name]
+    read_by_client = threading.Event()
+    with RawServer(venue(name, feed, read_by_client)) as server:
+        url = template._replace(scheme="ws", netloc=f"127.0.0.1:{server.port}").geturl()
+        with Command(
+            *("--feed", name, "--url", url, "--out", out, "--flush-interval", "20ms")
+        ) as command:
+            wait_until(lambda: _lines(out) > expected.rows, "rows")
+            rejected = out.with_name("out.csv.rejected.jsonl")
+            wait_until(lambda: _lines(rejected) == expected.rejects, "rejects")
+            assert read_by_client.wait(LIMIT)
+            summary = command.stop()
+    assert server.errors == []
+    # A reply that was waited for is one message, whatever it holds.
+    messages = messages_of(name)
+    replies = [messages[index] for index in expected.replies]
+    others = [message for index, message in enumerate(messages) if index not in expected.replies]
+    whole = read([table.schema], others, ignore=feed.ignore)
+    reading = whole.tables[0]
+    with out.open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file, strict=True)
+    assert header == list(table.schema.names)
+    shown = [n for n, column in enumerate(table.schema.columns) if not column.is_own]
+    assert [[row[index] for index in shown] for row in rows] == reading.rows
+    assert [entry["text"].encode() for entry in rejects_of(out)] == reading.rejects
+    assert summary["written"] == expected.rows
+    assert summary["quarantined"] == expected.rejects
+    assert summary["ignored"] == whole.ignored + len(replies)
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0

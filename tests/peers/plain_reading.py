@@ -1,0 +1,359 @@
+"""What described columns mean, read the slow and obvious way, for comparing.
+
+It shares nothing with the decoder but the description itself: the standard library's json says
+where each value stands, and rules written out say what the file then shows. Values stay texts all
+the way, so that no digit is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from json.decoder import scanstring  # type: ignore[attr-defined]  # where a member's name ends
+from typing import Any, NoReturn
+
+from fastingest.path import Condition
+from fastingest.schema import Column, Schema
+
+__all__ = ["Reading", "TableReading", "csv_float", "read"]
+
+
+@dataclass
+class TableReading:
+    """What becomes of the messages in one table.
+
+    :param rows: the cells' texts, as csv.reader gives them; columns of our own are left out.
+    :param rejects: the messages, or elements of arrays of rows, that are no rows.
+    """
+
+    rows: list[list[str]] = field(default_factory=list)
+    rejects: list[bytes] = field(default_factory=list)
+
+
+@dataclass
+class Reading:
+    """What becomes of the messages of a feed.
+
+    :param ignored: messages that no table takes, empty arrays of rows, and rows left out.
+    """
+
+    tables: list[TableReading]
+    ignored: int = 0
+
+
+def read(
+    tables: Sequence[Schema], messages: Sequence[bytes], *, ignore: Iterable[str] = ()
+) -> Reading:
+    """The rows, the rejects and what is ignored."""
+    reading = Reading([TableReading() for _ in tables])
+    passed_over = {text.encode() for text in ignore}
+    for message in messages:
+        if message in passed_over:
+            reading.ignored += 1
+            continue
+        text = _json_text(message)
+        if text is None:
+            reading.tables[0].rejects.append(message)
+            continue
+        taken = [
+            _read_message(schema, text, message, table, reading)
+            for schema, table in zip(tables, reading.tables, strict=True)
+        ]
+        reading.ignored += not any(taken)
+    return reading
+
+
+# Messages
+
+
+def _read_message(
+    schema: Schema, text: str, message: bytes, table: TableReading, reading: Reading
+) -> bool:
+    """Whether the table takes the message."""
+    whole = [condition for condition in schema.where if condition.path.from_root]
+    if not all(_holds(condition, text) for condition in whole):
+        return False
+    value = _find(text, schema.rows.steps)
+    if value is None or (value == "null" and schema.rows.steps):
+        if whole:
+            table.rejects.append(message)
+        return bool(whole)
+    kind = _kind(schema)
+    elements = _elements(value, kind)
+    if elements == []:
+        reading.ignored += 1
+        return True
+    of_row = [condition for condition in schema.where if not condition.path.from_root]
+    rows = [(value, message)] if elements is None else [(e, e.encode()) for e in elements]
+    kept = [row for row in rows if all(_holds(condition, row[0]) for condition in of_row)]
+    reading.ignored += len(rows) - len(kept)
+    columns = [column for column in schema.columns if column.path is not None]
+    if kept and any(
+        column.path is not None and column.path.from_root and _cell(column, text) is None
+        for column in columns
+    ):
+        table.rejects.append(message)
+        return True
+    for row, raw in kept:
+        cells = [_cell(column, text if _of_root(column) else row) for column in columns]
+        shown = [cell for cell in cells if cell is not None]
+        if len(shown) < len(cells) or (kind and not row.startswith(kind)):
+            table.rejects.append(raw)
+        else:
+            table.rows.append(shown)
+    return True
+
+
+def _of_root(column: Column) -> bool:
+    return column.path is not None and column.path.from_root
+
+
+def _kind(schema: Schema) -> str:
+    """What a row begins with, ``{`` or ``[``; empty where nothing is read from it."""
+    paths = [column.path for column in schema.columns if column.path is not None]
+    paths += [condition.path for condition in schema.where]
+    steps = [path.steps[0] for path in paths if not path.from_root]
+    if not steps:
+        return ""
+    return "[" if any(isinstance(step, int) for step in steps) else "{"
+
+
+def _elements(value: str, kind: str) -> list[str] | None:
+    """The rows, if ``value`` is an array of them; None: it is one row."""
+    inside = _inside(value)
+    if not kind or not isinstance(inside, list):
+        return None
+    if kind == "[" and inside and not inside[0].startswith("["):
+        return None
+    return inside
+
+
+def _holds(condition: Condition, text: str) -> bool:
+    value = _find(text, condition.path.steps)
+    if value is None or value[0] in "{[":
+        return False
+    return (json.loads(value) if value.startswith('"') else value) in condition.values
+
+
+# JSON, as texts
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
+# Numbers stay texts.
+_decoder = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_no_constant)
+
+
+def _json_text(message: bytes) -> str | None:
+    """The message's text without white space around it, or None if it is not JSON."""
+    try:
+        text = message.decode().strip(" \t\r\n")
+        value, end = _decoder.raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return text if end == len(text) and not _has_half_a_pair(value) else None
+
+
+def _has_half_a_pair(value: object) -> bool:
+    """Whether an escape like ``\\ud800`` stands alone in a string or in a name."""
+    if isinstance(value, str):
+        return any("\ud800" <= character <= "\udfff" for character in value)
+    if isinstance(value, list):
+        return any(map(_has_half_a_pair, value))
+    return isinstance(value, dict) and any(
+        _has_half_a_pair(name) or _has_half_a_pair(each) for name, each in value.items()
+    )
+
+
+def _find(text: str, steps: tuple[str | int, ...]) -> str | None:
+    """The text of the value that the steps lead to, or None."""
+    for step in steps:
+        inside: Any = _inside(text)
+        try:
+            text = inside[step]
+        except (TypeError, KeyError, IndexError):  # another kind of value, or it is not there
+            return None
+    return text
+
+
+def _inside(text: str) -> dict[str, str] | list[str] | None:
+    """The texts of the members or the elements; None: it is neither an object nor an array."""
+    if text[0] not in "{[":
+        return None
+    members: dict[str, str] = {}
+    elements: list[str] = []
+    at = _next(text, 1)
+    while text[at] not in "}]":
+        name = None
+        if text[0] == "{":
+            name, at = scanstring(text, at + 1)
+            at = _next(text, _next(text, at) + 1)  # behind the colon
+        _, end = _decoder.raw_decode(text, at)
+        if name is None:
+            elements.append(text[at:end])
+        else:
+            members[name] = text[at:end]
+        at = _next(text, end)
+        if text[at] == ",":
+            at = _next(text, at + 1)
+    return members if text[0] == "{" else elements
+
+
+def _next(text: str, at: int) -> int:
+    """Where the white space from ``at`` on ends."""
+    while text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
+# Cells
+
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_INTEGER = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
+_SECONDS = re.compile(r"(-?)(0|[1-9]\d*)(?:\.(\d+))?", re.ASCII)
+_ISO = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ]([01]\d|2[0-3])(:[0-5]\d:[0-5]\d)(?:\.(\d+))?"
+    r"([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = -62135596800, 253402300799  # the first and the last second of years 1 to 9999
+
+
+def _cell(column: Column, text: str) -> str | None:
+    """What the file shows; None: it does not fit."""
+    assert column.path is not None
+    value = _find(text, column.path.steps)
+    if value is None or value == "null":
+        return None if column.required else ""
+    return _fitting(column.type, value)
+
+
+def _fitting(kind: str, value: str) -> str | None:
+    is_string = value.startswith('"')
+    content = json.loads(value) if is_string else value
+    if kind == "bool":
+        return _bool(content, is_string)
+    if kind == "str" or kind.startswith("timestamp[iso"):
+        if not is_string:
+            return None
+        return str(content) if kind == "str" else _iso(kind, content)
+    return _numeric(kind, content) if _NUMBER.fullmatch(content) else None
+
+
+def _numeric(kind: str, content: str) -> str | None:
+    if kind == "decimal":
+        return content
+    if kind == "float" or (kind == "number" and not _INTEGER.fullmatch(content)):
+        return _float(content, is_float=kind == "float")
+    if kind.startswith("timestamp[s"):
+        return _seconds(kind, content)
+    integer = _integer(content)
+    if kind in ("int", "number") or integer is None:
+        return None if integer is None else str(integer)
+    return _timestamp(kind, integer)
+
+
+def _bool(content: str, is_string: bool) -> str | None:
+    if is_string:
+        content = content.lower()
+    words = {"true": "true", "1": "true", "false": "false", "0": "false"}
+    if not is_string:
+        words["-0"] = "false"
+    return words.get(content)
+
+
+def _integer(content: str) -> int | None:
+    """A whole number, maybe with a point or an exponent: then as a double can hold it."""
+    if _INTEGER.fullmatch(content):
+        return int(content) if len(content) <= 4300 else None
+    double = float(content)
+    return int(double) if abs(double) <= 2**53 and double.is_integer() else None
+
+
+def _float(content: str, *, is_float: bool) -> str | None:
+    double = float(content)
+    if abs(double) == float("inf"):
+        return None
+    if not is_float and double.is_integer() and abs(double) < 2**63:
+        return str(int(double))
+    return csv_float(0.0 if content == "-0" else double)
+
+
+def csv_float(double: float) -> str:
+    """The shortest text that reads back as ``double``, as polars writes it."""
+    sign = "-" if str(double).startswith("-") else ""
+    _, digit_tuple, exponent = Decimal(repr(abs(double))).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    digits = "".join(map(str, digit_tuple))
+    point = len(digits) + exponent  # where it stands, from before the first digit
+    if double == 0:
+        return sign + "0.0"
+    if point < -4 or point > 16:
+        fraction = f".{digits[1:]}" if digits[1:] else ""
+        return f"{sign}{digits[0]}{fraction}e{point - 1:+d}"
+    if point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    digits = digits.ljust(point, "0")
+    return f"{sign}{digits[:point]}.{digits[point:] or '0'}"
+
+
+# Timestamps: a count of whole seconds since the epoch, and the digits behind them
+
+
+def _timestamp(kind: str, count: int) -> str | None:
+    unit = kind[len("timestamp[") : -1].partition(",")[0]
+    per_second = _PER_SECOND[unit]
+    if not (_FIRST <= count // per_second <= _LAST and -(2**63) <= count < 2**63):
+        return None
+    width = len(str(per_second)) - 1
+    return _shown(kind, count // per_second, f"{count % per_second:0{width}}")
+
+
+def _seconds(kind: str, content: str) -> str | None:
+    match = _SECONDS.fullmatch(content)
+    if match is None:
+        return None
+    seconds, fraction = int(match[2]) if len(match[2]) < 20 else _LAST + 1, match[3] or ""
+    if match[1]:
+        seconds = -seconds
+        if fraction.strip("0"):  # they count backwards
+            seconds -= 1
+            fraction = str(10 ** len(fraction) - int(fraction)).rjust(len(fraction), "0")
+    return _shown(kind, seconds, fraction) if _FIRST <= seconds <= _LAST else None
+
+
+def _iso(kind: str, content: str) -> str | None:
+    match = _ISO.fullmatch(content)
+    if match is None:
+        return None
+    try:
+        date.fromisoformat(match[1])
+    except ValueError:
+        return None
+    moment = datetime.fromisoformat(f"{match[1]}T{match[2]}{match[3]}+00:00")
+    if match[5] not in "Zz":
+        hours, minutes = match[5][1:].split(":")
+        offset = timedelta(hours=int(hours), minutes=int(minutes))
+        # The first and the last hours that a calendar has stay as they are.
+        with suppress(OverflowError):
+            moment = moment + offset if match[5][0] == "-" else moment - offset
+    return _shown(kind, (moment - _EPOCH) // timedelta(seconds=1), match[4] or "")
+
+
+def _shown(kind: str, seconds: int, fraction: str) -> str:
+    _, _, written = kind[len("timestamp[") : -1].partition(",")
+    if not written:
+        moment = _EPOCH + timedelta(seconds=seconds)
+        dotted = f".{fraction}" if fraction else ""
+        return f"{moment.replace(tzinfo=None).isoformat()}{dotted}Z"
+    width = len(str(_PER_SECOND[written])) - 1
+    return str(seconds * _PER_SECOND[written] + int(fraction[:width].ljust(width, "0") or 0))

@@ -1,0 +1,398 @@
+"""A writer that dies, and what receivers of several lanes have in the spool when another starts.
+
+The spool is real, its segments are those that a receiver would have written; a kill is made by
+putting the beginning of the batch under way into the files, as a writer that was killed leaves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastingest import Options, OutputRefused, segment
+from fastingest.account import Events, new_stream
+from fastingest.batch import Batch, Layout, Position, Reject, encode_columns
+from fastingest.counters import Counters, Slot
+from fastingest.ledger import read_entries
+from fastingest.places import Places, beside
+from fastingest.plan import Share, Target
+from fastingest.schema import TRADES
+from fastingest.writer.committer import Committer
+from fastingest.writer.csv_file import OutputLock
+from fastingest.writer.journal import Journal, journal_path
+from fastingest.writer.quarantine import to_lines
+from fastingest.writer.recovery import Recovery
+
+HEADER = b"symbol,price,volume\n"
+RUN = new_stream(1_700_000_000_000_000_000, 0)
+LANES, FEEDS = 3, 5
+LAYOUT = Layout(TRADES.names, TRADES.types, "feed")
+
+
+def text_of(batch: Batch) -> bytes:
+    """Its rows, as they must be in the file."""
+    columns = batch.columns()
+    return b"".join(
+        b"%s,1.5,%d\n" % (symbol.encode(), n) for symbol, _, n in zip(*columns, strict=True)
+    )
+
+
+class Run:
+    """A run's receivers with their spool, and its writer, whichever lives."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "o.csv"
+        self.places = Places(folder / "spool", folder / "spill")
+        self.places.make()
+        self.reports: list[tuple[str, str, dict[str, Any]]] = []
+        self.lock = OutputLock(self.path)
+        self.run = 0
+        self.done: list[Batch] = []
+        """All that is committed, in order."""
+        self.is_open = False
+        self.header = TRADES.header
+        self._rows = 0
+        self.begin(RUN)
+
+    def begin(self, run: int) -> None:
+        """A run begins, with streams of its own."""
+        self.run = run
+        self.streams = [new_stream(run, lane) for lane in range(LANES)]
+        self.held: dict[int, list[Batch]] = {lane: [] for lane in range(LANES)}
+        """What each receiver has in the spool."""
+        self.sequences = dict.fromkeys(range(LANES), 0)
+        self.counters = Counters.create(self.places.counters(run), FEEDS)
+        Events(self.places.events(run), {n: (f"feed {n}", "ws://x") for n in range(FEEDS)})
+
+    # The receivers
+
+    def emit(self, feed: int, rows: int, rejects: int) -> None:
+        """A receiver puts a batch into the spool, and may send it."""
+        lane = feed % LANES
+        numbers = list(range(self._rows, self._rows + rows))
+        self._rows += rows
+        columns: list[list[Any]] = [[f"F{feed}"] * rows, [1.5] * rows, numbers]
+        batch = Batch(
+            rows,
+            [encode_columns(columns)] if rows else [],
+            LAYOUT,
+            [(rows, self._rows)] if rows else [],
+            [(0, 1)] if rows else [],
+            rejects=[Reject(feed, f"{feed}.{self._rows}.{n}", b"{") for n in range(rejects)],
+            stream=self.streams[lane],
+            sequence=self.sequences[lane],
+            feed=feed,
+        )
+        self.sequences[lane] += 1
+        self.counters.feeds[feed].add(Slot.RECEIVED, batch.count)
+        self.held[lane].append(batch)
+        self.put(lane)
+
+    def put(self, lane: int) -> None:
+        """The lane's segment, as it is now."""
+        path = self.places.spool / segment.file_name(self.streams[lane], 0)
+        batches = self.held[lane]
+        if not batches:
+            path.unlink(missing_ok=True)
+            return
+        parts = [segment.header(self.streams[lane], batches[0].sequence)]
+        for batch in batches:
+            wire = batch.to_bytes()
+            parts += [segment.record(batch.sequence, wire), wire]
+        path.write_bytes(b"".join(parts))
+
+    def acknowledge(self, lane: int) -> None:
+        """The receiver lets go of what is committed."""
+        position = self.committer.position(lane)
+        self.held[lane] = [each for each in self.held[lane] if each.position > position]
+        self.put(lane)
+
+    # The writer
+
+    def start(self, *, look: Callable[[], None] = lambda: None) -> None:
+        """A writer starts, and does what must be done before anything is received."""
+        target = Target(self.path, self.header, dict.fromkeys(range(FEEDS), 0))
+        share = Share(target, self.run, self.places, self.counters, self.lock)
+        journal = Journal(journal_path(self.path), FEEDS)
+        options = Options(url="ws://x", out=self.path, fsync=None, min_free=0)
+        self.committer = Committer(
+            options,
+            self.path,
+            self.header,
+            journal,
+            self.counters,
+            tell=lambda kind, *values: self._told(kind, values),
+            wait=lambda _: False,
+        )
+        self.is_open = True
+        self.recovery = Recovery(share, journal, self.committer, look=look)
+        before = dict(self.committer.output.positions)
+        self.recovery.check_columns()
+        self.recovery.note_places()
+        self.recovery.earlier_runs()
+        self._note_done(before)
+
+    def _note_done(self, before: dict[int, Position]) -> None:
+        """What was committed at the start; of each lane that is what comes next."""
+        for lane, batches in self.held.items():
+            last = before.get(lane, Position(0, -1))
+            position = self.committer.position(lane)
+            self.done += [each for each in batches if last < each.position <= position]
+
+    def _told(self, kind: str, values: Any) -> None:
+        if kind == "log":
+            self.reports.append(values)
+
+    def commit_next(self, lane: int) -> None:
+        """What the lane sends next."""
+        position = self.committer.position(lane)
+        batch = next((each for each in self.held[lane] if each.position > position), None)
+        if batch is not None:
+            self.committer.commit(batch)
+            self.done.append(batch)
+
+    def die_in(self, lane: int, cut: int, cut_rejects: int) -> None:
+        """The writer is killed while it commits what the lane sends next."""
+        position = self.committer.position(lane)
+        batch = next((each for each in self.held[lane] if each.position > position), None)
+        self.die()
+        if batch is None:
+            return
+        text, lines = text_of(batch) if batch.rows else b"", to_lines(batch.rejects, LAYOUT.feed)
+        cut = min(cut, len(text))
+        with self.path.open("ab") as file:
+            file.write(text[:cut])
+        if cut == len(text) and lines[:cut_rejects]:
+            with beside(self.path, ".rejected.jsonl").open("ab") as file:
+                file.write(lines[:cut_rejects])
+
+    def die(self) -> None:
+        self.committer.output.close()
+        self.is_open = False
+
+    def close(self) -> None:
+        if self.is_open:
+            self.die()
+        self.lock.release()
+
+    # What must be
+
+    def check(self) -> None:
+        rows = HEADER + b"".join(text_of(each) for each in self.done if each.rows)
+        assert self.path.read_bytes() == rows
+        kept = beside(self.path, ".rejected.jsonl")
+        rejects = b"".join(to_lines(each.rejects, LAYOUT.feed) for each in self.done)
+        assert (kept.read_bytes() if kept.exists() else b"") == rejects
+        for lane in range(LANES):
+            mine = [each for each in self.done if each.stream == self.streams[lane]]
+            assert [each.sequence for each in mine] == list(range(len(mine)))
+            if mine:
+                assert self.committer.position(lane) == mine[-1].position
+        for feed, counters in enumerate(self.counters.feeds):
+            mine = [e for e in self.done if e.feed == feed and e.stream in self.streams]
+            written = sum(each.rows for each in mine)
+            rejected = sum(len(each.rejects) for each in mine)
+            assert (counters[Slot.WRITTEN], counters[Slot.QUARANTINED]) == (written, rejected)
+        foreign = "another program has appended to the output"
+        assert foreign not in [event for _, event, _ in self.reports]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    run = Run(tmp_path)
+    yield run
+    run.close()
+
+
+@pytest.mark.parametrize("first", range(LANES))
+@pytest.mark.parametrize("dying", range(LANES))
+@pytest.mark.parametrize("cut", [1, 5, 14, 100])
+def test_what_a_dead_writer_had_begun_with_is_there_once_whichever_lane_comes_first(
+    first: int, dying: int, cut: int, run: Run
+) -> None:
+    run.start()
+    for feed in range(FEEDS):
+        run.emit(feed, 2, 1)
+    run.commit_next(1)
+    run.die_in(dying, cut, 20)
+    run.start()
+    for lane in (first, *range(LANES), *range(LANES)):
+        run.commit_next(lane)
+    run.check()
+    assert len(run.done) == FEEDS
+
+
+@pytest.mark.parametrize("cut", [1, 30, 1000])
+def test_rejects_without_rows_that_a_dead_writer_had_begun_with_are_there_once(
+    cut: int, run: Run
+) -> None:
+    run.start()
+    for feed in range(FEEDS):
+        run.emit(feed, 0, 2)
+    run.die_in(2, 0, cut)
+    run.start()
+    for lane in (0, 1, 2, 0, 1):
+        run.commit_next(lane)
+    run.check()
+
+
+def test_what_another_program_has_left_is_nobodys(run: Run) -> None:
+    run.start()
+    run.emit(0, 2, 0)
+    run.emit(1, 1, 0)
+    run.commit_next(0)
+    run.die()
+    with run.path.open("ab") as file:
+        file.write(b"FOREIGN,1,1\n")
+    run.start()
+    run.commit_next(1)
+    assert run.path.read_bytes() == (
+        HEADER + text_of(run.done[0]) + b"FOREIGN,1,1\n" + text_of(run.done[1])
+    )
+
+
+def test_the_counters_are_right_again_where_a_writer_died_before_it_had_counted(run: Run) -> None:
+    run.start()
+    for feed in range(FEEDS):
+        run.emit(feed, feed + 1, feed)
+    for lane in (0, 1, 2, 0, 1):
+        run.commit_next(lane)
+    for counters in run.counters.feeds:  # each has lagged behind at some time
+        counters[Slot.WRITTEN] = counters[Slot.QUARANTINED] = 0
+    run.die()
+    run.start()
+    run.check()
+
+
+def test_a_run_of_several_lanes_that_was_killed_is_completed_by_the_next(run: Run) -> None:
+    """Its last batch is in the file and not in the journal; each feed has its own account."""
+    run.start()
+    for feed in range(FEEDS):
+        run.emit(feed, 2, 1)
+        run.emit(feed, 1, 0)
+    run.commit_next(0)
+    run.counters.feeds[3].add(Slot.RECEIVED, 5)  # which had not come so far as the spool
+    run.die_in(2, 1000, 1000)
+    left = {lane: list(batches) for lane, batches in run.held.items()}
+    killed = run.run
+    run.begin(new_stream(max(run.streams), 0))
+    run.start()
+    data = run.path.read_bytes()
+    for batches in left.values():
+        places = [data.index(text_of(each)) for each in batches]
+        assert places == sorted(places)
+        assert [data.count(text_of(each)) for each in batches] == [1] * len(batches)
+    assert data.count(b"\n") == 1 + 3 * FEEDS
+    kept = beside(run.path, ".rejected.jsonl").read_bytes()
+    assert kept.count(b"\n") == FEEDS
+    (line,) = read_entries(run.path)
+    assert (line["run"], line["received"], line["written"]) == (killed, 4 * FEEDS + 5, 3 * FEEDS)
+    assert [each["lost"] for each in line["feeds"]] == [0, 0, 0, 5, 0]
+    assert {(each["written"], each["quarantined"], each["kept"]) for each in line["feeds"]} == {
+        (3, 1, 0)
+    }
+    assert [each.name for each in run.places.spool.glob("*.segment")] == []
+    assert not run.places.counters(killed).exists()
+    lost = ("error", "an earlier run has lost rows", {"rows": 5, "messages": 0})
+    assert lost in [tuple(each) for each in run.reports]
+    assert run.counters.whole_ledger.written == 0
+
+
+def test_a_writer_that_dies_while_it_completes_an_earlier_run(run: Run) -> None:
+    """Again and again, before each of the batches that are left."""
+
+    class Killed(Exception):
+        pass
+
+    run.start()
+    for feed in range(FEEDS):
+        run.emit(feed, 2, 1)
+    run.die()
+    killed = run.run
+    run.begin(new_stream(max(run.streams), 0))
+    deaths = 0
+    while True:
+        looks = 0
+
+        def look() -> None:
+            nonlocal looks
+            looks += 1
+            if looks == 2:
+                raise Killed
+
+        try:
+            run.start(look=look)
+        except Killed:
+            deaths += 1
+            run.die()
+        else:
+            break
+    assert deaths == FEEDS - 1
+    (line,) = read_entries(run.path)
+    assert (line["run"], line["written"], line["lost"]) == (killed, 2 * FEEDS, 0)
+    assert [each["written"] for each in line["feeds"]] == [2] * FEEDS
+    assert run.path.read_bytes().count(b"\n") == 1 + 2 * FEEDS
+
+
+def test_rows_with_other_columns_are_refused_before_anything_is_received(run: Run) -> None:
+    run.start()
+    run.emit(0, 1, 0)
+    run.die()
+    run.path.unlink()
+    journal_path(run.path).unlink()
+    run.header = "time,price"
+    run.begin(new_stream(max(run.streams), 0))
+    with pytest.raises(OutputRefused, match="start it once with the columns that it had"):
+        run.start()
+    run.die()
+    assert run.path.read_bytes() == b"time,price\n"
+    run.path.unlink()
+    run.header = TRADES.header
+    run.start()
+    assert run.path.read_bytes() == HEADER + b"F0,1.5,0\n"
+
+
+# Anything
+
+Step = tuple[str, int, int, int]
+
+_steps: st.SearchStrategy[Step] = st.one_of(
+    st.tuples(st.just("emit"), st.integers(0, FEEDS - 1), st.integers(0, 3), st.integers(0, 2)),
+    st.tuples(st.just("commit"), st.integers(0, LANES - 1), st.just(0), st.just(0)),
+    st.tuples(st.just("acknowledge"), st.integers(0, LANES - 1), st.just(0), st.just(0)),
+    st.tuples(st.just("die"), st.integers(0, LANES - 1), st.integers(0, 40), st.integers(0, 200)),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_steps, max_size=40))
+def test_whatever_is_killed_each_batch_is_there_once(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
+) -> None:
+    run = Run(tmp_path_factory.mktemp("anything"))
+    run.start()
+    for what, who, *numbers in steps:
+        match what:
+            case "emit":
+                run.emit(who, *numbers)
+            case "commit":
+                run.commit_next(who)
+            case "acknowledge":
+                run.acknowledge(who)
+            case "die":
+                run.die_in(who, *numbers)
+                run.start()
+                run.check()
+    for lane in range(LANES):
+        for _ in range(len(run.held[lane])):
+            run.commit_next(lane)
+    run.check()
+    received = sum(counters[Slot.RECEIVED] for counters in run.counters.feeds)
+    assert sum(each.count for each in run.done) == received
+    assert run.counters.whole_ledger.in_flight == 0
+    run.close()
