@@ -35,12 +35,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from fastingest.account import Account, new_stream, problem_of
+from fastingest.account import Account, problem_of
 from fastingest.children import Child, spawn
 from fastingest.counters import Slot
 from fastingest.drought import watch
@@ -58,7 +58,8 @@ from fastingest.errors import (
     how_ended,
 )
 from fastingest.options import Options, format_duration
-from fastingest.plan import Plan, Share, Target, feeds_of_lane, targets_of
+from fastingest.plan import Share, Target, targets_of
+from fastingest.roster import Roster
 from fastingest.signals import SIGNALS, signals_to_socket
 from fastingest.summary import Rates, RunCounters, Summary
 from fastingest.writer.csv_file import OutputLock, check_output
@@ -80,12 +81,8 @@ SAVE_LIMIT = 25.0
 RETRY_PIPES = 0.02
 """Seconds until pipes are handed over again to a process that has not taken those before."""
 
-_DEMO, _RECEIVER, _WRITER = "demo exchange", "receiver", "writer"
+_DEMO, _WRITER = "demo exchange", "writer"
 _log = logging.getLogger("fastingest")
-
-_Before: TypeAlias = dict[int, list[tuple[int, int, int]]]
-"""For each output of a receiver and each of its feeds: the feed, what had been received of it
-before the receiver began, and how much of that has been given up."""
 
 
 def _report(level: str, event: str, facts: dict[str, Any]) -> None:
@@ -141,12 +138,8 @@ class _Supervisor:
                 account.clean_up(complete=False)
             raise
         self._counters = RunCounters(self._feeds, self._shares)
-        lanes = min(options.receivers, len(self._feeds))
-        self._receivers = {
-            _RECEIVER if lanes == 1 else f"{_RECEIVER} {lane + 1}": lane for lane in range(lanes)
-        }
-        self._streams: dict[str, int] = {}
-        self._before: dict[str, _Before] = {}
+        self._roster = Roster(self._feeds, self._shares, self._accounts, options.receivers)
+        self._receivers = self._roster.lanes.keys()
         self._rates = Rates()
         self._droughts = list(watch(self._feeds, self._shares))
         self._children: dict[str, Child] = {}
@@ -235,43 +228,8 @@ class _Supervisor:
         """Start one, with a stream of its own."""
         from fastingest.receiver import process as receiver
 
-        lane = self._receivers[name]
-        feeds = feeds_of_lane(lane, len(self._receivers), len(self._feeds))
-        shares = {
-            number: share
-            for number, share in enumerate(self._shares)
-            if share.target.tables.keys() & set(feeds)
-        }
-        newest = time.time_ns()
-        for number in shares:
-            with contextlib.suppress(OSError):  # who has removed it may have had a reason
-                self._accounts[number].places.make()
-            newest = max(newest, self._accounts[number].newest())
-        stream = self._streams[name] = new_stream(max(newest, *self._streams.values(), 0), lane)
-        # What was received before it: the writer accounts for that before it takes anything else.
-        self._before[name] = {
-            number: [
-                (feed, counters[Slot.RECEIVED], counters[Slot.DROPPED] + counters[Slot.UNREADABLE])
-                for feed in share.target.tables.keys() & set(feeds)
-                for counters in [share.counters.feeds[feed]]
-            ]
-            for number, share in shares.items()
-        }
-        plan = Plan(
-            stream=stream,
-            feeds={feed: self._feeds[feed] for feed in feeds},
-            shares=shares,
-            gaps=gaps,
-            parts=self._parts,
-            is_one_of_many=len(self._feeds) > 1,
-        )
+        plan = self._roster.begin(name, gaps)
         self._spawn(name, receiver.main, self._options, plan, with_pipes=True)
-
-    @property
-    def _parts(self) -> int:
-        """How many outboxes there are: one in each receiver for each of its outputs."""
-        lanes = len(self._receivers)
-        return sum(len({feed % lanes for feed in share.target.tables}) for share in self._shares)
 
     def _spawn(self, name: str, target: Callable[..., None], *args: Any, **kwargs: Any) -> Child:
         child = spawn(self._context, name, target, *args, **kwargs)
@@ -282,10 +240,10 @@ class _Supervisor:
     def _connect(self, name: str) -> None:
         """Lay pipes from the receiver to the writer."""
         writer, receiver = self._children[_WRITER], self._children[name]
-        for number, before in self._before[name].items():
+        for number, before in self._roster.before[name].items():
             to_writer, from_receiver = self._context.Pipe()
             # An end that is still open here would hide that the child that has it is gone.
-            writer.hand_over(from_receiver, number, self._streams[name], before)
+            writer.hand_over(from_receiver, number, self._roster.streams[name], before)
             receiver.hand_over(to_writer, number)
 
     # Watching
@@ -415,7 +373,7 @@ class _Supervisor:
     @property
     def _is_receiving(self) -> bool:
         """Whether there is a receiver left."""
-        return bool(self._children.keys() & self._receivers.keys())
+        return bool(self._children.keys() & self._receivers)
 
     # Stopping
 
@@ -474,11 +432,11 @@ class _Supervisor:
 
     def _receiver_ended(self, child: Child) -> None:
         if child.exit_code != 0:
-            gaps = self._bury(child)
+            how = f"the {child.name} process {how_ended(child.exit_code)}"
+            gaps = self._roster.bury(child.name, how)
         if not (child.exit_code == 0 or self._giving_up) and self._may_restart(child):
             self._counters.restarts += 1
-            for number in self._before[child.name]:
-                self._shares[number].counters.add(Slot.RECEIVER_RESTARTS)
+            self._roster.count_restart(child.name)
             if self._replace(lambda: self._start_receiver(child.name, gaps), [child.name]):
                 if self._ready:
                     self._tell(child.name, b"go")
@@ -490,18 +448,6 @@ class _Supervisor:
             self._tell_receivers(b"stop")
         if self._giving_up and not self._is_receiving:
             self._kill_at = min(self._kill_at, time.monotonic() + FAILING_LIMIT)
-
-    def _bury(self, child: Child) -> dict[int, tuple[int, str]]:
-        """Count what a dead receiver had not decoded; since when its feeds have been without it."""
-        how = f"the {child.name} process {how_ended(child.exit_code)}"
-        gaps = {}
-        for number, before in self._before[child.name].items():
-            for feed, _, _ in before:
-                counters = self._shares[number].counters.feeds[feed]
-                counters.bury_receiver()
-                if counters[Slot.CONNECTIONS]:
-                    gaps[feed] = counters[Slot.GAP_SINCE] or time.time_ns(), how
-        return gaps
 
     def _writer_ended(self, child: Child) -> None:
         if child.exit_code == 0:
