@@ -6,6 +6,7 @@ import logging
 import os
 import random
 import shutil
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,14 @@ import pytest
 # starts its workers, so that all of them have the one that the header says.
 if not os.environ.get("FASTINGEST_SEED"):
     os.environ["FASTINGEST_SEED"] = str(random.SystemRandom().randrange(10**9))
+
+# Under nohup, or behind an & in a script, some signals are ignored, by all that is started, too.
+for _number, _usual in (
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGINT, signal.default_int_handler),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 
 def pytest_report_header() -> str:
