@@ -120,9 +120,20 @@ class Redactor:
         self._bytes = [form.encode() for form in self._texts]
 
     def hide(self, text: str) -> str:
-        """``text`` without the values."""
+        """``text`` without the values, and without what is left of one where it was cut off.
+
+        That is at an ``…``, and at its end: a close frame has room for 123 bytes.
+        """
         for value in self._texts:
             text = text.replace(value, HIDDEN)
+        return "…".join(map(self._without_beginning, text.split("…")))
+
+    def _without_beginning(self, text: str) -> str:
+        """``text``, which was cut off, without the beginning of a value at its end."""
+        for value in self._texts:
+            for length in range(min(len(value), len(text)), _SHORTEST - 1, -1):
+                if text.endswith(value[:length]):
+                    return text[:-length] + HIDDEN
         return text
 
     def hide_in(self, raw: bytes) -> bytes:

@@ -141,6 +141,16 @@ def test_known_values_are_hidden_however_they_are_written() -> None:
     assert redactor.hide("abc") == "abc"  # too short to be told from what anybody says
 
 
+def test_the_beginning_of_a_value_that_is_cut_off_is_hidden() -> None:
+    redactor = Redactor()
+    redactor.use({"0123456789", "other"})
+    assert redactor.hide('a: Expected a number, got "01234567…') == (
+        'a: Expected a number, got "***…'
+    )
+    assert redactor.hide("0123… othe… 012… 5678…") == "***… ***… 012… 5678…"
+    assert redactor.hide("01234 and what ends with 01234") == "01234 and what ends with ***"
+
+
 def test_values_are_hidden_until_the_connect_after_the_next() -> None:
     redactor = Redactor()
     for values in ({"first"}, {"second"}, {"second"}, {"third"}):

@@ -16,7 +16,13 @@ from fastingest.feed import Feed
 from fastingest.receiver.filling import Filling
 from fastingest.schema import Schema
 
-__all__ = ["Decoder", "Unfit", "decoder_of", "reason_of"]
+__all__ = ["MOST_BAD_ELEMENTS", "Decoder", "Unfit", "decoder_of", "reason_of", "too_many_bad"]
+
+MOST_BAD_ELEMENTS = 1000
+"""Elements of one array that are rejected one by one; with one more, the message is rejected whole.
+
+A message of 16 MiB has room for millions of them, which would take minutes and gigabytes.
+"""
 
 # What msgspec raises on bytes that are not what they should be. A UnicodeDecodeError is a
 # ValueError, and so is every error of msgspec's own; deep nesting is a RecursionError.
@@ -37,6 +43,14 @@ def reason_of(error: Exception) -> str:
     ):
         text = text.replace(theirs, ours)
     return text
+
+
+def too_many_bad(first: str) -> str:
+    """The reason of a message that is rejected whole for its bad elements.
+
+    :param first: the reason of the first of them.
+    """
+    return f"more than {MOST_BAD_ELEMENTS:,} of its rows are none; the first: {first}"
 
 
 class Decoder(ABC):

@@ -17,8 +17,9 @@ What a message means, rule by rule:
 4. A row for which a condition of the row does not hold is left out, and is one ignored.
 5. A column is read where its path leads, from the row or from the root. What is not there, or null,
    makes a reject of a row that requires it, and an empty cell otherwise. A bad element of an array
-   is rejected alone, with its own bytes; a bad column of the root rejects the whole message, once,
-   unless all its rows were left out. What fits which type: :mod:`fastingest.receiver.cells`.
+   is rejected alone, with its own bytes; of more than 1,000 the message is rejected whole, with its
+   good rows. So it is, once, for a bad column of the root, unless all its rows were left out. What
+   fits which type: :mod:`fastingest.receiver.cells`.
 6. A message that no table takes is one ignored.
 
 Theory of operation. :class:`fastingest.receiver.meaning.Meaning` does this one message at a time,
@@ -53,6 +54,7 @@ __all__ = ["DescribedDecoder"]
 # One message in so many that no table wants makes it worth while to sort them first. Sorting takes
 # half of what reading a row takes, and a message that fails ten times as much.
 _SORTED_FROM = 16
+_MOST_SIEVES = 16  # kept, each for one way in which the tables come
 _MEMORY = 4096  # messages that this is judged by
 
 
@@ -72,8 +74,8 @@ class DescribedDecoder(Decoder):
             Reader(schema, self._ignore, is_first=index == 0)
             for index, schema in enumerate(schemas)
         ]
-        self._sieves: list[Sieve] = []
-        self._sieves_for: list[bool] = []  # which tables' messages were one row each, then
+        # By which tables' messages are one row each; to make them takes a millisecond.
+        self._sieves: dict[tuple[bool, ...], list[Sieve]] = {}
         self._seen = self._unwanted = 0  # messages, of late
         # Whether what is to be ignored might have rows, or more than one that is left out.
         self._may_ignore_rows = any(
@@ -141,12 +143,15 @@ class DescribedDecoder(Decoder):
         return harvests
 
     def _fitting_sieves(self) -> list[Sieve]:
-        one_row = [reader.takes_one_row for reader in self._readers]
-        if one_row != self._sieves_for:
+        one_row = tuple(reader.takes_one_row for reader in self._readers)
+        sieves = self._sieves.get(one_row)
+        if sieves is None:
             tables = [reader.schema for reader in self._readers]
-            self._sieves = sieves_of(list(zip(tables, one_row, strict=True)))
-            self._sieves_for = one_row
-        return self._sieves
+            sieves = sieves_of(list(zip(tables, one_row, strict=True)))
+            if len(self._sieves) >= _MOST_SIEVES:
+                self._sieves.clear()
+            self._sieves[one_row] = sieves
+        return sieves
 
     def _count(self, seen: int, unwanted: int) -> None:
         self._seen += seen

@@ -45,6 +45,10 @@ _MANY = 32
 _MOST_WAITING = 1024
 _MOST_WAITING_BYTES = 256 * 1024
 
+# Bytes of answers that a server has not taken yet, from which on its pings are not answered. One
+# that sends pings and reads nothing would fill the memory.
+_MOST_UNSENT = 64 * 1024
+
 # Close codes for programs to see, never for the wire (RFC 6455, section 7.4.1).
 _NEVER_SENT = {1004, 1005, 1006, 1015}
 
@@ -240,7 +244,8 @@ class Listener(picows.WSListener):
         elif kind is WSMsgType.CLOSE:
             self._close(transport)
         elif kind is WSMsgType.PING:
-            transport.send_pong(frame.get_payload_as_bytes())
+            if transport.underlying_transport.get_write_buffer_size() < _MOST_UNSENT:
+                transport.send_pong(frame.get_payload_as_bytes())
         elif kind is WSMsgType.PONG:
             pass  # a sign of life, and as such counted where the bytes are read
         elif begins == (self._split is not None):

@@ -14,6 +14,7 @@ import msgspec
 
 from fastingest.path import Condition, JsonPath
 from fastingest.receiver.cells import Kind, kind_of
+from fastingest.receiver.decoder import MOST_BAD_ELEMENTS, too_many_bad
 from fastingest.schema import Column, Schema
 
 __all__ = ["Meaning", "Outcome", "json_of", "row_kind"]
@@ -177,22 +178,16 @@ class Meaning:
         self, rows: Sequence[tuple[bytes, bytes]], found_in_root: _Found, raw: bytes
     ) -> Outcome:
         outcome = Outcome()
-        kept = []
+        is_root_bad: bool | None = None  # None: no row has asked for it yet
         for row, shown in rows:
             found = self._row_tree.find(row, {})
-            if all(_holds(condition, found) for condition in self._where_row):
-                kept.append((row, shown, found))
-            else:
+            if not all(_holds(condition, found) for condition in self._where_row):
                 outcome.ignored += 1
-        if not kept:
-            return outcome
-        try:
-            for reader in self._of_root:
-                reader.read(found_in_root)
-        except ValueError as error:
-            outcome.rejects.append((raw, str(error)))
-            return outcome
-        for row, shown, found in kept:
+                continue
+            if is_root_bad is None:
+                is_root_bad = self._check_root(found_in_root, raw, outcome)
+            if is_root_bad:
+                continue
             try:
                 self._check_kind(row)
                 cells = tuple(
@@ -201,9 +196,21 @@ class Meaning:
                 )
             except ValueError as error:
                 outcome.rejects.append((shown, str(error)))
+                if len(outcome.rejects) > MOST_BAD_ELEMENTS:
+                    return Outcome(rejects=[(raw, too_many_bad(outcome.rejects[0][1]))])
             else:
                 outcome.rows.append(cells)
         return outcome
+
+    def _check_root(self, found: _Found, raw: bytes, outcome: Outcome) -> bool:
+        """Reject the message if a column of the root is bad; whether it is."""
+        try:
+            for reader in self._of_root:
+                reader.read(found)
+        except ValueError as error:
+            outcome.rejects.append((raw, str(error)))
+            return True
+        return False
 
     def _check_kind(self, row: bytes) -> None:
         if self._kind is dict and not row.startswith(b"{"):

@@ -15,8 +15,9 @@ become a row. If any message is something else, the run is gone through again on
 the only definition of what a message means; the first way merely gets there sooner.
 
 A message that is no row becomes a :class:`~fastingest.batch.Reject` with msgspec's reason. An array
-gives up only its bad elements. A map is taken whole or not at all: half of a subscription reply
-such as ``{"result": null, "id": 1}`` must not become the row ``id,1``.
+gives up only its bad elements, or, where these are more than 1,000, is a reject itself. A map is
+taken whole or not at all: half of a subscription reply such as ``{"result": null, "id": 1}`` must
+not become the row ``id,1``.
 
 The meaning of a value is msgspec's (``strict=False``: a number may stand in a string), with bounds
 that it checks while it parses: a double must be finite. An integer past 64 bits, which neither
@@ -31,7 +32,13 @@ from typing import Annotated, Any
 import msgspec
 
 from fastingest.batch import Batch
-from fastingest.receiver.decoder import Decoder, Unfit, reason_of
+from fastingest.receiver.decoder import (
+    MOST_BAD_ELEMENTS,
+    Decoder,
+    Unfit,
+    reason_of,
+    too_many_bad,
+)
 from fastingest.schema import TRADES
 
 __all__ = ["PlainDecoder"]
@@ -146,11 +153,19 @@ class PlainDecoder(Decoder):
         if rows is not None:
             self._add(_to_columns(rows), time)
             return
+        records: list[_Record] = []
+        bad: list[tuple[bytes, Exception]] = []
         for element in elements:
             try:
-                self._add(_to_columns([self._record(element)]), time)
+                records.append(self._record(element))
             except Unfit as error:
-                self._reject(element, time, error)
+                bad.append((element, error))
+                if len(bad) > MOST_BAD_ELEMENTS:
+                    raise ValueError(too_many_bad(reason_of(bad[0][1]))) from None
+        if records:
+            self._add(_to_columns(records), time)
+        for element, reason in bad:
+            self._reject(element, time, reason)
 
     def _object(self, raw: bytes, time: int) -> None:
         """A record or a map: whichever was seen last is tried first, with the same outcome."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -9,12 +10,16 @@ from typing import Any
 from fastingest.receiver.decoder import Unfit, reason_of
 from fastingest.receiver.harvest import Harvest
 from fastingest.receiver.meaning import Meaning, Outcome, json_of
-from fastingest.receiver.shape import Shape, shape_of
+from fastingest.receiver.shape import Run, Shape, shape_of
+from fastingest.receiver.structs import columns_of
 from fastingest.schema import Schema
 
 __all__ = ["Reader"]
 
 _LONGEST_WAIT = 1024
+# The string "null", in letters of any size; and with escapes, which takes longer to look for.
+_NULL = re.compile(rb'"null"', re.IGNORECASE)
+_NULL_ESCAPED = re.compile(rb'"(?:n|\\u00[46]e)(?:u|\\u00[57]5)(?:l|\\u00[46]c){2}"', re.IGNORECASE)
 
 
 class Reader:
@@ -31,6 +36,12 @@ class Reader:
         self._is_first = is_first
         self._meaning = Meaning(schema)
         self._width = sum(column.path is not None for column in schema.columns)
+        # Optional columns for which msgspec takes the string "null" for null, where it takes "1".
+        self._lenient = [
+            index
+            for index, wanted in enumerate(columns_of(schema))
+            if not wanted.is_required and wanted.kind.parsed not in (None, str)
+        ]
         self._shape: Shape | None = None
         self._shapes: list[Shape] = []  # that have been seen
         self._wait = 0  # messages for which no other shape is made, which takes milliseconds
@@ -83,7 +94,7 @@ class Reader:
     ) -> None:
         """Add what was parsed of the messages from ``start`` on."""
         run = shape.columns(parsed)
-        if run is not None:
+        if run is not None and self._is_exact(run, messages[start : start + len(parsed)]):
             harvest.add(run, len(parsed))
         elif len(parsed) == 1:
             self._alone(messages[start], harvest)
@@ -91,6 +102,13 @@ class Reader:
             half = len(parsed) // 2
             self._settle(shape, parsed[:half], messages, start, harvest)
             self._settle(shape, parsed[half:], messages, start + half, harvest)
+
+    def _is_exact(self, run: Run, messages: Sequence[bytes]) -> bool:
+        """Whether no empty cell of the run can be one because of the string "null"."""
+        if not any(None in run.columns[index] for index in self._lenient):
+            return True
+        text = b"".join(messages)
+        return (_NULL_ESCAPED if b"\\" in text else _NULL).search(text) is None
 
     def _alone(self, message: bytes, harvest: Harvest) -> None:
         outcome = self.outcome_of(message)

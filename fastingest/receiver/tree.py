@@ -73,9 +73,8 @@ class Node:
 
     def allow(self, values: Iterable[str]) -> None:
         """Parse nothing but these values."""
-        self.values = frozenset(values) & (
-            frozenset(values) if self.values is None else self.values
-        )
+        allowed = frozenset(values)
+        self.values = allowed if self.values is None else allowed & self.values
 
     def compare(self, values: Iterable[str]) -> None:
         """Parse any value, so that it can be compared with these."""

@@ -63,9 +63,9 @@ class Tally:
         self.positions[lane_of(batch.stream)] = batch.position
 
     def as_of(self, now: Entry, later: Sequence[Entry], known: Sequence[Entry]) -> Tally:
-        """The tally at the time of ``now``.
+        """The tally at the time of ``now``, an entry of the newest run.
 
-        :param later: the entries from after that, the newest first.
+        :param later: the entries from after that, the newest first; at least one.
         :param known: those from before, as far as there are any.
         """
         before = Tally(known)

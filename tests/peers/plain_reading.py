@@ -20,6 +20,8 @@ from typing import Any, NoReturn
 from fastingest.path import Condition
 from fastingest.schema import Column, Schema
 
+MOST_BAD = 1000  # elements of one array that are rejected one by one
+
 __all__ = ["Reading", "TableReading", "csv_float", "read"]
 
 
@@ -99,13 +101,21 @@ def _read_message(
     ):
         table.rejects.append(message)
         return True
+    rows_read: list[list[str]] = []
+    bad: list[bytes] = []
     for row, raw in kept:
         cells = [_cell(column, text if _of_root(column) else row) for column in columns]
         shown = [cell for cell in cells if cell is not None]
         if len(shown) < len(cells) or (kind and not row.startswith(kind)):
-            table.rejects.append(raw)
+            bad.append(raw)
         else:
-            table.rows.append(shown)
+            rows_read.append(shown)
+    if len(bad) > MOST_BAD:
+        reading.ignored -= len(rows) - len(kept)
+        table.rejects.append(message)
+    else:
+        table.rows += rows_read
+        table.rejects += bad
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from fastingest.counters import Slot
 from fastingest.feed import Heartbeat, Subscription
 from fastingest.path import parse_condition
 from fastingest.receiver import connection, opening
-from tests.peers.raw import CLOSE, TEXT, RawConnection, RawServer, Script, frame
+from tests.peers.raw import CLOSE, PING, TEXT, RawConnection, RawServer, Script, frame
 from tests.receiver.meeting import Met, meet, record
 
 SECRET = "s3cr3t/k+y"
@@ -205,6 +206,25 @@ def test_heartbeats_are_sent_each_at_its_own_pace() -> None:
     )
     assert said.count("quick") > said.count("slow") == 2
     assert met.reasons == []
+
+
+def test_a_server_that_reads_no_answer_to_its_pings_gets_no_more_of_them() -> None:
+    pings = 200_000
+    answers = 0
+
+    def script(peer: RawConnection) -> None:
+        nonlocal answers
+        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        peer.handshake()
+        for _ in range(pings // 1000):
+            peer.send_raw(frame(PING, b"x" * 125) * 1000)
+        peer.send_raw(frame(TEXT, record(1)) + frame(CLOSE))
+        while received := peer.socket.recv(2**20):
+            answers += len(received)
+
+    met = _met(script, until=lambda met: len(met.reasons) >= 1)
+    assert met.volumes[:1] == [1]
+    assert 0 < answers < pings * 131 // 2  # a pong takes 131 bytes
 
 
 # Secrets

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from fastingest.batch import Batch, Reject
 from fastingest.path import Condition, JsonPath, parse_condition, parse_path
+from fastingest.receiver import described
 from fastingest.receiver.described import DescribedDecoder
+from fastingest.receiver.sieve import Sieve, sieves_of
 from fastingest.schema import Column, Schema, parse_columns
 from fastingest.writer.table import to_csv, to_frame
 from tests.peers.plain_reading import Reading, TableReading, read
@@ -94,6 +96,7 @@ _NEARLY = [
     *("9" * 400, "1.5e3", '"1\\n2"', '"1,2"', '"trade"', '"tr\\u0061de"', '"2023-02-29T00:00:00Z"'),
     *('"2024-01-01T24:00:00Z"', '"2024-01-01T00:00:60Z"', '"0001-01-01T00:00:00+23:59"', '"1"'),
     *("253402300800000", "-62135596801", "253402300800", "1e9", '"2024-01-01T00:00:00"', '"t"'),
+    *('"null"', '"NULL"', '"nul\\u006c"'),
 ]  # fmt: skip
 _VALUES = ["A", "trade", "1", "true", "null", "1.0", "", "t"]
 
@@ -506,6 +509,16 @@ def test_where_no_rows_stand_it_depends_on_whether_the_message_was_asked_for(row
     assert rejects == [f"d.d, where the rows should be, {reason}"] * 2
 
 
+@pytest.mark.parametrize("kind", ["int", "float", "number", "bool", "timestamp[ms]", "decimal"])
+@pytest.mark.parametrize("null", ['"null"', '"Null"', r'"n\u0055l\u006C"'])
+def test_the_word_null_in_quotes_is_no_empty_cell(kind: str, null: str) -> None:
+    good, empty, odd = (f'{{"a": {text}, "s": "A"}}' for text in ("1", "null", null))
+    for messages in ([good, odd], [good, empty, odd, good], [odd, good, good]):
+        batches, _ = _decode(_schema(f"s, a:{kind}?"), *messages)
+        assert [reject.raw for reject in batches[0].rejects] == [odd.encode()]
+    _decode(_schema(f"s, a:{kind}?", "$.d"), f'{{"d": [{good}]}}', f'{{"d": [{good}, {odd}]}}')
+
+
 def test_an_array_gives_up_only_its_bad_elements() -> None:
     message = '{"d":[{"a":1}, {"a" : "x"}, 7,{"a":3},null,[] ,{}]}'
     (batch,), ignored = _decode(_schema("a:int", "d"), '{"d":[{"a":0}]}', message)
@@ -602,6 +615,25 @@ def test_rows_that_a_condition_leaves_out_are_ignored_one_by_one() -> None:
     assert _only(table, *messages, *messages) == ([["A", "1.0"]] * 6, [], 10)
 
 
+def test_messages_that_change_their_shape_by_turns_are_sorted_by_what_was_made_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = []
+
+    def counted(tables: Sequence[tuple[Schema, bool]]) -> list[Sieve]:
+        made.append(tables)
+        return sieves_of(tables)
+
+    monkeypatch.setattr(described, "sieves_of", counted)
+    decoder = _decoder([_schema("s", "$.d", "$.e=trade", "k=x")])
+    row = '{"s": "A", "k": "x"}'
+    for number in range(20):
+        text = f'{{"e": "trade", "d": {row if number % 2 else f"[{row}, {row}]"}}}'
+        decoder.decode([text.encode()] * 3, _stamps(3))
+    assert decoder.rows == 90
+    assert len(made) == 2
+
+
 def test_several_tables_take_what_is_theirs() -> None:
     trades = _schema("s, p:float", "", "$.type=trade")
     quotes = _schema("s, b:float", "", "$.type=quote")
@@ -678,3 +710,20 @@ def test_paths_that_contradict_each_other_are_read_one_by_one() -> None:
     rows, rejects, _ = _only(table, *messages)
     assert rows == [["x", "", ""], ["", "", "y"], ["x", "", ""]]
     assert rejects == ["whole: Expected `str`, got `object` - at a"]
+
+
+@pytest.mark.parametrize("bad", [1000, 1001])
+def test_a_message_of_too_many_bad_elements_is_rejected_whole(bad: int) -> None:
+    schema = Schema(parse_columns("a:int"))
+    message = b"[" + b",".join([b'{"a":1}', *[b"{}"] * bad, b'{"a":2}']) + b"]"
+    decoder = DescribedDecoder([schema], 10**6)
+    batches = decoder.decode([message, b'{"a":3}'], [(2, 5)]) + decoder.take()
+    rejects = [reject for batch in batches for reject in batch.rejects]
+    rows = [cell for batch in batches for cell in batch.columns()[0]]
+    if bad == 1000:
+        assert (rows, len(rejects), rejects[0].raw) == ([1, 2, 3], 1000, b"{}")
+    else:
+        assert (rows, [reject.raw for reject in rejects]) == ([3], [message])
+        assert rejects[0].reason == (
+            "more than 1,000 of its rows are none; the first: a: a is missing"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 import tracemalloc
 import zlib
 
@@ -126,6 +127,14 @@ def test_a_final_block_ends_no_connection() -> None:
     assert [inflate(data) for data in (*sent, *deflate(messages[3:]))] == messages
     with pytest.raises(picows.WSProtocolError, match="over 1000 bytes"):
         inflate(_final(b"y" * 600) + _final(b"y" * 600) + b"\0")
+
+
+def test_a_message_of_nothing_but_final_blocks_is_refused_at_once() -> None:
+    start = time.process_time()
+    with pytest.raises(picows.WSProtocolError, match="too many last blocks") as error:
+        make_inflate(1000)(_final(b"") * 500_000)  # it would be minutes
+    assert error.value.code is picows.WSCloseCode.INVALID_TEXT
+    assert time.process_time() - start < 5
 
 
 def test_blocks_after_a_final_one_belong_to_the_message() -> None:

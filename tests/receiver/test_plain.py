@@ -317,3 +317,14 @@ def test_what_is_to_be_ignored_is_neither_row_nor_reject() -> None:
     assert _rows(batch) == [("A", 1.0, None)]
     assert [reject.raw for reject in batch.rejects] == [b'{"event": "hb"}']
     assert decoder.ignored == 3
+
+
+@pytest.mark.parametrize("bad", [1000, 1001])
+def test_an_array_of_too_many_bad_elements_is_rejected_whole(bad: int) -> None:
+    record = b'{"symbol":"A","price":1}'
+    message = b"[" + b",".join([record, *[b"{}"] * bad, record]) + b"]"
+    decoder = PlainDecoder([TRADES], 10**6)
+    batches = decoder.decode([message, record], [(2, 5)]) + decoder.take()
+    rejects = [reject for batch in batches for reject in batch.rejects]
+    assert sum(batch.rows for batch in batches) == (3 if bad == 1000 else 1)
+    assert [reject.raw for reject in rejects] == ([b"{}"] * 1000 if bad == 1000 else [message])
