@@ -504,12 +504,14 @@ def test_a_process_that_dies_again_and_again_is_given_up(tmp_path: Path) -> None
     assert error["event"].startswith(
         "the writer process died 10 times within a minute, and at last was killed by signal 9; "
     )
-    count = _is_whole(out)
-    assert (count, kept) == (summary["written"], summary["received"] - count)
+    # The last kill may have come between an append and the journal: then the file has more rows,
+    # which count as kept, and the next run finds that they are there.
+    assert summary["written"] <= _is_whole(out) <= summary["received"]
+    assert kept == summary["received"] - summary["written"]
     if kept:
         assert f"; {kept} received rows are kept" in error["event"]
         assert _next_run(out, -1)["rows"] == kept
-        assert volumes(out) == [*range(count + kept), -1]
+        assert volumes(out) == [*range(summary["received"]), -1]
 
 
 # Writing that fails
