@@ -32,7 +32,7 @@ from fastingest.plan import Target
 from fastingest.secrets import shown
 from fastingest.writer.journal import Entry, Journal, journal_path
 from fastingest.writer.leftovers import Leftovers
-from fastingest.writer.tally import FeedCount, Tally
+from fastingest.writer.tally import FeedCount, Tally, counts_in
 
 __all__ = [
     "Account",
@@ -56,7 +56,7 @@ def new_stream(after: int, lane: int) -> int:
 def problem_of(accounts: Sequence[Account]) -> RowsLost | None:
     """What the user must know where not every row of a run is in its files, or kept."""
     counters = [account.counters for account in accounts]
-    ledger = sum((each.whole_ledger for each in counters), Ledger(0, 0, 0, 0, 0, 0))
+    ledger = sum((each.whole_ledger for each in counters), Ledger())
     # Each output has its feeds' messages; a feed that goes to several has them in all.
     feeds = zip(*(each.feeds for each in counters), strict=True)
     messages = sum(max(each[Slot.LOST_MESSAGES] for each in feed) for feed in feeds)
@@ -185,13 +185,8 @@ def log_run(
             for feed in before.get("feeds", [])
         ]
     if counters is not None:
-        ledger = counters.whole_ledger
+        line |= _ledger_numbers(counters.whole_ledger)
         line |= {
-            "received": ledger.received,
-            "ignored": ledger.ignored,
-            "dropped": ledger.dropped,
-            "lost": ledger.lost,
-            "kept": ledger.in_flight,
             "messages_lost": counters.total(Slot.LOST_MESSAGES),
             "connections": counters.total(Slot.CONNECTIONS),
             "receiver_restarts": counters[Slot.RECEIVER_RESTARTS],
@@ -215,6 +210,17 @@ def _without_kept(before: dict[str, Any], now: FeedCount) -> dict[str, Any]:
     return {"written": now.written, "quarantined": now.quarantined, "lost": lost, "kept": 0}
 
 
+def _ledger_numbers(ledger: Ledger) -> dict[str, int]:
+    """What the counters know of a run, or of a feed, and the journal does not."""
+    return {
+        "received": ledger.received,
+        "ignored": ledger.ignored,
+        "dropped": ledger.dropped,
+        "lost": ledger.lost,
+        "kept": ledger.in_flight,
+    }
+
+
 def _feed_numbers(
     index: int, feeds: Mapping[int, FeedCount], counters: Counters | None
 ) -> dict[str, Any]:
@@ -222,15 +228,8 @@ def _feed_numbers(
     written, quarantined = feeds.get(index, (0, 0))
     numbers: dict[str, Any] = {"written": written, "quarantined": quarantined}
     if counters is not None and index < len(counters.feeds):
-        ledger = counters.feeds[index].ledger
-        numbers |= {
-            "received": ledger.received,
-            "ignored": ledger.ignored,
-            "dropped": ledger.dropped,
-            "lost": ledger.lost,
-            "kept": ledger.in_flight,
-            "connections": counters.feeds[index][Slot.CONNECTIONS],
-        }
+        numbers |= _ledger_numbers(counters.feeds[index].ledger)
+        numbers["connections"] = counters.feeds[index][Slot.CONNECTIONS]
     return numbers
 
 
@@ -340,10 +339,7 @@ class Account:
             last_received=counters[Slot.LAST_RECEIVED],
         )
         with_region = entry is not None and self._keeps_journal
-        feeds = {
-            feed: FeedCount(each[Slot.WRITTEN], each[Slot.QUARANTINED])
-            for feed, each in enumerate(counters.feeds)
-        }
+        feeds = counts_in(counters)
         log_run(
             self._out,
             stated,

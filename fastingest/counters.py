@@ -140,12 +140,12 @@ class LatencyHistogram:
 class Ledger:
     """The counts of one feed, or of several added up, at one moment."""
 
-    received: int
-    written: int
-    quarantined: int
-    ignored: int
-    dropped: int
-    lost: int
+    received: int = 0
+    written: int = 0
+    quarantined: int = 0
+    ignored: int = 0
+    dropped: int = 0
+    lost: int = 0
 
     def __add__(self, other: Ledger) -> Ledger:
         return Ledger(*map(sum, zip(astuple(self), astuple(other), strict=True)))
@@ -196,7 +196,7 @@ class Counters:
     @property
     def whole_ledger(self) -> Ledger:
         """The counts of all feeds now."""
-        return sum((counters.ledger for counters in self.feeds), Ledger(0, 0, 0, 0, 0, 0))
+        return sum((counters.ledger for counters in self.feeds), Ledger())
 
     @classmethod
     def create(cls, path: Path | None = None, feeds: int = 1) -> Counters:

@@ -107,7 +107,7 @@ class Drought:
         if not rejected:
             return facts | {"problem": self._unmet(), "hint": _HINT}
         out = self._share.target.path
-        # Rejects do not say whose they are.
+        # The latest reject may be another feed's.
         is_alone = len(self._share.target.tables) == 1 and self._table[Slot.QUARANTINED]
         if reason := last_reason(out) if is_alone else "":
             facts["reason"] = reason

@@ -25,7 +25,7 @@ from typing import Any
 from fastingest.moment import iso_time
 from fastingest.options import format_duration, format_size
 
-__all__ = ["JsonFormatter", "TextFormatter", "configure", "escape", "iso_utc"]
+__all__ = ["JsonFormatter", "TextFormatter", "configure", "counted", "escape", "iso_utc"]
 
 
 def escape(text: str) -> str:
@@ -36,6 +36,11 @@ def escape(text: str) -> str:
         char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
         for char in text
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 row``, ``2,000 rows``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def iso_utc(seconds: float) -> str:

@@ -55,11 +55,11 @@ class Roster:
         """
         lane = self.lanes[name]
         feeds = feeds_of_lane(lane, len(self.lanes), len(self._feeds))
-        shares = {
-            number: share
+        own = {
+            number: [feed for feed in feeds if feed in share.target.tables]
             for number, share in enumerate(self._shares)
-            if share.target.tables.keys() & set(feeds)
         }
+        shares = {number: self._shares[number] for number, there in own.items() if there}
         newest = [time.time_ns(), *self.streams.values()]
         for number in shares:
             with contextlib.suppress(OSError):  # who has removed it may have had a reason
@@ -70,7 +70,7 @@ class Roster:
         self.before[name] = {
             number: [
                 (feed, counters[Slot.RECEIVED], counters[Slot.DROPPED] + counters[Slot.UNREADABLE])
-                for feed in share.target.tables.keys() & set(feeds)
+                for feed in own[number]
                 for counters in [share.counters.feeds[feed]]
             ]
             for number, share in shares.items()

@@ -26,7 +26,16 @@ import stat
 from collections.abc import Callable, Iterable
 from urllib.parse import quote, unquote
 
-__all__ = ["HIDDEN", "Redactor", "SecretError", "expand", "expand_url", "shown", "user_info"]
+__all__ = [
+    "HIDDEN",
+    "Redactor",
+    "SecretError",
+    "expand",
+    "expand_url",
+    "shown",
+    "user_info",
+    "variables_in",
+]
 
 HIDDEN = "***"
 """What stands where a secret is."""
@@ -89,6 +98,12 @@ def shown(text: str) -> str:
     for pattern in (_USER_INFO, _BROKEN_USER_INFO):
         text = pattern.sub(rf"\1{HIDDEN}@", text, count=1)
     return _SECRET.sub(lambda found: "${" if found[0] == "$${" else HIDDEN, text)
+
+
+def variables_in(texts: Iterable[str]) -> list[str]:
+    """The environment variables that ``texts`` need, in the order of their first use."""
+    names = (found[1].strip() for text in texts for found in _SECRET.finditer(text) if found[2])
+    return list(dict.fromkeys(filter(_NAME.fullmatch, names)))
 
 
 class Redactor:

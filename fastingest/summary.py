@@ -14,8 +14,6 @@ from fastingest.secrets import shown
 
 __all__ = ["FeedSummary", "OutputSummary", "Rates", "RunCounters", "Summary"]
 
-_NONE = Ledger(0, 0, 0, 0, 0, 0)
-
 
 class RunCounters:
     """The counters of all outputs of a run.
@@ -43,7 +41,7 @@ class RunCounters:
     @property
     def ledger(self) -> Ledger:
         """The counts of everything."""
-        return sum((share.counters.whole_ledger for share in self.shares), _NONE)
+        return sum((share.counters.whole_ledger for share in self.shares), Ledger())
 
 
 class Rates:
@@ -98,7 +96,7 @@ class FeedSummary:
             name=feed.name,
             url=shown(feed.url),
             state=State(counters[Slot.STATE]),
-            ledger=sum((table.ledger for table in tables), _NONE),
+            ledger=sum((table.ledger for table in tables), Ledger()),
             connections=counters[Slot.CONNECTIONS],
             gaps=counters[Slot.GAPS],
             gap_seconds=counters[Slot.GAP_NS] / 1e9,

@@ -31,7 +31,7 @@ from typing import BinaryIO
 
 from fastingest.errors import UsageError
 from fastingest.ledger import GONE, Region, iter_entries, ledger_path
-from fastingest.log import escape
+from fastingest.log import counted, escape
 from fastingest.moment import iso_time
 from fastingest.options import format_size
 from fastingest.places import beside, named
@@ -440,7 +440,7 @@ def _no_field_size_limit() -> Iterator[None]:
 
 
 def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
+    return counted(count, "row")
 
 
 def report_text(report: Report) -> str:

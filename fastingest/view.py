@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from fastingest.counters import Ledger, State
-from fastingest.log import escape
+from fastingest.log import counted, escape
 from fastingest.options import Options, format_size
 from fastingest.places import beside
 from fastingest.summary import FeedSummary, OutputSummary, Summary
@@ -114,13 +114,9 @@ def progress_facts(summary: Summary) -> dict[str, Any]:
     return facts
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _gaps(summary: Summary | FeedSummary) -> str:
     length = f", {span(summary.gap_seconds)}" if summary.gaps else ""
-    return _count(summary.gaps, "gap") + length
+    return counted(summary.gaps, "gap") + length
 
 
 # The terminal
@@ -188,7 +184,7 @@ class View:
         if now.spill_bytes:
             queue.append((f"  {format_size(now.spill_bytes)} on disk", "yellow"))
         if now.pauses:
-            queue.append((f"  {_count(now.pauses, 'pause')}", "yellow"))
+            queue.append((f"  {counted(now.pauses, 'pause')}", "yellow"))
         yield [_label("queue"), *queue]
         p50, p99, _ = map(brief, now.latency)
         yield [_label("latency"), (f"p50 {p50}  p99 {p99}", "")]
@@ -210,7 +206,7 @@ class View:
             yield [_label("files"), (f"{size}  {len(outputs)} files", "")]
             return
         for output in outputs[:shown]:
-            rows = f"  {_count(output.ledger.written, 'row')}" if len(outputs) > 1 else ""
+            rows = f"  {counted(output.ledger.written, 'row')}" if len(outputs) > 1 else ""
             text = f"{format_size(output.file_size)}{rows}  {escape(str(output.path))}"
             yield [_label("file"), (text, "")]
         if len(outputs) > shown:
@@ -218,9 +214,9 @@ class View:
 
     def _feeds(self, room: int, ascii_only: bool) -> Iterator[list[tuple[str, str]]]:
         now = self._summary
-        restarts = [(f"  {_count(now.restarts, 'restart')}", "yellow")] if now.restarts else []
+        restarts = [(f"  {counted(now.restarts, 'restart')}", "yellow")] if now.restarts else []
         if len(now.feeds) == 1:
-            links = f"{_count(now.connections, 'connection')}  "
+            links = f"{counted(now.connections, 'connection')}  "
             yield [_label("feed"), (links, ""), (_gaps(now), _alarm(now.gaps)), *restarts]
             return
         up = sum(feed.state is State.CONNECTED for feed in now.feeds)
@@ -292,7 +288,7 @@ def summary_text(summary: Summary) -> str:
     p50, p99, most = map(brief, summary.latency)
     in_all = " in all" if summary.gaps else ""
     if summary.restarts:
-        in_all += f", {_count(summary.restarts, 'restart')}"
+        in_all += f", {counted(summary.restarts, 'restart')}"
     latency = f"p50 {p50}, p99 {p99}, max {most}" if ledger.written else "no rows"
     lines = [
         f"{escape(summary.feed)}",
@@ -313,7 +309,7 @@ def summary_text(summary: Summary) -> str:
 def _file_lines(outputs: Sequence[OutputSummary]) -> Iterator[str]:
     """What is in each output; with several, how many rows went there."""
     for output in outputs:
-        rows = f", {_count(output.ledger.written, 'row')}" if len(outputs) > 1 else ""
+        rows = f", {counted(output.ledger.written, 'row')}" if len(outputs) > 1 else ""
         yield f"{escape(str(output.path))}, {format_size(output.file_size)}{rows}"
 
 

@@ -13,8 +13,9 @@ import pytest
 
 from fastingest import FastingestError, Options, cli, errors
 from fastingest.config.check import check
-from fastingest.config.known import known_feed, known_names, known_text, variables_in
+from fastingest.config.known import known_feed, known_names, known_text
 from fastingest.schema import TRADES, check_type, parse_columns
+from fastingest.secrets import variables_in
 from tests.end_to_end.command import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")

@@ -7,8 +7,6 @@ begins with a copy: ``fastingest feeds NAME > my.toml``.
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,8 +14,9 @@ from fastingest.config.description import read_description
 from fastingest.config.feed_text import Description
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError, OptionError
+from fastingest.secrets import variables_in
 
-__all__ = ["known_feed", "known_names", "known_text", "listing", "variables_in"]
+__all__ = ["known_feed", "known_names", "known_text", "listing"]
 
 _FEEDS = files("fastingest") / "feeds"
 
@@ -63,9 +62,3 @@ def listing() -> str:
         rows.append((name, what, ", ".join(needed)))
     names, whats = (max(len(row[column]) for row in rows) for column in (0, 1))
     return "\n".join(f"{row[0]:{names}}  {row[1]:{whats}}  {row[2]}".rstrip() for row in rows)
-
-
-def variables_in(texts: Iterable[str]) -> list[str]:
-    """The environment variables that ``texts`` need, in the order of their first use."""
-    found = re.findall(r"\$\$\{|\$\{\s*([A-Za-z_]\w*)\s*\}", "\n".join(texts))
-    return list(dict.fromkeys(filter(None, found)))

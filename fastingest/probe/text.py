@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from fastingest.feed import Feed, Subscription
-from fastingest.log import escape
+from fastingest.log import counted, escape
 from fastingest.options import format_duration
 from fastingest.probe.listen import Heard
 from fastingest.probe.proposal import Proposal, ProposedTable
@@ -31,7 +31,7 @@ def report_text(heard: Heard, proposal: Proposal, trial: Trial | None, width: in
     """
     count = len(heard.messages)
     why = f"; {heard.ended}" if heard.ended else ""
-    lines = [f"{shown(heard.feed.url)}: {_number(count, 'message')} in {_length(heard)}{why}"]
+    lines = [f"{shown(heard.feed.url)}: {counted(count, 'message')} in {_length(heard)}{why}"]
     says = [shape.says for shape in proposal.shapes]
     longest = max(map(len, says))
     for shape, what in zip(proposal.shapes, says, strict=True):
@@ -42,9 +42,9 @@ def report_text(heard: Heard, proposal: Proposal, trial: Trial | None, width: in
     if proposal.is_default:
         lines.append("proposed: no columns, since messages such as these are told by themselves")
     else:
-        lines.append(f"proposed: {_number(len(proposal.tables), 'table')}")
+        lines.append(f"proposed: {counted(len(proposal.tables), 'table')}")
     lines.append(
-        f"tried on these messages: {_number(trial.rows, 'row')}, {trial.ignored:,} ignored, "
+        f"tried on these messages: {counted(trial.rows, 'row')}, {trial.ignored:,} ignored, "
         f"{trial.rejected:,} rejected"
     )
     if trial.reason:
@@ -56,7 +56,7 @@ def config_text(heard: Heard, proposal: Proposal) -> str:
     """The file: the feed, its tables, and what they were made from."""
     feed = heard.feed
     lines = [
-        f"# Proposed from {_number(len(heard.messages), 'message')} of "
+        f"# Proposed from {counted(len(heard.messages), 'message')} of "
         f"{_length(heard)}. Read it, mend it, and then:",
         "#   fastingest check FILE",
         "#   fastingest --config FILE",
@@ -114,8 +114,8 @@ def _subscription(subscription: Subscription) -> str:
 
 
 def _table(table: ProposedTable) -> Iterator[str]:
-    rows = "" if table.rows == len(table.sources) else f", {_number(table.rows, 'row')}"
-    yield f"# {_number(len(table.sources), 'message')}{rows}, such as"
+    rows = "" if table.rows == len(table.sources) else f", {counted(table.rows, 'row')}"
+    yield f"# {counted(len(table.sources), 'message')}{rows}, such as"
     yield f"#   {_shortened(table.example, _EXAMPLE)}"
     for note in table.notes:
         yield f"# {escape(note)}"
@@ -164,10 +164,6 @@ def _escaped(character: str) -> str:
 def _shortened(raw: bytes, width: int) -> str:
     text = escape(raw[: 4 * width + 4].decode(errors="replace"))
     return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _length(heard: Heard) -> str:

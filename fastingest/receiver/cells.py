@@ -39,11 +39,11 @@ import msgspec
 
 from fastingest.receiver.decoder import Unfit, reason_of
 
-__all__ = ["Kind", "cells_of", "kind_of"]
+__all__ = ["Double", "Int64", "Kind", "cells_of", "kind_of"]
 
 _LARGEST = 1.7976931348623157e308  # the largest finite double: the bounds shut out inf and nan
-_Double = Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
-_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Double = Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 _FIRST, _LAST = -62135596800, 253402300799  # seconds of the years 1 and 9999 since the epoch
 _Seconds = Annotated[float, msgspec.Meta(ge=0, lt=_LAST + 1)]
@@ -58,15 +58,15 @@ def _moments(per_second: int) -> Any:
 
 _PARSED: dict[str, Any] = {
     "str": str,
-    "int": _Int64,
-    "float": _Double,
-    "number": _Int64 | _Double,
+    "int": Int64,
+    "float": Double,
+    "number": Int64 | Double,
     "bool": bool,
     "timestamp[ms]": _moments(10**3),
     "timestamp[us]": _moments(10**6),
     "timestamp[ns]": _moments(10**9),
 }
-_WIDE: dict[str, Any] = {"int": int, "number": int | _Double}
+_WIDE: dict[str, Any] = {"int": int, "number": int | Double}
 
 
 class Kind(ABC):

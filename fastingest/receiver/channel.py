@@ -2,9 +2,7 @@
 
 ``Connection.send`` blocks when the other side does not read, and a receiver that blocks does not
 read its sockets. So the connection's descriptor goes under a transport of the loop, and this module
-speaks the other end's language: a message is its length as a 4-byte big-endian integer, then its
-bytes; from 2 GiB up -1 and an 8-byte length stand in for the length (CPython,
-``Lib/multiprocessing/connection.py``, ``Connection._send_bytes``).
+speaks the other end's language (:mod:`fastingest.framing`).
 """
 
 from __future__ import annotations
@@ -12,15 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import struct
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import cast
 
-__all__ = ["Channel"]
+from fastingest.framing import header, span
 
-_SHORT = struct.Struct("!i")
-_LONG = struct.Struct("!iQ")
+__all__ = ["Channel"]
 
 
 class Channel(asyncio.Protocol):
@@ -64,9 +60,7 @@ class Channel(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        size = len(message)
-        header = _SHORT.pack(size) if size <= 0x7FFFFFFF else _LONG.pack(-1, size)
-        transport.writelines((header, message))
+        transport.writelines((header(len(message)), message))
 
     async def close(self) -> None:
         """Hand over what was sent, then close."""
@@ -95,16 +89,9 @@ class Channel(asyncio.Protocol):
         received = self._received
         received += data
         start = 0
-        while len(received) - start >= _SHORT.size:
-            (size,) = _SHORT.unpack_from(received, start)
-            body = start + _SHORT.size
-            if size < 0:
-                if len(received) - start < _LONG.size:
-                    break
-                (_, size) = _LONG.unpack_from(received, start)
-                body = start + _LONG.size
-            if len(received) - body < size:
-                break
-            start = body + size
-            self._on_message(bytes(received[body:start]))
+        body, end = span(received)
+        while end <= len(received):
+            start = end
+            self._on_message(bytes(received[body:end]))
+            body, end = span(received, start)
         del received[:start]

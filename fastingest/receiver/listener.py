@@ -197,16 +197,11 @@ class Listener(picows.WSListener):
         append = self._messages.append
         special_frame = self._special_frame
         end_of_read = self._end_of_read
+        inflated = self._inflated_message
 
         def on_ws_frame(transport: WSTransport, frame: WSFrame) -> None:
             if frame.rsv1 and frame.fin and frame.msg_type is text:
-                try:
-                    message = inflate(frame.get_payload_as_bytes())
-                except picows.WSProtocolError:
-                    self._handle_with(self._ignore)
-                    raise
-                append(message)
-                self._inflated += len(message)
+                append(inflated(inflate, frame.get_payload_as_bytes()))
             else:
                 special_frame(transport, frame)
             if frame.last_in_buffer or self._inflated >= _MOST_WAITING_BYTES:
@@ -275,16 +270,20 @@ class Listener(picows.WSListener):
     def _take(self, message: bytes, deflated: bool) -> None:
         """Take a whole message."""
         if deflated and self._inflate is not None:
-            try:
-                message = self._inflate(message)
-            except picows.WSProtocolError:
-                self._handle_with(self._ignore)
-                raise
-            self._inflated += len(message)
+            message = self._inflated_message(self._inflate, message)
         if self._awaited is not None and self._awaited[0](message):
             self._answered(self._awaited[1])
         else:
             self._messages.append(message)
+
+    def _inflated_message(self, inflate: Callable[[bytes], bytes], deflated: bytes) -> bytes:
+        try:
+            message = inflate(deflated)
+        except picows.WSProtocolError:
+            self._handle_with(self._ignore)
+            raise
+        self._inflated += len(message)
+        return message
 
     def _answered(self, future: asyncio.Future[None]) -> None:
         self._awaited = None

@@ -27,11 +27,12 @@ msgpack nor a polars column of integers can hold, keeps its digits as text.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
 from fastingest.batch import Batch
+from fastingest.receiver.cells import Double, Int64
 from fastingest.receiver.decoder import (
     MOST_BAD_ELEMENTS,
     Decoder,
@@ -43,26 +44,22 @@ from fastingest.schema import TRADES
 
 __all__ = ["PlainDecoder"]
 
-_LARGEST = 1.7976931348623157e308  # the largest finite double: the bounds shut out inf and nan
-_Double = Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
-_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-
 
 class _Record(msgspec.Struct, gc=False):
     symbol: str
-    price: _Double
-    volume: _Int64 | _Double | None = None
+    price: Double
+    volume: Int64 | Double | None = None
 
 
 class _WideRecord(msgspec.Struct, gc=False):
     symbol: str
-    price: _Double
-    volume: int | _Double | None = None
+    price: Double
+    volume: int | Double | None = None
 
 
 _decode_record = msgspec.json.Decoder(_Record, strict=False).decode
 _decode_wide = msgspec.json.Decoder(_WideRecord, strict=False).decode
-_decode_map = msgspec.json.Decoder(dict[str, _Double], strict=False).decode
+_decode_map = msgspec.json.Decoder(dict[str, Double], strict=False).decode
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 

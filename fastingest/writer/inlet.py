@@ -16,20 +16,20 @@ from multiprocessing.connection import Connection
 import msgspec
 
 from fastingest.batch import Position, lane_of
+from fastingest.framing import span
 
 __all__ = ["Inlet"]
 
 _PATIENCE = 20
 """Milliseconds that the rest of a message is waited for: as a rule it is on its way."""
 
-_HEADER, _LONG_HEADER = 4, 12
 _CHUNK = 1024 * 1024
 
 
 class Inlet:
     """A pipe that brings batches and takes positions.
 
-    :param pipe: the pipe; its messages are framed as ``Connection`` does it.
+    :param pipe: the pipe; see :mod:`fastingest.framing`.
     :param stream: the receiver's stream.
     :param before: of each of its feeds: the feed, the rows and rejects that the run had received of
         it before, and how many of them were dropped, or unreadable in the spill.
@@ -59,27 +59,18 @@ class Inlet:
         :raises OSError: it cannot be read.
         """
         begun = self._begun
-        while (missing := self._missing()) > 0:
+        body, end = span(begun)
+        while len(begun) < end:
             if not self._comes.poll(_PATIENCE):
                 return None
-            piece = os.read(self.pipe.fileno(), min(missing, _CHUNK))
+            piece = os.read(self.pipe.fileno(), min(end - len(begun), _CHUNK))
             if not piece:
                 raise EOFError
             begun += piece
-        message = bytes(memoryview(begun)[self._header() :])
+            body, end = span(begun)
+        message = bytes(memoryview(begun)[body:])
         begun.clear()
         return message
-
-    def _header(self) -> int:
-        return _LONG_HEADER if self._begun[:_HEADER] == b"\xff" * _HEADER else _HEADER
-
-    def _missing(self) -> int:
-        """Bytes that are still to come of the header, or else of the message."""
-        begun, header = self._begun, self._header()
-        if len(begun) < header:
-            return header - len(begun)
-        size = begun[:_HEADER] if header == _HEADER else begun[_HEADER:header]
-        return header + int.from_bytes(size) - len(begun)
 
     def acknowledge(self, position: Position) -> None:
         """Tell the receiver up to where everything is committed, as soon as there is room."""

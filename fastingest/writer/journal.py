@@ -26,7 +26,6 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -108,23 +107,20 @@ def _opened(sealed: bytes, size: int) -> bytes | None:
 
 def entries_in(data: bytes) -> list[tuple[int, Entry]]:
     """The intact entries of a journal's bytes with their numbers, the newest first."""
+    return [(number, entry) for number, _, entry in _slots_in(data)]
+
+
+def _slots_in(data: bytes) -> list[tuple[int, int, Entry]]:
+    """The intact entries: number, slot (of all rings), entry; the newest first."""
     found = []
-    for offset in range(_BLOCK, len(data), _SLOT):
+    for slot, offset in enumerate(range(_BLOCK, len(data), _SLOT)):
         if not data.startswith(_MAGIC, offset):  # nearly all, where there are many feeds
             continue
         body = _opened(data[offset : offset + _SLOT], _ENTRY.size)
         if body is not None:
             number, *values = _ENTRY.unpack(body)
-            found.append((number, Entry(*values)))
+            found.append((number, slot, Entry(*values)))
     return sorted(found, key=lambda each: each[0], reverse=True)
-
-
-def _numbers_in(ring: bytes) -> Iterator[tuple[int, int]]:
-    """The slots of a ring's bytes that are intact, with their entries' numbers."""
-    for slot in range(SLOTS):
-        body = _opened(ring[slot * _SLOT : (slot + 1) * _SLOT], _ENTRY.size)
-        if body is not None:
-            yield slot, _ENTRY.unpack(body)[0]
 
 
 def notes_in(data: bytes) -> dict[str, str]:
@@ -157,17 +153,16 @@ class Journal:
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         data = os.pread(self._file, os.fstat(self._file).st_size, 0)
-        found = entries_in(data)
-        self.entries = [entry for _, entry in found]
+        found = _slots_in(data)
+        self.entries = [entry for _, _, entry in found]
         self.notes = notes_in(data)
         self._next = found[0][0] + 1 if found else 0
         rings = -(-max(0, len(data) - _BLOCK) // _RING)  # the last one may be cut off
         self._size = _BLOCK + max(feeds, rings) * _RING
         self._next_slots: dict[int, int] = {}  # of each ring that is used
-        for ring in range(rings):
-            start = _BLOCK + ring * _RING
-            numbers = dict(_numbers_in(data[start : start + _RING]))
-            self._next_slots[ring] = (max(numbers, key=numbers.__getitem__, default=-1) + 1) % SLOTS
+        for _, place, _ in found:  # the first is the ring's newest
+            ring, slot = divmod(place, SLOTS)
+            self._next_slots.setdefault(ring, (slot + 1) % SLOTS)
 
     def note(self, notes: dict[str, str]) -> None:
         """Say where the spool and the spill are, and take the room for all entries.

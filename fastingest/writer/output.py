@@ -233,7 +233,6 @@ class Output:
         if not is_same:  # otherwise its next batch tells what is behind its last one
             self._settle()
             self._notice_replaced(run)
-        if not is_same:
             self.tally.feeds = {}
         entry = replace(
             self.entry if is_same else Entry(run),

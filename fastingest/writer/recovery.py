@@ -18,7 +18,7 @@ from fastingest.schema import header_of
 from fastingest.writer.committer import Committer
 from fastingest.writer.journal import Journal
 from fastingest.writer.leftovers import Leftovers
-from fastingest.writer.tally import FeedCount
+from fastingest.writer.tally import counts_in
 
 __all__ = ["Recovery"]
 
@@ -95,7 +95,7 @@ class Recovery:
             known = output.entry.run == run
             committer.attempt(lambda run=run: self._reopen_account(run))  # type: ignore[misc]
             if not known:
-                committer.attempt(self._count_from_counters)
+                committer.attempt(lambda: output.count_from(counts_in(committer.counters)))
             written = output.entry.written
             self._commit_tail(following)
             self.streams_before(following)
@@ -162,15 +162,6 @@ class Recovery:
             for line in read_entries(self._out, last=LEDGER_TAIL)
         )
         self._committer.output.begin(run, anew=logged)
-
-    def _count_from_counters(self) -> None:
-        self._committer.output.count_from(
-            {
-                feed: FeedCount(each[Slot.WRITTEN], each[Slot.QUARANTINED])
-                for feed, each in enumerate(self._committer.counters.feeds)
-                if each[Slot.WRITTEN] or each[Slot.QUARANTINED]
-            }
-        )
 
     def _close_account(self, run: int, recovered: int) -> None:
         counters, path, events = None, self._places.counters(run), self._places.events(run)

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fastingest.batch import Batch, Position, lane_of
+from fastingest.counters import Counters, Slot
 from fastingest.writer.journal import SLOTS, Entry
 
-__all__ = ["FeedCount", "Tally"]
+__all__ = ["FeedCount", "Tally", "counts_in"]
 
 
 class FeedCount(NamedTuple):
@@ -25,6 +26,12 @@ class FeedCount(NamedTuple):
 
     written: int
     quarantined: int
+
+
+def counts_in(counters: Counters) -> dict[int, FeedCount]:
+    """What the counters of an output say is committed, of each feed that has anything."""
+    counts = (FeedCount(each[Slot.WRITTEN], each[Slot.QUARANTINED]) for each in counters.feeds)
+    return {feed: count for feed, count in enumerate(counts) if any(count)}
 
 
 class Tally:

@@ -9,7 +9,8 @@ import pytest
 from fastingest import OptionError, cli
 from fastingest.config.check import check
 from fastingest.config.feed_text import FeedText
-from fastingest.config.known import known_feed, known_names, known_text, listing, variables_in
+from fastingest.config.known import known_feed, known_names, known_text, listing
+from fastingest.secrets import variables_in
 from tests.feeds.recorded import SECRETS
 
 NAMES = known_names()
