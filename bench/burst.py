@@ -10,7 +10,10 @@ EPYC, the client a loop of ``recv_into``; a slow client wakes the sender more of
 50.)
 
 It serves one connection after another on 127.0.0.1, each with all the rows from the first one on,
-and ends with the last. A client's pings are answered between blocks. On stdout, as JSON lines:
+and ends with the last. With ``--together N`` it waits for N of them, and serves these at once, a
+thread for each, which costs little: ``sendall`` holds no lock. A client's pings are answered
+between blocks. With ``--rate`` a block is sent when it is due; one that is late, for a client was
+slow, is sent at once, so that the rate holds on the whole. On stdout, as JSON lines:
 
 ``{"listening": port}``, ``{"connected": seconds since the epoch}``
 ``{"sent": rows, "seconds": …, "cpu_seconds": …, "complete": …}``
@@ -18,12 +21,8 @@ and ends with the last. A client's pings are answered between blocks. On stdout,
     the client has left (then ``sent`` counts the blocks handed over whole). The seconds are those
     of the sending. The exit status is 0 when all connections were complete, otherwise 1.
 
-Rows come as ``--shape record`` (a message each), ``array50`` (fifty records a message), ``map``
-(fifty members of ``{symbol: price}`` a message), or as venues send trades: ``binance`` (a combined
-stream), ``finnhub50`` (fifty a message), ``kraken`` (an array). They vary, over 50 symbols, with 52
-bytes to a record on average. With ``--numbered`` the volume of row *n* is 1,000,000,000 + *n*, so
-that it has ten digits without a leading zero, which JSON forbids, and a test can check that none is
-missing; all records are then of one size.
+What the rows are, as ``--shape`` says, is in :mod:`bench.frames`. ``--columns`` and ``--padding``
+make a record larger; with much padding, ``--block`` should be smaller, since a block is in memory.
 """
 
 from __future__ import annotations
@@ -33,153 +32,33 @@ import base64
 import contextlib
 import hashlib
 import json
-import random
 import select
 import socket
-import struct
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
-FIRST_NUMBER = 1_000_000_000
+from bench.frames import FIRST_NUMBER, MEMBERS, SHAPES, blocks, members, records
+
+__all__ = [
+    "CLIENT_TIMEOUT",
+    "CLOSE",
+    "CLOSE_1000",
+    "FIRST_NUMBER",
+    "PING",
+    "PONG",
+    "Client",
+    "blocks",
+    "records",
+    "say",
+]
+
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
-MEMBERS = 50  # of a message with several rows
 CLOSE, PING, PONG = 0x8, 0x9, 0xA
 CLOSE_1000 = b"\x88\x02\x03\xe8"
 CLIENT_TIMEOUT = 30.0  # seconds for the handshake, and from our close frame to the client's end
 UNITS = {"ms": 1e-3, "s": 1.0}
-
-
-def symbols(sizes: Sequence[int]) -> list[str]:
-    """A made-up symbol of each size, no two the same, for a map would lose one of them."""
-    generator = random.Random(1)
-    made: dict[str, None] = {}
-    for index, size in enumerate(sizes):
-        while len(made) == index:
-            made["".join(generator.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ", k=size))] = None
-    return list(made)
-
-
-def records(rows: int, numbered: bool) -> list[tuple[str, str, int]]:
-    """Symbol, price and volume of so many rows from the first one on."""
-    generator = random.Random(2)
-    names = symbols([4] * 50 if numbered else [2] * 3 + [3] * 12 + [4] * 28 + [5] * 7)
-    made = []
-    for index in range(rows):
-        name = names[index % len(names)]
-        if numbered:
-            made.append((name, f"{generator.uniform(100, 999):.2f}", FIRST_NUMBER + index))
-        else:
-            price = f"{generator.lognormvariate(6, 1):.2f}"
-            made.append((name, price, round(generator.lognormvariate(11.5, 2.5)) + 1))
-    return made
-
-
-def record(symbol: str, price: str, volume: int) -> str:
-    """A row as an object."""
-    return f'{{"symbol": "{symbol}", "price": {price}, "volume": {volume}}}'
-
-
-def member(symbol: str, price: str, volume: int) -> str:
-    """A row as a member of a map, which has no place for the volume."""
-    return f'"{symbol}": {price}'
-
-
-def binance(symbol: str, price: str, volume: int) -> str:
-    """A trade of Binance's combined streams."""
-    return (
-        f'{{"stream":"{symbol.lower()}@trade","data":{{"e":"trade","E":1672515782136,"s":"{symbol}"'
-        f',"t":{volume},"p":"{price}","q":"{volume}","T":1672515782136,"m":true,"M":true}}}}'
-    )
-
-
-def finnhub(symbol: str, price: str, volume: int) -> str:
-    """A trade of Finnhub's, of which a message has several."""
-    return f'{{"c":["1"],"p":{price},"s":"{symbol}","t":1575526691134,"v":{volume}}}'
-
-
-def kraken(symbol: str, price: str, volume: int) -> str:
-    """A trade of Kraken's, version 1, of which a message has one here."""
-    return f'[337,[["{price}","{volume}","1534614057.321597","s","l",""]],"trade","{symbol}/USD"]'
-
-
-Row = Callable[[str, str, int], str]
-SHAPES: dict[str, tuple[Row, str, str]] = {
-    "record": (record, "", ""),
-    "array50": (record, "[", "]"),
-    "map": (member, "{", "}"),
-    "binance": (binance, "", ""),
-    "finnhub50": (finnhub, '{"data":[', '],"type":"trade"}'),
-    "kraken": (kraken, "", ""),
-}
-"""A row's text, and what stands around fifty of them; nothing where a message has one."""
-
-
-def members(shape: str) -> int:
-    """Rows in a message."""
-    return MEMBERS if SHAPES[shape][1] else 1
-
-
-def frames(made: Sequence[tuple[str, str, int]], shape: str) -> list[bytes]:
-    """The rows as text frames."""
-    row, opening, closing = SHAPES[shape]
-    parts = [row(*each) for each in made]
-    groups = (parts[at : at + members(shape)] for at in range(0, len(parts), members(shape)))
-    return [frame(opening + ", ".join(group) + closing) for group in groups]
-
-
-def frame(text: str) -> bytes:
-    """A text frame, unmasked, of less than 64 KiB (RFC 6455, section 5.2)."""
-    payload = text.encode()
-    if len(payload) < 126:
-        return struct.pack("!BB", 0x81, len(payload)) + payload
-    return struct.pack("!BBH", 0x81, 126, len(payload)) + payload
-
-
-def blocks(rows: int, block: int, shape: str, numbered: bool) -> Iterator[tuple[bytearray, int]]:
-    """What to send, with the number of rows in each piece; the last piece may be a smaller one."""
-    made = records(min(rows, block), numbered)
-    piece = bytearray().join(frames(made, shape))
-    if numbered and rows >= block:
-        yield from numbered_blocks(piece, members(shape), rows, block)
-    else:
-        for _ in range(rows // block):
-            yield piece, block
-    if rest := rows % block:
-        last = frames(
-            [
-                (symbol, price, volume + (rows - rest if numbered else 0))
-                for symbol, price, volume in made[:rest]
-            ],
-            shape,
-        )
-        yield bytearray().join(last), rest
-
-
-def numbered_blocks(
-    piece: bytearray, per_frame: int, rows: int, block: int
-) -> Iterator[tuple[bytearray, int]]:
-    """Whole blocks: one buffer, in which only the digits are rewritten that have changed.
-
-    A block is a power of ten, so that the digits above it are the same in all of its rows. Frames
-    are all of one size, so that one slice with a step reaches a digit in all of them.
-
-    :param per_frame: rows in a frame.
-    """
-    count = block // per_frame
-    size = len(piece) // count
-    places = [
-        piece.index(str(FIRST_NUMBER + index).encode(), 0, size) for index in range(per_frame)
-    ]
-    before = str(FIRST_NUMBER)
-    for first in range(FIRST_NUMBER, FIRST_NUMBER + rows - rows % block, block):
-        number = str(first)
-        for digit, (old, new) in enumerate(zip(before, number, strict=True)):
-            if old != new:
-                for place in places:
-                    piece[place + digit :: size] = new.encode() * count
-        before = number
-        yield piece, block
 
 
 class Client:
@@ -248,8 +127,18 @@ class Client:
             yield opcode, payload
 
 
+def waits(options: argparse.Namespace) -> Callable[[int], float]:
+    """Tells how many seconds to wait when so many rows were sent since now."""
+    if options.rate:
+        started = time.monotonic()
+        return lambda sent: started + sent / options.rate - time.monotonic()
+    if options.pause:
+        return lambda sent: 0.0 if sent % options.burst_rows else options.pause
+    return lambda sent: 0.0
+
+
 def send(
-    client: Client, pieces: Iterator[tuple[bytearray, int]], burst_rows: int, pause: float
+    client: Client, pieces: Iterator[tuple[bytearray, int]], wait: Callable[[int], float]
 ) -> int:
     """Send the pieces; return how many rows were handed over in whole pieces."""
     sendall, listen = client.socket.sendall, client.listen
@@ -259,7 +148,7 @@ def send(
         for piece, rows in pieces:
             sendall(piece)
             sent += rows
-            listen(pause if pause and sent % burst_rows == 0 else 0)
+            listen(wait(sent))
             if client.left:
                 break
     except ConnectionError:
@@ -269,10 +158,17 @@ def send(
 
 def serve(client: Client, options: argparse.Namespace) -> bool:
     """Send all rows to one client. Return whether it has taken them all."""
-    pieces = blocks(options.rows, options.block, options.shape, options.numbered)
-    started, cpu_started = time.monotonic(), time.process_time()
-    sent = send(client, pieces, options.burst_rows, options.pause)
-    seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
+    pieces = blocks(
+        options.rows,
+        options.block,
+        options.shape,
+        options.numbered,
+        columns=options.columns,
+        padding=options.padding,
+    )
+    started, cpu_started = time.monotonic(), time.thread_time()
+    sent = send(client, pieces, waits(options))
+    seconds, cpu_seconds = time.monotonic() - started, time.thread_time() - cpu_started
     complete: bool = sent == options.rows
     with contextlib.suppress(OSError):  # it may have read enough, and left
         client.socket.settimeout(CLIENT_TIMEOUT)
@@ -282,9 +178,25 @@ def serve(client: Client, options: argparse.Namespace) -> bool:
     return complete
 
 
+def serve_together(clients: list[Client], options: argparse.Namespace) -> bool:
+    """Send all rows to each of the clients. Return whether all have taken them."""
+    complete = [False] * len(clients)
+
+    def serve_one(index: int) -> None:
+        complete[index] = serve(clients[index], options)
+
+    threads = [threading.Thread(target=serve_one, args=(index,)) for index in range(len(clients))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return all(complete)
+
+
 def say(**event: object) -> None:
-    """Write one JSON line."""
-    print(json.dumps(event), flush=True)
+    """Write one JSON line, whole, whatever other threads write."""
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
 
 
 def duration(text: str) -> float:
@@ -305,13 +217,25 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--numbered", action="store_true", help="volumes count up")
     parser.add_argument("--pause", type=duration, default=0.0, help="after each burst, such as 5ms")
     parser.add_argument("--burst-rows", type=int, default=0, help="0: a block")
+    parser.add_argument("--rate", type=float, default=0.0, help="rows a second of a connection")
+    parser.add_argument("--columns", type=int, default=3, help="members of a record, 3 or more")
+    parser.add_argument("--padding", type=int, default=0, help="letters of one member more")
     parser.add_argument("--connections-served", type=int, default=1, help="one after another")
+    parser.add_argument("--together", type=int, default=1, help="of these, so many at once")
     options = parser.parse_args()
     options.burst_rows = options.burst_rows or options.block
     if options.block < 1 or options.block % members(options.shape):
         parser.error(f"--block must be a multiple of {MEMBERS} for this shape")
     if options.burst_rows % options.block:
         parser.error("--burst-rows must be a multiple of --block")
+    if options.columns < 3 or (options.columns > 3 and options.numbered):
+        parser.error("--columns must be 3 or more, and with --numbered it must be 3")
+    if (options.columns > 3 or options.padding) and options.shape != "record":
+        parser.error("only a record can have more columns or padding")
+    if options.rate and options.pause:
+        parser.error("either --rate or --pause, not both")
+    if options.together < 1 or options.connections_served % options.together:
+        parser.error("--connections-served must be a multiple of --together")
     if options.numbered and options.shape in ("map", "binance"):
         parser.error("this shape has no volume to number, or has it twice")
     if options.numbered and str(options.block).strip("0") != "1":
@@ -325,12 +249,13 @@ def main() -> int:
     complete = True
     with socket.create_server(("127.0.0.1", options.port)) as listener:
         say(listening=listener.getsockname()[1])
-        for _ in range(options.connections_served):
-            sock, _ = listener.accept()
-            with sock:
-                client = Client(sock)
-                say(connected=time.time())
-                complete &= serve(client, options)
+        for _ in range(options.connections_served // options.together):
+            with contextlib.ExitStack() as sockets:
+                clients = []
+                for _ in range(options.together):
+                    clients.append(Client(sockets.enter_context(listener.accept()[0])))
+                    say(connected=time.time())
+                complete &= serve_together(clients, options)
     return 0 if complete else 1
 
 

@@ -8,10 +8,8 @@ exit status is not 0, fails the benchmark. All of them share the machine's cores
 that of a machine that does nothing else but also feeds itself.
 
 Time runs from the first connection until fastingest has exited, all rows in the file; ``wall`` is
-from the start of its command. CPU time of all processes together is what the kernel says at their
-end; that of each one, and its peak of memory (VmHWM), is read from ``/proc`` every 20 ms, so it may
-lack the last of these, and is in steps of 10 ms. (``burst`` is the generator; it is not in the
-total.) Where there is no ``/proc`` (macOS), figures per process are not available.
+from the start of its command, as is the CPU time. That of each process, and its peak of memory, is
+read as :mod:`bench.process` says. (``burst`` is the generator; it is not in the total.)
 
 ``--shape`` is what the generator sends; the columns that fastingest is told for it are in
 :data:`COLUMNS`. ``described`` is ``record`` with the columns spelled out.
@@ -22,24 +20,15 @@ total.) Where there is no ``/proc`` (macOS), figures per process are not availab
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
-import os
-import resource
 import shlex
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).parents[1]
-PROC = Path("/proc")
-TICK = os.sysconf("SC_CLK_TCK")
+from bench.capture import BenchmarkError, Capture, capture
+from bench.process import ROLES
+
 COLUMNS = {
     "record": [],
     "array50": [],
@@ -60,173 +49,25 @@ COLUMNS = {
     ],
 }
 """What fastingest is told of each shape."""
-INTERVAL = 0.02  # seconds between two samples
-ROLES = {"receiver": "picows", "writer": "polars"}  # and a library that only this one loads
 
 
-@dataclass
-class Usage:
-    """What a process has used so far."""
-
-    role: str
-    cpu: float  # seconds
-    peak: float  # MiB
-
-
-class Sampler(threading.Thread):
-    """Follows a process and its children, until told to stop, in :attr:`usage` by process id.
-
-    The process itself is the supervisor. A child's role stands in its name or its command line, or
-    it shows in the libraries that it has loaded.
-    """
-
-    def __init__(self, pid: int) -> None:
-        super().__init__(name="sampler", daemon=True)
-        self.pid = pid
-        self.usage: dict[int, Usage] = {}
-        self._stopping = threading.Event()
-
-    def run(self) -> None:
-        """Take a sample every :data:`INTERVAL` until stopped."""
-        while not self._stopping.wait(INTERVAL):
-            for pid in [self.pid, *children(self.pid)]:
-                # It may have just ended; what was read before stays.
-                with contextlib.suppress(OSError, ValueError, IndexError):
-                    self.sample(pid)
-
-    def sample(self, pid: int) -> None:
-        """Read what one process has used."""
-        folder = PROC / str(pid)
-        # The name, in parentheses, may contain anything; times are fields 14 and 15 (man 5 proc).
-        name, _, fields = (folder / "stat").read_text().rpartition(")")
-        user, system = fields.split()[11:13]
-        status = (folder / "status").read_text()
-        peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
-        command = (folder / "cmdline").read_text()
-        cpu = (int(user) + int(system)) / TICK
-        self.usage[pid] = Usage(self.role(pid, f"{name} {command}"), cpu, peak)
-
-    def role(self, pid: int, title: str) -> str:
-        """What to call a process; empty if nothing tells."""
-        if pid == self.pid:
-            return "supervisor"
-        for role in (*ROLES, "resource_tracker"):
-            if role in title:
-                return role
-        if pid in self.usage and self.usage[pid].role:
-            return self.usage[pid].role
-        maps = (PROC / str(pid) / "maps").read_text().splitlines()
-        files = {line.rpartition("/")[2] for line in maps}
-        return next((role for role in ROLES if any(ROLES[role] in file for file in files)), "")
-
-    def stop(self) -> None:
-        """Stop, and call the processes without a role ``other``."""
-        self._stopping.set()
-        self.join()
-        for usage in self.usage.values():
-            usage.role = usage.role or "other"
-
-
-def children(pid: int) -> list[int]:
-    """The process's children; none where the kernel does not tell."""
-    try:
-        tasks = list((PROC / str(pid) / "task").iterdir())
-        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    except OSError:
-        return []
-
-
-@dataclass
-class Round:
-    """One run's figures."""
-
-    rows: int
-    seconds: float
-    wall: float
-    cpu: float
-    burst_cpu: float
-    usage: list[Usage]
-
-    @property
-    def rate(self) -> float:
-        """Rows a second."""
-        return self.rows / self.seconds
-
-
-class BenchmarkError(RuntimeError):
-    """A round went wrong; its figures mean nothing."""
-
-
-def run_round(options: argparse.Namespace, folder: Path) -> Round:
+def run_round(options: argparse.Namespace, folder: Path) -> Capture:
     """Capture one feed into a file under ``folder``, and check it."""
     out = folder / "rows.csv"
-    burst_command = [sys.executable, "-m", "bench.burst", "--rows", str(options.rows)]
-    burst_command += ["--shape", "record" if options.shape == "described" else options.shape]
-    with subprocess.Popen(burst_command, cwd=ROOT, stdout=subprocess.PIPE) as burst:
-        try:
-            assert burst.stdout is not None
-            port = json.loads(burst.stdout.readline())["listening"]
-            command = [*shlex.split(options.command), "--url", f"ws://127.0.0.1:{port}/"]
-            command += COLUMNS[options.shape]
-            command += ["--out", str(out), "--max-rows", str(options.rows), "--quiet"]
-            started, cpu_started = time.time(), children_cpu()
-            usage = run_capture(command, options.timeout, folder / "stderr")
-            ended, cpu_ended = time.time(), children_cpu()
-            events = read_to_end(burst)
-        finally:
-            burst.kill()
-    if len(events) != 2 or not events[1]["complete"]:
-        raise BenchmarkError(f"fastingest has not taken all rows; the generator said {events}")
-    connected, burst_cpu = events[0]["connected"], events[1]["cpu_seconds"]
+    shape = "record" if options.shape == "described" else options.shape
+    arguments = [*COLUMNS[options.shape], "--out", str(out)]
+    arguments += ["--max-rows", str(options.rows), "--quiet"]
+    done = capture(
+        lambda url: [*shlex.split(options.command), "--url", url, *arguments],
+        options.rows,
+        ["--rows", str(options.rows), "--shape", shape],
+        timeout=options.timeout,
+        stderr=folder / "stderr",
+    )
     found = count_lines(out)
     if found != options.rows + 1:
         raise BenchmarkError(f"{out} has {found:,} lines, not {options.rows + 1:,}")
-    cpu = cpu_ended - cpu_started
-    return Round(options.rows, ended - connected, ended - started, cpu, burst_cpu, usage)
-
-
-def read_to_end(burst: subprocess.Popen[bytes]) -> list[dict[str, Any]]:
-    """What the generator still says, until it exits by itself or is made to."""
-    try:
-        said, _ = burst.communicate(timeout=10)
-    except subprocess.TimeoutExpired:
-        burst.kill()
-        said, _ = burst.communicate()
-    return [json.loads(line) for line in said.splitlines()]
-
-
-def run_capture(command: list[str], timeout: float, stderr: Path) -> list[Usage]:
-    """Run fastingest to its end; return the usage of each of its processes.
-
-    :raises BenchmarkError: it failed, or did not end in time; with the last of its stderr.
-    """
-    with (
-        stderr.open("wb") as file,
-        subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file) as process,
-    ):
-        sampler = Sampler(process.pid)
-        sampler.start()
-        try:
-            status = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            status = None
-            process.terminate()  # it ends its children
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        finally:
-            sampler.stop()
-    if status != 0:
-        how = f"exited with {status}" if status is not None else f"took more than {timeout:g} s"
-        raise BenchmarkError(f"{shlex.join(command)} {how}:\n{stderr.read_text()[-4000:]}")
-    return list(sampler.usage.values())
-
-
-def children_cpu() -> float:
-    """CPU seconds of all ended children, theirs included."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return done
 
 
 def count_lines(path: Path) -> int:
@@ -235,14 +76,14 @@ def count_lines(path: Path) -> int:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(2**20), b""))
 
 
-def columns(rounds: list[Round]) -> list[str]:
+def columns(rounds: list[Capture]) -> list[str]:
     """The processes' roles, in the order in which a row meets them."""
     found = {usage.role for each in rounds for usage in each.usage} - {"resource_tracker"}
     first = [role for role in (*ROLES, "supervisor") if role in found]
     return first + sorted(found.difference(first))
 
 
-def figures(each: Round, roles: list[str]) -> list[float]:
+def figures(each: Capture, roles: list[str]) -> list[float]:
     """A round as numbers, in the order of the table's columns."""
     numbers = [each.rate, each.seconds, each.wall]
     numbers += [cpu / each.rows * 1e9 for cpu in (each.burst_cpu, each.cpu)]
@@ -253,7 +94,7 @@ def figures(each: Round, roles: list[str]) -> list[float]:
     return numbers
 
 
-def print_table(rounds: list[Round]) -> None:
+def print_table(rounds: list[Capture]) -> None:
     """Print a line for each round, then their medians."""
     roles = columns(rounds)
     heads = ["round", "rows/s", "s", "wall s", "burst ns/row", "total ns/row"]

@@ -17,12 +17,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.end_to_end import COLUMNS, BenchmarkError, Round, run_round
+from bench.capture import BenchmarkError, Capture
+from bench.end_to_end import COLUMNS, run_round
 
 COMMAND = f"{shlex.quote(sys.executable)} -m fastingest"
 
 
-def run(options: argparse.Namespace, journal: str) -> Round:
+def run(options: argparse.Namespace, journal: str) -> Capture:
     """One capture, with the journal on or off."""
     options.command = f"{COMMAND} --journal {journal}"
     with tempfile.TemporaryDirectory(prefix="fastingest-", dir=options.dir) as folder:
@@ -38,7 +39,7 @@ def main() -> int:
     parser.add_argument("--dir", type=Path, help="where the file goes, on a real disk")
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds for a capture")
     options = parser.parse_args()
-    rounds: list[dict[str, Round]] = []
+    rounds: list[dict[str, Capture]] = []
     print("round  journal     rows/s  total ns/row")
     for number in range(options.rounds):
         order = ("on", "off") if number % 2 else ("off", "on")
@@ -59,11 +60,11 @@ def main() -> int:
     return 0
 
 
-def _rate(each: Round) -> float:
+def _rate(each: Capture) -> float:
     return each.rate
 
 
-def _cost(each: Round) -> float:
+def _cost(each: Capture) -> float:
     """Nanoseconds of CPU time for a row."""
     return each.cpu / each.rows * 1e9
 

@@ -42,6 +42,7 @@ from fastingest.config.known import known_text, listing
 from fastingest.errors import FastingestError, OptionError, RunFailed, UsageError
 from fastingest.feed import Feed
 from fastingest.log import configure, escape
+from fastingest.native import VARIABLE, find_native
 from fastingest.options import Options, Texts, format_duration
 from fastingest.probe.options import ProbeOptions
 from fastingest.secrets import shown
@@ -308,7 +309,13 @@ def _begun(error: UnknownOptionError) -> str:
 def _versions() -> str:
     parts = (f"{name} {version(name)}" for name in ("picows", "msgspec", "polars", "uvloop"))
     python = f"Python {platform.python_version()}"
-    return f"fastingest {fastingest.__version__}\n{', '.join((python, *parts))}"
+    # What is there is said even where it is not what must be.
+    native = find_native({VARIABLE: "0"} if os.environ.get(VARIABLE) == "0" else {})
+    return (
+        f"fastingest {fastingest.__version__}\n"
+        f"{', '.join((python, *parts))}\n"
+        f"native listener: {'used' if native.is_used else native.reason}"
+    )
 
 
 # Other commands

@@ -196,7 +196,7 @@ class Options:
         "Take only what says so: '$.data.e=trade'; repeatable, all must hold.", (), metavar="TEXT"
     )
     receivers: int = setting("Processes that share the feeds.", 1)
-    batch_size: int = setting("Rows that travel to the file together at most.", 10_000)
+    batch_size: int = setting("Rows that travel to the file together at most.", 50_000)
     flush_interval: float = _duration("A row waits no longer than this for its batch.", 0.25)
     max_rows: int | None = setting("Stop by itself after exactly this many rows.", None)
     duration: float | None = _duration("Stop by itself after this long.", None)

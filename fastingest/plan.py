@@ -58,6 +58,7 @@ class Plan:
         epoch, and why there has been no connection.
     :param parts: how many outboxes all receivers of the run have.
     :param is_one_of_many: whether the run has other feeds.
+    :param native: whether the native listener is used (:mod:`fastingest.native`).
     """
 
     stream: int
@@ -66,6 +67,7 @@ class Plan:
     gaps: dict[int, tuple[int, str]]
     parts: int
     is_one_of_many: bool
+    native: bool
 
 
 def targets_of(feeds: Sequence[Feed]) -> tuple[Target, ...]:

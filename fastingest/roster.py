@@ -26,6 +26,7 @@ class Roster:
     :param shares: the run's outputs.
     :param accounts: theirs.
     :param receivers: how many there may be; no more than feeds.
+    :param native: whether they use the native listener.
     """
 
     def __init__(
@@ -34,10 +35,13 @@ class Roster:
         shares: Sequence[Share],
         accounts: Sequence[Account],
         receivers: int,
+        *,
+        native: bool,
     ) -> None:
         self._feeds = feeds
         self._shares = shares
         self._accounts = accounts
+        self._native = native
         count = min(receivers, len(feeds))
         self.lanes: Mapping[str, int] = {
             "receiver" if count == 1 else f"receiver {lane + 1}": lane for lane in range(count)
@@ -82,6 +86,7 @@ class Roster:
             gaps=gaps,
             parts=self._parts,
             is_one_of_many=len(self._feeds) > 1,
+            native=self._native,
         )
 
     @property

@@ -2,7 +2,8 @@
 
 A schema is a description, made from text (:func:`parse_columns`) and compiled elsewhere: into
 msgspec types by the receiver (:mod:`fastingest.receiver.shape`), into polars types by the writer
-(:mod:`fastingest.writer.table`). What lies between the two, the *cells* of a batch, is fixed here:
+(:mod:`fastingest.writer.table`). What lies between the two, the *cells* of a batch, is fixed here;
+the form in which they travel is chosen in :mod:`fastingest.columns`:
 
 ============================  ==================================================================
 type                          a cell on its way from the receiver to the writer

@@ -123,6 +123,7 @@ class Summary:
 
     :param feeds: each feed's part.
     :param outputs: each output's part.
+    :param listener: what reads the feeds: ``native``, or ``Python`` and why it is that.
     :param seconds: how long the run has lasted.
     :param ledger: the counts of all feeds together.
     :param best_rate: rows written in the best second.
@@ -140,6 +141,7 @@ class Summary:
 
     feeds: tuple[FeedSummary, ...]
     outputs: tuple[OutputSummary, ...]
+    listener: str
     seconds: float
     ledger: Ledger
     best_rate: float
@@ -154,10 +156,11 @@ class Summary:
     latency: tuple[float, float, float]
 
     @classmethod
-    def take(cls, counters: RunCounters, seconds: float, rates: Rates) -> Summary:
+    def take(cls, counters: RunCounters, seconds: float, rates: Rates, listener: str) -> Summary:
         """Read the counters.
 
         :param seconds: how long the run has lasted.
+        :param listener: what reads the feeds.
         """
         tables = [counters.of_feed(index) for index in range(len(counters.feeds))]
         every = [table for each in tables for table in each]
@@ -172,6 +175,7 @@ class Summary:
                 )
                 for share in counters.shares
             ),
+            listener=listener,
             seconds=seconds,
             ledger=ledger,
             # a run shorter than a second has no whole one

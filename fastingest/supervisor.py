@@ -57,6 +57,7 @@ from fastingest.errors import (
     WriteFailed,
     how_ended,
 )
+from fastingest.native import Native, find_native
 from fastingest.options import Options, format_duration
 from fastingest.plan import Share, Target, targets_of
 from fastingest.roster import Roster
@@ -108,6 +109,7 @@ def ingest(
     :raises RunFailed: the run broke, or rows were lost; the error's ``summary`` says what is in the
         file.
     """
+    native = find_native()
     with contextlib.ExitStack() as locks:
         locked = []
         targets = targets_of(options.feeds)
@@ -117,12 +119,15 @@ def ingest(
             lock = OutputLock(target.path)
             locks.callback(lock.release)
             locked.append((target, lock))
-        return _Supervisor(options, locked).run(on_tick, tick)
+        return _Supervisor(options, locked, native).run(on_tick, tick)
 
 
 class _Supervisor:
-    def __init__(self, options: Options, locked: Sequence[tuple[Target, OutputLock]]) -> None:
+    def __init__(
+        self, options: Options, locked: Sequence[tuple[Target, OutputLock]], native: Native
+    ) -> None:
         self._options = options
+        self._native = native
         self._context = multiprocessing.get_context("spawn")
         self._feeds = list(options.feeds)
         self._accounts: list[Account] = []
@@ -138,7 +143,13 @@ class _Supervisor:
                 account.clean_up(complete=False)
             raise
         self._counters = RunCounters(self._feeds, self._shares)
-        self._roster = Roster(self._feeds, self._shares, self._accounts, options.receivers)
+        self._roster = Roster(
+            self._feeds,
+            self._shares,
+            self._accounts,
+            options.receivers,
+            native=native.is_used,
+        )
         self._receivers = self._roster.lanes.keys()
         self._rates = Rates()
         self._droughts = list(watch(self._feeds, self._shares))
@@ -152,13 +163,15 @@ class _Supervisor:
         self._failing: dict[str, tuple[Path, str]] = {}  # where and why the writer cannot write
         self._giving_up = False
         self._kill_at = float("inf")
-        self._progress = (0, 0)  # what is accounted for, and the files' size
+        self._progress = (-1, -1)  # what is accounted for, and the files' size; as it never is
         self._progress_at = 0.0  # since when
         self._started = time.monotonic()
         self._end_at = float("inf")
 
     def run(self, on_tick: Callable[[Summary], None] | None, tick: float) -> Summary:
         """Start, watch, and clean up."""
+        if self._native.is_broken:
+            _report("warning", "native listener not used", {"reason": self._native.reason})
         with signals_to_socket() as signals:
             try:
                 if self._start():
@@ -181,7 +194,7 @@ class _Supervisor:
 
     def _summary(self) -> Summary:
         seconds = time.monotonic() - self._started
-        return Summary.take(self._counters, seconds, self._rates)
+        return Summary.take(self._counters, seconds, self._rates, self._native.listener)
 
     # Starting
 

@@ -299,6 +299,7 @@ def summary_text(summary: Summary) -> str:
         f"  {'rows/s':13}{summary.mean_rate:,.0f} mean, {summary.best_rate:,.0f} best second",
         f"  {'latency':13}{latency} (from receipt to file)",
         f"  {'connections':13}{summary.connections:,}, {_gaps(summary)}{in_all}",
+        f"  {'listener':13}{escape(summary.listener)}",
         *(f"  {'file':13}{line}" for line in _file_lines(summary.outputs)),
         f"  {'run length':13}{span(summary.seconds)}",
         *(_feed_table(summary.feeds) if len(summary.feeds) > 1 else ()),
@@ -342,6 +343,7 @@ def summary_json(summary: Summary) -> str:
       rows.
     - ``connections``, ``gaps``, ``gap_seconds``: connections opened; times without one, and their
       length.
+    - ``listener``: what read the feeds, ``native``, or ``Python`` and why it was that.
     - ``pauses``, ``queue_peak``, ``spill_peak``: times the feed was left unread; the most bytes
       that waited for the writer; of them, on disk.
     - ``file_size``: bytes, of all files; ``rejects``: the quarantine file, null where nothing went
@@ -364,6 +366,7 @@ def summary_json(summary: Summary) -> str:
             "connections": summary.connections,
             "gaps": summary.gaps,
             "gap_seconds": round(summary.gap_seconds, 3),
+            "listener": summary.listener,
             "pauses": summary.pauses,
             "queue_peak": summary.outbox_peak,
             "spill_peak": summary.spill_peak,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fastingest import Options, account, segment
 from fastingest.account import (
@@ -20,7 +20,8 @@ from fastingest.account import (
     problem_of,
     read_events,
 )
-from fastingest.batch import LANES, Batch, Layout, Reject, encode_columns, lane_of
+from fastingest.batch import LANES, Batch, Layout, Reject, lane_of
+from fastingest.columns import Buffer, segment_of
 from fastingest.counters import Counters, Slot
 from fastingest.feed import Feed, Table
 from fastingest.ledger import append_entry, ledger_path, read_entries
@@ -405,7 +406,7 @@ class Begun:
         layout = Layout(("a",), ("str",), f"feed {feed}")
         parts = [segment.header(stream, sequences[0])]
         for sequence in sequences:
-            columns = [encode_columns([["x"] * rows])]
+            columns: list[Buffer] = [segment_of([["x"] * rows], ("str",))]
             batch = Batch(rows, columns, layout, [(rows, 1)], rejects=[Reject(1, "x", b"{")])
             batch.stream, batch.sequence, batch.feed = stream, sequence, feed
             wire = batch.to_bytes()

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.batch import LANES, Batch, Layout, Reject, encode_columns, lane_of
+from fastingest.batch import LANES, Batch, Layout, Reject, lane_of
+from fastingest.columns import Buffer, segment_of
 
 _finite = st.floats(allow_nan=False, allow_infinity=False)
 _int64 = st.integers(-(2**63), 2**63 - 1)
@@ -30,8 +31,8 @@ def test_the_wire_form_reads_back(
 ) -> None:
     columns = [list(column) for column in zip(*rows, strict=True)]
     cut = len(rows) // 2
-    segments = [
-        encode_columns([column[part] for column in columns])
+    segments: list[Buffer] = [
+        segment_of([column[part] for column in columns], _TRADES.types)
         for part in (slice(cut), slice(cut, None))
         if columns
     ]
@@ -51,10 +52,33 @@ def test_the_wire_form_reads_back(
 
 
 def test_what_is_cut_short_is_no_batch() -> None:
-    wire = Batch(1, [encode_columns([["A"], [1.0], [None]])], _TRADES, [(1, 7)]).to_bytes()
+    wire = Batch(
+        1, [segment_of([["A"], [1.0], [None]], _TRADES.types)], _TRADES, [(1, 7)]
+    ).to_bytes()
     for end in range(len(wire)):
         with pytest.raises(msgspec.DecodeError):
             Batch.from_bytes(wire[:end])
+
+
+def test_the_wire_form_of_another_version_is_no_batch() -> None:
+    """Version 0.1 had an array of ten, which began with the stream."""
+    segment = msgspec.msgpack.encode([["A"], [1.0], [None]])
+    wire = msgspec.msgpack.encode((64, 0, 0, 1, [segment], _TRADES, [(1, 7)], [(0, 1)], 1, []))
+    with pytest.raises(msgspec.DecodeError):
+        Batch.from_bytes(wire)
+
+
+def test_rows_are_read_without_a_copy() -> None:
+    segment = segment_of([["A"], [1.0], [None]], _TRADES.types)
+    wire = Batch(1, [segment], _TRADES, [(1, 7)]).to_bytes()
+    (column, *_) = Batch.from_bytes(wire).pieces()
+    assert isinstance(column[0].data, memoryview)
+    assert column[0].data.obj is wire
+
+
+def test_no_rows_are_no_columns() -> None:
+    batch = Batch.from_bytes(Batch(0, [], _TRADES, rejects=[Reject(7, "no", b"x")]).to_bytes())
+    assert (batch.columns(), batch.pieces(), batch.count) == ([], [], 1)
 
 
 def test_later_batches_have_later_names() -> None:
@@ -67,7 +91,7 @@ def test_later_batches_have_later_names() -> None:
 
 
 def test_rejects_count_as_well() -> None:
-    segment = encode_columns([["A"], [1.0], [None]])
+    segment = segment_of([["A"], [1.0], [None]], _TRADES.types)
     batch = Batch(1, [segment], _TRADES, [(1, 7)], rejects=[Reject(7, "no", b"x")] * 2)
     assert batch.count == 3
 

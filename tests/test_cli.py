@@ -41,6 +41,7 @@ from fastingest import (
     cli,
 )
 from fastingest.ledger import Region, append_entry
+from fastingest.native import find_native
 from fastingest.writer.csv_file import OutputLock
 from tests.end_to_end.command import ROOT, read_rows, wait_until
 from tests.peers.raw import RawConnection, RawServer
@@ -132,11 +133,41 @@ def test_help_wins_over_what_is_missing(flag: str, tmp_path: Path) -> None:
 def test_version(tmp_path: Path) -> None:
     ended = run("--version", cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
-    first, second = ended.stdout.splitlines()
+    first, second, third = ended.stdout.splitlines()
     assert first == f"fastingest {fastingest.__version__}" == "fastingest 0.1.0"
     for package in ("picows", "msgspec", "polars", "uvloop"):
         assert f"{package} {importlib.metadata.version(package)}" in second
     assert "Python 3." in second
+    native = find_native({})
+    assert third == f"native listener: {'used' if native.is_used else native.reason}"
+
+
+def test_the_version_says_that_the_native_listener_is_switched_off(tmp_path: Path) -> None:
+    ended = run("--version", cwd=tmp_path, FASTINGEST_NATIVE="0")
+    last = "native listener: switched off by FASTINGEST_NATIVE=0"
+    assert ended.stdout.splitlines()[-1] == last
+
+
+@pytest.mark.parametrize("said", ["1", "yes"])
+def test_the_version_is_said_whatever_is_demanded_of_the_native_listener(
+    said: str, tmp_path: Path
+) -> None:
+    ended = run("--version", cwd=tmp_path, FASTINGEST_NATIVE=said)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == run("--version", cwd=tmp_path).stdout
+
+
+def test_a_run_that_is_told_so_uses_the_python_listener(tmp_path: Path) -> None:
+    ended = run("--url", FEED, "--max-rows", "10", cwd=tmp_path, FASTINGEST_NATIVE="0")
+    assert ended.returncode == 0, ended.stderr
+    assert "\n  listener     Python (switched off by FASTINGEST_NATIVE=0)\n" in ended.stdout
+
+
+def test_a_wrong_choice_of_the_listener_ends_the_run_before_it_begins(tmp_path: Path) -> None:
+    ended = run("--url", FEED, cwd=tmp_path, FASTINGEST_NATIVE="yes")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "fastingest: error: FASTINGEST_NATIVE: 'yes' is neither 0 nor 1\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_defaults_are_those_of_options(parse: Callable[..., Options]) -> None:
@@ -389,9 +420,10 @@ def test_a_run_ends_with_its_summary(tmp_path: Path) -> None:
         r"  latency +p50 [\d.]+m?s, p99 [\d.]+m?s, max [\d.]+m?s \(from receipt to file\)", lines[9]
     )
     assert lines[10] == "  connections  1, 0 gaps"
-    assert re.fullmatch(r"  file +stock_data\.csv, [\d.]+KiB", lines[11])
-    assert re.fullmatch(r"  run length +[\d.]+s", lines[12])
-    assert len(lines) == 13
+    assert lines[11] == f"  listener     {find_native({}).listener}"
+    assert re.fullmatch(r"  file +stock_data\.csv, [\d.]+KiB", lines[12])
+    assert re.fullmatch(r"  run length +[\d.]+s", lines[13])
+    assert len(lines) == 14
     stamp = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
     for line in ended.stderr.splitlines():
         assert re.fullmatch(rf"{stamp} (INFO   |WARNING) .+", line)
@@ -791,7 +823,7 @@ def test_a_terminal_shows_the_view_in_place(tmp_path: Path, columns: int) -> Non
     assert all(re.fullmatch(LOG, line) for line in lines[:summary])
     assert sum(" WARNING gap " in line for line in lines[:summary]) >= 2
     assert lines[summary + 1 : summary + 3] == ["  received     40,000", "  written      40,000"]
-    assert len(lines[summary:]) == 14
+    assert len(lines[summary:]) == 15
     assert lines[-1] == ""
     assert len(read_rows(tmp_path / "stock_data.csv")) == 40_000
 

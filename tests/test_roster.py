@@ -40,7 +40,7 @@ Shares = tuple[list[Feed], list[Share], list[Account]]
 
 
 def test_one_receiver_has_everything(shares: Shares) -> None:
-    roster = Roster(*shares, receivers=1)
+    roster = Roster(*shares, receivers=1, native=False)
     assert dict(roster.lanes) == {"receiver": 0}
     plan = roster.begin("receiver", {})
     assert [feed.name for feed in plan.feeds.values()] == ["a", "b", "c"]
@@ -48,8 +48,16 @@ def test_one_receiver_has_everything(shares: Shares) -> None:
     assert (plan.parts, plan.is_one_of_many) == (2, True)
 
 
+@pytest.mark.parametrize("native", [False, True])
+def test_every_receiver_is_told_whether_the_native_listener_is_used(
+    shares: Shares, native: bool
+) -> None:
+    roster = Roster(*shares, receivers=2, native=native)
+    assert [roster.begin(name, {}).native for name in roster.lanes] == [native, native]
+
+
 def test_receivers_share_the_feeds_and_have_lanes_of_their_own(shares: Shares) -> None:
-    roster = Roster(*shares, receivers=2)
+    roster = Roster(*shares, receivers=2, native=False)
     first, second = (roster.begin(name, {}) for name in roster.lanes)
     assert (list(first.feeds), list(second.feeds)) == ([0, 2], [1])
     assert (list(first.shares), list(second.shares)) == ([0], [0, 1])
@@ -59,11 +67,12 @@ def test_receivers_share_the_feeds_and_have_lanes_of_their_own(shares: Shares) -
 
 
 def test_there_are_no_more_receivers_than_feeds(shares: Shares) -> None:
-    assert list(Roster(*shares, receivers=9).lanes) == ["receiver 1", "receiver 2", "receiver 3"]
+    roster = Roster(*shares, receivers=9, native=False)
+    assert list(roster.lanes) == ["receiver 1", "receiver 2", "receiver 3"]
 
 
 def test_who_follows_on_a_dead_receiver_knows_what_was_before_it(shares: Shares) -> None:
-    roster = Roster(*shares, receivers=2)
+    roster = Roster(*shares, receivers=2, native=False)
     plan = roster.begin("receiver 1", {})
     assert sorted(roster.before["receiver 1"][0]) == [(0, 0, 0), (2, 0, 0)]
     counters = shares[1][0].counters.feeds
@@ -84,7 +93,7 @@ def test_who_follows_on_a_dead_receiver_knows_what_was_before_it(shares: Shares)
 
 
 def test_a_restart_is_counted_where_the_receiver_has_rows(shares: Shares) -> None:
-    roster = Roster(*shares, receivers=2)
+    roster = Roster(*shares, receivers=2, native=False)
     for name in roster.lanes:
         roster.begin(name, {})
     roster.count_restart("receiver 1")

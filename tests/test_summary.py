@@ -63,13 +63,14 @@ def test_a_summary_reads_the_counters(tmp_path: Path) -> None:
     counters.latency.add(1_000_000, 9)
     counters.latency.add(2_000_000, 1)
     run.restarts = 5
-    summary = Summary.take(run, 5.0, Rates())
+    summary = Summary.take(run, 5.0, Rates(), "Python (not built)")
     assert (summary.feed, summary.out, summary.file_size) == ("ws://x/0", tmp_path / "out.csv", 12)
     assert summary.state is State.CONNECTED
     assert summary.ledger.in_flight == 1
     assert summary.ledger.lost == 3
     assert summary.messages_lost == 6
     assert summary.restarts == 5
+    assert summary.listener == "Python (not built)"
     assert (summary.spill_bytes, summary.spill_peak) == (4, 5)
     assert summary.mean_rate == 1.4
     assert summary.gap_seconds == 1.5
@@ -77,7 +78,7 @@ def test_a_summary_reads_the_counters(tmp_path: Path) -> None:
 
 
 def test_before_the_first_row_there_is_no_latency(tmp_path: Path) -> None:
-    summary = Summary.take(run_of(tmp_path, ["out.csv"], ["out.csv"]), 0.0, Rates())
+    summary = Summary.take(run_of(tmp_path, ["out.csv"], ["out.csv"]), 0.0, Rates(), "native")
     assert all(map(math.isnan, summary.latency))
     assert summary.mean_rate == 0
 
@@ -94,7 +95,7 @@ def test_each_feed_and_each_output_has_its_part(tmp_path: Path) -> None:
         counters[Slot.PAUSES] = 3
         counters[Slot.OUTBOX_BYTES] = 5
     run.shares[1].counters[Slot.FILE_SIZE] = 99
-    summary = Summary.take(run, 1.0, Rates())
+    summary = Summary.take(run, 1.0, Rates(), "native")
     assert [feed.name for feed in summary.feeds] == ["feed 0", "feed 1", "feed 2"]
     assert [feed.ledger.written for feed in summary.feeds] == [12, 30, 400]
     assert [feed.ledger.in_flight for feed in summary.feeds] == [2, 1, 1]
@@ -113,7 +114,7 @@ def test_a_feed_that_does_not_go_to_an_output_is_not_asked_there(tmp_path: Path)
     run = run_of(tmp_path, ["a.csv"], ["b.csv"])
     run.shares[0].counters.feeds[1][Slot.STATE] = State.PAUSED  # nobody writes this
     run.shares[1].counters.feeds[1][Slot.STATE] = State.CONNECTED
-    assert Summary.take(run, 1.0, Rates()).feeds[1].state is State.CONNECTED
+    assert Summary.take(run, 1.0, Rates(), "native").feeds[1].state is State.CONNECTED
 
 
 @pytest.mark.parametrize("worst", range(6))
@@ -133,7 +134,7 @@ def test_the_state_of_several_feeds_is_that_which_needs_to_be_looked_at(
     run = run_of(tmp_path, *[["a.csv"]] * len(states))
     for feed, state in enumerate(reversed(states)):
         run.of_feed(feed)[0][Slot.STATE] = state
-    assert Summary.take(run, 1.0, Rates()).state is order[worst]
+    assert Summary.take(run, 1.0, Rates(), "native").state is order[worst]
 
 
 def test_the_latency_is_that_of_all_feeds_and_outputs(tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_the_latency_is_that_of_all_feeds_and_outputs(tmp_path: Path) -> None:
         counters.latency.add(milliseconds * 1_000_000, rows)
         counters[Slot.LATENCY_MAX] = milliseconds * 1_000_000
         counters[Slot.WRITTEN] = rows
-    latency = Summary.take(run, 1.0, Rates()).latency
+    latency = Summary.take(run, 1.0, Rates(), "native").latency
     assert list(latency) == [pytest.approx(1e-3, rel=0.1), pytest.approx(0.02, rel=0.1), 0.3]
 
 
@@ -151,4 +152,5 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     feed = Feed("x", "ws://x/?key=${file:/etc/key}", (Table(tmp_path / "a.csv"),))
     (target,) = targets_of([feed])
     share = Share(target, 0, Places(tmp_path, tmp_path), Counters.create(), NO_LOCK)
-    assert Summary.take(RunCounters([feed], [share]), 0.0, Rates()).feed == "ws://x/?key=***"
+    run = RunCounters([feed], [share])
+    assert Summary.take(run, 0.0, Rates(), "native").feed == "ws://x/?key=***"

@@ -39,6 +39,7 @@ FEED = FeedSummary(
 RUNNING = Summary(
     feeds=(FEED,),
     outputs=(OutputSummary(Path("stock_data.csv"), LEDGER, 31 * 2**20),),
+    listener="native",
     seconds=83.4,
     ledger=LEDGER,
     best_rate=61_200.4,
@@ -320,6 +321,7 @@ def test_the_summary_of_several_feeds_has_a_table() -> None:
     assert lines[0] == "2 feeds"
     assert lines[3] == "  quarantined          5  data/1.csv.rejected.jsonl"
     assert lines[11:] == [
+        "  listener     native",
         "  file         data/0.csv, 1MiB, 1,000 rows",
         "  file         data/1.csv, 2MiB, 1,000,050 rows",
         "  run length   1m 23s",
@@ -456,6 +458,7 @@ def test_the_summary_in_text() -> None:
         "  rows/s       14,803 mean, 61,200 best second",
         "  latency      p50 2.1ms, p99 8.43ms, max 30.4ms (from receipt to file)",
         "  connections  3, 2 gaps, 12.3s in all, 1 restart",
+        "  listener     native",
         "  file         stock_data.csv, 31MiB",
         "  run length   1m 23s",
     ]
@@ -493,6 +496,7 @@ def test_the_summary_as_json() -> None:
         "connections": 3,
         "gaps": 2,
         "gap_seconds": 12.34,
+        "listener": "native",
         "pauses": 0,
         "queue_peak": 3_145_728,
         "spill_peak": 0,

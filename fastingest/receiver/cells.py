@@ -39,7 +39,7 @@ import msgspec
 
 from fastingest.receiver.decoder import Unfit, reason_of
 
-__all__ = ["Double", "Int64", "Kind", "cells_of", "kind_of"]
+__all__ = ["Double", "Int64", "Kind", "cells_of", "kind_of", "moments"]
 
 _LARGEST = 1.7976931348623157e308  # the largest finite double: the bounds shut out inf and nan
 Double = Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
@@ -49,11 +49,20 @@ _FIRST, _LAST = -62135596800, 253402300799  # seconds of the years 1 and 9999 si
 _Seconds = Annotated[float, msgspec.Meta(ge=0, lt=_LAST + 1)]
 
 
-def _moments(per_second: int) -> Any:
-    bounds = msgspec.Meta(
-        ge=max(_FIRST * per_second, -(2**63)), le=min((_LAST + 1) * per_second, 2**63) - 1
+def moments(per_second: int) -> tuple[int, int]:
+    """The first and the last time of the years 1 to 9999 that 64 bits hold, since the epoch.
+
+    :param per_second: how many units a second has.
+    """
+    return (
+        max(_FIRST * per_second, -(2**63)),
+        min((_LAST + 1) * per_second, 2**63) - 1,
     )
-    return Annotated[int, bounds]
+
+
+def _moments(per_second: int) -> Any:
+    least, greatest = moments(per_second)
+    return Annotated[int, msgspec.Meta(ge=least, le=greatest)]
 
 
 _PARSED: dict[str, Any] = {

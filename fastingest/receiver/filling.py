@@ -1,13 +1,23 @@
-"""The batch of one table that is being filled, and closed when it is full."""
+"""The batch of one table that is being filled, and closed when it is full.
+
+Rows come as lists of cells, and are made a segment of the batch at once. Where there is a native
+listener, it has the rows in column buffers (:meth:`Filling.gather_in`) before this hears of them
+(:meth:`Filling.settle`); rows decoded in Python go there as well, and a batch is one segment, made
+when it is closed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastingest.batch import Batch, Layout, Reject, encode_columns
+from fastingest.batch import Batch, Layout, Reject
+from fastingest.columns import encode, segment_of
 from fastingest.schema import Schema
 from fastingest.secrets import Redactor
+
+if TYPE_CHECKING:
+    from fastingest.receiver._columns import Columns
 
 __all__ = ["MOST_REJECT_BYTES", "Filling"]
 
@@ -31,11 +41,14 @@ class Filling:
         self, schema: Schema, batch_size: int, feed: int = 0, name: str = "", table: int = 0
     ) -> None:
         self.schema = schema
-        self._batch_size = batch_size
+        self.batch_size = batch_size
+        """The rows that close a batch."""
         self._feed = feed
         self._table = table
         self._layout = Layout(schema.names, schema.types, name)
+        self._types = [column.type for column in schema.columns if not column.is_own]
         self._connection = 0
+        self._gathered: Columns | None = None  # the batch's rows, and those not settled yet
         self.first = 1
         """The number of the first row, among the feed's rows in the output; set before any is."""
         self.rows = 0
@@ -58,7 +71,7 @@ class Filling:
     @property
     def room(self) -> int:
         """How many rows the batch still takes; at least one."""
-        return self._batch_size - self._batch.rows
+        return self.batch_size - self._batch.rows
 
     @property
     def oldest(self) -> int:
@@ -71,8 +84,18 @@ class Filling:
         """What comes from now on comes by the feed's connection ``number``."""
         self._connection = number
 
+    def gather_in(self, columns: Columns) -> None:
+        """Keep the batch's rows in native buffers from now on; nothing has been taken yet."""
+        self._gathered = columns
+
     def take(self) -> Batch:
         """Close the batch, and start another."""
+        if self._gathered is not None and self._batch.rows:
+            self._batch.segments.append(encode(self._gathered.pieces(0, self._batch.rows)))
+            self._gathered.begin(self._batch.rows)
+        return self._close()
+
+    def _close(self) -> Batch:
         batch = self._batch
         batch.first = self.first + self.rows - batch.rows
         self._batch = self._new_batch()
@@ -86,10 +109,14 @@ class Filling:
         :param stamps: as in :class:`Batch`, for these rows.
         :returns: the batches that this has closed.
         """
+        if self._gathered is not None:
+            if columns[0]:
+                self._gathered.extend(columns)
+            return self._settle(self._gathered, stamps)
         closed = []
         start, count = 0, len(columns[0])
-        while self._batch.rows + count - start >= self._batch_size:
-            end = start + self._batch_size - self._batch.rows
+        while self._batch.rows + count - start >= self.batch_size:
+            end = start + self.batch_size - self._batch.rows
             self._append([column[start:end] for column in columns], stamps, start)
             closed.append(self.take())
             start = end
@@ -101,12 +128,53 @@ class Filling:
             closed.append(self.take())
         return closed
 
+    def settle(self, time: int, limit: int | None) -> list[Batch]:
+        """Take the rows that have been gathered natively since the last time.
+
+        :param time: when they came, in nanoseconds since the epoch.
+        :param limit: take so many of them at most; the others are dropped. None: all.
+        :returns: the batches that this has closed.
+        """
+        if self._gathered is None:
+            return []
+        new = self._gathered.rows - self._batch.rows
+        if limit is not None and new > limit:
+            new = limit
+            self._gathered.cut(self._batch.rows + new)
+        return self._settle(self._gathered, [(new, time)])
+
+    def _settle(self, gathered: Columns, stamps: list[tuple[int, int]]) -> list[Batch]:
+        """Take the rows gathered since the last time, and close the batches that they fill."""
+        closed = []
+        total = gathered.rows
+        settled = self._batch.rows  # of them
+        begin, start = 0, 0  # of the batch, and of the rows that stamps speak of
+        while total - begin >= self.batch_size:
+            count = begin + self.batch_size - settled
+            self._count(count, stamps, start)
+            pieces = gathered.pieces(begin, begin + self.batch_size)
+            self._batch.segments.append(encode(pieces))
+            closed.append(self._close())
+            start, settled = start + count, settled + count
+            begin += self.batch_size
+        if begin:
+            gathered.begin(begin)
+        if total > settled:
+            self._count(total - settled, stamps, start)
+        if self._reject_bytes >= MOST_REJECT_BYTES:
+            closed.append(self.take())
+        return closed
+
     def _append(
         self, columns: Sequence[list[Any]], stamps: list[tuple[int, int]], start: int
     ) -> None:
         """Add ``columns``, whose rows are those from ``start`` on as ``stamps`` count them."""
-        batch, count = self._batch, len(columns[0])
-        batch.segments.append(encode_columns(columns))
+        self._batch.segments.append(segment_of(columns, self._types))
+        self._count(len(columns[0]), stamps, start)
+
+    def _count(self, count: int, stamps: list[tuple[int, int]], start: int) -> None:
+        """Take note of rows of the batch: those from ``start`` on as ``stamps`` count them."""
+        batch = self._batch
         if not batch.connections or batch.connections[-1][1] != self._connection:
             batch.connections.append((batch.rows, self._connection))
         for end, time in stamps:

@@ -1,4 +1,4 @@
-"""Frames → messages → rows, in Python: the reference for any faster listener.
+"""Frames → messages → rows, in Python: the reference for the native listener, and what it leaves.
 
 Theory of operation. picows calls ``on_ws_frame`` for every frame, and marks the last one of a read
 (``last_in_buffer``). Complete messages wait in a list until it pays to decode them together: at the
@@ -20,6 +20,12 @@ What it costs is counted in nanoseconds a frame, hence the shape of the handler:
 - The reserved bits of a whole text message are not looked at where nothing is compressed, but for a
   connection's first frame: it would be 28 ns a frame, one tenth of all, for a mistake that costs a
   reject. Those of other frames are.
+
+With a native listener (:mod:`fastingest.receiver._listener`) it is that one which picows calls. It
+reads the whole text messages of the usual state itself, straight into the columns of the batch, as
+long as it is certain what they mean; so it does with those that are put together here. All other
+frames and messages it hands on, each in its place. What it has read is settled here: at the end of
+a read, when it fills a batch, and before anything is decoded in Python.
 """
 
 from __future__ import annotations
@@ -27,6 +33,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import picows
 from picows import WSCloseCode, WSFrame, WSMsgType, WSTransport
@@ -35,6 +42,10 @@ from fastingest.batch import Batch
 from fastingest.counters import FeedCounters, Slot
 from fastingest.receiver.decoder import Decoder
 from fastingest.secrets import Redactor
+
+if TYPE_CHECKING:
+    from fastingest.receiver._listener import NativeListener
+    from fastingest.receiver._rows import Rows
 
 __all__ = ["Limit", "Listener"]
 
@@ -71,6 +82,7 @@ class Listener(picows.WSListener):
     :param flush_interval: seconds after which a batch is closed anyway.
     :param max_message_size: bytes; a split message that grows larger fails the connection.
     :param limit: may be shared with others.
+    :param rows: reads messages natively; None: all are read in Python.
     """
 
     def __init__(
@@ -83,6 +95,7 @@ class Listener(picows.WSListener):
         flush_interval: float,
         max_message_size: int,
         limit: Limit | None = None,
+        rows: Rows | None = None,
     ) -> None:
         self._decoder = decoder
         self._counters = counters
@@ -102,6 +115,17 @@ class Listener(picows.WSListener):
         self._inflate: Callable[[bytes], bytes] | None = None
         self._inflated = 0  # bytes, of this read so far: a small one may hold large messages
         self._awaited: tuple[Callable[[bytes], bool], asyncio.Future[None]] | None = None
+        self._time = 0  # of the read under way, in ns since the epoch; 0: not asked for yet
+        self._native: NativeListener | None = None
+        if rows is not None:
+            from fastingest.receiver._listener import NativeListener
+
+            decoder.tables[0].gather_in(rows.columns)
+            self._native = NativeListener(
+                self, rows, self._messages, decoder.tables[0].batch_size, max_message_size
+            )
+        self._append = self._messages.append if self._native is None else self._native.take
+        """Takes a whole message."""
         self._plain_handler = self._make_handler()
         self._usual_handler = self._plain_handler
         self._handle_with(self._ignore)
@@ -112,6 +136,11 @@ class Listener(picows.WSListener):
         """How many reads have brought a whole frame."""
         self.is_connected = False
         """Whether a connection is open, from the end of the handshake on."""
+
+    @property
+    def front(self) -> picows.WSListener:
+        """What picows is to call."""
+        return self._native or self
 
     def hide_with(self, redactor: Redactor) -> None:
         """Hide in rejects what ``redactor`` hides."""
@@ -153,6 +182,7 @@ class Listener(picows.WSListener):
         """Hand on what the connection brought; half a message is none."""
         self.is_connected = False
         self.flush()
+        self._time = 0
 
     def stop(self) -> None:
         """Hand on everything received, and take nothing any more."""
@@ -165,7 +195,7 @@ class Listener(picows.WSListener):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._decode()
+        self.decode()
         if not self._decoder.is_empty:
             for batch in self._decoder.take():
                 self._emit(batch)
@@ -173,12 +203,14 @@ class Listener(picows.WSListener):
 
     def _handle_with(self, handler: Callable[[WSTransport, WSFrame], None]) -> None:
         self.on_ws_frame = handler  # type: ignore[assignment, method-assign]  # looked up every time
+        if self._native is not None:
+            self._native.is_on = handler is self._plain_handler
 
     def _make_handler(self) -> Callable[[WSTransport, WSFrame], None]:
         text = WSMsgType.TEXT
         append = self._messages.append
         special_frame = self._special_frame
-        end_of_read = self._end_of_read
+        end_of_read = self.end_of_read
 
         def on_ws_frame(transport: WSTransport, frame: WSFrame) -> None:
             if frame.msg_type is text and frame.fin:
@@ -194,9 +226,9 @@ class Listener(picows.WSListener):
         self, inflate: Callable[[bytes], bytes]
     ) -> Callable[[WSTransport, WSFrame], None]:
         text = WSMsgType.TEXT
-        append = self._messages.append
+        append = self._append
         special_frame = self._special_frame
-        end_of_read = self._end_of_read
+        end_of_read = self.end_of_read
         inflated = self._inflated_message
 
         def on_ws_frame(transport: WSTransport, frame: WSFrame) -> None:
@@ -217,7 +249,7 @@ class Listener(picows.WSListener):
     def _careful_handler(self, transport: WSTransport, frame: WSFrame) -> None:
         self._special_frame(transport, frame)
         if frame.last_in_buffer or self._inflated >= _MOST_WAITING_BYTES:
-            self._end_of_read(transport)
+            self.end_of_read(transport)
 
     def _ignore(self, transport: WSTransport, frame: WSFrame) -> None:
         """For frames that come when nothing is taken any more; a close frame is still answered."""
@@ -274,7 +306,7 @@ class Listener(picows.WSListener):
         if self._awaited is not None and self._awaited[0](message):
             self._answered(self._awaited[1])
         else:
-            self._messages.append(message)
+            self._append(message)
 
     def _inflated_message(self, inflate: Callable[[bytes], bytes], deflated: bytes) -> bytes:
         try:
@@ -311,26 +343,39 @@ class Listener(picows.WSListener):
         transport.send_close(code)
         transport.disconnect()
 
-    def _end_of_read(self, transport: WSTransport) -> None:
+    def end_of_read(self, transport: WSTransport) -> None:
+        """Take note that a read has ended, and decode what is worth it."""
         self.reads += 1
         self._inflated = 0
         messages, stamps = self._messages, self._stamps
         if transport.is_close_frame_sent:
             self._drop_oversized()
+        self.settle()
         counted = stamps[-1][0] if stamps else 0
         new = len(messages) - counted
         if not new:
+            self._time = 0
             return
-        stamps.append((len(messages), time.time_ns()))
-        for slots in self._all_slots:
-            slots[Slot.MESSAGES] += new
-        if self._timer is None:
-            self._timer = self._call_later(self._flush_interval, self.flush)
+        self._count_messages(new)
+        stamps.append((len(messages), self._now()))
+        self._time = 0
         if new < _MANY:
             self._waiting_bytes += sum(map(len, messages[counted:]))
             if len(messages) < self._most_waiting and self._waiting_bytes < _MOST_WAITING_BYTES:
                 return
-        self._decode()
+        self.decode()
+
+    def _now(self) -> int:
+        """When the read under way came."""
+        if not self._time:
+            self._time = time.time_ns()
+        return self._time
+
+    def _count_messages(self, new: int) -> None:
+        for slots in self._all_slots:
+            slots[Slot.MESSAGES] += new
+        if self._timer is None:
+            self._timer = self._call_later(self._flush_interval, self.flush)
 
     def _drop_oversized(self) -> None:
         """A frame that picows has refused for its size still comes here, once it is complete."""
@@ -340,15 +385,30 @@ class Listener(picows.WSListener):
                 self._handle_with(self._ignore)
                 return
 
-    def _decode(self) -> None:
+    def settle(self) -> None:
+        """Account for what the native listener has read."""
+        if self._native is None:
+            return
+        messages, ignored = self._native.take_counts()
+        if not messages:
+            return
+        self._count_messages(messages)
+        table = self._decoder.tables[0]
+        before = [(table.rows, table.rejects)]
+        self._decoder.ignored += ignored
+        closed = table.settle(self._now(), self._limit.left)
+        self._account(before, ignored, messages, closed)
+
+    def decode(self) -> None:
         """Make rows of the waiting messages, and close the batches that this fills."""
+        self.settle()
         messages, decoder = self._messages, self._decoder
         if not messages:
             return
         counted = self._stamps[-1][0] if self._stamps else 0
-        if counted < len(messages):  # the connection was lost in the middle of a read
-            self._counters.add(Slot.MESSAGES, len(messages) - counted)
-            self._stamps.append((len(messages), time.time_ns()))
+        if counted < len(messages):  # it is not the end of a read
+            self._count_messages(len(messages) - counted)
+            self._stamps.append((len(messages), self._now()))
         before = [(table.rows, table.rejects) for table in decoder.tables]
         ignored, closed = decoder.ignored, []
         if self._limit.left != 0:  # as it is where another listener has reached it
@@ -357,6 +417,16 @@ class Listener(picows.WSListener):
         messages.clear()
         self._stamps.clear()
         self._waiting_bytes = 0
+        self._account(before, decoder.ignored - ignored, decoded, closed)
+
+    def _account(
+        self, before: list[tuple[int, int]], ignored: int, decoded: int, closed: list[Batch]
+    ) -> None:
+        """Count what messages have brought, and hand on the batches that this has closed.
+
+        :param before: of each table, its rows and rejects before.
+        """
+        decoder = self._decoder
         taken = 0
         tables = zip(decoder.tables, self._counters.tables, before, strict=True)
         for table, counters, (rows, rejects) in tables:
@@ -365,8 +435,8 @@ class Listener(picows.WSListener):
             if rejects:
                 counters.add(Slot.REJECTED, rejects)
             taken += rows
-        if ignored != decoder.ignored:
-            self._counters.tables[0].add(Slot.IGNORED, decoder.ignored - ignored)
+        if ignored:
+            self._counters.tables[0].add(Slot.IGNORED, ignored)
         # Last: what a kill finds in between is counted twice rather than not at all.
         self._counters.add(Slot.DECODED, decoded)
         for batch in closed:

@@ -150,13 +150,13 @@ class Opening:
 
     def _agree(
         self, request: picows.WSUpgradeRequest, response: picows.WSUpgradeResponse
-    ) -> Listener:
+    ) -> picows.WSListener:
         offered = self._feed.compression == "deflate"
         inflate: Callable[[bytes], bytes] | None = None
         if agreed(response.headers.getall(HEADER, []), offered):
             inflate = make_inflate(self._max_message_size)
         self._listener.negotiated(inflate)
-        return self._listener
+        return self._listener.front
 
     def _context(self) -> ssl.SSLContext:
         """What TLS needs; made anew where there is a certificate of ours, since those expire."""

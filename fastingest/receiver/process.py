@@ -45,6 +45,7 @@ from fastingest.receiver.connection import Connection
 from fastingest.receiver.decoder import decoder_of
 from fastingest.receiver.listener import Limit, Listener
 from fastingest.receiver.loop import ReceiverLoop
+from fastingest.receiver.native import layout_problem, rows_of
 from fastingest.receiver.sender import Sender
 
 __all__ = ["main"]
@@ -119,9 +120,13 @@ class _Receiver:
             shares = self._plan.shares.values()
             taken = sum(each.rows_received for share in shares for each in share.counters.feeds)
             self._limit.left = max(0, self._limit.left - taken)
+        problem = layout_problem() if self._plan.native else None
+        self._native = self._plan.native and problem is None
         for index, feed in self._plan.feeds.items():
             self._connections[index] = self._connection(index, feed)
         self._to_supervisor = await Channel.open(control, self._command, self._on_orphaned)
+        if problem is not None:
+            self._report("warning", "native listener not used", reason=problem)
         for sender in self._senders.values():
             sender.begin()
         pipes.setblocking(False)
@@ -163,6 +168,7 @@ class _Receiver:
             flush_interval=self._options.flush_interval,
             max_message_size=self._options.max_message_size,
             limit=self._limit,
+            rows=rows_of(feed) if self._native else None,
         )
         self._listeners.append(listener)
         report = partial(self._report_of, feed.name) if self._plan.is_one_of_many else self._report

@@ -23,8 +23,6 @@ __all__ = ["Inlet"]
 _PATIENCE = 20
 """Milliseconds that the rest of a message is waited for: as a rule it is on its way."""
 
-_CHUNK = 1024 * 1024
-
 
 class Inlet:
     """A pipe that brings batches and takes positions.
@@ -41,7 +39,9 @@ class Inlet:
         self.pipe = pipe
         self.stream = stream
         self.before = before or []
-        self._begun = bytearray()  # of the message under way, with its header
+        self._header = bytearray()  # of the message under way, as far as it has come
+        self._message: memoryview | None = None  # when all of its header has come
+        self._filled = 0  # bytes of it that have come
         self._owed: bytes | None = None
         self._comes, self._goes = select.poll(), select.poll()
         self._comes.register(pipe.fileno(), select.POLLIN)
@@ -52,25 +52,41 @@ class Inlet:
         """The receiver's."""
         return lane_of(self.stream)
 
-    def receive(self) -> bytes | None:
+    def receive(self) -> memoryview | None:
         """The next message; None: not all of it has come yet.
 
         :raises EOFError: there is none any more.
         :raises OSError: it cannot be read.
         """
-        begun = self._begun
-        body, end = span(begun)
-        while len(begun) < end:
-            if not self._comes.poll(_PATIENCE):
+        header = self._header
+        while self._message is None:
+            body, end = span(header)
+            if len(header) < body:
+                missing = bytearray(body - len(header))
+                count = self._read(missing)
+                if count is None:
+                    return None
+                header += missing[:count]
+            else:
+                self._message = memoryview(bytearray(end - body))
+                self._filled = 0
+        while self._filled < len(self._message):
+            count = self._read(self._message[self._filled :])
+            if count is None:
                 return None
-            piece = os.read(self.pipe.fileno(), min(end - len(begun), _CHUNK))
-            if not piece:
-                raise EOFError
-            begun += piece
-            body, end = span(begun)
-        message = bytes(memoryview(begun)[body:])
-        begun.clear()
+            self._filled += count
+        message, self._message = self._message.toreadonly(), None
+        header.clear()
         return message
+
+    def _read(self, room: bytearray | memoryview) -> int | None:
+        """Read into ``room``; how many bytes. None: there are none yet."""
+        if not self._comes.poll(_PATIENCE):
+            return None
+        count = os.readv(self.pipe.fileno(), [room])
+        if not count:
+            raise EOFError
+        return count
 
     def acknowledge(self, position: Position) -> None:
         """Tell the receiver up to where everything is committed, as soon as there is room."""

@@ -26,8 +26,9 @@ import json
 import os
 import struct
 import zlib
-from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+
+import msgspec
 
 from fastingest.batch import Position
 from fastingest.errors import WriteFailed
@@ -45,8 +46,7 @@ _SLOT = 160
 _RING = SLOTS * _SLOT
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """The state after a commit. Sizes and offsets are bytes, times nanoseconds since the epoch.
 
     The counts are those of the run ``run``, from its start on.
@@ -90,7 +90,7 @@ class Entry:
 
 
 _UNSIGNED = {"crc32": "I", "inode": "Q"}
-_ENTRY = struct.Struct("<Q" + "".join(_UNSIGNED.get(f.name, "q") for f in fields(Entry)))
+_ENTRY = struct.Struct("<Q" + "".join(_UNSIGNED.get(f, "q") for f in Entry.__struct_fields__))
 
 
 def _seal(body: bytes) -> bytes:
@@ -188,7 +188,7 @@ class Journal:
 
         :raises OSError: it could not be written; it may be tried again.
         """
-        sealed = _seal(_ENTRY.pack(self._next, *astuple(entry)))
+        sealed = _seal(_ENTRY.pack(self._next, *msgspec.structs.astuple(entry)))
         slot = self._next_slots.get(entry.feed, 0)
         self._write(sealed, _BLOCK + entry.feed * _RING + slot * _SLOT)
         self._next += 1

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import msgspec
+
 from fastingest import segment
 from fastingest.batch import Batch, Position, lane_of
+from fastingest.errors import OutputRefused
 from fastingest.places import Places
 
 __all__ = ["Leftovers"]
@@ -52,6 +55,7 @@ class Leftovers:
         :param lane: only this lane's; None: of all.
         :param consume: delete each segment when its last batch has been dealt with. The disk may be
             so full that only this makes room for what follows.
+        :raises OutputRefused: another version of fastingest has left some.
         """
         done = dict(after)
         for left in self._segments(before, lane):
@@ -61,6 +65,7 @@ class Leftovers:
                 problem = f"{left.path}: {error.strerror}"
                 self._report("error", "rows in the spill cannot be read", problem=problem)
                 continue
+            view = memoryview(data)
             for found in segment.read(data)[1]:
                 position = Position(left.stream, found.sequence)
                 last = done.get(lane_of(left.stream), Position(0, -1))
@@ -69,7 +74,7 @@ class Leftovers:
                 if position.stream == last.stream and position.sequence > last.sequence + 1:
                     missing = position.sequence - last.sequence - 1
                     self._report("error", "batches are missing in the spool", batches=missing)
-                yield Batch.from_bytes(data[found.start : found.end])
+                yield _batch_in(view[found.start : found.end], left.path)
                 done[lane_of(left.stream)] = position
             if consume:
                 left.path.unlink(missing_ok=True)
@@ -117,6 +122,14 @@ class Leftovers:
                     path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 places.spill.rmdir()  # when nothing is in it
+
+
+def _batch_in(wire: memoryview, path: Path) -> Batch:
+    try:
+        return Batch.from_bytes(wire)
+    except msgspec.DecodeError:  # the segment's checksum is right, so it is whole
+        problem = "holds rows of another version of fastingest; run that one once, to write them"
+        raise OutputRefused(path, problem) from None
 
 
 def _is_of(name: segment.FileName, before: int, lane: int | None) -> bool:

@@ -34,8 +34,9 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from fastingest.batch import LANES, Batch, Position, Reject, lane_of
 from fastingest.errors import WriteFailed

@@ -21,7 +21,8 @@ import pytest
 
 import fastingest.writer
 from fastingest.account import new_stream
-from fastingest.batch import Batch, Layout, Reject, encode_columns, lane_of
+from fastingest.batch import Batch, Layout, Reject, lane_of
+from fastingest.columns import segment_of
 from fastingest.schema import TRADES
 from fastingest.verify import report_text, verify
 from fastingest.writer.journal import Journal
@@ -49,7 +50,7 @@ def _batch(number: int) -> Batch:
     rejects = [Reject(5, "no row", b"%d" % number)] if number % 3 else []
     return Batch(
         rows if number % 5 else 0,
-        [encode_columns(columns)] if number % 5 else [],
+        [segment_of(columns, TRADES.types)] if number % 5 else [],
         Layout(TRADES.names, TRADES.types, f"feed {feed}"),
         [(rows, 7)] if number % 5 else [],
         rejects=rejects,

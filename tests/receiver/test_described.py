@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,17 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastingest.batch import Batch, Reject
-from fastingest.path import Condition, JsonPath, parse_condition, parse_path
 from fastingest.receiver import described
 from fastingest.receiver.described import DescribedDecoder
 from fastingest.receiver.sieve import Sieve, sieves_of
-from fastingest.schema import Column, Schema, parse_columns
+from fastingest.schema import Schema, parse_columns
 from fastingest.writer.table import to_csv, to_frame
 from tests.peers.plain_reading import Reading, TableReading, read
-
-
-def _schema(columns: str, rows: str = "", *where: str) -> Schema:
-    return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
+from tests.receiver.any_feed import feeds, mixed, schema_of
 
 
 def _stamps(count: int, start: int = 0) -> list[tuple[int, int]]:
@@ -68,197 +63,8 @@ def _decode(
 
 # Anything, held to a reading that shares no code with it.
 
-_NAMES = ["a", "b", "e", "x y", "é", 'q"']
-_FITTING = {
-    "str": ['"A"', '"é"', '"a\\"b,c"', '""', '"line\\nbreak"', '"\\u0041"'],
-    "int": ["1", "-7", '"12"', "9223372036854775807", "9223372036854775808", "1.0", "1e3", "-0"],
-    "float": ["1.5", '"2.25"', "7", "1e-7", "1e16", '"1E5"', "-0.0", "-0", "123456789.125"],
-    "number": ["1", "0.25", '"1500"', "2.0", "1e18", '"99999999999999999999"', "-0.0", "1e300"],
-    "bool": ["true", "false", "1", "0", '"TRUE"', '"0"', "-0"],
-    "decimal": ["1.50", '"0.00100000"', "1E5", '"-1e-9"', "12345678901234567890.123", "7", '"7"'],
-    "timestamp[s]": ["1534614057.321597", '"1534614057"', "0", "-1", "253402300799.99", '"1.50"'],
-    "timestamp[ms]": ["1672515782136", '"1672515782136"', "-1", "253402300799999", "0"],
-    "timestamp[us]": ["1672515782136001", "-62135596800000000", '"5"'],
-    "timestamp[ns]": ["1672515782136000001", "-9223372036854775808", '"1"'],
-    "timestamp[iso]": [
-        '"2024-02-29T23:59:59.123Z"',
-        '"2024-02-29T23:59:59.124Z"',
-        '"2024-01-01T00:00:00Z"',
-        '"2024-01-01 00:00:00.5z"',
-        '"2024-01-01T00:00:00+05:30"',
-        '"2024-12-31t23:00:00.25-02:00"',
-    ],
-}
-_TYPES = [*_FITTING, "timestamp[ms,ns]", "timestamp[s,us]", "timestamp[iso,ms]", "timestamp[ns,s]"]
-_NEARLY = [
-    *(token for tokens in _FITTING.values() for token in tokens),
-    *("null", "[]", "{}", '[["A"]]', '{"a":1}', "[1,2]", "1e400", '"nan"', '"01"', '"+1"', '" 1"'),
-    *("9" * 400, "1.5e3", '"1\\n2"', '"1,2"', '"trade"', '"tr\\u0061de"', '"2023-02-29T00:00:00Z"'),
-    *('"2024-01-01T24:00:00Z"', '"2024-01-01T00:00:60Z"', '"0001-01-01T00:00:00+23:59"', '"1"'),
-    *("253402300800000", "-62135596801", "253402300800", "1e9", '"2024-01-01T00:00:00"', '"t"'),
-    *('"null"', '"NULL"', '"nul\\u006c"'),
-]  # fmt: skip
-_VALUES = ["A", "trade", "1", "true", "null", "1.0", "", "t"]
 
-_names = st.sampled_from(_NAMES)
-_indices = st.integers(0, 2)
-
-
-_more = st.lists(st.sampled_from(["a", "b", 0, 1]), max_size=1)
-
-
-def _steps(first: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[str | int, ...]]:
-    several = st.sampled_from([False, False, True]).flatmap(
-        lambda more: _more if more else st.just([])
-    )
-    return st.builds(lambda step, rest: (step, *rest), first, several)
-
-
-@st.composite
-def _schemas(draw: st.DrawFn) -> Schema:
-    rows = draw(st.sampled_from([(), (), (), ("d",), ("d", "a"), ("d", 0), (1,)]))
-    step: Any = draw(st.sampled_from([_names, _names, _indices]))
-    root_step: Any = _indices if rows and isinstance(rows[0], int) else _names
-    of_row = _steps(step).map(JsonPath)
-    of_root = _steps(root_step).map(lambda steps: JsonPath(steps, from_root=True))
-    inside = st.builds(lambda path: JsonPath(rows + path.steps, from_root=True), of_row)
-    path = st.integers(0, 9).flatmap(lambda n: of_root if n == 0 else inside if n == 1 else of_row)
-    # Two columns may have one path, or contradict each other; mostly they do not.
-    own = None if draw(st.integers(0, 3)) == 0 else lambda column: column[1].steps[0]
-    columns = draw(
-        st.lists(
-            st.tuples(st.sampled_from(_TYPES), path, st.integers(0, 3)),
-            min_size=1,
-            max_size=4,
-            unique_by=own,
-        )
-    )
-    conditions = st.builds(
-        Condition,
-        st.integers(0, 4).flatmap(lambda n: of_row if n < 2 else inside if n == 2 else of_root),
-        st.lists(st.sampled_from(_VALUES), min_size=1, max_size=2).map(tuple),
-    )
-    where = draw(st.just([]) | st.lists(conditions, max_size=2))
-    return Schema(
-        tuple(
-            Column(f"c{index}", type_, path, required=optional > 0)
-            for index, (type_, path, optional) in enumerate(columns)
-        ),
-        JsonPath(rows),
-        tuple(where),
-    )
-
-
-class _Token(str):
-    """A JSON text that is put into a message as it stands."""
-
-    __slots__ = ()
-
-
-def _put(value: Any, steps: tuple[str | int, ...], leaf: Any) -> Any:
-    """``value`` with a leaf where the steps lead; what is in the way stays."""
-    if not steps:
-        return leaf if value is None else value
-    step, *rest = steps
-    if value is None:
-        value = {} if isinstance(step, str) else []
-    if isinstance(step, str) and isinstance(value, dict):
-        value[step] = _put(value.get(step), tuple(rest), leaf)
-    elif isinstance(step, int) and isinstance(value, list):
-        value += [None] * (step + 1 - len(value))
-        value[step] = _put(value[step], tuple(rest), leaf)
-    return value
-
-
-def _text(value: Any, space: str) -> str:
-    if isinstance(value, dict):
-        inside = f",{space}".join(
-            f"{json.dumps(name, ensure_ascii=False)}{space}:{_text(each, space)}"
-            for name, each in value.items()
-        )
-        return f"{{{space}{inside}}}"
-    if isinstance(value, list):
-        return f"[{f'{space},'.join(_text(each, space) for each in value)}{space}]"
-    return "7" if value is None else value
-
-
-@st.composite
-def _messages(draw: st.DrawFn, tables: Sequence[Schema], wrong: int) -> bytes:
-    """One that fits a table, or nearly.
-
-    :param wrong: how many tenths of the values are any value.
-    """
-    schema = draw(st.sampled_from(list(tables)))
-
-    def token(type_: str, is_other: bool) -> _Token | None:
-        chance = draw(st.integers(0, 9))
-        if chance < wrong or is_other:
-            return None if chance == 0 else _Token(draw(st.sampled_from(_NEARLY)))
-        unit = type_.partition(",")[0].rstrip("]") + "]" if "[" in type_ else type_
-        return _Token(draw(st.sampled_from(_FITTING[unit])))
-
-    def value_of(condition: Condition, is_other: bool) -> _Token:
-        if is_other and draw(st.integers(0, 4)):
-            return _Token('"other"')
-        if is_other or draw(st.integers(0, 9)) < wrong:
-            return _Token(draw(st.sampled_from(_NEARLY)))
-        value = draw(st.sampled_from(condition.values))
-        is_bare = value in ("1", "true", "null", "1.0") and draw(st.booleans())
-        return _Token(value if is_bare else json.dumps(value))
-
-    def fill(value: Any, *, from_root: bool, is_other: bool = False) -> Any:
-        for condition in schema.where:
-            if condition.path.from_root == from_root:
-                value = _put(value, condition.path.steps, value_of(condition, is_other))
-        for column in schema.columns:
-            assert column.path is not None
-            if column.path.from_root == from_root:
-                leaf = token(column.type, is_other)
-                if leaf is not None:
-                    value = _put(value, column.path.steps, leaf)
-        if from_root or draw(st.integers(0, 3)):
-            return value
-        return _put(value, ("other",), _Token(draw(st.sampled_from(_NEARLY))))
-
-    if draw(st.booleans()):
-        rows = fill(None, from_root=False)
-    else:
-        # Elements of another kind stand among those that a condition takes.
-        others = draw(st.sampled_from([0, 5])) if wrong or schema.where else 0
-        rows = [
-            fill(None, from_root=False, is_other=draw(st.integers(0, 9)) < others)
-            for _ in range(draw(st.sampled_from([0, 1, 2, 2, 3])))
-        ]
-    message = _put(None, schema.rows.steps, rows)
-    message = fill(message, from_root=True)
-    text = _text(message, draw(st.sampled_from(["", "", " ", "\n"])))
-    kind = draw(st.integers(0, 40))
-    if kind == 0:
-        return text.encode()[: draw(st.integers(0, len(text)))]
-    if kind == 1:
-        return text.encode() + draw(st.sampled_from([b"\xff", b" ", b"]", b"{}"]))
-    return text.encode()
-
-
-_ODD = [
-    b"pong", b"", b"null", b"5", b'"trade"', b"[]", b"{}", b"[[]]", b"[null]", b"[[], 1]", b"NaN",
-    b'{"a":NaN}', b'{"z":"\\ud800"}', b'{"a":"1","a":"2","a":2}', b'\xef\xbb\xbf{"a":1}', b"\xff",
-    b'{"z":"\xff"}', b'{"a":1}{"a":1}', b'{"d":null,"a":1}', b'{"d":[],"a":"A"}', b'{"d":[null]}',
-    b"[" * 5000 + b"]" * 5000, b'{"z":' + b"[" * 5000 + b"]" * 5000 + b"}", b'{"a":"\xc3\xa9"}',
-]  # fmt: skip
-
-
-@st.composite
-def _feeds(draw: st.DrawFn) -> tuple[list[Schema], list[bytes]]:
-    tables = draw(st.lists(_schemas(), min_size=1, max_size=3) | _schemas().map(lambda s: [s]))
-    wrong = draw(st.sampled_from([0, 0, 0, 1, 3]))
-    some = draw(st.lists(_messages(tables, wrong), min_size=1, max_size=6))
-    odd = draw(st.just([]) | st.lists(st.sampled_from(_ODD), max_size=2))
-    order = draw(st.lists(st.sampled_from([*some, *some, *some, *odd]), max_size=16))
-    return tables, [*some, *order]
-
-
-@given(_feeds(), st.lists(st.integers(1, 18), max_size=4))
+@given(feeds(), st.lists(st.integers(1, 18), max_size=4))
 @settings(max_examples=300, deadline=None)
 def test_it_reads_what_a_plain_reading_reads(
     feed: tuple[list[Schema], list[bytes]], cuts: list[int]
@@ -273,34 +79,7 @@ def test_it_reads_what_a_plain_reading_reads(
     assert _reading(_take(decoder), decoder.ignored) == expected
 
 
-def _element(kind: str, type_: str, *, nearly: bool) -> st.SearchStrategy[str]:
-    """A row of a kind, of which ``v`` is a value of a type."""
-    values = st.sampled_from(_NEARLY if nearly else _FITTING[type_])
-    return values.map(lambda value: f'{{"k":{kind},"v":{value},"kind {kind.strip(chr(34))}":1}}')
-
-
-@st.composite
-def _mixed(draw: st.DrawFn) -> tuple[list[Schema], list[bytes]]:
-    """Arrays of rows that are for several tables, or for none."""
-    types = draw(st.lists(st.sampled_from(list(_FITTING)), min_size=1, max_size=3))
-    kinds = ["x", "y", "1"][: len(types)]
-    tables = [
-        _schema(f'v:{type_}, own:int=["kind {kind}"], all?=$.s', "d", f"k={kind}")
-        for kind, type_ in zip(kinds, types, strict=True)
-    ]
-    wrong = draw(st.booleans())
-    elements = [
-        element
-        for kind, type_ in zip(['"x"', '"y"', "1"], types, strict=False)
-        for element in [_element(kind, type_, nearly=False), _element(kind, type_, nearly=wrong)]
-    ]
-    other = st.sampled_from(['{"k":"z"}', '{"k":"z","v":[]}', "{}"] + ["5", '{"k":7}'] * wrong)
-    arrays = st.lists(st.one_of(*elements, other), max_size=6)
-    messages = draw(st.lists(arrays, min_size=1, max_size=8))
-    return tables, [f'{{"s":"A","d":[{",".join(rows)}]}}'.encode() for rows in messages]
-
-
-@given(_mixed())
+@given(mixed())
 @settings(max_examples=150, deadline=None)
 def test_it_reads_what_a_plain_reading_reads_of_mixed_arrays(
     feed: tuple[list[Schema], list[bytes]],
@@ -311,7 +90,7 @@ def test_it_reads_what_a_plain_reading_reads_of_mixed_arrays(
     assert _reading(_take(decoder), decoder.ignored) == read(tables, messages)
 
 
-@given(_feeds(), st.lists(st.integers(1, 18), max_size=4))
+@given(feeds(), st.lists(st.integers(1, 18), max_size=4))
 @settings(max_examples=100, deadline=None)
 def test_it_does_not_matter_how_messages_come_together(
     feed: tuple[list[Schema], list[bytes]], cuts: list[int]
@@ -355,7 +134,7 @@ def _all_of(batch: Batch) -> tuple[list[tuple[Any, ...]], list[int], list[Reject
     return list(zip(*batch.columns(), strict=True)), _times(batch), batch.rejects
 
 
-@given(_feeds(), st.integers(1, 8))
+@given(feeds(), st.integers(1, 8))
 @settings(max_examples=100, deadline=None)
 def test_a_limit_cuts_after_exactly_so_many_rows(
     feed: tuple[list[Schema], list[bytes]], limit: int
@@ -374,7 +153,7 @@ def test_a_limit_cuts_after_exactly_so_many_rows(
         assert batch.rows >= sum(time < last for time in _times(full))
 
 
-@given(_feeds(), st.integers(1, 4))
+@given(feeds(), st.integers(1, 4))
 @settings(max_examples=60, deadline=None)
 def test_batches_close_when_they_are_full(
     feed: tuple[list[Schema], list[bytes]], size: int
@@ -394,7 +173,7 @@ def test_batches_close_when_they_are_full(
 
 @given(st.lists(st.binary(max_size=40) | st.text(max_size=20).map(str.encode), max_size=6))
 def test_no_bytes_make_it_fail(messages: list[bytes]) -> None:
-    decoder = _decoder([_schema("a?", "", "$.b=c"), _schema("x:float=[0]")])
+    decoder = _decoder([schema_of("a?", "", "$.b=c"), schema_of("x:float=[0]")])
     decoder.decode(messages, _stamps(len(messages)))
     rejects = sum(len(batch.rejects) for batch in _take(decoder))
     assert decoder.rows + decoder.ignored + rejects >= len(messages)
@@ -402,7 +181,7 @@ def test_no_bytes_make_it_fail(messages: list[bytes]) -> None:
 
 # Rule by rule.
 
-_TRADES = _schema(
+_TRADES = schema_of(
     "symbol=s, price:float=p, quantity:decimal=q, time:timestamp[ms]=T, maker:bool?=m",
     "data",
     "$.data.e=trade",
@@ -443,7 +222,7 @@ def test_a_message_is_a_row() -> None:
     ],
 )
 def test_what_is_not_json_is_rejected_once_by_the_first_table(message: bytes, reason: str) -> None:
-    good, table = b'{"a":"1"}', _schema("a")
+    good, table = b'{"a":"1"}', schema_of("a")
     (first, second), ignored = _decode([table, table], good, message, good)
     assert _rows(first) == _rows(second) == [["1"], ["1"]]
     (reject,) = first.rejects
@@ -456,13 +235,13 @@ def test_what_is_not_json_is_rejected_once_by_the_first_table(message: bytes, re
 def test_members_that_nobody_asked_for_may_hold_any_json() -> None:
     wide = '"1":1e400,"2":-0,"3":"\\ud83d\\ude00","4":' + "9" * 10_000 + ',"5":[{}],"6":"é"'
     message = f'{{{wide},"a":"1","a":"2"}}'
-    assert _only(_schema("a"), message, message) == ([["2"], ["2"]], [], 0)
+    assert _only(schema_of("a"), message, message) == ([["2"], ["2"]], [], 0)
 
 
 def test_what_is_to_be_ignored_is_ignored_even_if_it_is_a_row() -> None:
     message = '{"a":"1"}'
     (batch,), ignored = _decode(
-        _schema("a"), "pong", message, '{"a":"hb"}', '{"a": "hb"}', ignore=["pong", '{"a":"hb"}']
+        schema_of("a"), "pong", message, '{"a":"hb"}', '{"a": "hb"}', ignore=["pong", '{"a":"hb"}']
     )
     assert (_rows(batch), batch.rejects, ignored) == ([["1"], ["hb"]], [], 2)
 
@@ -493,7 +272,7 @@ def test_what_is_to_be_ignored_is_ignored_even_if_it_is_a_row() -> None:
 )
 def test_a_condition_compares_text(condition: str, value: str, holds: bool) -> None:
     rows, rejects, ignored = _only(
-        _schema("a", "", condition),
+        schema_of("a", "", condition),
         *[f'{{"a":"1","x":{value}}}', '{"a":"1","x":"no"}', '{"a":"1"}', "[]", "5"] * 3,
     )
     assert (len(rows), rejects, ignored) == (3 * holds, [], 15 - 3 * holds)
@@ -502,8 +281,8 @@ def test_a_condition_compares_text(condition: str, value: str, holds: bool) -> N
 @pytest.mark.parametrize("rows", ["null", "5", "{}", '{"d":null}', '{"x":1}', "7"])
 def test_where_no_rows_stand_it_depends_on_whether_the_message_was_asked_for(rows: str) -> None:
     message = f'{{"e":"t","d":{rows}}}'
-    assert _only(_schema("a", "d.d"), message, message) == ([], [], 2)
-    found, rejects, ignored = _only(_schema("a", "d.d", "$.e=t"), message, message)
+    assert _only(schema_of("a", "d.d"), message, message) == ([], [], 2)
+    found, rejects, ignored = _only(schema_of("a", "d.d", "$.e=t"), message, message)
     reason = "is null" if "null" in rows[1:] else "is missing"
     assert (found, ignored) == ([], 0)
     assert rejects == [f"d.d, where the rows should be, {reason}"] * 2
@@ -514,14 +293,14 @@ def test_where_no_rows_stand_it_depends_on_whether_the_message_was_asked_for(row
 def test_the_word_null_in_quotes_is_no_empty_cell(kind: str, null: str) -> None:
     good, empty, odd = (f'{{"a": {text}, "s": "A"}}' for text in ("1", "null", null))
     for messages in ([good, odd], [good, empty, odd, good], [odd, good, good]):
-        batches, _ = _decode(_schema(f"s, a:{kind}?"), *messages)
+        batches, _ = _decode(schema_of(f"s, a:{kind}?"), *messages)
         assert [reject.raw for reject in batches[0].rejects] == [odd.encode()]
-    _decode(_schema(f"s, a:{kind}?", "$.d"), f'{{"d": [{good}]}}', f'{{"d": [{good}, {odd}]}}')
+    _decode(schema_of(f"s, a:{kind}?", "$.d"), f'{{"d": [{good}]}}', f'{{"d": [{good}, {odd}]}}')
 
 
 def test_an_array_gives_up_only_its_bad_elements() -> None:
     message = '{"d":[{"a":1}, {"a" : "x"}, 7,{"a":3},null,[] ,{}]}'
-    (batch,), ignored = _decode(_schema("a:int", "d"), '{"d":[{"a":0}]}', message)
+    (batch,), ignored = _decode(schema_of("a:int", "d"), '{"d":[{"a":0}]}', message)
     assert _rows(batch) == [["0"], ["1"], ["3"]]
     assert [reject.raw for reject in batch.rejects] == [
         b'{"a" : "x"}',
@@ -542,8 +321,8 @@ def test_an_array_gives_up_only_its_bad_elements() -> None:
 
 def test_an_empty_array_of_rows_is_ignored() -> None:
     message = '{"d":[]}'
-    assert _only(_schema("a", "d"), message, '{"d":[{"a":"1"}]}', message) == ([["1"]], [], 2)
-    assert _only(_schema("a=[0]"), "[]", '["1"]', "[]", '[["2"],["3"]]') == (
+    assert _only(schema_of("a", "d"), message, '{"d":[{"a":"1"}]}', message) == ([["1"]], [], 2)
+    assert _only(schema_of("a=[0]"), "[]", '["1"]', "[]", '[["2"],["3"]]') == (
         [["1"], ["2"], ["3"]],
         [],
         2,
@@ -551,7 +330,7 @@ def test_an_empty_array_of_rows_is_ignored() -> None:
 
 
 def test_rows_that_are_arrays() -> None:
-    kraken = _schema(
+    kraken = schema_of(
         "price:decimal=[0], volume:decimal=[1], time:timestamp[s]=[2], side=[3], symbol=$[3]",
         "[1]",
         "$[2]=trade",
@@ -568,7 +347,7 @@ def test_rows_that_are_arrays() -> None:
 
 
 def test_a_shorter_array_lacks_its_last_columns() -> None:
-    table = _schema("a=[0], b:int?=[1], c:float?=[3]")
+    table = schema_of("a=[0], b:int?=[1], c:float?=[3]")
     assert _only(table, '["x"]', '["x",1]', '["x",null,0,2]', '["x",1,{},3.5,9]', '["x",1,2]') == (
         [["x", "", ""], ["x", "1", ""], ["x", "", "2.0"], ["x", "1", "3.5"], ["x", "1", ""]],
         [],
@@ -577,7 +356,7 @@ def test_a_shorter_array_lacks_its_last_columns() -> None:
 
 
 def test_where_all_comes_from_the_root_a_message_is_one_row() -> None:
-    table = _schema("kind=$[0], price:float=$[1][0]")
+    table = schema_of("kind=$[0], price:float=$[1][0]")
     assert _only(table, '["t",[1.5]]', '[["t"],[1]]', "[]") == (
         [["t", "1.5"]],
         ["kind: Expected `str`, got `array` - at $[0]", "kind: $[0] is missing"],
@@ -586,7 +365,7 @@ def test_where_all_comes_from_the_root_a_message_is_one_row() -> None:
 
 
 def test_columns_of_the_root_stand_in_every_row() -> None:
-    table = _schema("symbol=$.s, price:float=p", "d")
+    table = schema_of("symbol=$.s, price:float=p", "d")
     messages = [
         '{"s":"A","d":[{"p":1},{"p":2}]}',
         '{"s":"B","d":[]}',
@@ -598,7 +377,7 @@ def test_columns_of_the_root_stand_in_every_row() -> None:
 
 
 def test_a_bad_column_of_the_root_rejects_the_message_once() -> None:
-    table = _schema("symbol=$.s, price:float=p", "d", "k=x")
+    table = schema_of("symbol=$.s, price:float=p", "d", "k=x")
     message = '{"s":5,"d":[{"k":"x","p":1},{"k":"x","p":2},{"k":"y"}]}'
     (batch,), ignored = _decode(table, message, '{"d":[{"k":"y"}]}')
     assert [(r.raw.decode(), r.reason) for r in batch.rejects] == [
@@ -608,7 +387,7 @@ def test_a_bad_column_of_the_root_rejects_the_message_once() -> None:
 
 
 def test_rows_that_a_condition_leaves_out_are_ignored_one_by_one() -> None:
-    table = _schema("symbol=s, price:float=p", "", "ev=T")
+    table = schema_of("symbol=s, price:float=p", "", "ev=T")
     trade, quote = '{"ev":"T","s":"A","p":1}', '{"ev":"Q","s":"A","b":2}'
     status = '{"ev":"status"}'
     messages = [f"[{trade},{quote},{trade}]", f"[{status}]", f"[{quote}]", trade, quote, "[5]"]
@@ -625,7 +404,7 @@ def test_messages_that_change_their_shape_by_turns_are_sorted_by_what_was_made_o
         return sieves_of(tables)
 
     monkeypatch.setattr(described, "sieves_of", counted)
-    decoder = _decoder([_schema("s", "$.d", "$.e=trade", "k=x")])
+    decoder = _decoder([schema_of("s", "$.d", "$.e=trade", "k=x")])
     row = '{"s": "A", "k": "x"}'
     for number in range(20):
         text = f'{{"e": "trade", "d": {row if number % 2 else f"[{row}, {row}]"}}}'
@@ -635,9 +414,9 @@ def test_messages_that_change_their_shape_by_turns_are_sorted_by_what_was_made_o
 
 
 def test_several_tables_take_what_is_theirs() -> None:
-    trades = _schema("s, p:float", "", "$.type=trade")
-    quotes = _schema("s, b:float", "", "$.type=quote")
-    both = _schema("kind=type, s", "", "$.type=trade,quote")
+    trades = schema_of("s, p:float", "", "$.type=trade")
+    quotes = schema_of("s, b:float", "", "$.type=quote")
+    both = schema_of("kind=type, s", "", "$.type=trade,quote")
     trade, quote = '{"type":"trade","s":"A","p":1}', '{"type":"quote","s":"B","b":2}'
     hello = '{"type":"hello"}'
     messages = [trade, hello, quote, quote, "5", trade, hello, '{"type":"trade","s":"C"}'] * 5
@@ -674,7 +453,7 @@ def test_several_tables_take_what_is_theirs() -> None:
     ],
 )
 def test_a_reason_names_the_column(message: str, reason: str) -> None:
-    table = _schema("price:float=p, quantity:decimal=q, time:timestamp[s]=t, iso:timestamp=i")
+    table = schema_of("price:float=p, quantity:decimal=q, time:timestamp[s]=t, iso:timestamp=i")
     _, (found,), _ = _only(table, message)
     assert reason in found
     assert "\n" not in found
@@ -683,19 +462,21 @@ def test_a_reason_names_the_column(message: str, reason: str) -> None:
 def test_integers_past_64_bits_keep_their_digits() -> None:
     digits = "123456789012345678901234567890"
     messages = [f'{{"n":{n}}}' for n in ("1", digits, f'"{digits}"', "9" * 4300, "9" * 4301, "2")]
-    rows, (reason,), _ = _only(_schema("n:int"), *messages)
+    rows, (reason,), _ = _only(schema_of("n:int"), *messages)
     assert rows == [["1"], [digits], [digits], ["9" * 4300], ["2"]]
     assert reason == "n: Integer value out of range"
 
 
 def test_a_decimal_of_any_length_keeps_its_text() -> None:
     text = "1" + "0" * 100_000 + ".50"
-    rows, _, _ = _only(_schema("n:decimal"), f'{{"n":{text}}}', f'{{"n":"{text}"}}', '{"n":"1E5"}')
+    rows, _, _ = _only(
+        schema_of("n:decimal"), f'{{"n":{text}}}', f'{{"n":"{text}"}}', '{"n":"1E5"}'
+    )
     assert rows == [[text], [text], ["1E5"]]
 
 
 def test_one_member_may_be_several_columns() -> None:
-    table = _schema("exact:decimal=p, price:float=p, text?=p, again:decimal=p", "", "p=1.50,2.50")
+    table = schema_of("exact:decimal=p, price:float=p, text?=p, again:decimal=p", "", "p=1.50,2.50")
     messages = ['{"p":"1.50"}', '{"p":"2.50"}', '{"p":"3.50"}', '{"p":2.50}']
     assert _only(table, *messages) == (
         [["1.50", "1.5", "1.50", "1.50"], ["2.50", "2.5", "2.50", "2.50"]],
@@ -705,7 +486,7 @@ def test_one_member_may_be_several_columns() -> None:
 
 
 def test_paths_that_contradict_each_other_are_read_one_by_one() -> None:
-    table = _schema('whole?=a, part:int?=a.b, odd?=["q\\""]')
+    table = schema_of('whole?=a, part:int?=a.b, odd?=["q\\""]')
     messages = ['{"a":"x"}', '{"a":{"b":1}}', '{"q\\"":"y"}', '{"a":"x"}']
     rows, rejects, _ = _only(table, *messages)
     assert rows == [["x", "", ""], ["", "", "y"], ["x", "", ""]]

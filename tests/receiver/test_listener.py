@@ -1,116 +1,29 @@
-"""The listener under picows and a real socket: frames in, batches out."""
+"""The listeners under picows and a real socket: frames in, batches out."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from itertools import pairwise
 
 import picows
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastingest.batch import Batch
-from fastingest.counters import Counters, FeedCounters, Slot
-from fastingest.receiver.listener import Limit, Listener
-from fastingest.receiver.loop import ReceiverLoop
-from fastingest.receiver.plain import PlainDecoder
-from fastingest.schema import TRADES
-from tests.peers.raw import (
-    BINARY,
-    CLOSE,
-    CONTINUATION,
-    PING,
-    PONG,
-    TEXT,
-    RawConnection,
-    RawServer,
-    frame,
-)
+from fastingest.counters import Slot
+from tests.peers.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
+from tests.receiver.hearing import Heard, hear, native_rows, record
+
+Listen = Callable[..., Heard]
 
 
-@dataclass
-class Heard:
-    """What came of a connection."""
-
-    batches: list[Batch] = field(default_factory=list)
-    counters: Counters = field(default_factory=Counters.create)
-    finished: int = 0
-    error: BaseException | None = None
-
-    @property
-    def volumes(self) -> list[Any]:
-        return [v for batch in self.batches if batch.rows for v in batch.columns()[2]]
-
-    @property
-    def rejects(self) -> list[bytes]:
-        return [reject.raw for batch in self.batches for reject in batch.rejects]
-
-
-def record(number: int, padding: int = 0) -> bytes:
-    return b'{"symbol": "A", "price": 1, "volume": %d}' % number + b" " * padding
-
-
-def listen(
-    *sends: bytes,
-    batch_size: int = 1000,
-    flush_interval: float = 3600,
-    max_message_size: int = 10_000,
-    max_rows: int | None = None,
-    until: Callable[[Heard], bool] | None = None,
-) -> Heard:
-    """Hear what a server sends, each part in a segment of its own, until it ends the connection.
-
-    :param until: the server ends it when this holds; None: after the last part.
-    """
-    heard = Heard()
-
-    def script(connection: RawConnection) -> None:
-        connection.handshake()
-        for part in sends:
-            connection.send_raw(part)
-        if until is None:
-            connection.drop()
-        else:
-            connection.stall()
-
-    async def run(url: str) -> None:
-        def finish() -> None:
-            heard.finished += 1
-
-        listener = Listener(
-            PlainDecoder([TRADES], batch_size),
-            FeedCounters([heard.counters]),
-            emit=heard.batches.append,
-            finished=finish,
-            flush_interval=flush_interval,
-            max_message_size=max_message_size,
-            limit=Limit(max_rows),
-        )
-        transport, _ = await picows.ws_connect(
-            lambda: listener,
-            url,
-            enable_auto_pong=False,
-            max_frame_size=max_message_size,
-            use_aiofastnet=False,
-        )
-        while until is not None and not until(heard):
-            await asyncio.sleep(0.001)  # between two looks
-        if until is not None:
-            transport.disconnect()
-        try:
-            await transport.wait_disconnected()
-        except picows.WSError as error:
-            heard.error = error
-
-    with RawServer(script) as server, asyncio.Runner(loop_factory=ReceiverLoop) as runner:
-        runner.run(asyncio.wait_for(run(server.url), 30))
-    assert server.errors == []
-    assert heard.counters[Slot.RECEIVED] == len(heard.volumes) + len(heard.rejects)
-    assert heard.counters[Slot.REJECTED] == len(heard.rejects)
-    return heard
+@pytest.fixture(params=["python", "native"], scope="module")
+def listen(request: pytest.FixtureRequest) -> Listen:
+    """All tests are run with both listeners."""
+    if request.param == "native":
+        native_rows()
+    return partial(hear, native=request.param == "native")
 
 
 _PIECES = [
@@ -128,7 +41,9 @@ _PIECES = [
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, sum(map(len, _PIECES))), max_size=6))
-def test_it_does_not_matter_how_frames_are_cut_into_segments(cuts: list[int]) -> None:
+def test_it_does_not_matter_how_frames_are_cut_into_segments(
+    listen: Listen, cuts: list[int]
+) -> None:
     data = b"".join(_PIECES)
     ends = [*sorted(cuts), len(data)]
     parts = [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
@@ -139,31 +54,31 @@ def test_it_does_not_matter_how_frames_are_cut_into_segments(cuts: list[int]) ->
     assert heard.error is None
 
 
-def test_frames_byte_by_byte() -> None:
+def test_frames_byte_by_byte(listen: Listen) -> None:
     heard = listen(*(bytes([byte]) for byte in b"".join(_PIECES)))
     assert heard.volumes == list(range(6))
 
 
-def test_a_batch_is_closed_when_it_is_full() -> None:
+def test_a_batch_is_closed_when_it_is_full(listen: Listen) -> None:
     rows = b"".join(frame(TEXT, record(number)) for number in range(2500))
     heard = listen(rows, until=lambda heard: len(heard.batches) >= 2)
     assert [batch.rows for batch in heard.batches] == [1000, 1000, 500]  # the last at the end
     assert heard.volumes == list(range(2500))
 
 
-def test_a_batch_is_closed_when_its_oldest_row_is_too_old() -> None:
+def test_a_batch_is_closed_when_its_oldest_row_is_too_old(listen: Listen) -> None:
     heard = listen(
         frame(TEXT, record(1)), flush_interval=0.01, until=lambda heard: bool(heard.batches)
     )
     assert heard.volumes == [1]
 
 
-def test_rejects_do_not_wait_longer_than_rows() -> None:
+def test_rejects_do_not_wait_longer_than_rows(listen: Listen) -> None:
     heard = listen(frame(TEXT, b"no"), flush_interval=0.01, until=lambda heard: bool(heard.batches))
     assert (heard.volumes, heard.rejects) == ([], [b"no"])
 
 
-def test_what_waits_to_be_decoded_is_bounded() -> None:
+def test_what_waits_to_be_decoded_is_bounded(listen: Listen) -> None:
     """Many small reads, and few large ones; nothing would make it decode but the bounds."""
     for size, count in ((0, 1100), (9000, 40)):
         parts = [frame(TEXT, record(number, size)) for number in range(count)]
@@ -173,20 +88,20 @@ def test_what_waits_to_be_decoded_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 31, 32, 33, 500])
-def test_max_rows_are_taken_and_no_more(count: int) -> None:
+def test_max_rows_are_taken_and_no_more(listen: Listen, count: int) -> None:
     rows = b"".join(frame(TEXT, record(number)) for number in range(1000))
     heard = listen(rows, rows, max_rows=count, until=lambda heard: heard.finished > 0)
     assert heard.volumes == list(range(count))
     assert heard.finished == 1
 
 
-def test_half_a_message_at_the_end_is_none() -> None:
+def test_half_a_message_at_the_end_is_none(listen: Listen) -> None:
     heard = listen(frame(TEXT, record(1)), frame(TEXT, record(2), fin=False), b"\x81\x20abc")
     assert heard.volumes == [1]
     assert heard.rejects == []
 
 
-def test_a_refused_frame_is_not_taken_when_it_is_whole() -> None:
+def test_a_refused_frame_is_not_taken_when_it_is_whole(listen: Listen) -> None:
     large = frame(TEXT, b'{"symbol": "' + b"x" * 20_000 + b'", "price": 1, "volume": 2}')
     heard = listen(frame(TEXT, record(1)) + large[:100], large[100:] + frame(TEXT, record(3)))
     assert heard.volumes == [1]
@@ -194,7 +109,7 @@ def test_a_refused_frame_is_not_taken_when_it_is_whole() -> None:
     assert heard.error.code == picows.WSCloseCode.MESSAGE_TOO_BIG
 
 
-def test_rows_before_a_close_frame_are_taken_and_none_after_it() -> None:
+def test_rows_before_a_close_frame_are_taken_and_none_after_it(listen: Listen) -> None:
     heard = listen(
         frame(TEXT, record(1)) + frame(CLOSE, b"\x03\xe8") + frame(TEXT, record(2)),
         frame(TEXT, record(3)),
@@ -202,9 +117,62 @@ def test_rows_before_a_close_frame_are_taken_and_none_after_it() -> None:
     assert heard.volumes == [1]
 
 
-def test_the_rows_of_a_read_have_its_time() -> None:
+def test_the_rows_of_a_read_have_its_time(listen: Listen) -> None:
     heard = listen(b"".join(frame(TEXT, record(number)) for number in range(10)))
     (batch,) = heard.batches
     assert len(batch.stamps) <= 2  # the kernel may have cut it in two
     assert batch.stamps[-1][0] == 10
     assert all(time > 1_700_000_000 * 10**9 for _, time in batch.stamps)
+
+
+_MESSAGES = st.sampled_from(
+    [
+        *(record(number) for number in range(10)),
+        b'{"symbol": "A", "price": "1.25", "volume": 0.5}',
+        b"[" + record(11) + b", " + record(12) + b"]",
+        b"[" + record(13) + b', {"price": 1}]',
+        b'{"AAPL": 145.67, "MSFT": 289.12}',
+        '{"symbol": "\u00e9", "price": 1.5, "volume": 123456789012345678901}'.encode(),
+        b"no row at all, though long enough",
+        b"",
+    ]
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(_MESSAGES, max_size=60),
+    st.lists(st.integers(0, 2000), max_size=8),
+    st.lists(st.integers(0, 3000), max_size=4),
+    st.integers(1, 40),
+)
+def test_both_listeners_make_the_same_of_any_messages_however_they_are_cut(
+    messages: list[bytes], splits: list[int], cuts: list[int], batch_size: int
+) -> None:
+    """Cut into frames at the first places, and into segments at the others."""
+    data, at = b"", 0
+    for message in messages:
+        inside = [each - at for each in sorted(set(splits)) if at < each < at + len(message)]
+        pieces = [message[a:b] for a, b in pairwise([0, *inside, len(message)])]
+        for index, piece in enumerate(pieces):
+            opcode = CONTINUATION if index else TEXT
+            data += frame(opcode, piece, fin=index == len(pieces) - 1)
+        at += len(message)
+    native_rows()
+    ends = [*sorted({cut for cut in cuts if cut < len(data)}), len(data)]
+    parts = [data[a:b] for a, b in pairwise([0, *ends]) if a < b]
+    one, other = (
+        hear(*parts, batch_size=batch_size, max_message_size=100_000, native=native)
+        for native in (False, True)
+    )
+    assert one.rows == other.rows
+    assert [(r.raw, r.reason) for r in one.rejected] == [(r.raw, r.reason) for r in other.rejected]
+    assert [batch.rows for batch in one.batches if batch.rows] == [
+        batch.rows for batch in other.batches if batch.rows
+    ]
+    for batch in (*one.batches, *other.batches):
+        assert [end for end, _ in batch.stamps][-1:] == ([batch.rows] if batch.rows else [])
+    assert [one.counters[slot] for slot in _COUNTED] == [other.counters[slot] for slot in _COUNTED]
+
+
+_COUNTED = (Slot.MESSAGES, Slot.DECODED, Slot.RECEIVED, Slot.REJECTED, Slot.IGNORED)

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from fastingest import segment
-from fastingest.batch import LANES, Batch, Layout, Position, Reject, encode_columns, lane_of
+from fastingest import OutputRefused, segment
+from fastingest.batch import LANES, Batch, Layout, Position, Reject, lane_of
+from fastingest.columns import segment_of
 from fastingest.places import Places
 from fastingest.writer.leftovers import Leftovers
 
@@ -41,7 +43,7 @@ def places(tmp_path: Path) -> Places:
 
 
 def batch(stream: int, sequence: int) -> Batch:
-    columns = encode_columns([[f"{stream}.{sequence}"], [1.5], [None]])
+    columns = segment_of([[f"{stream}.{sequence}"], [1.5], [None]], LAYOUT.types)
     reject = Reject(sequence, "x", b"{")
     return Batch(
         1,
@@ -71,6 +73,21 @@ def positions(left: Leftovers, after: Position = START, before: int = ALL) -> li
     for each in found:
         assert each.to_bytes() == batch(each.stream, each.sequence).to_bytes()
     return [each.position for each in found]
+
+
+def test_rows_of_another_version_are_refused(
+    places: Places, report: Callable[..., None], reports: Reports
+) -> None:
+    wire = msgspec.msgpack.encode((FIRST, 0, 0, 1, [], LAYOUT, [], [], 1, []))  # as 0.1 had it
+    path = places.spool / segment.file_name(FIRST, 0)
+    path.write_bytes(segment.header(FIRST, 0) + segment.record(0, wire) + wire)
+    left = Leftovers([places], report)
+    with pytest.raises(OutputRefused, match="another version"):
+        positions(left)
+    with pytest.raises(OutputRefused, match="another version"):
+        list(left.first_of_each_stream(ALL))
+    assert path.exists()
+    assert reports == []
 
 
 def numbers(stream: int, *sequences: int) -> list[Position]:

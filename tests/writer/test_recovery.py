@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from fastingest import Options, OutputRefused, segment
 from fastingest.account import Events, new_stream
-from fastingest.batch import Batch, Layout, Position, Reject, encode_columns
+from fastingest.batch import Batch, Layout, Position, Reject
+from fastingest.columns import segment_of
 from fastingest.counters import Counters, Slot
 from fastingest.ledger import read_entries
 from fastingest.places import Places, beside
@@ -79,7 +80,7 @@ class Run:
         columns: list[list[Any]] = [[f"F{feed}"] * rows, [1.5] * rows, numbers]
         batch = Batch(
             rows,
-            [encode_columns(columns)] if rows else [],
+            [segment_of(columns, TRADES.types)] if rows else [],
             LAYOUT,
             [(rows, self._rows)] if rows else [],
             [(0, 1)] if rows else [],

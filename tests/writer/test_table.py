@@ -4,20 +4,23 @@ import csv
 import io
 from typing import Any
 
+import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fastingest.batch import Batch, Layout, encode_columns
+from fastingest.batch import Batch, Layout
+from fastingest.columns import Buffer, encode, segment_of
 from fastingest.schema import TRADES
 from fastingest.writer.table import to_csv, to_frame
+from tests.pieces import CELLS, forms_of
 
 
 def _text(columns: list[list[Any]], types: tuple[str, ...] = TRADES.types) -> bytes:
     """Rows as they stand in the file."""
     layout = Layout(tuple(f"c{index}" for index in range(len(types))), types, "feed")
     rows = len(columns[0])
-    return bytes(to_csv(to_frame(Batch(rows, [encode_columns(columns)], layout, [(rows, 7)]))))
+    return bytes(to_csv(to_frame(Batch(rows, [segment_of(columns, types)], layout, [(rows, 7)]))))
 
 
 def _cells(columns: list[list[Any]], types: tuple[str, ...] = TRADES.types) -> list[list[str]]:
@@ -112,7 +115,10 @@ def test_quoting_is_as_in_rfc_4180() -> None:
 
 def test_the_text_is_utf_8_and_each_row_ends_with_a_line_feed() -> None:
     layout = Layout(TRADES.names, TRADES.types, "feed")
-    segments = [encode_columns([["é"], [1.5], [3]]), encode_columns([["B"], [2.0], [None]])]
+    segments: list[Buffer] = [
+        segment_of([["é"], [1.5], [3]], TRADES.types),
+        segment_of([["B"], [2.0], [None]], TRADES.types),
+    ]
     text = to_csv(to_frame(Batch(2, segments, layout, [(2, 7)])))
     assert text == "é,1.5,3\nB,2.0,\n".encode()
     assert (text.format, text.nbytes, text.contiguous) == ("B", 16, True)
@@ -151,12 +157,70 @@ def test_types(type_: str, values: list[Any], texts: list[str]) -> None:
     assert [row[0] for row in rows] == texts
 
 
+@given(st.data(), st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=4))
+def test_the_text_does_not_depend_on_the_form_of_the_pieces(data: Any, types: list[str]) -> None:
+    lengths = data.draw(st.lists(st.integers(0, 20), min_size=1, max_size=4))
+    plain: list[Buffer] = []
+    mixed: list[Buffer] = []
+    for length in lengths:
+        forms = []
+        for type_ in types:
+            cell = CELLS[type_] if data.draw(st.booleans()) else st.none() | CELLS[type_]
+            column = data.draw(st.lists(cell, min_size=length, max_size=length))
+            forms.append(forms_of(column, type_))
+        plain.append(encode([each[0] for each in forms]))
+        mixed.append(encode([data.draw(st.sampled_from(each)) for each in forms]))
+    layout = Layout(tuple(f"c{index}" for index in range(len(types))), tuple(types), "feed")
+    rows = sum(lengths)
+    text = to_csv(to_frame(Batch(rows, plain, layout, [(rows, 7)])))
+    assert to_csv(to_frame(Batch(rows, mixed, layout, [(rows, 7)]))) == text
+
+
+@given(st.lists(CELLS["number"] | st.none(), min_size=1))
+@example([2.0**63, -(2.0**63), 1.0])
+@example([-(2.0**63)])
+@example([1e15, 0.5, -0.0, 1.0])
+@example([999999999999999.0, -0.0, 0.5])
+def test_a_number_is_what_its_python_object_is(cells: list[Any]) -> None:
+    for piece in forms_of(cells, "number"):
+        batch = Batch(len(cells), [encode([piece])], Layout(("n",), ("number",), "feed"))
+        lines = bytes(to_csv(to_frame(batch))).decode().splitlines()
+        assert lines == [_number_text(cell) for cell in cells]
+
+
+def _number_text(cell: Any) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and not (cell.is_integer() and abs(cell) < 2**63):
+        return str(pl.Series([cell], dtype=pl.Float64).cast(pl.String).item())
+    return str(int(cell))
+
+
+@pytest.mark.parametrize(
+    ("symbols", "is_plain"),
+    [
+        (["AAPL", "é", " "], True),
+        (["AAPL", None], True),
+        (["AAPL", ""], False),
+        (["a,b"], False),
+        (['a"b'], False),
+        (["a\nb"], False),
+        (["a\rb"], False),
+    ],
+)
+def test_what_may_need_quotes_is_seen(symbols: list[str | None], is_plain: bool) -> None:
+    for piece in forms_of(symbols, "str"):
+        layout = Layout(("s",), ("str",), "feed")
+        frame = to_frame(Batch(len(symbols), [encode([piece])], layout))
+        assert frame.is_plain is is_plain
+
+
 def test_columns_of_our_own_come_from_the_batch() -> None:
     names = ("received", "time", "feed", "connection", "sequence", "a")
     types = ("@received", "@received:timestamp[ns]", "@feed", "@connection", "@sequence", "str")
     batch = Batch(
         4,
-        [encode_columns([["p", "q"]]), encode_columns([["r", "s"]])],
+        [segment_of([["p", "q"]], ("str",)), segment_of([["r", "s"]], ("str",))],
         Layout(names, types, "a feed, quoted"),
         stamps=[(1, 1_000_000_007), (4, 1_672_515_782_136_000_001)],
         connections=[(0, 1), (3, 4)],

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from random import Random
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,9 @@ _FIRST, _LAST = -62135596800, 253402300799
 
 
 def _cells(kind: str, *values: Any) -> list[Any]:
-    series = timestamps("time", kind, list(values))
+    is_text = kind.startswith(("timestamp[s", "timestamp[iso"))
+    dtype: Any = pl.String if is_text else pl.Int64
+    series = timestamps(kind, pl.Series("time", values, dtype=dtype))
     assert series.name == "time"
     return list(series)
 
@@ -66,6 +70,25 @@ def test_a_cell_does_not_depend_on_its_neighbours() -> None:
         "timestamp[s,us]": ["1", "-1.5", None],
     }.items():
         assert _cells(kind, *values) == [_cells(kind, value)[0] for value in values]
+
+
+@given(
+    st.sampled_from([("ms", 10**3), ("us", 10**6), ("ns", 10**9)]),
+    st.integers(_FIRST, _LAST) | st.integers(-300, 9) | st.integers(1_700_000_000, 1_800_000_000),
+    st.integers(1, 300),
+    st.integers(),
+)
+def test_a_cell_does_not_depend_on_how_many_there_are(
+    unit: tuple[str, int], start: int, seconds: int, seed: int
+) -> None:
+    (name, size), random = unit, Random(seed)
+    furthest = min(2**63 // size, _LAST + 1) - seconds
+    start = max(-(2**63) // size + 1, min(start, furthest))
+    many = [start * size + random.randrange(seconds * size) for _ in range(9998)]
+    values = [*many, None, start * size]
+    cells = _cells(f"timestamp[{name}]", *values)
+    assert cells[::97] == _cells(f"timestamp[{name}]", *values[::97])
+    assert cells[-97:] == _cells(f"timestamp[{name}]", *values[-97:])
 
 
 def test_no_rows_are_no_cells() -> None:

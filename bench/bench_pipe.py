@@ -1,0 +1,106 @@
+"""What the pipe between a receiver and the writer can carry."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import time
+from contextlib import closing
+from multiprocessing.connection import Connection
+
+import msgspec
+import pytest
+
+from bench.figures import Benchmark, Figures, Scale, stopwatch
+from bench.samples import batch_of
+from fastingest.batch import Position
+from fastingest.receiver.channel import Channel
+from fastingest.receiver.loop import ReceiverLoop
+from fastingest.writer.inlet import Inlet
+
+ROWS = 20_000_000  # of a round
+WINDOW = 4 * 2**20  # bytes that are not acknowledged at most, as in a receiver
+STREAM = 1
+
+
+def take_all(pipe: Connection, ready: Connection) -> None:
+    """The writer's end, in a process of its own: acknowledge all that comes, and look at nothing.
+
+    :param ready: told when it begins, and in the end the CPU seconds.
+    """
+    inlet = Inlet(pipe, STREAM)
+    ready.send(None)
+    started, sequence = time.process_time(), 0
+    try:
+        while True:
+            if inlet.receive() is not None:
+                inlet.acknowledge(Position(STREAM, sequence))
+                sequence += 1
+            inlet.send_owed()
+    except EOFError:
+        ready.send(time.process_time() - started)
+
+
+async def send_all(pipe: Connection, wire: bytes, batches: int) -> None:
+    """The receiver's end: send so many batches, and wait until all are acknowledged."""
+    done = asyncio.get_running_loop().create_future()
+    most = max(1, WINDOW // len(wire))
+    sent = 0
+
+    def acknowledged(message: bytes) -> None:
+        position = msgspec.msgpack.decode(message, type=Position)
+        if position.sequence + 1 == batches:
+            done.set_result(None)
+        send_on(position.sequence + 1)
+
+    def send_on(taken: int) -> None:
+        nonlocal sent
+        while sent < batches and sent < taken + most:
+            channel.send(wire)
+            sent += 1
+
+    def closed() -> None:
+        if not done.done():
+            done.set_exception(EOFError("the other end is gone"))
+
+    channel = await Channel.open(pipe, acknowledged, closed)
+    send_on(0)
+    await done
+    await channel.close()
+
+
+@pytest.mark.benchmark(timer=stopwatch)
+@pytest.mark.parametrize("rows", [10_000, 50_000])
+def test_batches_go_through_the_pipe(
+    benchmark: Benchmark,
+    figures: Figures,
+    scale: Scale,
+    rows: int,
+) -> None:
+    """A round sends 20 million rows in batches of that size from this process to another one.
+
+    They are only received there; each batch is acknowledged, and 4 MiB may be on their way.
+    """
+    wire = batch_of("record", rows, is_native=False).to_bytes()
+    batches = scale.rows(ROWS) // rows
+    cpu = []
+
+    def go_through() -> None:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        ready, its_ready = context.Pipe()
+        process = context.Process(target=take_all, args=(theirs, its_ready), daemon=True)
+        process.start()
+        theirs.close()
+        its_ready.close()
+        with closing(ready), asyncio.Runner(loop_factory=ReceiverLoop) as runner:
+            ready.recv()
+            started, cpu_started = time.perf_counter(), time.process_time()
+            runner.run(send_all(ours, wire, batches))
+            stopwatch.add(time.perf_counter() - started)
+            ours_cpu = time.process_time() - cpu_started
+            cpu.append({"receiver": ours_cpu, "writer": ready.recv()})
+        process.join()
+
+    benchmark.pedantic(go_through, rounds=scale.rounds())
+    figures.note(batches * rows, cpu=cpu)

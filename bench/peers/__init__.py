@@ -1,0 +1,1 @@
+"""The programs that fastingest is compared with, one in each file."""

@@ -1,0 +1,143 @@
+"""The native reader held to the decoders in Python: what :mod:`tests.fuzz.fuzz_rows` looks for.
+
+Whatever the bytes are, the native reader either says that it is not certain, and has changed
+nothing, or it has exactly the rows that the decoder in Python has, which rejects nothing there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from fastingest.columns import cells, decode, encode
+from fastingest.config.known import known_feed
+from fastingest.path import parse_condition, parse_path
+from fastingest.receiver._rows import Rows
+from fastingest.receiver.decoder import Decoder
+from fastingest.receiver.described import DescribedDecoder
+from fastingest.receiver.nodes import Nodes, nodes_of
+from fastingest.receiver.plain import PlainDecoder
+from fastingest.schema import TRADES, Schema, parse_columns
+from tests.feeds.recorded import messages_of
+
+__all__ = ["SHAPES", "Shape", "compare", "decoder_of"]
+
+
+class Shape(NamedTuple):
+    """A table, and messages of a feed that has it."""
+
+    schema: Schema
+    messages: list[bytes]
+
+
+# All types, of a root that has columns itself, and of rows of which each may lack one.
+_EVERYTHING = Schema(
+    parse_columns(
+        "s:str, i:int?, f:float?, n:number?, d:decimal?, b:bool?, ts:timestamp[s]?, "
+        "us:timestamp[us]?, ns:timestamp[ns]?, iso:timestamp?, id:int=$.id, note:str?=$.note"
+    ),
+    parse_path("data.rows"),
+    (parse_condition("$.type=row,rows"), parse_condition("take=true,1")),
+)
+_EVERYTHING_SENT = [
+    b'{"type":"rows","id":7,"note":"x","data":{"rows":[{"s":"A","i":-12,"f":0.1,"n":3,"d":"0.10",'
+    b'"b":true,"ts":1672515782.25,"us":1672515782136001,"ns":167251578213600001,'
+    b'"iso":"2023-01-01T00:00:00.5Z","take":true},{"take":1,"n":2.5,"f":"17","s":"B"}]}}',
+    b'{"data":{"rows":{"take":"1","s":"","n":null,"iso":"1999-02-28T23:59:59Z"}},"id":1,"type":"row"}',
+]
+_TRADES_SENT = [
+    b'{"symbol": "AAPL", "price": 145.67, "volume": 1500}',
+    b'{"symbol":"MSFT","price":"289.12","other":[{"x":[1,-2.5e3]},null,"y"],"volume":0.25}',
+    b'[{"symbol":"A","price":1,"volume":12},{"volume":null,"price":1e2,"symbol":"B"}]',
+    b'{"AAPL": 145.67, "MSFT": 289.12}',
+]
+_KNOWN = (
+    "binance-trades",
+    "finnhub-trades",
+    "kraken-trades",
+    "kraken-v1-trades",
+    "coinbase-matches",
+    "deribit-trades",
+)
+
+SHAPES: tuple[Shape, ...] = (
+    Shape(TRADES, _TRADES_SENT),
+    Shape(_EVERYTHING, _EVERYTHING_SENT),
+    *(Shape(known_feed(name).feeds[0].tables[0].schema, messages_of(name)) for name in _KNOWN),
+)
+"""What is tried: the default, known feeds, and one with everything."""
+
+
+@cache
+def _nodes(shape: int) -> Nodes:
+    nodes = nodes_of(SHAPES[shape].schema)
+    assert nodes is not None
+    return nodes
+
+
+@cache
+def decoder_of(shape: int) -> Decoder:
+    """The one in Python; what it means by a message does not depend on those before."""
+    schema = SHAPES[shape].schema
+    return (DescribedDecoder if schema.described else PlainDecoder)([schema], 10**9)
+
+
+def compare(shape: int, messages: Sequence[bytes]) -> int:
+    """Read the messages both ways; of how many the native reader was certain.
+
+    :raises AssertionError: they differ.
+    """
+    types = [column.type for column in SHAPES[shape].schema.columns if not column.is_own]
+    rows = Rows(_nodes(shape))
+    decoder = decoder_of(shape)
+    (table,) = decoder.tables
+    expected: list[list[Any]] = [[] for _ in types]
+    certain = ignored = 0
+    for message in messages:
+        before = rows.columns.rows, rows.ignored
+        if not rows.parse(message):
+            assert (rows.columns.rows, rows.ignored) == before, f"changed by {message!r}"
+            continue
+        rejects, ignored_before = table.rejects, decoder.ignored
+        decoder.decode([message], [(1, 1)])
+        batch = table.take()
+        assert table.rejects == rejects, f"{batch.rejects[0].reason}: {message!r}"
+        if batch.rows:
+            for column, more in zip(expected, batch.columns(), strict=True):
+                column.extend(more)
+        certain += 1
+        ignored += decoder.ignored - ignored_before
+        assert rows.ignored == ignored, f"ignored {rows.ignored} and not {ignored}: {message!r}"
+        count = rows.columns.rows
+        assert count == len(expected[0]), f"{count} rows and not {len(expected[0])}: {message!r}"
+    wanted = [_comparable(column, type_) for column, type_ in zip(expected, types, strict=True)]
+    _hold(rows, types, wanted, 0)
+    # A batch may be closed anywhere; the rest is the next one's.
+    start = rows.columns.rows // 2
+    _hold(rows, types, wanted, start)
+    rows.columns.begin(start)
+    _hold(rows, types, [column[start:] for column in wanted], 0)
+    return certain
+
+
+def _hold(rows: Rows, types: list[str], wanted: list[list[str]], start: int) -> None:
+    """Hold the native reader's rows from ``start`` on to those that are wanted."""
+    pieces = decode(encode(rows.columns.pieces(start, rows.columns.rows)))
+    for piece, column, type_ in zip(pieces, wanted, types, strict=True):
+        found = _comparable(cells(piece), type_)
+        assert found == column[start:], f"{type_}: {found} and not {column[start:]}"
+
+
+def _comparable(column: Sequence[Any], type_: str) -> list[str]:
+    """The cells as text, in which 1, 1.0 and True are not the same, nor 0.0 and -0.0.
+
+    A whole number is written alike whether it is an integer or a double.
+    """
+    if type_ == "number":
+        column = [int(cell) if _is_whole(cell) else cell for cell in column]
+    return [repr(cell) for cell in column]
+
+
+def _is_whole(cell: Any) -> bool:
+    return isinstance(cell, float) and cell.is_integer() and repr(cell) != "-0.0"
