@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import resource
@@ -14,11 +15,19 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["ORPHAN_LIMIT", "allow_many_files", "receive_pipe", "send_pipe", "show_name"]
+__all__ = [
+    "ORPHAN_LIMIT",
+    "allow_many_files",
+    "keep_memory",
+    "receive_pipe",
+    "send_pipe",
+    "show_name",
+]
 
 ORPHAN_LIMIT = 1.5
 """Seconds that a process goes on without its supervisor, to save what it holds."""
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 _LONGEST = 2**18
 """Bytes of facts about a pipe; each of a thousand feeds has its counts among them."""
@@ -29,6 +38,19 @@ def allow_many_files() -> None:
     with contextlib.suppress(OSError, ValueError):
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def keep_memory() -> None:
+    """Let the C library keep memory that is freed, up to 64 MiB, where it is glibc (Linux).
+
+    A batch takes some megabytes for a moment, at each step on its way. glibc gives such pieces back
+    to the system at once, which has to clear their pages when the next batch needs them: 27 ns a
+    row in the receiver, of 210.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_TRIM_THRESHOLD, 64 * 2**20)
+        mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)  # the most that it takes
 
 
 def show_name(role: str) -> None:

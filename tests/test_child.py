@@ -180,3 +180,25 @@ def test_a_process_has_a_name() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
     )
     assert (ended.stdout, ended.stderr) == ("fi:receiver\n", "")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what glibc does")
+def test_freed_memory_is_kept_for_the_next_batch() -> None:
+    code = """if True:
+        import resource, sys
+        from fastingest.child import keep_memory
+        if sys.argv[1] == "kept":
+            keep_memory()
+        def batch():
+            pieces = [bytes(size) for size in (400_000, 900_000, 1_300_000)]
+        batch()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(100):
+            batch()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    """
+    kept, given_back = (
+        int(subprocess.run([sys.executable, "-c", code, how], capture_output=True).stdout)
+        for how in ("kept", "given back")
+    )
+    assert kept < 1000 < given_back

@@ -501,8 +501,6 @@ cdef class Rows:
             whole = <int64_t>found.digits
             if found.negative:
                 whole = -whole
-                if whole == 0:
-                    return NULL  # a double may have a sign there
             if not reading.least <= whole <= reading.greatest:
                 return NULL
             if column.held == INTEGERS:

@@ -34,7 +34,7 @@ from typing import Any
 
 import msgspec
 
-from fastingest.child import ORPHAN_LIMIT, allow_many_files, receive_pipe, show_name
+from fastingest.child import ORPHAN_LIMIT, allow_many_files, keep_memory, receive_pipe, show_name
 from fastingest.counters import FeedCounters
 from fastingest.errors import FeedRefused
 from fastingest.feed import Feed
@@ -67,6 +67,7 @@ def main(
     """
     show_name("receiver")
     allow_many_files()
+    keep_memory()
     _let_enums_be_fast()
     with asyncio.Runner(loop_factory=ReceiverLoop) as runner:
         runner.run(_Receiver(options, plan).run(pipes, control))

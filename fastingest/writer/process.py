@@ -30,7 +30,7 @@ from typing import Any
 import msgspec
 
 from fastingest.batch import Batch
-from fastingest.child import ORPHAN_LIMIT, allow_many_files, receive_pipe, show_name
+from fastingest.child import ORPHAN_LIMIT, allow_many_files, keep_memory, receive_pipe, show_name
 from fastingest.counters import Slot
 from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.options import Options
@@ -58,6 +58,7 @@ def main(
     """
     show_name("writer")
     allow_many_files()
+    keep_memory()
     # One thread writes a batch faster than several share it, and a pool's memory is not needed.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     try:
