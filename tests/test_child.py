@@ -198,7 +198,7 @@ def test_freed_memory_is_kept_for_the_next_batch() -> None:
         print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     """
     kept, given_back = (
-        int(subprocess.run([sys.executable, "-c", code, how], capture_output=True).stdout)
+        int(subprocess.check_output([sys.executable, "-c", code, how]))
         for how in ("kept", "given back")
     )
     assert kept < 1000 < given_back

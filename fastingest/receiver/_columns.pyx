@@ -148,7 +148,8 @@ cdef class Columns:
                 raise OverflowError("the strings of one batch are over 2 GiB")
             column.room = min(<Py_ssize_t>INT32_MAX, max(2 * column.room, column.size + size + 256))
             column.text = <char*>grown(column.text, column.room)
-        memcpy(column.text + column.size, text, size)
+        if size:  # otherwise there may be no buffer yet
+            memcpy(column.text + column.size, text, size)
         column.size += size
         return True
 

@@ -26,7 +26,7 @@ cdef enum:
 
 
 cdef struct Number:
-    uint64_t digits  # all of them as one integer, where there are at most 18
+    uint64_t digits  # all of them as one integer, where there are at most 19
     int count
     int fraction  # how many of them stand behind the point
     bint negative
@@ -44,7 +44,7 @@ cdef inline uint64_t load(const char* p) noexcept nogil:
 cdef inline uint64_t window(const char* p, const char* end) noexcept nogil:
     """The next eight bytes, the first one lowest; zeros behind the end.
 
-    The eight bytes before the end must be the message's, too.
+    There must be at least one, and the eight bytes before the end must be the message's.
     """
     if end - p >= 8:
         return load(p)

@@ -10,10 +10,10 @@ as it comes by; what nobody asked for is passed over, and checked no less.
 certain to mean what :mod:`fastingest.receiver.meaning` and :mod:`fastingest.receiver.plain` say
 ends the walk, all is as it was before, and it is up to them. Such are an escape in a string, a
 character that is not ASCII, a member twice, a value that is not of the column's type, an integer
-of more than 18 digits, what is missing or null and must not be, an empty array, and all that is no
+past 64 bits, what is missing or null and must not be, an empty array, and all that is no
 JSON. So no reject is made here, and no reason.
 
-**Doubles** are exact. Up to 18 digits are one integer; where it is below 2**53, it and the power of
+**Doubles** are exact. Up to 19 digits are one integer; where it is below 2**53, it and the power of
 ten that the point stands for are doubles, so that their quotient is rounded correctly (W. Clinger,
 *How to read floating point numbers accurately*, PLDI 1990). Others go through CPython's ``strtod``.
 
@@ -32,7 +32,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.math cimport isfinite
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from fastingest.receiver._columns cimport (
@@ -64,7 +64,7 @@ cdef extern from *:
     /* Of ten: exact, as all are up to 10**22. */
     static const double fi_powers[] = {
         1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-        1e17, 1e18
+        1e17, 1e18, 1e19
     };
     #define FI_LAST_SECOND 253402300799u
     """
@@ -95,7 +95,7 @@ cdef enum:
 
 cdef enum:
     SHORTEST = 16  # bytes of a message: as many can be looked at together at its end
-    MOST_EXACT = 18  # digits of which an integer of 64 bits holds any
+    MOST_EXACT = 19  # digits of which an integer of 64 bits without a sign holds any
     LONGEST_DOUBLE = 64
 
 cdef inline uint64_t mask_of(int size) noexcept nogil:
@@ -496,7 +496,7 @@ cdef class Rows:
             add_double(column, value)
             return behind
         if reading.type == INTEGER or reading.type == NUMBER:
-            if not is_whole(&found) or found.count > MOST_EXACT:
+            if not is_whole(&found) or found.count > MOST_EXACT or found.digits > INT64_MAX:
                 return NULL
             whole = <int64_t>found.digits
             if found.negative:
@@ -511,7 +511,7 @@ cdef class Rows:
             else:
                 return NULL
             return behind
-        if found.has_exponent or (reading.type == SECONDS and not is_second(p, found.end)):
+        if found.has_exponent or (reading.type == SECONDS and not is_second(p, end)):
             return NULL
         add_text(self.columns, column, p, found.end - p)
         return behind

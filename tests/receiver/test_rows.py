@@ -229,7 +229,7 @@ def test_it_is_certain_about_what_venues_send(schema: Schema, messages: list[str
         '{"symbol": "A\\u0041", "price": 1, "volume": 1}',
         '{"symbol": "é", "price": 1, "volume": 1}',
         '{"symbol": "A", "price": 1, "price": 2}',
-        '{"symbol": "A", "price": 1, "volume": 1234567890123456789}',
+        '{"symbol": "A", "price": 1, "volume": 9223372036854775808}',
         '{"symbol": "A", "price": null, "volume": 1}',
         '{"symbol": "A", "volume": 1, "open": 3.5}',
         '{"symbol": 5, "price": 1, "volume": 1500}',
@@ -241,6 +241,19 @@ def test_it_is_certain_about_what_venues_send(schema: Schema, messages: list[str
 )
 def test_what_it_is_not_certain_about_is_left(message: str) -> None:
     assert check(TRADES, [message.encode()]) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "certain"),
+    [("16725157", 1), ('"16725157"', 1), ("167251571234", 1), ("1672515712345678", 0)],
+)
+def test_seconds_of_as_many_digits_as_a_word_has_bytes(value: str, certain: int) -> None:
+    assert check(schema_of("at:timestamp[s]"), [b'{   "at": %b}' % value.encode()]) == certain
+
+
+@pytest.mark.parametrize("value", [2**63 - 1, -(2**63) + 1, 10**18, 1672515782136000001])
+def test_integers_of_nineteen_digits(value: int) -> None:
+    assert check(schema_of("n:int"), [b'{"n": %d}' % value]) == 1
 
 
 @pytest.mark.parametrize(
