@@ -81,7 +81,7 @@ def test_a_file_size_limit(tmp_path: Path, killed: bool) -> None:
     out = tmp_path / "out.csv"
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     with feed("--rows", ROWS) as server:
-        with running(out, server) as command:
+        with running(out, server, "--batch-size", 10_000) as command:
             command.wait_for("connected")
             wait_until(lambda: out.stat().st_size > MIB)
             limit = out.stat().st_size + MIB + 7  # not where a row ends

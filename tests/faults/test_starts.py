@@ -14,7 +14,7 @@ from fastingest.ledger import read_entries
 from fastingest.places import Places
 from tests.end_to_end.command import wait_until
 from tests.faults.evidence import connections, missing, numbers
-from tests.faults.run import FLUSH_INTERVAL, RATE, Capture, feed, kill, running
+from tests.faults.run import FLUSH_INTERVAL, MOST_LOST, RATE, Capture, feed, kill, running
 
 MIB = 2**20
 
@@ -39,7 +39,7 @@ def test_the_spill_is_found_where_the_run_before_had_it(
         server.stop()
         capture = Capture(server, out)
     capture.is_whole()
-    assert capture.lost <= RATE * FLUSH_INTERVAL
+    assert capture.lost <= RATE * MOST_LOST
     assert not list(before.iterdir())
     assert not list(after.iterdir())
 
@@ -90,7 +90,7 @@ def test_a_link_that_leads_elsewhere_in_the_middle_of_a_run(tmp_path: Path) -> N
         assert (connection.at_start, connection.inside) == (0, 0)
     assert left["rows"] > 0
     (interrupted, _) = [entry for entry in read_entries(out) if "received" in entry]
-    assert interrupted["lost"] <= 50_000 * FLUSH_INTERVAL
+    assert interrupted["lost"] <= 50_000 * MOST_LOST
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("day1.csv", "day2.csv", "out.csv", "out.csv.ledger.jsonl")
     ]

@@ -54,7 +54,7 @@ def _is_double(cell: Any) -> bool:
 
 
 @given(_tables(), st.lists(st.integers(0, 30), max_size=4))
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_rows_come_out_as_they_went_in_however_they_come_together(
     table: tuple[list[str], list[list[Any]]], cuts: list[int]
 ) -> None:
@@ -70,7 +70,7 @@ def test_rows_come_out_as_they_went_in_however_they_come_together(
 
 
 @given(_tables(), st.integers(0, 30), st.integers(0, 30))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_a_batch_begins_with_the_rows_that_are_left(
     table: tuple[list[str], list[list[Any]]], begin: int, keep: int
 ) -> None:
