@@ -96,9 +96,9 @@ def points(looks: list[Look], row_size: float) -> list[Point]:
                 end.size / 2**30,
                 label,
                 message_size,
-                [rows / (end.seconds - begin.seconds)],
-                [(end.cpu - begin.cpu) / rows * 1e9],
-                [end.memory],
+                rates=[rows / (end.seconds - begin.seconds)],
+                costs=[(end.cpu - begin.cpu) / rows * 1e9],
+                peaks=[end.memory],
             )
         )
     return made

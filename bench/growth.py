@@ -46,10 +46,10 @@ from bench.trend import Point, Trend, Trends
 from bench.trials import rows_that_take
 from fastingest import __version__
 from fastingest.native import find_native
+from fastingest.options import parse_size
 
 __all__ = ["main"]
 
-SIZES = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 RATES = [1_000, 10_000, 100_000, 1_000_000]
 MESSAGE_SIZES = [128, 512, 2048, 8192, 65536]
 COLUMNS = [3, 6, 12, 25, 50]
@@ -220,10 +220,10 @@ class Growth:
 
 def size(text: str) -> int:
     """Bytes in a text such as ``4GiB``."""
-    for unit, length in SIZES.items():
-        if text.endswith(unit):
-            return int(float(text.removesuffix(unit)) * length)
-    raise argparse.ArgumentTypeError(f"{text!r} has no unit; write for example 512MiB or 4GiB")
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.capture import Capture
 
-__all__ = ["Figure", "Result", "Results"]
+__all__ = ["Figure", "Result", "Results", "Rounds"]
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,30 @@ class Figure:
 
 
 @dataclass
-class Result:
+class Rounds:
+    """What rounds have found.
+
+    :param rates: rows a second, of each round.
+    :param costs: nanoseconds of CPU time a row, of all processes.
+    :param peaks: MiB of memory, of all processes, added up.
+    """
+
+    rates: list[float] = field(default_factory=list, kw_only=True)
+    costs: list[float] = field(default_factory=list, kw_only=True)
+    peaks: list[float] = field(default_factory=list, kw_only=True)
+
+    def add(self, done: Capture) -> None:
+        """Take in a round."""
+        self.rates.append(done.rate)
+        self.costs.append(done.cost)
+        self.peaks.append(done.peak)
+
+
+@dataclass
+class Result(Rounds):
     """A peer's figures.
 
     :param rows: of a round.
-    :param rates: rows a second, of each round.
-    :param costs: nanoseconds of CPU time a row, of all of its processes.
-    :param peaks: MiB, of all of its processes, added up.
     """
 
     name: str
@@ -41,15 +58,6 @@ class Result:
     kind: str
     versions: dict[str, str]
     rows: int
-    rates: list[float] = field(default_factory=list)
-    costs: list[float] = field(default_factory=list)
-    peaks: list[float] = field(default_factory=list)
-
-    def add(self, done: Capture) -> None:
-        """Take in a round."""
-        self.rates.append(done.rate)
-        self.costs.append(done.cost)
-        self.peaks.append(done.peak)
 
     @property
     def rate(self) -> Figure:

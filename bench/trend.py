@@ -5,35 +5,22 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bench.capture import Capture
-from bench.results import Figure, short
+from bench.results import Figure, Rounds, short
 
 __all__ = ["Point", "Trend", "Trends"]
 
 
 @dataclass
-class Point:
+class Point(Rounds):
     """The figures at one point.
 
     :param at: where it is, as a number.
     :param message_size: bytes of a message, on average.
-    :param rates: rows a second, of each round.
-    :param costs: nanoseconds of CPU time a row, of all processes.
-    :param peaks: MiB of memory, of all processes, added up.
     """
 
     at: float
     label: str
     message_size: float
-    rates: list[float] = field(default_factory=list)
-    costs: list[float] = field(default_factory=list)
-    peaks: list[float] = field(default_factory=list)
-
-    def add(self, done: Capture) -> None:
-        """Take in a round."""
-        self.rates.append(done.rate)
-        self.costs.append(done.cost)
-        self.peaks.append(done.peak)
 
     def cells(self) -> list[str]:
         """The table's row."""

@@ -41,6 +41,7 @@ __all__ = [
     "TRADES",
     "Column",
     "Schema",
+    "base_type",
     "check_type",
     "header_of",
     "parse_columns",
@@ -135,6 +136,11 @@ def check_type(text: str) -> str:
         f"{text!r} is no type; there are {', '.join(_TYPES)}, timestamp[s|ms|us|ns|iso], and "
         "timestamp[ms,ns] for one that is written as an integer"
     )
+
+
+def base_type(type_: str) -> str:
+    """A type without what a timestamp is written as: ``timestamp[ms]`` of ``timestamp[ms,ns]``."""
+    return type_.partition(",")[0].rstrip("]") + "]" if "[" in type_ else type_
 
 
 def parse_columns(text: str | Sequence[str]) -> tuple[Column, ...]:

@@ -89,6 +89,26 @@ cdef inline void add_integer(Column* column, int64_t value) noexcept:
     column.count += 1
 
 
+cdef inline bint put_double(Columns columns, Column* column, double value) noexcept:
+    """Add a double to a column of doubles, or of numbers, if it has a place for it."""
+    if column.held == INTEGERS and not columns.to_doubles(column):
+        return False
+    add_double(column, value)
+    return True
+
+
+cdef inline bint put_integer(Column* column, int64_t value) noexcept:
+    """Add an integer to a column of integers, or of numbers, if it has a place for it."""
+    if column.held == INTEGERS:
+        column.is_big |= not -WHOLE < value < WHOLE
+        add_integer(column, value)
+        return True
+    if -WHOLE < value < WHOLE:
+        add_double(column, <double>value)
+        return True
+    return False
+
+
 cdef inline void add_bool(Column* column, bint value) noexcept:
     (<uint8_t*>column.cells)[column.count] = value
     column.count += 1

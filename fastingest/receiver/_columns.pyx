@@ -23,9 +23,7 @@ from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_DecodeUTF8
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memchr, memcpy, memset
 
-import msgspec
-
-from fastingest.columns import Piece, cells
+from fastingest.columns import Piece, cells, encode_values
 
 cdef extern from *:
     const char* FASTINGEST_PICOWS  # a definition of the build
@@ -42,8 +40,6 @@ cdef enum:
 
 BUILT_FOR = FASTINGEST_PICOWS.decode()
 """The version of picows that the native listener was compiled against."""
-
-encode = msgspec.msgpack.Encoder().encode
 
 cdef dict KINDS = {
     "f8": DOUBLES, "i8": INTEGERS, "number": INTEGERS, "bool": BOOLS, "text": CODES
@@ -268,20 +264,10 @@ cdef class Columns:
         elif column.held == BOOLS:
             add_bool(column, cell)
         elif PyFloat_CheckExact(cell):
-            if column.held == INTEGERS and not self.to_doubles(column):
-                return False
-            add_double(column, PyFloat_AS_DOUBLE(cell))
+            return put_double(self, column, PyFloat_AS_DOUBLE(cell))
         elif PyLong_CheckExact(cell):
             value = PyLong_AsLongLongAndOverflow(cell, &overflow)
-            if overflow:
-                return False
-            if column.held == INTEGERS:
-                column.is_big |= not -WHOLE < value < WHOLE
-                add_integer(column, value)
-            elif -WHOLE < value < WHOLE:
-                add_double(column, <double>value)
-            else:
-                return False
+            return not overflow and put_integer(column, value)
         else:
             return False
         return True
@@ -302,7 +288,9 @@ cdef class Columns:
     def begin(self, Py_ssize_t start):
         """Begin a batch with the rows from ``start`` on; those before are dropped."""
         cdef int index
-        rest = [cells(piece) for piece in self.pieces(start, self.rows)]
+        rest = []
+        if start < self.rows:
+            rest = [cells(piece) for piece in self.pieces(start, self.rows)]
         self.cut_to(0)
         for index in range(self.width):
             column = &self.columns[index]
@@ -318,7 +306,7 @@ cdef class Columns:
             elif column.held != CODES:
                 column.held = self.at_first[index]
         self.holding = 0
-        if rest and rest[0]:
+        if rest:
             self.extend(rest)
 
     cdef object piece(self, int index, Py_ssize_t start, Py_ssize_t stop):
@@ -330,7 +318,7 @@ cdef class Columns:
         cdef int32_t* from_zero
         column = &self.columns[index]
         if column.held == OBJECTS:
-            return Piece("cells", rows, encode(self.objects[index][start:stop]))
+            return Piece("cells", rows, encode_values(self.objects[index][start:stop]))
         validity = self.validity(column, start, stop)
         if column.held == CODES:
             values = [] if column.distinct else [""]  # there is one for the empty cells
@@ -338,7 +326,7 @@ cdef class Columns:
                 value = &column.values[number]
                 values.append(PyUnicode_DecodeUTF8(column.text + value.start, value.size, NULL))
             codes = PyBytes_FromStringAndSize(column.cells + 2 * start, 2 * rows)
-            return Piece("codes", rows, codes, encode(values), validity)
+            return Piece("codes", rows, codes, encode_values(values), validity)
         if column.held == TEXTS:
             ends = <int32_t*>column.cells
             first = ends[start]

@@ -214,6 +214,24 @@ cdef inline const char* skip(const char* p, const char* end) noexcept nogil:
                 return NULL
 
 
+cdef inline const char* behind_item(
+    const char* p, const char* end, char closing, bint* closed
+) noexcept nogil:
+    """The next member or element; or what stands behind the bracket that closes (``closed``).
+
+    :param p: what stands behind the one before; NULL: it is none.
+    """
+    if p is NULL or p >= end:
+        return NULL
+    p = space(p)
+    closed[0] = p[0] == closing
+    if closed[0]:
+        return p + 1
+    if p[0] == b",":
+        return space(p + 1)
+    return NULL
+
+
 cdef inline const char* name(const char* p, const char* end) noexcept nogil:
     """The value behind a member's name."""
     if p[0] != b'"':

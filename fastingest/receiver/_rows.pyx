@@ -36,18 +36,17 @@ from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from fastingest.receiver._columns cimport (
-    DOUBLES,
-    INTEGERS,
     WHOLE,
     Column,
     Columns,
     add_bool,
-    add_double,
-    add_integer,
     add_text,
+    put_double,
+    put_integer,
 )
 from fastingest.receiver._json cimport (
     Number,
+    behind_item,
     digits,
     is_digit,
     literal,
@@ -279,6 +278,7 @@ cdef class Rows:
         cdef int number
         cdef int position = 0
         cdef const char* name
+        cdef bint closed = False
         p = space(p + 1)
         if p[0] == b"}":
             return p + 1
@@ -316,14 +316,9 @@ cdef class Rows:
                 return NULL
             p = space(p + 1)
             p = skip(p, end) if number < 0 else self.value(number, walk, p, end)
-            if p is NULL or p >= end:
-                return NULL
-            p = space(p)
-            if p[0] == b"}":
-                return p + 1
-            if p[0] != b",":
-                return NULL
-            p = space(p + 1)
+            p = behind_item(p, end, b"}", &closed)
+            if p is NULL or closed:
+                return p
 
     cdef int child(self, Node* node, const char* name, Py_ssize_t size) noexcept:
         cdef int index
@@ -338,6 +333,7 @@ cdef class Rows:
     ) except? NULL:
         cdef int number
         cdef int position = 0
+        cdef bint closed = False
         p = space(p + 1)
         if p[0] == b"]":
             return p + 1
@@ -345,20 +341,16 @@ cdef class Rows:
             number = self.children[node.children + position].node if position < node.count else -1
             position += position < node.count
             p = skip(p, end) if number < 0 else self.value(number, walk, p, end)
-            if p is NULL or p >= end:
-                return NULL
-            p = space(p)
-            if p[0] == b"]":
-                return p + 1
-            if p[0] != b",":
-                return NULL
-            p = space(p + 1)
+            p = behind_item(p, end, b"]", &closed)
+            if p is NULL or closed:
+                return p
 
     cdef const char* rows(self, const char* p, const char* end) except? NULL:
         """Take what stands where the rows are: one, or an array of them."""
         cdef int held = self.held
         cdef char opening = b"[" if self.is_array else b"{"
         cdef char inside = space(p + 1)[0] if p[0] == b"[" else 0
+        cdef bint closed = False
         self.found = True
         if inside == b"]":
             return NULL
@@ -366,19 +358,12 @@ cdef class Rows:
             p = self.row(p, end)
         elif p[0] == b"[" and self.many:
             p = space(p + 1)
-            while True:
+            while not closed:
                 if p[0] != opening:
                     return NULL
-                p = self.row(p, end)
-                if p is NULL or p >= end:
+                p = behind_item(self.row(p, end), end, b"]", &closed)
+                if p is NULL:
                     return NULL
-                p = space(p)
-                if p[0] == b"]":
-                    p += 1
-                    break
-                if p[0] != b",":
-                    return NULL
-                p = space(p + 1)
         else:
             return NULL
         self.failed = False
@@ -491,10 +476,9 @@ cdef class Rows:
                         return NULL
             elif not to_double(p, found.end, &value):
                 return NULL
-            if column.held == INTEGERS and not self.columns.to_doubles(column):
-                return NULL
-            add_double(column, value)
-            return behind
+            if put_double(self.columns, column, value):
+                return behind
+            return NULL
         if reading.type == INTEGER or reading.type == NUMBER:
             if not is_whole(&found) or found.count > MOST_EXACT or found.digits > INT64_MAX:
                 return NULL
@@ -503,14 +487,9 @@ cdef class Rows:
                 whole = -whole
             if not reading.least <= whole <= reading.greatest:
                 return NULL
-            if column.held == INTEGERS:
-                column.is_big |= not -WHOLE < whole < WHOLE
-                add_integer(column, whole)
-            elif -WHOLE < whole < WHOLE:
-                add_double(column, <double>whole)
-            else:
-                return NULL
-            return behind
+            if put_integer(column, whole):
+                return behind
+            return NULL
         if found.has_exponent or (reading.type == SECONDS and not is_second(p, end)):
             return NULL
         add_text(self.columns, column, p, found.end - p)

@@ -38,6 +38,7 @@ from typing import Annotated, Any
 import msgspec
 
 from fastingest.receiver.decoder import Unfit, reason_of
+from fastingest.schema import base_type
 
 __all__ = ["Double", "Int64", "Kind", "cells_of", "kind_of", "moments"]
 
@@ -109,8 +110,7 @@ def kind_of(type_: str) -> Kind:
 
     :param type_: see :class:`fastingest.schema.Column`; how it is written does not matter.
     """
-    if type_.startswith("timestamp["):
-        type_ = type_.partition(",")[0].rstrip("]") + "]"  # as what it is written is the writer's
+    type_ = base_type(type_)  # as what it is written is the writer's
     if type_ == "decimal":
         return _Decimal()
     if type_ == "timestamp[s]":

@@ -90,13 +90,20 @@ class Filling:
 
     def take(self) -> Batch:
         """Close the batch, and start another."""
-        if self._gathered is not None and self._batch.rows:
-            self._batch.segments.append(encode(self._gathered.pieces(0, self._batch.rows)))
-            self._gathered.begin(self._batch.rows)
-        return self._close()
+        rows = self._batch.rows
+        batch = self._close()
+        if self._gathered is not None and rows:
+            self._gathered.begin(rows)
+        return batch
 
-    def _close(self) -> Batch:
+    def _close(self, begin: int = 0) -> Batch:
+        """Close the batch, and start another.
+
+        :param begin: where its rows begin among those gathered; they stay there.
+        """
         batch = self._batch
+        if self._gathered is not None and batch.rows:
+            batch.segments.append(encode(self._gathered.pieces(begin, begin + batch.rows)))
         batch.first = self.first + self.rows - batch.rows
         self._batch = self._new_batch()
         self._reject_bytes = 0
@@ -152,9 +159,7 @@ class Filling:
         while total - begin >= self.batch_size:
             count = begin + self.batch_size - settled
             self._count(count, stamps, start)
-            pieces = gathered.pieces(begin, begin + self.batch_size)
-            self._batch.segments.append(encode(pieces))
-            closed.append(self._close())
+            closed.append(self._close(begin))
             start, settled = start + count, settled + count
             begin += self.batch_size
         if begin:

@@ -1,6 +1,6 @@
 """A table's description, compiled for :mod:`fastingest.receiver._rows`.
 
-A plan has two trees of nodes: that of the message's root, node 0, and that of a row, node 1; they
+There are two trees of nodes: that of the message's root, node 0, and that of a row, node 1; they
 meet in a node that says that the rows are there. Where a row is the message itself, the root is
 that node. A path that begins at the root and leads through that node is taken for one of the row's,
 and then there must be one row: into an array of rows no such path leads.
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from fastingest.path import JsonPath
 from fastingest.receiver.cells import moments
 from fastingest.receiver.meaning import row_kind
-from fastingest.schema import Schema
+from fastingest.schema import Schema, base_type
 
 __all__ = ["ColumnPlan", "How", "NodeKind", "Nodes", "nodes_of"]
 
@@ -59,7 +59,12 @@ _HOW = {
     "timestamp[ns]": (How.INTEGER, "i8"),
     "timestamp[iso]": (How.ISO, "text"),
 }
-_PER_SECOND = {"timestamp[ms]": 10**3, "timestamp[us]": 10**6, "timestamp[ns]": 10**9}
+_BOUNDS = {
+    "timestamp[ms]": moments(10**3),
+    "timestamp[us]": moments(10**6),
+    "timestamp[ns]": moments(10**9),
+}
+_INT64 = (-(2**63), 2**63 - 1)
 
 
 class ColumnPlan(NamedTuple):
@@ -143,7 +148,7 @@ def _name(step: str | int) -> bytes:
 
 
 def nodes_of(schema: Schema) -> Nodes | None:
-    """The plan for a table; None: it has something that only Python reads."""
+    """The nodes of a table; None: it has something that only Python reads."""
     try:
         return _nodes_of(schema)
     except _OnlyPythonError:
@@ -180,8 +185,8 @@ def _nodes_of(schema: Schema) -> Nodes:
     row.flatten(nodes, 1)
     plans = []
     for column, _ in columns:
-        how, held = _HOW[_base(column.type)]
-        plans.append(ColumnPlan(how, held, column.required, *_bounds(_base(column.type))))
+        type_ = base_type(column.type)
+        plans.append(ColumnPlan(*_HOW[type_], column.required, *_BOUNDS.get(type_, _INT64)))
     return Nodes(
         plans,
         nodes,
@@ -190,15 +195,3 @@ def _nodes_of(schema: Schema) -> Nodes:
         is_array=nodes[1][0] is NodeKind.ARRAY,
         many=not any(is_inside(path) for path, _, _ in leaves),
     )
-
-
-def _base(type_: str) -> str:
-    """A type without what it is written as."""
-    return type_.partition(",")[0].rstrip("]") + "]" if "[" in type_ else type_
-
-
-def _bounds(type_: str) -> tuple[int, int]:
-    per_second = _PER_SECOND.get(type_)
-    if per_second is None:
-        return -(2**63), 2**63 - 1
-    return moments(per_second)

@@ -27,6 +27,7 @@ import polars as pl
 
 from fastingest.batch import Batch
 from fastingest.columns import Buffer, Kind, Piece, decode_values
+from fastingest.schema import base_type
 from fastingest.writer.timestamps import iso_of, timestamps
 
 __all__ = ["Frame", "to_csv", "to_frame"]
@@ -191,19 +192,19 @@ def _array(piece: Piece, schema: Any, *buffers: Buffer) -> pl.Series:
     return pl.Series(array)
 
 
-_DTYPES: dict[str, Any] = {  # by a type's name, and how a timestamp came
+_DTYPES: dict[str, Any] = {
     "str": pl.String,
     "decimal": pl.String,
     "float": pl.Float64,
     "bool": pl.Boolean,
-    "timestamp[s": pl.String,
-    "timestamp[iso": pl.String,
+    "timestamp[s]": pl.String,
+    "timestamp[iso]": pl.String,
 }
 
 
 def _column_of(kind: str, values: list[Any]) -> pl.Series:
     """Cells that are Python objects as a column."""
-    dtype = _DTYPES.get(kind.partition(",")[0].rstrip("]"))
+    dtype = _DTYPES.get(base_type(kind))
     if dtype is not None:
         return pl.Series(values, dtype=dtype)
     try:

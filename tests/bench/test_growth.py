@@ -79,7 +79,8 @@ class TestLoads:
 
 class TestTables:
     def test_a_trend_has_a_row_for_each_point(self) -> None:
-        point = Point(512, "512", 512.0, [2e6, 1e6, 3e6], [400.0, 100.0, 200.0], [99.0, 101.0, 100])
+        rates, costs, peaks = [2e6, 1e6, 3e6], [400.0, 100.0, 200.0], [99.0, 101.0, 100]
+        point = Point(512, "512", 512.0, rates=rates, costs=costs, peaks=peaks)
         assert Trend("sizes", "message size, bytes", [point]).markdown().splitlines() == [
             "| message size, bytes | rows/s | from, to | MiB/s | CPU ns a row | CPU ns a KiB "
             "| memory, MiB |",

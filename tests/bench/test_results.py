@@ -13,7 +13,8 @@ from bench.results import Figure, Result, Results, short, times
 def result(name: str, kind: str, rates: list[float], cost: float = 100.0) -> Result:
     count = len(rates)
     costs = [cost + index for index in range(count)]
-    return Result(name, name.title(), kind, {name: "1.2"}, 5000, rates, costs, [64.0] * count)
+    figures = {"rates": rates, "costs": costs, "peaks": [64.0] * count}
+    return Result(name, name.title(), kind, {name: "1.2"}, 5000, **figures)
 
 
 @pytest.fixture
