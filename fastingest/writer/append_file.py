@@ -9,7 +9,8 @@ the file was opened, after a write that failed, and as long as the answer leaves
 
 While it is open the file can be moved away, deleted, emptied, or appended to by others;
 :meth:`AppendFile.changed` says so. Every write goes to the end of the file as it is at that moment
-(``O_APPEND``).
+(``O_APPEND``). Where they have begun a line at that very moment, ours stands in its middle; then
+the rest of theirs is waited for, and put before ours (:meth:`AppendFile._move_behind_line`).
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import Literal
 
 from fastingest.errors import WriteFailed
+from fastingest.writer import torn_tail
 
 __all__ = ["AppendFile", "Change"]
 
@@ -129,11 +132,52 @@ class AppendFile:
             raise WriteFailed(self.path, "was truncated")
         if length > start + len(data):  # others have appended at the same moment
             start += max(self.read(start, length).find(data), 0)
-            if start and self.read(start - 1, start) != b"\n" and length == start + len(data):
-                os.ftruncate(self.descriptor, start)  # before they go on with theirs
-                raise WriteFailed(self.path, "another program is in the middle of a line")
+            if start and self.read(start - 1, start) != b"\n":
+                start = self._move_behind_line(start, data)
         self.size = start + len(data)
         return start
+
+    def _move_behind_line(self, start: int, data: bytes | memoryview) -> int:
+        """Another program had begun a line right before ``data``: let it end first.
+
+        :param start: where ``data`` is.
+        :returns: where it is then.
+        :raises WriteFailed: the line is not gone on with; ``data`` is cut off again.
+        """
+        rest, since = b"", time.monotonic()
+        while True:
+            now = self.read(start + len(data), self.length)
+            end = now.find(b"\n") + 1
+            if end:
+                try:
+                    self.rewrite(start, now[:end] + data)  # as long as before: others may append
+                except OSError:  # a line of theirs that is broken is better than rows of ours twice
+                    return start
+                return start + end
+            if now != rest:
+                rest, since = now, time.monotonic()
+            elif time.monotonic() - since >= torn_tail.PATIENCE:
+                break
+            time.sleep(torn_tail.LOOK_EVERY)
+        with contextlib.suppress(OSError):
+            self.rewrite(start, rest)
+            self.cut(start + len(rest))
+        raise WriteFailed(self.path, torn_tail.IN_A_LINE)
+
+    def rewrite(self, offset: int, data: bytes | memoryview) -> None:
+        """Write over what is there already, from ``offset`` on.
+
+        :raises OSError: it could not be done.
+        """
+        flags = fcntl.fcntl(self.descriptor, fcntl.F_GETFL)
+        fcntl.fcntl(self.descriptor, fcntl.F_SETFL, flags & ~os.O_APPEND)  # Linux minds no offset
+        try:
+            left = memoryview(data)
+            while left:
+                done = os.pwrite(self.descriptor, left, offset)
+                left, offset = left[done:], offset + done
+        finally:
+            fcntl.fcntl(self.descriptor, fcntl.F_SETFL, flags)
 
     def cut(self, size: int) -> None:
         """Cut the file off behind ``size`` bytes."""

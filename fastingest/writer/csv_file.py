@@ -30,6 +30,7 @@ from typing import Any
 from fastingest.errors import HeaderMismatch, OutputLocked, OutputRefused
 from fastingest.places import beside, named
 from fastingest.writer.append_file import AppendFile
+from fastingest.writer.torn_tail import Tail
 
 __all__ = ["CsvFile", "OutputLock", "check_output", "end_of_rows"]
 
@@ -212,21 +213,31 @@ class CsvFile(AppendFile):
         """Whether nothing is behind the header."""
         return self.length <= len(self._line)
 
-    def torn(self, start: int = 0) -> bytes:
+    def torn(self, start: int = 0) -> Tail:
         """The piece of a row at its end; empty where there is none.
 
         :param start: where a row begins, to look only at what is behind it.
         """
         length = self.length
         if length <= len(self._line) or self.read(length - 1, length) == b"\n":
-            return b""
+            return Tail(length, b"")
         with open(self.descriptor, "rb", closefd=False) as file:
             piece = self.read(end_of_rows(file, start), length)
         *lines, last = piece.split(b"\n")
         rows = csv.reader(line.decode(errors="replace") for line in lines)
         if all(len(row) == self._columns for row in rows):  # none, or only by a lone quote not rows
-            return last
-        return piece
+            piece = last
+        return Tail(length - len(piece), piece)
+
+    def cut_torn(self, tail: Tail) -> bool:
+        """Cut off a piece at its end, if it is there as it was; whether it was.
+
+        :raises OSError: it could not be done.
+        """
+        if self.read(tail.start, tail.start + len(tail.piece) + 1) != tail.piece:
+            return False
+        self.cut(tail.start)
+        return True
 
     def measure(self, start: int, end: int) -> tuple[int, int]:
         """How many rows there are between two offsets, and the checksum of their bytes."""

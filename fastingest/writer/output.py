@@ -48,11 +48,12 @@ from fastingest.writer.csv_file import CsvFile
 from fastingest.writer.journal import Entry, Journal
 from fastingest.writer.quarantine import Quarantine
 from fastingest.writer.tally import FeedCount, Tally
+from fastingest.writer.torn_tail import settled_tail
 
 __all__ = ["Output"]
 
-TORN_PATIENCE = 1.0
-"""Seconds that another program gets to end the line that it has begun."""
+TORN = "torn last line of the file"
+"""The reason of a reject that is a piece of a row."""
 
 
 class Output:
@@ -85,6 +86,7 @@ class Output:
         self._done = 0  # steps of the commit under way
         self._offset = 0  # where its rows are
         self._region_ended = False
+        self._is_inherited = True  # whether the region is as the writer before has left it
         entries = journal.entries if journal else []
         self._quarantine = Quarantine(out, entries[0].quarantine_size if entries else None)
         self.tally = Tally(entries)
@@ -173,8 +175,7 @@ class Output:
 
     def _measured(self, newest: Entry) -> Entry:
         """The state where the file is shorter than any entry says."""
-        self._settle_torn(newest.start if newest.start <= self._file.length else 0)
-        length = self._file.length
+        length = self._settle_torn(newest.start if newest.start <= self._file.length else 0)
         start = min(newest.start, length)
         rows, crc = self._file.measure(start, length)
         return replace(
@@ -199,11 +200,10 @@ class Output:
     def _settle(self) -> None:
         """Nobody will tell what is behind the entry: whole rows stay."""
         known = self.entry.size if self.entry.run else 0  # where a row begins
-        self._settle_torn(known)
-        if known and self._file.length > known:
-            rest = self._file.length - known
-            self._report("warning", "rows behind the last commit are kept", bytes=rest)
-        self._file.size = self._file.length
+        end = self._settle_torn(known)
+        if known and end > known:
+            self._report("warning", "rows behind the last commit are kept", bytes=end - known)
+        self._file.size = end
         self._file.unsure = False
         self.entry = replace(
             self.entry,
@@ -213,14 +213,22 @@ class Output:
         )
         self._region_ended = False
 
-    def _settle_torn(self, start: int) -> None:
-        torn = self._file.torn(start)
-        if not torn:
-            return
-        self._quarantine.add([Reject(time.time_ns(), "torn last line of the file", torn)])
-        self._file.cut(self._file.length - len(torn))
-        kept_in = str(self._quarantine.path)
-        self._report("warning", "cut off a torn last line", bytes=len(torn), kept_in=kept_in)
+    def _settle_torn(self, start: int) -> int:
+        """Move a piece of a row at the file's end to the rejects, once nobody goes on with it.
+
+        :param start: where a row begins; what is before it stays.
+        :returns: where whole rows end; another program may have begun its next line there already.
+        :raises WriteFailed: it cannot be moved yet.
+        """
+        while (tail := settled_tail(self._file, start)).piece:
+            before = self._quarantine.size
+            self._quarantine.add([Reject(time.time_ns(), TORN, tail.piece)])
+            if self._file.cut_torn(tail):
+                facts = {"bytes": len(tail.piece), "kept_in": str(self._quarantine.path)}
+                self._report("warning", "cut off a torn last line", **facts)
+                return tail.start
+            self._quarantine.take_back(before)  # at the last moment its author has gone on
+        return tail.start
 
     def begin(self, run: int, *, anew: bool = False) -> None:
         """What is committed from now on is the run's ``run``.
@@ -337,6 +345,7 @@ class Output:
         )
         self._record(entry)
         self.entry = entry
+        self._is_inherited = False
         self.tally.commit(batch)
         self._done = 0
 
@@ -395,7 +404,6 @@ class Output:
         before_size = self.entry.size
         self._end_region(change)
         if change == "appended":
-            self._await_line()
             facts = {"path": str(self._path), "bytes": self._file.length - self._file.size}
             self._report("warning", "another program has appended to the output", **facts)
         else:
@@ -411,9 +419,8 @@ class Output:
             self._report("warning", f"the output was {change}, going on in {where}", **facts)
             self._file.unsure = False
             self._file.size = sys.maxsize  # so that after an error it is looked at again
-        self._settle_torn(self._file.size if change == "appended" else 0)
+        size = self._settle_torn(self._file.size if change == "appended" else 0)
         self._quarantine.settle()  # the batch's rejects are not in it: its rows would come before
-        size = self._file.length
         entry = replace(
             self.entry,
             inode=self._file.inode,
@@ -425,22 +432,22 @@ class Output:
         self.entry = entry
         self._file.size = size
 
-    def _await_line(self) -> None:
-        deadline = time.monotonic() + TORN_PATIENCE
-        while time.monotonic() < deadline:
-            length = self._file.length
-            if length == 0 or self._file.read(length - 1, length) == b"\n":
-                return
-            time.sleep(0.01)
-
     def _end_region(self, how: Change) -> None:
         """The region cannot grow any more; the ledger keeps it."""
         if self._region_ended:  # and what came after that has failed
             return
-        if self._journal and (self.entry.rows or how in GONE):
+        if self._journal and (self.entry.rows or how in GONE) and not self._is_told(how):
             self._tell_ledger(self.entry.run, how, self.entry.region)
         self.entry = replace(self.entry, rows=0, crc32=0)
         self._region_ended = True
+
+    def _is_told(self, how: Change) -> bool:
+        """Whether a writer that died before it could go on has told the ledger of this end."""
+        if not self._is_inherited:
+            return False
+        told = {"run": self.entry.run, "ended": how, "file": self.entry.region.to_json()}
+        entries = read_entries(self._path, last=LEDGER_TAIL)
+        return any(told.items() <= entry.items() for entry in entries)
 
     def _tell_ledger(self, run: int, how: Change, region: Region) -> None:
         now = iso_time(time.time_ns())

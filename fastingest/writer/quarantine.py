@@ -117,6 +117,18 @@ class Quarantine:
             raise WriteFailed(self.path, f"cannot be opened: {error.strerror}") from error
         self._file.append(lines)
 
+    def take_back(self, size: int) -> None:
+        """Cut off what was added last; it was so long before.
+
+        :raises WriteFailed: it could not be done.
+        """
+        if self._file is not None:
+            try:
+                self._file.cut(size)
+            except OSError as error:
+                raise WriteFailed(self.path, f"cannot be cut: {error.strerror}") from error
+            self._file.size = size
+
     def sync(self) -> None:
         """Have the system put it on the disk."""
         if self._file is not None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -91,42 +92,63 @@ def test_the_file_is_deleted(tmp_path: Path) -> None:
 
 
 OTHER = """
-import os, sys, time
-file = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND)
-for n in range(int(sys.argv[2])):
+import fcntl, os, sys, time
+path, first, last, often, rest = sys.argv[1], *map(float, sys.argv[2:])
+file = os.open(path, os.O_WRONLY | os.O_APPEND)
+turn = os.open(path + ".turn", os.O_WRONLY | os.O_CREAT)  # several do not break each other's lines
+for n in range(int(first), int(last)):
     line = b"OTHER,%d.5,%d\\n" % (n, n)
-    half = len(line) // 2 if n % 10 == 0 else 0  # a line in two pieces, now and then
+    half = len(line) // 2 if n % often == 0 else 0  # a line in two pieces, now and then
+    fcntl.flock(turn, fcntl.LOCK_EX)
     if half:
         os.write(file, line[:half])
-        time.sleep(0.02)
+        time.sleep(rest)
     os.write(file, line[half:])
+    fcntl.flock(turn, fcntl.LOCK_UN)
     time.sleep(0.002)
 """
 
 
-@pytest.mark.parametrize("killed", [False, True])
-def test_another_program_appends(tmp_path: Path, schedule: random.Random, killed: bool) -> None:
-    out, lines = tmp_path / "out.csv", 300
+@contextmanager
+def others(out: Path, *jobs: tuple[int, int, int, float]) -> Iterator[None]:
+    """Other programs that append; at the end they have ended.
+
+    :param jobs: of each: its lines from the first to before the last, how many of them come in one
+        piece to one that comes in two, and the seconds between these.
+    """
+    command = [sys.executable, "-c", OTHER, str(out)]
+    programs = [subprocess.Popen([*command, *map(str, job)]) for job in jobs]
+    try:
+        yield
+        for program in programs:
+            assert program.wait(90) == 0
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
+
+
+def _appended_to(out: Path, lines: int, *jobs: tuple[int, int, int, float], killed: bool) -> None:
+    """Capture while others append: their lines are whole, and so are ours."""
     with feed(*SLOW) as server:
         with running(out, server, "--batch-size", 200) as command:
             command.wait_for("connected")
             _grows(out)
-            other = subprocess.Popen([sys.executable, "-c", OTHER, str(out), str(lines)])
-            try:
+            with others(out, *jobs):
                 if killed:
                     wait_until(lambda: b"OTHER" in out.read_bytes())
                     kill([command.child("writer")])
-                assert other.wait(30) == 0
-            finally:
-                other.kill()
-                other.wait()
             _grows(out)
             summary = command.stop()
         server.stop()
     text = out.read_bytes().splitlines(keepends=True)
     theirs = [line for line in text if line.startswith(b"OTHER")]
-    assert theirs == [b"OTHER,%d.5,%d\n" % (n, n) for n in range(lines)]
-    ours = tmp_path / "ours.csv"
+    expected = [b"OTHER,%d.5,%d\n" % (n, n) for n in range(lines)]
+    assert sorted(theirs) == sorted(expected)
+    for first, last, *_ in jobs:  # each in its order
+        own = set(expected[first:last])
+        assert [line for line in theirs if line in own] == expected[first:last]
+    ours = out.with_name("ours.csv")
     ours.write_bytes(b"".join(line for line in text if not line.startswith(b"OTHER")))
     rows = numbers(ours)
     (connection,) = missing(rows, connections(server.events))
@@ -138,6 +160,22 @@ def test_another_program_appends(tmp_path: Path, schedule: random.Random, killed
     entries = read_entries(out)
     assert {entry["ended"] for entry in entries[:-1]} == {"appended"}
     assert sum(entry["file"]["rows"] for entry in entries) == len(rows)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_another_program_appends(tmp_path: Path, killed: bool) -> None:
+    _appended_to(tmp_path / "out.csv", 300, (0, 300, 10, 0.02), killed=killed)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_another_program_takes_its_time_for_a_line(tmp_path: Path, killed: bool) -> None:
+    _appended_to(tmp_path / "out.csv", 40, (0, 40, 4, 0.3), killed=killed)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_three_other_programs_append(tmp_path: Path, killed: bool) -> None:
+    jobs = [(100 * n, 100 * (n + 1), 10, 0.02) for n in range(3)]
+    _appended_to(tmp_path / "out.csv", 300, *jobs, killed=killed)
 
 
 def _cut_power(command: Command, out: Path, cut: int) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest import WriteFailed
+from fastingest.writer import torn_tail
 from fastingest.writer.append_file import AppendFile
 from tests.writer.limits import largest_file
 
@@ -310,6 +311,41 @@ def test_rows_that_came_in_between_are_not_taken_for_ours(path: Path) -> None:
     assert file.append(b"2\n") == 9
     assert (file.size, file.changed()) == (11, None)
     append_to(path, b"more of theirs\n")
+    assert file.changed() == "appended"
+    file.close()
+
+
+@pytest.mark.parametrize("rest", [b"irs\n", b"irs\nmore\n", b"irs\nmor"], ids=repr)
+def test_a_line_that_another_had_begun_is_ended_before_ours(path: Path, rest: bytes) -> None:
+    file = AppendFile(path)
+    file.append(b"1\n")
+    append_to(path, b"the")
+    timer = threading.Timer(0.1, append_to, (path, rest))
+    timer.start()
+    start = file.append(b"2\n3\n")
+    timer.join()
+    line, feed, more = rest.partition(b"\n")
+    assert path.read_bytes() == b"1\nthe" + line + feed + b"2\n3\n" + more
+    assert path.read_bytes()[start : file.size] == b"2\n3\n"
+    file.append(b"4\n") if not more else None  # at the end again, wherever it wrote before
+    assert path.read_bytes().endswith(more or b"3\n4\n")
+    file.close()
+
+
+@pytest.mark.parametrize("rest", [b"", b"irs"], ids=repr)
+def test_a_line_that_another_has_begun_and_never_ends_is_no_place_for_ours(
+    path: Path, rest: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torn_tail, "PATIENCE", 0.3)
+    file = AppendFile(path)
+    file.append(b"1\n")
+    append_to(path, b"the")
+    timer = threading.Timer(0.1, append_to, (path, rest))
+    timer.start()
+    with pytest.raises(WriteFailed, match="in the middle of a line"):
+        file.append(b"2\n3\n")
+    timer.join()
+    assert path.read_bytes() == b"1\nthe" + rest
     assert file.changed() == "appended"
     file.close()
 

@@ -39,7 +39,7 @@ def test_the_header_comes_once_and_rows_are_appended_by_later_runs(tmp_path: Pat
         start = file.size
         assert file.append(_rows(*symbols)) == start
         assert file.size == path.stat().st_size
-        assert file.torn() == b""
+        assert file.torn().piece == b""
         file.close()
     assert path.read_text() == f"{HEADER}\nA,1.5,2\nB,1.5,2\nC,1.5,2\n"
 
@@ -50,7 +50,7 @@ def test_a_header_that_was_cut_short_is_written_again(tmp_path: Path, size: int)
     path.write_text(HEADER[:size])
     file = CsvFile(path, HEADER)
     assert path.read_text() == HEADER + "\n"
-    assert (file.size, file.length, file.torn()) == (20, 20, b"")
+    assert (file.size, file.length, file.torn().piece) == (20, 20, b"")
     file.close()
 
 
@@ -59,10 +59,26 @@ def _repaired(path: Path) -> bytes:
     file = CsvFile(path, HEADER)
     torn = file.torn()
     assert file.size == path.stat().st_size
-    file.cut(file.length - len(torn))
-    assert file.torn() == b""
+    assert file.cut_torn(torn) or not torn.piece
+    assert file.torn().piece == b""
     file.close()
-    return torn
+    return torn.piece
+
+
+def test_a_torn_row_that_is_gone_on_with_is_not_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.write_text(HEADER + "\nA,1.5,2\nB,2.")
+    file = CsvFile(path, HEADER)
+    torn = file.torn()
+    assert torn == (28, b"B,2.")
+    for later in ("B,2.5", "B,2", "C,2.", ""):
+        path.write_text(HEADER + "\nA,1.5,2\n" + later)
+        assert not file.cut_torn(torn), later
+        assert path.read_text() == HEADER + "\nA,1.5,2\n" + later
+    path.write_text(HEADER + "\nA,1.5,2\nB,2.")
+    assert file.cut_torn(torn)
+    assert path.read_text() == HEADER + "\nA,1.5,2\n"
+    file.close()
 
 
 def test_a_file_cut_at_every_byte_is_repaired_to_whole_rows(tmp_path: Path) -> None:
@@ -158,7 +174,7 @@ def test_a_failed_append_leaves_whole_rows(tmp_path: Path) -> None:
     ):
         file.append(_rows(*["B"] * 1000))
     assert path.read_bytes() == before
-    assert (file.changed(), file.torn()) == (None, b"")
+    assert (file.changed(), file.torn().piece) == (None, b"")
     file.append(_rows("C"))  # the file is still good
     file.close()
     assert path.read_bytes() == before + b"C,1.5,2\n"
@@ -212,7 +228,7 @@ def test_a_torn_row_is_looked_for_behind_a_place(tmp_path: Path) -> None:
     known = file.size
     for piece in (b"", b"B", b"B,1,2\nC,", b'"x\ny', b'B,1,2\n"x\ny'):
         path.write_bytes(path.read_bytes()[:known] + piece)
-        assert file.torn(known) == piece.removeprefix(b"B,1,2\n"), piece
+        assert file.torn(known).piece == piece.removeprefix(b"B,1,2\n"), piece
     file.close()
 
 

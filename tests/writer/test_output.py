@@ -35,6 +35,7 @@ from fastingest.places import beside
 from fastingest.schema import TRADES
 from fastingest.verify import verify
 from fastingest.writer import output as module
+from fastingest.writer import torn_tail
 from fastingest.writer.journal import Entry, Journal, journal_path
 from fastingest.writer.output import Output
 from fastingest.writer.quarantine import to_lines
@@ -255,7 +256,7 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a torn line of another program; where it matters it is set anew."""
-    monkeypatch.setattr(module, "TORN_PATIENCE", 0)
+    monkeypatch.setattr(torn_tail, "PATIENCE", 0)
 
 
 # Committing
@@ -739,7 +740,8 @@ def test_every_change_in_one_run(writer: Writer) -> None:
 def test_a_line_that_another_program_ends_in_time_stays_whole(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "TORN_PATIENCE", 60)
+    monkeypatch.setattr(torn_tail, "PATIENCE", 60)
+    monkeypatch.setattr(torn_tail, "LIMIT", 60)
     writer.commit(1)
     writer.append(b"FOREIGN,")
     timer = threading.Timer(0.1, writer.append, (b"1,1\n",))
