@@ -64,12 +64,17 @@ def problem_of(accounts: Sequence[Account]) -> RowsLost | None:
         return RowsLost(f"the counts do not agree: {ledger}")
     problems = []
     unreadable = sum(each.total(Slot.UNREADABLE) for each in counters)
-    if ledger.lost > unreadable or messages:
+    unsynced = sum(each.total(Slot.UNSYNCED) for each in counters)
+    died = ledger.lost - unreadable - unsynced
+    if died or messages:
         undecoded = f" and {messages} messages that were not decoded yet" if messages else ""
-        rows = f"{ledger.lost - unreadable} received rows{undecoded}"
+        rows = f"{died} received rows{undecoded}"
         problems.append(f"{rows} were lost with a receiver that died")
     if unreadable:
         problems.append(f"{unreadable} received rows in the spill could not be read again")
+    if unsynced:
+        rows = f"{unsynced} written rows"
+        problems.append(f"{rows} could not be synced, and the system dropped them")
     if ledger.dropped:
         problems.append(f"{ledger.dropped} rows were dropped while the outbox was full")
     return RowsLost("; ".join(problems)) if problems else None

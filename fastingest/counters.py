@@ -66,7 +66,8 @@ class Slot(IntEnum):
     # written by the writer; of the feed's table in this output
     WRITTEN = auto()  # rows appended
     QUARANTINED = auto()  # rejects kept in the quarantine file
-    LOST = auto()  # received, and gone with a receiver that died
+    LOST = auto()  # received, and gone with a receiver that died, or:
+    UNSYNCED = auto()  # of them, those that the system has dropped after a sync that failed
     STREAM = auto()  # its last batch that is committed, as far as this run has committed any
     SEQUENCE = auto()
     # of the output, with the first feed

@@ -15,6 +15,7 @@ stays alone on its line: the next entry begins a new one, and readers pass over 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -85,7 +86,8 @@ def ledger_path(out: Path) -> Path:
 def append_entry(out: Path, entry: dict[str, Any]) -> None:
     """Append one line to the ledger of ``out``. It is on the disk when this returns.
 
-    :raises OSError: it could not be done; a piece of the line may be there.
+    :raises OSError: it could not be done; where not even what was written can be cut off again, a
+        piece of the line may be there.
     """
     path = ledger_path(out)
     line = msgspec.json.encode(entry) + b"\n"
@@ -98,9 +100,13 @@ def append_entry(out: Path, entry: dict[str, Any]) -> None:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             line = b"\n" + line
-        while line:  # a second time only where the disk is full, to be told so
-            line = line[os.write(descriptor, line) :]
-        os.fsync(descriptor)
+        try:
+            _write_durably(descriptor, line)
+        except OSError:
+            # It may not be on the disk, and no later sync would say so.
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, size)
+            raise
     finally:
         os.close(descriptor)
     if is_new:  # its name has to be on the disk as well
@@ -109,6 +115,12 @@ def append_entry(out: Path, entry: dict[str, Any]) -> None:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def _write_durably(descriptor: int, line: bytes) -> None:
+    while line:  # a second time only where the disk is full, to be told so
+        line = line[os.write(descriptor, line) :]
+    os.fsync(descriptor)
 
 
 def read_entries(out: Path, last: int | None = None) -> list[dict[str, Any]]:

@@ -236,7 +236,7 @@ def test_a_ledger_that_cannot_be_written_is_an_error_and_may_be_tried_again(
 ) -> None:
     with largest_file(50), pytest.raises(OSError, match="large"):
         log(out, ENTRY, counters, EVENTS, end=RUN + 3 * SECOND)
-    assert ledger_path(out).stat().st_size == 50
+    assert ledger_path(out).stat().st_size == 0  # what was written of it is cut off again
     log(out, ENTRY, counters, EVENTS, end=RUN + 3 * SECOND)
     assert read_entries(out) == [LINE]
     ledger_path(out).unlink()

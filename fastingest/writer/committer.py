@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,18 @@ class Committer:
         self._tell = tell
         self._wait = wait
         self._problem = ""  # why writing fails, as long as it does
-        self.output = Output(out, header, journal, min_free=options.min_free, report=self.report)
-        self._syncer = Syncer(self.output.sync, options.fsync)
+        self.output = Output(
+            out,
+            header,
+            journal,
+            min_free=options.min_free,
+            report=self.report,
+            syncs=options.fsync is not None,
+            syncs_each=options.fsync == 0,
+        )
+        self._syncer = Syncer(
+            self.output.sync, self.output.secure, options.fsync, self._report_unsynced
+        )
 
     def report(self, level: str, event: str, **facts: Any) -> None:
         """Have an event logged."""
@@ -78,12 +89,10 @@ class Committer:
         """
         if batch.position <= self.position(lane_of(batch.stream)):
             return
+        self.attempt(self._syncer.check)
         text = self.text_of(batch)
         self.attempt(lambda: self.output.commit(batch, text))
-        try:
-            self._syncer.written()
-        except OSError as error:
-            self.report("error", "the output could not be synced", problem=error.strerror)
+        self._syncer.written()
         self._count(batch.feed)
         if batch.rows:
             self._measure(batch)
@@ -112,6 +121,11 @@ class Committer:
             self._tell("works again", str(self._out))
             self.report("info", "writing again")
 
+    def _report_unsynced(self, error: Exception) -> None:
+        what = "the output could not be synced, what it was to put on the disk is written again"
+        problem = f"{error.path}: {error.problem}" if isinstance(error, WriteFailed) else str(error)
+        self.report("error", what, problem=problem)
+
     def count(self) -> None:
         """Say in the counters what is committed."""
         for feed in self.output.feeds:
@@ -119,6 +133,8 @@ class Committer:
         self.counters[Slot.FILE_SIZE] = self.output.entry.size
 
     def _count(self, feed: int) -> None:
+        if self.output.lost:
+            self._count_lost()
         entry, counters = self.output.entry, self.counters.feeds[feed]
         self.counters[Slot.FILE_SIZE] = entry.size
         counters[Slot.WRITTEN], counters[Slot.QUARANTINED] = self.output.feeds[feed]
@@ -126,6 +142,15 @@ class Committer:
             counters[Slot.STREAM], counters[Slot.SEQUENCE] = entry.position
         self.counters[Slot.FIRST_RECEIVED] = entry.first_received
         self.counters[Slot.LAST_RECEIVED] = entry.last_received
+
+    def _count_lost(self) -> None:
+        lost, self.output.lost = self.output.lost, Counter()
+        for feed, rows in lost.items():
+            for slot in (Slot.LOST, Slot.UNSYNCED):
+                self.counters.feeds[feed].add(slot, rows)
+            self._count(feed)
+        what = "rows that could not be synced are gone: the system has dropped them"
+        self.report("error", what, rows=lost.total())
 
     def _measure(self, batch: Batch) -> None:
         now = time.time_ns()
@@ -138,9 +163,14 @@ class Committer:
         counters[Slot.LATENCY_MAX] = max(counters[Slot.LATENCY_MAX], oldest)
 
     def close(self) -> None:
-        """Put everything on the disk, if it shall be there, and close the files."""
+        """Put everything on the disk, if it shall be there, and close the files.
+
+        :raises WriteFailed: that cannot be done, and there is no more time for it.
+        """
         try:
+            self.attempt(self._syncer.finish)
+            if self.output.lost:
+                self._count_lost()
+        finally:
             self._syncer.close()
-        except OSError as error:
-            self.report("error", "the output could not be synced", problem=error.strerror)
-        self.output.close()
+            self.output.close()

@@ -159,6 +159,9 @@ class Journal:
         self._next = found[0][0] + 1 if found else 0
         rings = -(-max(0, len(data) - _BLOCK) // _RING)  # the last one may be cut off
         self._size = _BLOCK + max(feeds, rings) * _RING
+        self._unsynced: dict[int, tuple[int, bytes]] = {}  # what was written, by its offset
+        self.recorded = 0
+        """How many times something was written; a sync that begins now covers these."""
         self._next_slots: dict[int, int] = {}  # of each ring that is used
         for _, place, _ in found:  # the first is the ring's newest
             ring, slot = divmod(place, SLOTS)
@@ -197,10 +200,27 @@ class Journal:
     def _write(self, data: bytes, offset: int) -> None:
         if os.pwrite(self._file, data, offset) < len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.recorded += 1
+        self._unsynced[offset] = self.recorded, data
 
     def sync(self) -> None:
-        """Have the system put it on the disk."""
+        """Have the system put it on the disk.
+
+        :raises OSError: what was written is not known to be there.
+        """
         os.fsync(self._file)
+
+    def synced(self, recorded: int) -> None:
+        """What had been written when :attr:`recorded` was that is on the disk."""
+        self._unsynced = {o: each for o, each in self._unsynced.items() if each[0] > recorded}
+
+    def write_again(self) -> None:
+        """After a sync that failed: write what it was to put on the disk once more.
+
+        :raises OSError: it could not be done.
+        """
+        for offset, (_, data) in list(self._unsynced.items()):
+            self._write(data, offset)
 
     def close(self) -> None:
         """Close the file."""

@@ -33,6 +33,7 @@ import sys
 import threading
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +50,7 @@ from fastingest.writer.journal import Entry, Journal
 from fastingest.writer.quarantine import Quarantine
 from fastingest.writer.tally import FeedCount, Tally
 from fastingest.writer.torn_tail import settled_tail
+from fastingest.writer.unsynced import Piece, Unsynced
 
 __all__ = ["Output"]
 
@@ -64,6 +66,8 @@ class Output:
     :param journal: the journal; None keeps none.
     :param min_free: bytes that must stay free on the disk.
     :param report: takes events for the log.
+    :param syncs: whether it is ever synced.
+    :param syncs_each: whether a batch is committed only when it is on the disk.
     :raises OutputRefused: the file cannot be opened, or must not be appended to.
     """
 
@@ -75,6 +79,8 @@ class Output:
         *,
         min_free: int,
         report: Callable[..., None],
+        syncs: bool = True,
+        syncs_each: bool = False,
     ) -> None:
         self._header = header
         self._journal = journal
@@ -82,7 +88,13 @@ class Output:
         self._report = report
         self._path = out
         self._file = CsvFile(out, header)
-        self._swapping = threading.Lock()  # while the file is another one
+        self._busy = (
+            threading.RLock()
+        )  # the thread that syncs looks at, and mends, what changes here
+        self._syncs, self._syncs_each = syncs, syncs_each
+        self._unsynced = Unsynced()
+        self.lost: Counter[int] = Counter()
+        """Rows of each feed that were committed, and that the system has dropped since."""
         self._done = 0  # steps of the commit under way
         self._offset = 0  # where its rows are
         self._region_ended = False
@@ -236,6 +248,10 @@ class Output:
         :param anew: also where it is the same run: its region so far is in the ledger.
         :raises WriteFailed: it could not be recorded.
         """
+        with self._busy:
+            self._begin(run, anew)
+
+    def _begin(self, run: int, anew: bool) -> None:
         is_same = self.entry.run == run
         if is_same and not anew:
             return
@@ -319,15 +335,22 @@ class Output:
             brought about.
         :raises OutputRefused: there is another file now, which must not be appended to.
         """
+        with self._busy:
+            self._commit(batch, text)
+
+    def _commit(self, batch: Batch, text: memoryview) -> None:
         if batch.rows and self._done < 1:
             self._offset = self._append(text)
             self._done = 1
-        if batch.rows and self._done < 2:
-            self._extend_region(text, batch.rows)
+        if self._done < 2:
+            self._extend_region(text, batch)
             self._done = 2
         if self._done < 3:
             self._quarantine.add(batch.rejects, batch.layout.feed)
             self._done = 3
+        if self._syncs_each and self._done < 4:
+            self._sync_batch(text)
+            self._done = 4
         now, count = self.entry, self.tally.with_batch(batch)
         times = [stamp for _, stamp in batch.stamps] + [reject.time for reject in batch.rejects]
         entry = replace(
@@ -344,6 +367,8 @@ class Output:
             feed_quarantined=count.quarantined,
         )
         self._record(entry)
+        if self._syncs_each and self._journal is not None:
+            self._sync_journal(self._journal)
         self.entry = entry
         self._is_inherited = False
         self.tally.commit(batch)
@@ -371,13 +396,23 @@ class Output:
         except OSError as error:
             raise WriteFailed(self._path, error.strerror or str(error)) from error
 
-    def _extend_region(self, text: memoryview, rows: int) -> None:
+    def _extend_region(self, text: memoryview, batch: Batch) -> None:
+        if not batch.rows:
+            self._before = self.entry
+            return
         if self._offset != self.entry.size:  # others have appended at the same moment
             self._end_region("appended")
             self.entry = replace(self.entry, start=self._offset)
-        crc = zlib.crc32(text, self.entry.crc32) if self._journal else 0
+        self._before = self.entry
+        before, after = self.entry.crc32, 0
+        if self._journal or self._syncs:
+            after = zlib.crc32(text, before)
+        if self._syncs:
+            end, lane = self._offset + len(text), lane_of(batch.stream)
+            piece = Piece(self._offset, end, before, after, batch.feed, lane, batch.rows)
+            self._unsynced.add(piece)
         self.entry = replace(
-            self.entry, size=self._file.size, rows=self.entry.rows + rows, crc32=crc
+            self.entry, size=self._file.size, rows=self.entry.rows + batch.rows, crc32=after
         )
         self._region_ended = False
 
@@ -401,6 +436,8 @@ class Output:
         The journal says where that is before a row is there, so that a writer that dies meanwhile
         leaves nothing that cannot be told from what the others have written.
         """
+        if self._syncs and change == "moved":
+            self._sync_moved()
         before_size = self.entry.size
         self._end_region(change)
         if change == "appended":
@@ -411,9 +448,9 @@ class Output:
                 self._file.begin()
             else:
                 following = CsvFile(self._path, self._header)
-                with self._swapping:
-                    before, self._file = self._file, following
+                before, self._file = self._file, following
                 before.close()
+            self._unsynced.clear()
             where = "it" if change == "truncated" else "a new one"
             facts = {"path": str(self._path), "bytes_before": before_size}
             self._report("warning", f"the output was {change}, going on in {where}", **facts)
@@ -463,17 +500,117 @@ class Output:
     def sync(self) -> None:
         """Have the system put everything on the disk. May be called from another thread.
 
-        :raises OSError: it could not be done.
+        :raises WriteFailed: not all of it is known to be there. Only :meth:`secure` helps then.
         """
-        with self._swapping:
+        with self._busy:
             descriptor = os.dup(self._file.descriptor)
+            mark, rejects_mark = self._unsynced.mark, self._quarantine.unsynced.mark
+            recorded = self._journal.recorded if self._journal else 0
         try:
-            os.fsync(descriptor)
+            _synced(self._path, lambda: os.fsync(descriptor))
         finally:
             os.close(descriptor)
         self._quarantine.sync()
         if self._journal is not None:
-            self._journal.sync()
+            _synced(self._journal.path, self._journal.sync)
+        with self._busy:
+            self._unsynced.synced(mark)
+            self._quarantine.unsynced.synced(rejects_mark)
+            if self._journal is not None:
+                self._journal.synced(recorded)
+
+    def secure(self) -> None:
+        """After a sync that failed: write again what it was to put on the disk, and sync that.
+
+        May be called from another thread. What the system has dropped is in :attr:`lost` then.
+
+        :raises WriteFailed: it could not be done; it is to be tried again.
+        """
+        with self._busy:
+            self._secure_rows()
+            if gone := self._quarantine.secure():
+                what = "rejects that could not be synced are gone"
+                self._report("error", what, bytes=gone, path=str(self._quarantine.path))
+            if self._journal is not None:
+                try:
+                    self._journal.write_again()
+                except OSError as error:
+                    problem = f"cannot be written: {error.strerror}"
+                    raise WriteFailed(self._journal.path, problem) from error
+            self.sync()
+
+    def _secure_rows(self) -> None:
+        """Write the rows again that are not known to be on the disk."""
+        lost: Counter[int] = Counter()
+        try:
+            gone = self._unsynced.write_again(self._file)
+            if not gone:
+                return
+            end = self._unsynced.close_up(self._file, gone)
+        except OSError as error:
+            raise WriteFailed(self._path, f"cannot be written: {error.strerror}") from error
+        for piece in gone:
+            lost[piece.feed] += piece.rows
+        rows = lost.total()
+        if end is None:
+            self._unsynced.clear()  # others stand behind them: the bytes stay as they are
+        else:
+            self._file.size = end.end
+            size, crc, left = end.end, end.after, self.entry.rows - rows
+            self.entry = replace(self.entry, size=size, crc32=crc, rows=left)
+        self.entry = replace(self.entry, written=self.entry.written - rows)
+        for feed, lane in {piece.feed: piece.lane for piece in gone}.items():
+            count = self.tally.count(feed)
+            self.tally.feeds[feed] = count._replace(written=count.written - lost[feed])
+            position = self.tally.position(lane)
+            self._record_count(feed, replace(self.entry, **position._asdict()))
+        self._record(self.entry)
+        self.lost.update(lost)
+
+    def _sync_batch(self, text: memoryview) -> None:
+        """Put the rows and rejects of the batch that is being committed on the disk.
+
+        :param text: its rows.
+        :raises WriteFailed: they may not be there. They are cut off, to be written anew.
+        """
+        try:
+            self._sync_rows()
+            self._quarantine.sync()
+        except WriteFailed:
+            self._quarantine.take_back(self._before.quarantine_size)
+            self._done = 2 if text else 0
+            with contextlib.suppress(OSError):  # what is not cut off is there, as has() will find
+                if text and self._file.length > self._file.size:  # others stand behind it
+                    self._file.rewrite(self._offset, text)
+                elif text:
+                    self._file.cut(self._offset)
+                    self._file.size, self._done = self._offset, 0
+                    self._unsynced.clear()
+                    self.entry = self._before
+            raise
+
+    def _sync_journal(self, journal: Journal) -> None:
+        recorded = journal.recorded
+        try:
+            _synced(journal.path, journal.sync)
+        except WriteFailed:
+            with contextlib.suppress(OSError):  # it is recorded anew in any case
+                journal.write_again()
+            raise
+        journal.synced(recorded)
+
+    def _sync_moved(self) -> None:
+        """Put the file on the disk that is left for another one."""
+        try:
+            self._sync_rows()
+        except WriteFailed:
+            self._secure_rows()
+            raise
+
+    def _sync_rows(self) -> None:
+        mark = self._unsynced.mark
+        _synced(self._path, self._file.sync)
+        self._unsynced.synced(mark)
 
     def close(self) -> None:
         """Close the files."""
@@ -481,3 +618,10 @@ class Output:
         self._quarantine.close()
         if self._journal is not None:
             self._journal.close()
+
+
+def _synced(path: Path, sync: Callable[[], None]) -> None:
+    try:
+        sync()
+    except OSError as error:
+        raise WriteFailed(path, f"cannot be synced: {error.strerror}") from error

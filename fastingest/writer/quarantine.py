@@ -13,6 +13,7 @@ The file is made when there is something to keep.
 from __future__ import annotations
 
 import base64
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from fastingest.errors import WriteFailed
 from fastingest.moment import iso_time
 from fastingest.places import beside
 from fastingest.writer.append_file import AppendFile
+from fastingest.writer.unsynced import Piece, Unsynced
 
 __all__ = ["Quarantine"]
 
@@ -59,6 +61,8 @@ class Quarantine:
     def __init__(self, out: Path, settled: int | None = None) -> None:
         self.path = beside(out, ".rejected.jsonl")
         self._file: AppendFile | None = None
+        self.unsynced = Unsynced()
+        """What of it is not known to be on the disk."""
         if self.path.exists():
             try:
                 self._file = AppendFile(self.path)
@@ -107,6 +111,7 @@ class Quarantine:
             if self._file is not None and self._file.changed() in ("moved", "deleted"):
                 self._file.close()
                 self._file = None
+                self.unsynced.clear()
             if self._file is None:
                 self._file = AppendFile(self.path)
             length = self._file.length  # others may edit it: that harms nobody
@@ -115,24 +120,47 @@ class Quarantine:
             self._file.size = length
         except OSError as error:
             raise WriteFailed(self.path, f"cannot be opened: {error.strerror}") from error
-        self._file.append(lines)
+        start = self._file.append(lines)
+        self.unsynced.add(Piece(start, start + len(lines), 0, zlib.crc32(lines)))
 
     def take_back(self, size: int) -> None:
         """Cut off what was added last; it was so long before.
 
         :raises WriteFailed: it could not be done.
         """
-        if self._file is not None:
+        if self._file is not None and size < self._file.size:
             try:
                 self._file.cut(size)
             except OSError as error:
                 raise WriteFailed(self.path, f"cannot be cut: {error.strerror}") from error
             self._file.size = size
+            self.unsynced.cut(size)
 
     def sync(self) -> None:
-        """Have the system put it on the disk."""
+        """Have the system put it on the disk.
+
+        :raises WriteFailed: it is not known to be there.
+        """
         if self._file is not None:
-            self._file.sync()
+            try:
+                self._file.sync()
+            except OSError as error:
+                raise WriteFailed(self.path, f"cannot be synced: {error.strerror}") from error
+
+    def secure(self) -> int:
+        """Write again what is not known to be on the disk; how many bytes of it are gone.
+
+        :raises WriteFailed: it could not be done.
+        """
+        if self._file is None:
+            return 0
+        try:
+            gone = self.unsynced.write_again(self._file)
+        except OSError as error:
+            raise WriteFailed(self.path, f"cannot be written: {error.strerror}") from error
+        if gone:
+            self.unsynced.clear()  # there is nothing to write them from
+        return sum(piece.end - piece.start for piece in gone)
 
     def close(self) -> None:
         """Close the file, if it was ever opened."""

@@ -130,10 +130,10 @@ class Command:
         """Send a signal to the supervisor alone."""
         self.process.send_signal(number)
 
-    def stop(self) -> dict[str, Any]:
-        """End it by SIGTERM; the summary."""
+    def stop(self, status: int = 0) -> dict[str, Any]:
+        """End it by SIGTERM; the summary, once it has ended with this status."""
         self.signal(signal.SIGTERM)
-        return self.summary()
+        return self.summary(status)
 
     def wait(self, timeout: float = LIMIT) -> int:
         """The exit status, when it has ended by itself."""

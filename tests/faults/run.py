@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,16 @@ def feed(*arguments: object) -> Peer:
     )
 
 
-def running(out: Path, server: Peer, *arguments: object) -> Command:
+def running(
+    out: Path,
+    server: Peer,
+    *arguments: object,
+    environment: Mapping[str, str] | None = None,
+) -> Command:
     """A run of the command that captures the feed."""
     quick = ("--reconnect-initial", "10ms", "--reconnect-max", "50ms")
-    return Command("--url", server.url, "--out", out, *quick, *arguments)
+    given = ("--url", server.url, "--out", out, *quick, *arguments)
+    return Command(*given, environment=environment)
 
 
 def kill(pids: Sequence[int]) -> None:

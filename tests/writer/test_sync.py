@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
-import errno
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
 
+from fastingest import WriteFailed
 from fastingest.writer.sync import Syncer
 
 LIMIT = 30
 
 
 class Disk:
-    """What a syncer syncs: says when, and fails when it is told to."""
+    """What a syncer syncs: says when and where it was asked to, and fails when it is told to."""
 
     def __init__(self) -> None:
-        self.synced: SimpleQueue[str] = SimpleQueue()
-        self.count = 0
-        self.error: OSError | None = None
+        self.asked: SimpleQueue[tuple[str, str]] = SimpleQueue()
+        self.failing = False
+        self.failed: SimpleQueue[str] = SimpleQueue()
 
     def sync(self) -> None:
-        self.count += 1
-        error, self.error = self.error, None
-        self.synced.put(threading.current_thread().name)
-        if error is not None:
-            raise error
+        self._do("sync")
 
-    def wait(self) -> str:
-        """For the next sync; the thread's name."""
-        return self.synced.get(timeout=LIMIT)
+    def secure(self) -> None:
+        self._do("secure")
+
+    def _do(self, what: str) -> None:
+        is_failing = self.failing
+        self.asked.put((what, threading.current_thread().name))
+        if is_failing:
+            raise WriteFailed(Path("out.csv"), f"no {what}")
+
+    def wait(self) -> tuple[str, str]:
+        """For the next one: what was asked, and the thread's name."""
+        return self.asked.get(timeout=LIMIT)
+
+    def syncer(self, interval: float | None) -> Syncer:
+        return Syncer(self.sync, self.secure, interval, lambda error: self.failed.put(str(error)))
+
+
+HERE = threading.current_thread().name
 
 
 @pytest.fixture
@@ -38,53 +51,61 @@ def disk() -> Disk:
     return Disk()
 
 
+def _until(condition: Callable[[], bool]) -> None:
+    for _ in range(LIMIT * 1000):
+        if condition():
+            return
+        threading.Event().wait(0.001)
+    raise AssertionError("it did not come")
+
+
+def _is_well(syncer: Syncer) -> bool:
+    try:
+        syncer.check()
+    except WriteFailed:
+        return False
+    return True
+
+
 def test_none_never_syncs(disk: Disk) -> None:
-    syncer = Syncer(disk.sync, None)
+    syncer = disk.syncer(None)
     for _ in range(3):
         syncer.written()
+    syncer.finish()
     syncer.close()
-    assert disk.count == 0
+    assert disk.asked.empty()
 
 
-def test_zero_syncs_each_time_in_the_same_thread(disk: Disk) -> None:
-    syncer = Syncer(disk.sync, 0)
-    for count in (1, 2, 3):
+def test_zero_leaves_each_batch_to_the_output_and_syncs_at_the_end(disk: Disk) -> None:
+    syncer = disk.syncer(0)
+    for _ in range(3):
         syncer.written()
-        assert disk.count == count
-        assert disk.wait() == threading.current_thread().name
+    assert disk.asked.empty()
+    syncer.finish()
+    assert disk.wait() == ("sync", HERE)
     syncer.close()
-    assert disk.count == 4
-
-
-def test_zero_hands_on_an_error_at_once(disk: Disk) -> None:
-    syncer = Syncer(disk.sync, 0)
-    disk.error = OSError(errno.EIO, "x")
-    with pytest.raises(OSError, match="x"):
-        syncer.written()
-    syncer.written()
-    disk.error = OSError(errno.EIO, "y")
-    with pytest.raises(OSError, match="y"):
-        syncer.close()
-    assert disk.count == 3
+    assert disk.asked.empty()
 
 
 def test_an_interval_syncs_in_a_thread_after_each_write(disk: Disk) -> None:
-    syncer = Syncer(disk.sync, 0.001)
+    syncer = disk.syncer(0.001)
     for _ in range(3):
         syncer.written()
-        assert disk.wait() == "sync"
+        assert disk.wait() == ("sync", "sync")
+    syncer.finish()
+    assert disk.wait() == ("sync", HERE)
     syncer.close()
-    assert disk.wait() == threading.current_thread().name
-    assert disk.synced.empty()
+    assert disk.asked.empty()
 
 
 def test_writes_within_an_interval_are_synced_together_and_at_the_end(disk: Disk) -> None:
-    syncer = Syncer(disk.sync, 3600)
+    syncer = disk.syncer(3600)
     for _ in range(100):
         syncer.written()
-    assert disk.count == 0
-    syncer.close()
-    assert disk.count == 1
+    assert disk.asked.empty()
+    syncer.finish()
+    assert disk.wait() == ("sync", HERE)
+    assert disk.asked.empty()
 
 
 def test_a_write_while_a_sync_is_under_way_is_synced_after_it() -> None:
@@ -96,63 +117,75 @@ def test_a_write_while_a_sync_is_under_way_is_synced_after_it() -> None:
         assert go_on.wait(LIMIT) is True
         done.put(1)
 
-    syncer = Syncer(sync, 0.001)
+    syncer = Syncer(sync, lambda: None, 0.001, lambda _: None)
     syncer.written()
     assert begun.wait(LIMIT) is True
     syncer.written()
     assert done.empty()
     go_on.set()
     assert [done.get(timeout=LIMIT) for _ in range(2)] == [1, 1]
-    syncer.close()
+    syncer.finish()
     assert (done.get(timeout=LIMIT), done.empty()) == (1, True)
 
 
-def _failed(syncer: Syncer) -> OSError:
-    """What a write says, as soon as the thread has failed."""
-    for _ in range(100_000):
-        try:
-            syncer.written()
-        except OSError as error:
-            return error
-        threading.Event().wait(0.001)
-    raise AssertionError("no error came")
-
-
-def test_an_error_in_the_thread_comes_with_the_next_write_once(disk: Disk) -> None:
-    syncer = Syncer(disk.sync, 0.001)
-    disk.error = OSError(errno.ENOSPC, "whatever")
+def test_after_a_sync_that_failed_only_securing_helps(disk: Disk) -> None:
+    syncer = disk.syncer(0.001)
+    syncer.check()
+    disk.failing = True
     syncer.written()
-    error = _failed(syncer)
-    assert (error.errno, error.strerror) == (errno.ENOSPC, "No space left on device")
+    assert disk.wait() == ("sync", "sync")
+    assert disk.failed.get(timeout=LIMIT) == "out.csv: no sync; every row received is written"
+    for _ in range(2):
+        assert disk.wait() == ("secure", "sync")
+        with pytest.raises(WriteFailed, match="no s"):
+            syncer.check()
+    disk.failing = False
+    _until(lambda: _is_well(syncer))
+    while not disk.asked.empty():
+        assert disk.wait() == ("secure", "sync")
     syncer.written()
+    assert disk.wait() == ("sync", "sync")
     syncer.close()
+    assert disk.failed.empty()
 
 
-def test_a_write_that_is_told_of_an_error_is_synced_all_the_same(disk: Disk) -> None:
-    syncer = Syncer(disk.sync, 0.001)
-    disk.error = OSError(errno.EIO, "whatever")
+@pytest.mark.parametrize("interval", [0, 3600])
+def test_at_the_end_it_is_secured_until_that_succeeds(disk: Disk, interval: float) -> None:
+    syncer = disk.syncer(interval)
     syncer.written()
-    assert disk.wait() == "sync"
-    _failed(syncer)
-    assert disk.wait() == "sync"
-    syncer.close()
+    disk.failing = True
+    for what in ("sync", "secure", "secure"):
+        with pytest.raises(WriteFailed, match=f"no {what}"):
+            syncer.finish()
+        assert disk.wait() == (what, HERE)
+    disk.failing = False
+    syncer.finish()
+    assert disk.wait() == ("secure", HERE)
+    syncer.finish()
+    assert disk.wait() == ("sync", HERE)
 
 
-def test_an_error_that_nobody_was_told_of_comes_at_the_end(disk: Disk) -> None:
-    """The sync at the end may well succeed: the system has forgotten what it could not write."""
-    syncer = Syncer(disk.sync, 0.001)
-    disk.error = OSError(errno.EIO, "whatever")
+def test_what_failed_in_the_thread_is_secured_at_the_end(disk: Disk) -> None:
+    syncer = disk.syncer(0.001)
+    disk.failing = True
     syncer.written()
-    assert disk.wait() == "sync"
-    with pytest.raises(OSError, match="Input/output error"):
-        syncer.close()
-    assert disk.count == 2
+    assert disk.wait() == ("sync", "sync")
+    disk.failed.get(timeout=LIMIT)
+    with pytest.raises(WriteFailed, match="no secure"):
+        syncer.finish()
+    disk.failing = False
+    syncer.finish()
+    seen = []
+    while not disk.asked.empty():
+        seen.append(disk.wait())
+    assert {what for what, _ in seen} == {"secure"}
+    assert seen[-2:] == [("secure", HERE)] * 2
 
 
 @pytest.mark.parametrize("interval", [None, 0, 0.001, 3600])
 def test_the_thread_ends_with_it(interval: float | None, disk: Disk) -> None:
     before = threading.active_count()
-    syncer = Syncer(disk.sync, interval)
+    syncer = disk.syncer(interval)
     assert threading.active_count() == before + bool(interval)
     syncer.close()
     assert threading.active_count() == before

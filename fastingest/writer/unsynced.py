@@ -1,0 +1,124 @@
+"""What has been written and is not known to be on the disk.
+
+Theory of operation. After a failed ``fsync`` the system may have dropped what it could not write,
+or have marked it as clean: a second ``fsync`` of the same pages returns 0 and proves nothing
+(PostgreSQL's "fsyncgate" of 2018, https://wiki.postgresql.org/wiki/Fsync_Errors). What helps is to
+write the same bytes again, which makes new work of them for the next ``fsync``. They are read back
+from the file, where they still are as a rule, and their checksum says whether they are: it was
+taken while they were in memory. What is not there any more is gone.
+
+So each piece that is appended is noted here, until a sync that began after it has succeeded.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from fastingest.writer.append_file import AppendFile
+
+__all__ = ["Piece", "Unsynced"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Bytes that were appended, from ``start`` to before ``end``.
+
+    :param before: the checksum of what it continues; see :func:`zlib.crc32`.
+    :param after: the checksum with it.
+    :param feed: whose rows they are.
+    :param lane: of the receiver that they came from.
+    :param rows: how many.
+    """
+
+    start: int
+    end: int
+    before: int
+    after: int
+    feed: int = 0
+    lane: int = 0
+    rows: int = 0
+
+    def is_in(self, file: AppendFile) -> bool:
+        """Whether the file still holds it.
+
+        :raises OSError: it cannot be read.
+        """
+        data = file.read(self.start, self.end)
+        return len(data) == self.end - self.start and zlib.crc32(data, self.before) == self.after
+
+
+class Unsynced:
+    """The pieces of one file, in the order in which they were appended."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[Piece] = deque()
+        self._forgotten = 0
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def add(self, piece: Piece) -> None:
+        """It has been appended."""
+        self._pieces.append(piece)
+
+    @property
+    def mark(self) -> int:
+        """Stands for all there are now; a sync that begins now covers these."""
+        return self._forgotten + len(self._pieces)
+
+    def synced(self, mark: int) -> None:
+        """Those up to there are on the disk."""
+        while self._pieces and self._forgotten < mark:
+            self._pieces.popleft()
+            self._forgotten += 1
+
+    def clear(self) -> None:
+        """None of them matters any more."""
+        self.synced(self.mark)
+
+    def cut(self, size: int) -> None:
+        """The file ends there now."""
+        while self._pieces and self._pieces[-1].start >= size:
+            self._pieces.pop()
+
+    def write_again(self, file: AppendFile) -> list[Piece]:
+        """Write over each piece with what it is.
+
+        :returns: those that the file does not hold any more; they stay as they are.
+        :raises OSError: a piece could not be read, or written.
+        """
+        gone = []
+        for piece in self._pieces:
+            if piece.is_in(file):
+                file.rewrite(piece.start, file.read(piece.start, piece.end))
+            else:
+                gone.append(piece)
+        return gone
+
+    def close_up(self, file: AppendFile, gone: list[Piece]) -> Piece | None:
+        """Put what follows on pieces that are gone in their place, where it is the file's end.
+
+        :param gone: what :meth:`write_again` has returned; at least one.
+        :returns: an empty piece where the file ends now; None: it stays as it is, since others have
+            appended behind it.
+        :raises OSError: it could not be done.
+        """
+        end, crc = gone[0].start, gone[0].before
+        tail = [piece for piece in self._pieces if piece.start >= end]
+        in_one = all(one.end == other.start for one, other in pairwise(tail))
+        if not in_one or file.length > tail[-1].end:
+            return None
+        kept = [(piece, file.read(piece.start, piece.end)) for piece in tail if piece not in gone]
+        for _ in tail:
+            self._pieces.pop()
+        for piece, data in kept:
+            file.rewrite(end, data)
+            after = zlib.crc32(data, crc)
+            moved = replace(piece, start=end, end=end + len(data), before=crc, after=after)
+            self._pieces.append(moved)
+            end, crc = moved.end, after
+        file.cut(end)
+        return Piece(end, end, crc, crc)
