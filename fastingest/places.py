@@ -100,6 +100,10 @@ class Places:
         """The file of a run's shared counters."""
         return self.spool / f"{run}.counters"
 
+    def remembers(self, run: int) -> bool:
+        """Whether the machine has certainly not been started anew since that run."""
+        return self.spool.parent == _MEMORY and (self.spool / f"{run}.counters").exists()
+
     def events(self, run: int) -> Path:
         """The file of a run's events for the ledger."""
         return self.spool / f"{run}.events.jsonl"

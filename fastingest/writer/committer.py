@@ -30,6 +30,7 @@ class Committer:
     :param header: its first line.
     :param journal: the journal; None keeps none.
     :param counters: where it is counted what is committed; another account's may take their place.
+    :param is_doubtful: whether the machine may have been started anew since the last commit.
     :param tell: takes messages for the supervisor: what it is, and its values.
     :param wait: waits so many seconds; whether there is still time after that.
     :raises OutputRefused: the output cannot be opened, or must not be appended to.
@@ -43,6 +44,7 @@ class Committer:
         journal: Journal | None,
         counters: Counters,
         *,
+        is_doubtful: bool = False,
         tell: Callable[..., None],
         wait: Callable[[float], bool],
     ) -> None:
@@ -63,6 +65,7 @@ class Committer:
             journal,
             min_free=options.min_free,
             report=self.report,
+            is_doubtful=is_doubtful,
             syncs=options.fsync is not None,
             syncs_each=options.fsync == 0,
         )

@@ -22,7 +22,7 @@ import os
 import stat
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
@@ -238,6 +238,20 @@ class CsvFile(AppendFile):
             return False
         self.cut(tail.start)
         return True
+
+    def checksums(self, start: int, ends: Sequence[int]) -> list[int]:
+        """The checksums of the bytes from ``start`` to before each of ``ends``.
+
+        :param ends: offsets in the file, the least first.
+        """
+        sums, crc, offset = [], 0, start
+        for end in ends:
+            while offset < end:
+                piece = self.read(offset, min(end, offset + _CHUNK))
+                crc = zlib.crc32(piece, crc)
+                offset += len(piece)
+            sums.append(crc)
+        return sums
 
     def measure(self, start: int, end: int) -> tuple[int, int]:
         """How many rows there are between two offsets, and the checksum of their bytes."""

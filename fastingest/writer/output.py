@@ -12,6 +12,8 @@ it (:meth:`Output.explained_by`). If there is none, whole rows stay: they were r
 else's, and no entry says so because the machine lost power; a piece of a row goes to the
 quarantine. If the file is shorter than the newest entry says, power was lost as well, and with it
 the rows that had not been synced; the newest entry that the file can hold is where it goes on.
+Where the machine may have been started anew, the file may also be as long as it says and hold
+zeroes instead of rows: then the entries' checksums tell which is the newest that it still holds.
 
 Each lane of receivers has a position of its own, each feed a count of its own; both are told from
 the feeds' newest entries. When the file has become shorter, entries that tell too much stay in the
@@ -34,7 +36,7 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -54,6 +56,12 @@ from fastingest.writer.unsynced import Piece, Unsynced
 
 __all__ = ["Output"]
 
+DAMAGED = "not as it was written, the machine has lost power"
+"""The reason of a reject that is a piece of the file behind the last whole commit."""
+
+MAX_DAMAGED = 64 * 1024
+"""Bytes of the file in one such reject."""
+
 TORN = "torn last line of the file"
 """The reason of a reject that is a piece of a row."""
 
@@ -66,6 +74,8 @@ class Output:
     :param journal: the journal; None keeps none.
     :param min_free: bytes that must stay free on the disk.
     :param report: takes events for the log.
+    :param is_doubtful: whether the machine may have been started anew since the journal
+        was written, so that the file may be as long as it says, and hold something else.
     :param syncs: whether it is ever synced.
     :param syncs_each: whether a batch is committed only when it is on the disk.
     :raises OutputRefused: the file cannot be opened, or must not be appended to.
@@ -79,6 +89,7 @@ class Output:
         *,
         min_free: int,
         report: Callable[..., None],
+        is_doubtful: bool = False,
         syncs: bool = True,
         syncs_each: bool = False,
     ) -> None:
@@ -91,6 +102,7 @@ class Output:
         self._busy = (
             threading.RLock()
         )  # the thread that syncs looks at, and mends, what changes here
+        self._is_doubtful = is_doubtful
         self._syncs, self._syncs_each = syncs, syncs_each
         self._unsynced = Unsynced()
         self.lost: Counter[int] = Counter()
@@ -118,14 +130,21 @@ class Output:
         newest, length = entries[0], self._file.length
         if newest.inode != self._file.inode:
             return self._elsewhere(newest)
-        if newest.size <= length:
+        fitting = [each for each in entries if each.inode == newest.inode and each.size <= length]
+        held = self._sound(fitting) if self._is_doubtful else fitting
+        if held and held[0] is newest:
             self._file.size = newest.size
             return newest
+        if newest.size <= length and not held:
+            return self._behind_damage(newest)
         # Rows are missing that had been written: back to the last batch that is there. What follows
         # it comes again where the spill has it, and is settled like what a dead writer has left.
         if self._file.is_empty:  # of no run there is anything in it
             self._tell_ledger(newest.run, "truncated", newest.region)
-        held = [each for each in entries if each.inode == newest.inode and each.size <= length]
+        missing = newest.size - length
+        if held and held[0] is not fitting[0]:
+            missing = newest.size - held[0].size
+            self._move_damaged(held[0].size)
         if not held:
             entry = self._measured(newest)
             later = [each for each in entries if each.inode == newest.inode]
@@ -150,12 +169,46 @@ class Output:
         self._report(
             "error",
             "the file is shorter than recorded",
-            bytes_missing=newest.size - length,
+            bytes_missing=missing,
             rows_missing=newest.written - entry.written,
         )
         self._file.size = entry.size
         self._quarantine.go_back(entry.quarantine_size)
         return entry
+
+    def _sound(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Those from the newest one on that the file holds what it held when they were made."""
+        found: dict[tuple[int, int], int] = {}  # checksums by the region's start and end
+        for index, entry in enumerate(entries):
+            if (entry.start, entry.size) not in found:
+                ends = sorted({each.size for each in entries if each.start == entry.start})
+                sums = self._file.checksums(entry.start, ends)
+                found |= {(entry.start, end): crc for end, crc in zip(ends, sums, strict=True)}
+            if found[entry.start, entry.size] == entry.crc32:
+                return list(entries[index:])
+        return []
+
+    def _move_damaged(self, start: int) -> None:
+        """Move to the rejects what the file has from ``start`` on: it is not what was written."""
+        offset, end = start, self._file.length
+        while offset < end:
+            piece = self._file.read(offset, min(end, offset + MAX_DAMAGED))
+            line_end = piece.rfind(b"\n") + 1 or len(piece)
+            self._quarantine.add([Reject(time.time_ns(), DAMAGED, piece[:line_end])])
+            offset += line_end
+        self._file.cut(start)
+        facts = {"bytes": end - start, "kept_in": str(self._quarantine.path)}
+        self._report("error", "cut off what is not as it was written", **facts)
+
+    def _behind_damage(self, newest: Entry) -> Entry:
+        """The state where of nothing that the run has appended can be told that it is whole."""
+        end = self._settle_torn(newest.start)
+        path = str(self._path)
+        what = "the file is not as it was written, which rows are damaged is not known"
+        self._report("error", what, path=path, start=newest.start, end=newest.size)
+        self._file.size = end
+        rejects = self._quarantine.size
+        return replace(newest, start=end, size=end, rows=0, crc32=0, quarantine_size=rejects)
 
     def _record_all(self, entries: list[Entry]) -> None:
         """Record the state for each feed and lane, of which entries say what has become wrong."""

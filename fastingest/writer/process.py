@@ -103,8 +103,16 @@ class _Outlet:
         if options.journal == "on":
             journal = Journal(journal_path(target.path), len(share.counters.feeds))
         self._counters = share.counters
+        run = journal.entries[0].run if journal and journal.entries else 0
         self.committer = Committer(
-            options, target.path, target.header, journal, share.counters, tell=tell, wait=wait
+            options,
+            target.path,
+            target.header,
+            journal,
+            share.counters,
+            is_doubtful=not share.places.remembers(run),
+            tell=tell,
+            wait=wait,
         )
         self.recovery = Recovery(share, journal, self.committer, look=look)
         self._inlets: dict[int, deque[Inlet]] = {}  # of each lane; the first is the one in use

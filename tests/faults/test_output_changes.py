@@ -15,7 +15,7 @@ import pytest
 
 from fastingest.ledger import read_entries
 from fastingest.verify import report_text, verify
-from tests.end_to_end.command import Command, wait_until
+from tests.end_to_end.command import Command, rejects_of, wait_until
 from tests.faults.evidence import connections, missing, numbers
 from tests.faults.run import Capture, feed, kill, running
 
@@ -213,3 +213,34 @@ def test_the_power_goes(tmp_path: Path, cut: int) -> None:
     assert interrupted["interrupted"] is True
     assert interrupted["received"] is None  # nobody knows any more
     assert size - 26 * 1000 < interrupted["file"]["to"] <= size  # of its last batch, no account
+
+
+@pytest.mark.parametrize("zeroes", [1, 5_000, 200_000])
+def test_the_power_goes_and_leaves_zeroes(tmp_path: Path, zeroes: int) -> None:
+    """The file is as long as the journal says, but what was to be written last is not there."""
+    out = tmp_path / "out.csv"
+    with feed(*SLOW) as server:
+        with running(out, server, "--batch-size", 1000) as command:
+            command.wait_for("connected")
+            _grows(out, 400_000)
+            _cut_power(command, out, 0)
+        whole = out.read_bytes()
+        with out.open("r+b") as file:
+            file.seek(len(whole) - zeroes)
+            file.write(bytes(zeroes))
+        with running(out, server, "--batch-size", 1000) as command:
+            damage = command.wait_for("cut off what is not as it was written")
+            command.wait_for("connected")
+            _grows(out)
+            command.stop()
+        server.stop()
+    rows = numbers(out)
+    for connection in missing(rows, connections(server.events)):
+        assert (connection.at_start, connection.inside) == (0, 0)
+    assert zeroes <= damage["bytes"] < zeroes + 2 * 26 * 1000
+    kept = out.read_bytes()[: len(whole) - damage["bytes"]]
+    assert kept == whole[: len(kept)]
+    moved = "".join(entry["text"] for entry in rejects_of(out)).encode()
+    assert moved == whole[len(kept) : -zeroes] + bytes(zeroes)
+    report = verify(out)
+    assert report.agrees, report_text(report)

@@ -117,6 +117,7 @@ class Writer:
         self.rows = 0
         self.rejects: list[Reject] = []
         self.is_open = False
+        self.is_doubtful = False
         self.start()
 
     def start(self) -> None:
@@ -126,7 +127,12 @@ class Writer:
         self.journal = Journal(journal_path(self.path))
         self.journal.note({"spool": "/spool", "spill": "/spill"})
         self.output = Output(
-            self.path, TRADES.header, self.journal, min_free=self.min_free, report=self._report
+            self.path,
+            TRADES.header,
+            self.journal,
+            min_free=self.min_free,
+            report=self._report,
+            is_doubtful=self.is_doubtful,
         )
         self.output.begin(self.run)
 
@@ -681,6 +687,88 @@ def test_a_file_shorter_than_all_that_the_journal_remembers(writer: Writer) -> N
     writer.commit(4)
     assert writer.data == HEADER + rows(0, 14)
     writer.check_entry()
+
+
+@pytest.mark.parametrize("behind", [b"", bytes(7), b"R9,"], ids=["", "zeroes", "a piece"])
+def test_zeroes_in_place_of_rows_are_no_rows(tmp_path: Path, behind: bytes) -> None:
+    """What a power cut can leave: the file is as long as recorded, and not what was written."""
+    shapes = [(1, 0), (2, 1), (3, 0)]
+    ends = [len(HEADER + rows(0, count)) for count in (0, 1, 3, 6)]
+    for begin in range(ends[0], ends[-1]):
+        writer = Writer(tmp_path / f"{begin}.csv")
+        for shape in shapes:
+            writer.commit(*shape)
+        writer.close()
+        left = HEADER + rows(0, 6)[: begin - ends[0]] + bytes(ends[-1] - begin) + behind
+        writer.path.write_bytes(left)
+        writer.is_doubtful = True
+        writer.start()
+        held = sum(end <= begin for end in ends[1:])
+        kept = [1, 3, 6][held - 1] if held else 0
+        facts = {
+            "bytes_missing": ends[-1] - ends[held],
+            "rows_missing": 6 - kept,
+        }
+        assert ("error", "the file is shorter than recorded", facts) in writer.reports
+        writer.rows, writer.sequence = kept, held
+        for shape in shapes[held:]:
+            writer.commit(*shape)
+        assert writer.data == HEADER + rows(0, 6), begin
+        last = [json.loads(line) for line in writer.quarantined.splitlines()]
+        damaged = [each["text"] for each in last if each["reason"] == module.DAMAGED]
+        assert "".join(damaged).encode() == left[ends[held] :], begin
+        writer.commit(0, 1)  # which is not looked for among them any more
+        writer.check_entry()
+        assert len(writer.quarantined.splitlines()) == 2 + len(damaged)
+        writer.close()
+
+
+def test_damage_before_all_that_the_journal_remembers_throws_nothing_away(writer: Writer) -> None:
+    for _ in range(100):
+        writer.commit(1)
+    writer.close()
+    left = bytearray(writer.path.read_bytes())
+    left[30:40] = bytes(10)
+    left[-3:] = bytes(3)
+    writer.path.write_bytes(left)
+    writer.is_doubtful = True
+    for _ in range(2):  # the second start knows of it
+        writer.start()
+        what = "the file is not as it was written, which rows are damaged is not known"
+        assert [event for _, event, _ in writer.reports].count(what) == 1
+    writer.commit(2)
+    torn = json.loads(writer.quarantined)["text"].encode()
+    assert torn == b"R99,99.5," + bytes(3)
+    assert writer.data == left.removesuffix(torn) + rows(100, 2)
+    writer.check_entry()
+
+
+def test_a_file_that_is_as_it_was_written_is_believed(writer: Writer) -> None:
+    for shape in [(1, 0), (2, 1), (0, 2), (3, 0)]:
+        writer.commit(*shape)
+    writer.is_doubtful = True
+    writer.restart()
+    writer.commit(2)
+    assert writer.reports == []
+    writer.check()
+
+
+def test_what_is_damaged_goes_to_the_rejects_in_pieces(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_DAMAGED", 40)
+    writer.commit(1)
+    writer.commit(50)
+    writer.close()
+    left = bytearray(writer.path.read_bytes())
+    left[-5:] = bytes(5)
+    writer.path.write_bytes(left)
+    writer.is_doubtful = True
+    writer.start()
+    texts = [json.loads(line)["text"] for line in writer.quarantined.splitlines()]
+    assert "".join(texts).encode() == left[len(HEADER + rows(0, 1)) :]
+    assert max(map(len, texts)) <= 40
+    assert writer.data == HEADER + rows(0, 1)
 
 
 # Others that change the file while it is written
