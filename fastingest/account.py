@@ -66,12 +66,18 @@ def problem_of(accounts: Sequence[Account]) -> RowsLost | None:
     unreadable = sum(each.total(Slot.UNREADABLE) for each in counters)
     unsynced = sum(each.total(Slot.UNSYNCED) for each in counters)
     died = ledger.lost - unreadable - unsynced
+    # Of what a receiver could save nowhere, the writer may have had some already.
+    unsaved = min(died, sum(each.total(Slot.UNSAVED) for each in counters))
+    died -= unsaved
     if died or messages:
         undecoded = f" and {messages} messages that were not decoded yet" if messages else ""
         rows = f"{died} received rows{undecoded}"
         problems.append(f"{rows} were lost with a receiver that died")
     if unreadable:
         problems.append(f"{unreadable} received rows in the spill could not be read again")
+    if unsaved:
+        rows = f"{unsaved} received rows"
+        problems.append(f"{rows} are lost: there was room for them neither in memory nor on disk")
     if unsynced:
         rows = f"{unsynced} written rows"
         problems.append(f"{rows} could not be synced, and the system dropped them")

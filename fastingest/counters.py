@@ -50,6 +50,7 @@ class Slot(IntEnum):
     IGNORED = auto()  # left out on purpose, neither row nor reject; not part of RECEIVED
     DROPPED = auto()  # received while the outbox was full, and given up, as --when-full drop says
     UNREADABLE = auto()  # received, and damaged in the spill
+    UNSAVED = auto()  # received, and not written when the receiver ended, with no place to keep it
     # of the feed
     CONNECTIONS = auto()  # connections opened
     GAPS = auto()  # times without a connection, after the first one

@@ -15,13 +15,20 @@ more than :data:`SPILL_MARK` of ``memory_limit``, sealed ones are moved to disk,
 newest first (:meth:`Outbox.next_to_move`): the oldest are about to be sent and need not make the
 detour. A segment is given back as a whole, when all its batches are acknowledged.
 
-*May more come in* (:attr:`Outbox.level`)? ``FULL`` is where the memory has reached its limit, which
-goes for what an entry here takes as well,
-because the disk is slow, or because ``spill_limit`` is reached too; it ends at the spill mark, so
-that a writer that is just too slow does not make the receiver stop and start with every batch. Who
-adds to a full outbox is served all the same: what has been received must go somewhere, and the
-bound holds because the sockets are not read, or the batches dropped, while it is full, and what a
-read brings is bounded. ``SPILL`` is where something is on disk.
+*May more come in* (:attr:`Outbox.level`)? ``FULL`` is where the memory has reached its limit,
+because the disk is slow, or because ``spill_limit`` is reached too. What an entry here takes counts
+as well. It ends at the spill mark, so that a writer that is just too slow does not make the
+receiver stop and start with every batch. Who adds to a full outbox is served all the same: what has
+been received must go somewhere, and the bound holds because the sockets are not read, or the
+batches dropped, while it is full, and what a read brings is bounded. ``SPILL`` is where something
+is on disk.
+
+*What if a batch finds no room in memory?* Then its bytes are only in the receiver's own heap, and
+gone with it: it is *exposed* (:meth:`Outbox.expose`), whether it is on its way to the writer or
+not. Its segment is the next to be moved to disk. Until it is there, or the writer has it, nothing
+more may come in (:attr:`Outbox.is_exposed`), so that one batch, and what had been read by then, is
+all that such a time can cost. Where the disk takes nothing either (:meth:`Outbox.refuse`, or no
+room under ``spill_limit``), that is ``FULL``.
 
 Nothing here knows what a segment is made of, nor that the transport is a pipe.
 """
@@ -77,6 +84,8 @@ class Segment:
     last: int = -1
     """The sequence number of its last batch so far."""
     sealed: bool = False
+    exposed: int = 0
+    """Bytes of it that are only in the receiver's heap."""
     place: Place = Place.MEMORY
 
 
@@ -136,6 +145,8 @@ class Outbox:
         self.squeezed = False
         """Whether segments go to disk whatever room there seems to be in memory."""
         self._moving: Segment | None = None
+        self._exposed: dict[Segment, None] = {}  # with anything that is; the oldest first
+        self._refused = False  # whether the disk takes nothing now
 
     def __len__(self) -> int:
         return len(self._held)
@@ -143,7 +154,7 @@ class Outbox:
     @property
     def level(self) -> Level:
         """How much it holds."""
-        if self._full:
+        if self._full or (self._exposed and not self._can_be_moved):
             return Level.FULL
         return Level.SPILL if self.disk else Level.MEMORY
 
@@ -164,6 +175,38 @@ class Outbox:
         self.memory += RECORD_SIZE + size
         self._changed()
         return held
+
+    def expose(self, held: Held) -> None:
+        """The batch has found no room in memory, and is in the receiver's heap alone."""
+        held.segment.exposed += held.size
+        held.segment.sealed = True
+        self._exposed[held.segment] = None
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether there is a batch that nobody has but the receiver's heap."""
+        return bool(self._exposed)
+
+    def in_exposed(self) -> list[Held]:
+        """The batches of segments of which some are only in the receiver's heap."""
+        return [held for held in self._held if held.segment in self._exposed]
+
+    def refuse(self, on: bool) -> None:
+        """The disk takes no segment, or does again."""
+        self._refused = on
+
+    @property
+    def _can_be_moved(self) -> bool:
+        """Whether what is exposed is on its way to the disk, or can be."""
+        if self._refused:
+            return False
+        if self._moving is not None:
+            return True
+        return any(segment.size <= self._room_on_disk for segment in self._exposed)
+
+    @property
+    def _room_on_disk(self) -> int:
+        return self.spill_limit - self.disk
 
     def squeeze(self, on: bool) -> None:
         """There is less room in memory than there seemed to be, or there is again."""
@@ -232,6 +275,7 @@ class Outbox:
             self.disk -= segment.size
         if segment is self._moving:
             self._moving = None
+        self._exposed.pop(segment, None)
         segment.sealed, segment.place = True, Place.GONE
         return segment
 
@@ -256,13 +300,18 @@ class Outbox:
     def next_to_move(self, *, everything: bool = False) -> Segment | None:
         """The segment that shall be moved to disk now; None: none shall, or none can be.
 
-        :param everything: also where there is room in memory; the oldest first, then.
+        :param everything: also where there is room in memory; the oldest first then, behind those
+            that are exposed.
         """
         if self._moving:
             return None
         if everything:
-            return next((each for each in self._segments if each.place is Place.MEMORY), None)
-        room = self.spill_limit - self.disk
+            in_order = itertools.chain(self._exposed, self._segments)
+            return next((each for each in in_order if each.place is Place.MEMORY), None)
+        room = self._room_on_disk
+        for segment in self._exposed:  # the writer may be at it: it is not safe before it has it
+            if segment.place is Place.MEMORY and segment.size <= room:
+                return segment
         if room < min(self.segment_size, self.memory) or not (
             self.squeezed or self.memory > SPILL_MARK * self.memory_limit
         ):
@@ -295,6 +344,7 @@ class Outbox:
         if succeeded:
             segment.place = Place.DISK
             self.memory -= segment.size
+            self._exposed.pop(segment, None)
         else:
             segment.place = Place.MEMORY
             self.disk -= segment.size

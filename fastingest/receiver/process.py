@@ -90,7 +90,7 @@ class _Receiver:
         self._plan = plan
         self._save = asyncio.Event()
         self._go = asyncio.Event()
-        self._full_outputs: set[int] = set()
+        self._waiting_outputs: set[int] = set()  # for which nothing is received
         self._has_been_full = False
         self._connections: dict[int, Connection] = {}
         self._listeners: list[Listener] = []
@@ -193,26 +193,30 @@ class _Receiver:
             self._joining.add(joining)
             joining.add_done_callback(self._joining.discard)
 
-    def _full(self, output: int, is_full: bool) -> None:
-        """Do with the feeds as --when-full says; dropping is done by the sender."""
-        if not is_full and output not in self._full_outputs:
-            return
+    def _full(self, output: int, is_full: bool, is_exposed: bool) -> None:
+        """Do with the feeds as --when-full says; dropping is done by the sender.
+
+        :param is_exposed: the output has a batch that only this process has. Where it is not full,
+            that is kept somewhere in a moment, and nothing is received meanwhile.
+        """
         when_full = self._options.when_full
-        if is_full:
-            self._full_outputs.add(output)
-        else:
-            self._full_outputs.remove(output)
-        if when_full == "block":
-            for index, connection in self._connections.items():
-                if self._outputs_of[index] & self._full_outputs:
-                    connection.pause()
-                else:
-                    connection.resume()
-        elif is_full and when_full == "exit" and not self._has_been_full:
+        if is_full and when_full == "exit" and not self._has_been_full:
             self._has_been_full = True
             self._tell("full")
             # Not from here: the listener may be in the middle of handing on its batches.
             asyncio.get_running_loop().call_soon(self._stop_all)
+        must_wait = when_full == "block" if is_full else is_exposed
+        if not must_wait and output not in self._waiting_outputs:
+            return
+        if must_wait:  # again and again: a connection may be a new one
+            self._waiting_outputs.add(output)
+        else:
+            self._waiting_outputs.remove(output)
+        for index, connection in self._connections.items():
+            if self._outputs_of[index] & self._waiting_outputs:
+                connection.pause()
+            else:
+                connection.resume()
 
     def _finish(self) -> None:
         self._tell("finished")

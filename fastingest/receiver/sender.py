@@ -67,7 +67,8 @@ class Sender:
         with this one.
     :param parts: how many outboxes of the run share its limits.
     :param report: takes events for the log.
-    :param full: told, again and again, whether the outbox is full.
+    :param full: told, again and again, whether the outbox is full, and whether it holds what only
+        this process has, so that nothing more shall be received for now.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Sender:
         feed: int = 0,
         parts: int = 1,
         report: Callable[..., None],
-        full: Callable[[bool], None],
+        full: Callable[[bool, bool], None],
     ) -> None:
         self._options = options
         self._stream = stream
@@ -108,8 +109,11 @@ class Sender:
         self._level = Level.MEMORY
         self._dropped = 0  # since it was last logged
         self._spill_failed = False
+        self._said_full = False
         self._load_failures: dict[Segment, int] = {}
         self._saving = False
+        self._unsaved = ""  # why
+        self._places = places
         self._saved = asyncio.Event()
         self._channel: Channel | None = None
         self._linked = False  # whether the writer has said up to where it has come
@@ -153,6 +157,7 @@ class Sender:
             self._saving = True
             self._save_next()
             await self._saved.wait()
+            self._count_unsaved()
 
     # Batches
 
@@ -165,7 +170,8 @@ class Sender:
         batch.stream, batch.sequence = self._stream, outbox.next_sequence
         wire = batch.to_bytes()
         held = outbox.add(len(wire), batch.count, batch.feed)
-        self._spool.append(held, wire)
+        if not self._spool.append(held, wire):
+            outbox.expose(held)
         outbox.squeeze(self._spool.is_full)
         self._empty.clear()
         if outbox.next_to_send() is held:
@@ -256,11 +262,18 @@ class Sender:
             self._spool.move(segment, self._moved, reserve=self._reserve())
         if outbox.level is not self._level:
             self._level_changed(outbox.level)
-        self._full(self._level is Level.FULL)
+        self._full(self._level is Level.FULL, outbox.is_exposed)
 
     def _level_changed(self, level: Level) -> None:
         before, self._level = self._level, level
         held = self._outbox.bytes
+        if self._outbox.squeezed and Level.FULL in (level, before):
+            # Where there is no room in memory, that may be so for a moment with each batch.
+            if level is not Level.FULL or self._said_full:
+                return
+            self._said_full = True
+        elif level is not Level.FULL:
+            self._said_full = False
         if level is Level.FULL:
             what = {
                 "block": "the feed is not read until there is room",
@@ -284,24 +297,31 @@ class Sender:
                 problem = error.strerror or str(error)
                 self._report("error", "the spill cannot be written", problem=problem)
             self._spill_failed = True
+            self._outbox.refuse(True)
             self._call_later(RETRY_SPILL, self._retry_spill)
         elif self._spill_failed:
             self._spill_failed = False
+            self._outbox.refuse(False)
             self._report("info", "the spill can be written again")
         if not self._saving:
             self._changed()
         elif error is None:
             self._save_next()
         else:
+            self._unsaved = f"{self._places.spill}: {error.strerror or error}"
             self._saved.set()
 
     def _retry_spill(self) -> None:
-        segment = None if self._saving else self._outbox.next_to_move()
+        if self._saving:
+            return
+        segment = self._outbox.next_to_move()
         if segment is not None:
             self._outbox.moving(segment)
             self._spool.move(segment, self._moved, reserve=self._reserve())
         else:
             self._spill_failed = False
+            self._outbox.refuse(False)
+            self._changed()
 
     def _reserve(self) -> int:
         """What the output needs on the same disk until the spill gives anything back.
@@ -318,6 +338,18 @@ class Sender:
             self._spool.move(segment, self._moved)
         elif not self._outbox.is_moving:
             self._saved.set()
+
+    def _count_unsaved(self) -> None:
+        """Say what has found room nowhere; the writer may still have some of it."""
+        rows = 0
+        for held in self._outbox.in_exposed():
+            if self._spool.keeps(held):
+                self._feeds[held.feed].add(Slot.UNSAVED, held.rows)
+                rows += held.rows
+        if rows:
+            what = "received rows find room neither in memory nor on disk"
+            places = {"memory": str(self._places.spool), "problem": self._unsaved}
+            self._report("error", what, rows=rows, **places)
 
     # The writer
 

@@ -11,7 +11,8 @@ the loop.
 
 Where a batch cannot be written (a ``/dev/shm`` of 64 MiB, as containers have it, is soon full), it
 is *kept* in this process's own memory, and with it what comes after it in the same segment; this is
-logged. Moved to disk, it is as safe as any other.
+logged. Moved to disk, it is as safe as any other; until then nothing more is received, see
+:mod:`fastingest.receiver.outbox`.
 """
 
 from __future__ import annotations
@@ -79,8 +80,8 @@ class Spool:
 
     # Memory
 
-    def append(self, held: Held, wire: bytes) -> None:
-        """Write a batch to its place."""
+    def append(self, held: Held, wire: bytes) -> bool:
+        """Write a batch to its place; whether that is there, and not in this process's memory."""
         segment = held.segment
         if segment not in self._kept and not self._keeps:
             try:
@@ -102,8 +103,9 @@ class Spool:
                     self._report(
                         "info", "the spool can be written again", path=str(self._directory)
                     )
-                return
+                return True
         self._kept.setdefault(segment, {})[held.offset] = wire
+        return self._keeps
 
     def _open(self, segment: Segment) -> int:
         if self._free:
@@ -134,12 +136,21 @@ class Spool:
         descriptor = self._files.pop(segment, None)
         if descriptor is None:
             return
-        if len(self._free) >= _FREE_FILES:
+        if len(self._free) < _FREE_FILES:
+            with contextlib.suppress(OSError):
+                if os.pwrite(descriptor, bytes(RECORD_SIZE), 0) == RECORD_SIZE:  # no segment now
+                    self._free.append(descriptor)
+                    return
+        # Where not even that can be done, the file stays a segment. All in it is acknowledged, so
+        # who reads it passes over it, and its stream's last segment is deleted with the others.
+        with contextlib.suppress(OSError):
             self._paths.pop(descriptor).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
             os.close(descriptor)
-        else:
-            os.pwrite(descriptor, bytes(RECORD_SIZE), 0)  # no segment any more
-            self._free.append(descriptor)
+
+    def keeps(self, held: Held) -> bool:
+        """Whether the batch is in this process's memory only."""
+        return held.offset in self._kept.get(held.segment, ())
 
     # Both
 
@@ -278,6 +289,8 @@ class Spool:
                 job()
             except OSError as failed:
                 error = failed
+            except Exception as failed:  # or no other job would ever be done
+                error = OSError(errno.EIO, repr(failed))
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for it
                 self._loop.call_soon_threadsafe(done, error)
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -67,22 +67,25 @@ class Command:
 
     :param arguments: of the command; ``--url`` and ``--out`` among them.
     :param environment: more variables.
+    :param within: a command that runs another one, with its arguments, in the place of its own.
     """
 
     def __init__(
         self,
         *arguments: object,
         environment: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
         log_level: str = "debug",
     ) -> None:
         self.arguments = [str(argument) for argument in arguments]
         self.arguments += ["--log-format", "json", "--log-level", log_level]
+        self._within = within
         self._environment = {**os.environ, **(environment or {})}
 
     def __enter__(self) -> Command:
         self._stdout = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "fastingest", *self.arguments],
+            [*self._within, sys.executable, "-m", "fastingest", *self.arguments],
             cwd=ROOT,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -130,10 +133,12 @@ class Command:
         """Send a signal to the supervisor alone."""
         self.process.send_signal(number)
 
-    def stop(self, status: int = 0) -> dict[str, Any]:
-        """End it by SIGTERM; the summary, once it has ended with this status."""
+    def stop(self, *status: int) -> dict[str, Any]:
+        """End it by SIGTERM; the summary, once it has ended with one of these statuses (0)."""
         self.signal(signal.SIGTERM)
-        return self.summary(status)
+        ended = self.wait()
+        assert ended in (status or (0,)), self.events
+        return self.summary(ended)
 
     def wait(self, timeout: float = LIMIT) -> int:
         """The exit status, when it has ended by itself."""

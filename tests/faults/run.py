@@ -36,11 +36,12 @@ def running(
     server: Peer,
     *arguments: object,
     environment: Mapping[str, str] | None = None,
+    within: Sequence[str] = (),
 ) -> Command:
     """A run of the command that captures the feed."""
     quick = ("--reconnect-initial", "10ms", "--reconnect-max", "50ms")
     given = ("--url", server.url, "--out", out, *quick, *arguments)
-    return Command(*given, environment=environment)
+    return Command(*given, environment=environment, within=within)
 
 
 def kill(pids: Sequence[int]) -> None:

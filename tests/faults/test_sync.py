@@ -63,7 +63,7 @@ def test_while_no_sync_succeeds_nothing_more_is_acknowledged(disk: Disk, fsync: 
         options = ("--fsync", fsync, "--batch-size", 1000)
         with running(disk.out, server, *options, environment=disk.environment) as command:
             command.wait_for("cannot write, trying again")
-            command.stop(status=1)
+            command.stop(1)
             error = command.events[-1]
         assert error["error"] == "WriteFailed"
         assert "cannot be synced: Input/output error" in error["event"]
@@ -123,7 +123,7 @@ def test_what_the_system_drops_of_what_was_acknowledged_is_lost_by_name(disk: Di
             gone = "rows that could not be synced are gone: the system has dropped them"
             lost = command.wait_for(gone)["rows"]
             command.wait_for("writing again")
-            summary = command.stop(status=3)
+            summary = command.stop(3)
             error = command.events[-1]
         said = f"{lost} written rows could not be synced, and the system dropped them"
         assert (error["error"], error["event"]) == ("RowsLost", said)

@@ -629,3 +629,68 @@ class Traffic(RuleBasedStateMachine):
 
 Traffic.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
 TestTraffic = Traffic.TestCase
+
+
+# What finds no room in memory
+
+
+def exposed_outbox(spill_limit: int = 10_000) -> tuple[Outbox, Held]:
+    """An outbox with a batch that is in the heap alone, and one before it that is not."""
+    outbox = Outbox(memory_limit=100_000, spill_limit=spill_limit, segment_size=4000, window=10**6)
+    outbox.add(100, 1)
+    outbox.squeeze(True)
+    held = outbox.add(100, 1)
+    outbox.expose(held)
+    return outbox, held
+
+
+def test_what_is_exposed_is_moved_next_though_the_writer_is_at_it() -> None:
+    outbox, held = exposed_outbox()
+    outbox.link(-1)
+    for _ in range(2):
+        sending = outbox.next_to_send()
+        assert sending is not None
+        outbox.sent(sending)
+    assert (outbox.is_exposed, outbox.level) == (True, Level.MEMORY)
+    assert outbox.next_to_move() is held.segment
+    outbox.moving(held.segment)
+    assert outbox.is_exposed
+    outbox.moved(held.segment, succeeded=True)
+    assert (outbox.is_exposed, outbox.level) == (False, Level.SPILL)
+
+
+def test_what_is_exposed_is_safe_with_the_writer() -> None:
+    outbox, held = exposed_outbox()
+    outbox.link(-1)
+    while (sending := outbox.next_to_send()) is not None:
+        outbox.sent(sending)
+    outbox.acknowledge(0)
+    assert outbox.is_exposed
+    outbox.acknowledge(held.sequence)
+    assert not outbox.is_exposed
+
+
+def test_it_is_full_when_the_disk_takes_nothing_either() -> None:
+    outbox, held = exposed_outbox()
+    levels = []
+    for refused in (True, False):
+        outbox.refuse(refused)
+        levels.append(outbox.level)
+    assert levels == [Level.FULL, Level.MEMORY]
+    outbox.moving(held.segment)
+    outbox.moved(held.segment, succeeded=False)
+    assert outbox.is_exposed
+
+
+@pytest.mark.parametrize("limit", [0, 100, 160, 10_000])
+def test_it_is_full_when_there_is_no_room_under_the_limit(limit: int) -> None:
+    outbox, held = exposed_outbox(limit)
+    fits = held.segment.size <= limit
+    assert outbox.next_to_move() is (held.segment if fits else None)
+    assert outbox.level is (Level.MEMORY if fits else Level.FULL)
+
+
+def test_at_the_end_what_is_exposed_is_saved_first() -> None:
+    outbox, held = exposed_outbox()
+    assert outbox.next_to_move(everything=True) is held.segment
+    assert [each.sequence for each in outbox.in_exposed()] == [held.sequence]

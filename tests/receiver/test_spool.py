@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
@@ -193,6 +194,23 @@ def test_while_the_writer_keeps_up_it_is_one_file(tmp_path: Path) -> None:
             rig.acknowledge(rig.add())
             assert rig.contents(rig.memory) == {}
         assert len(list(rig.memory.iterdir())) == 1
+
+    with_rig(tmp_path, body)
+
+
+def test_a_file_that_cannot_be_used_again_is_deleted(tmp_path: Path) -> None:
+    async def body(rig: Rig) -> None:
+        held = rig.add()
+        (path,) = rig.memory.iterdir()
+        descriptor = rig.spool._files[held.segment]
+        for_reading = os.open(path, os.O_RDONLY)  # in its place: nothing can be written any more
+        os.dup2(for_reading, descriptor)
+        os.close(for_reading)
+        rig.acknowledge(held)
+        assert list(rig.memory.iterdir()) == []
+        rig.add()
+        assert rig.contents(rig.memory) == rig.expected()
+        assert rig.events == []
 
     with_rig(tmp_path, body)
 
