@@ -3,7 +3,8 @@
 A block of unsigned 64-bit slots in a small file, in memory where there is a place for that, made by
 the supervisor and mapped by its children. Every slot has one writer, so there is no lock; a slot is
 written with one store, so a reader sees the old value or the new one. They outlive the processes
-that wrote them, all of them: the next start reads there what a run that was killed had received.
+that wrote them, all of them: the next start reads there what a run that was killed had received,
+unless another version of fastingest has made them (:mod:`fastingest.counters_header`).
 
 There is a block of them for each output, with slots for each feed, since an output has an account
 of its own. What is counted of a feed itself stands in the blocks of all its outputs; what is
@@ -33,6 +34,8 @@ from multiprocessing import reduction
 from operator import add
 from pathlib import Path
 from typing import Any
+
+from fastingest import counters_header as file_header
 
 __all__ = ["Counters", "FeedCounters", "LatencyHistogram", "Ledger", "Slot", "State"]
 
@@ -176,7 +179,7 @@ class Counters:
 
     def __init__(self, block: mmap.mmap, feed: int = 0, descriptor: int = -1) -> None:
         self._descriptor, self._feed = descriptor, feed
-        everything = memoryview(block).cast("Q")
+        everything = memoryview(block)[file_header.SIZE :].cast("Q")
         self.block = block
         self.slots = everything[feed * self._STRIDE : (feed + 1) * self._STRIDE]
         self.latency = LatencyHistogram(self.slots[Slot.LATENCY :])
@@ -184,7 +187,7 @@ class Counters:
     @cached_property
     def feeds(self) -> tuple[Counters, ...]:
         """Those of each feed, in order."""
-        count = len(self.block) // (self._STRIDE * 8)
+        count = (len(self.block) - file_header.SIZE) // (self._STRIDE * 8)
         return tuple(
             self if feed == self._feed else Counters(self.block, feed) for feed in range(count)
         )
@@ -206,9 +209,10 @@ class Counters:
         """
         size = feeds * cls._STRIDE * 8
         if path is None:
-            return cls(mmap.mmap(-1, size))
+            return cls(mmap.mmap(-1, file_header.SIZE + size))
         with open(path, "xb") as file:
             try:
+                file.write(file_header.header(feeds, cls._STRIDE, Slot.__members__))
                 file.write(bytes(size))  # written, not stretched: a full disk says so here
                 file.flush()
             except OSError:
@@ -220,13 +224,19 @@ class Counters:
     def open(cls, path: Path, feed: int = 0) -> Counters:
         """The block that :meth:`create` made.
 
+        :raises OtherCounters: another version of fastingest has made it, with other slots.
         :raises OSError: there is none, or not a whole one.
         """
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        if os.fstat(descriptor).st_size < (feed + 1) * cls._STRIDE * 8:
+        try:
+            found, size = os.pread(descriptor, file_header.SIZE, 0), os.fstat(descriptor).st_size
+            feeds = file_header.check(path, found, size, cls._STRIDE, Slot.__members__)
+            if feed >= feeds:
+                raise OSError(f"{path} has counters of {feeds} feeds")
+            return cls(mmap.mmap(descriptor, 0), feed, descriptor)
+        except BaseException:
             os.close(descriptor)
-            raise OSError(f"{path} is too short")
-        return cls(mmap.mmap(descriptor, 0), feed, descriptor)
+            raise
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _received_counters, (reduction.DupFd(self._descriptor), self._feed)
