@@ -12,7 +12,7 @@ counted of an output, or of a receiver's outbox, stands with its first feed.
 
 At every moment, for each feed and each output::
 
-    received = written + quarantined + ignored + dropped + lost + in flight
+    received = written + quarantined + ignored + dropped + lost + set aside + in flight
 
 ``received`` counts rows and what was rejected instead of a row, once decoded. A message that is
 waiting in the receiver to be decoded (at most a flush interval) is in ``messages`` alone. What the
@@ -70,6 +70,7 @@ class Slot(IntEnum):
     WRITTEN = auto()  # rows appended
     QUARANTINED = auto()  # rejects kept in the quarantine file
     LOST = auto()  # received, and gone with a receiver that died
+    SET_ASIDE = auto()  # received, and in batches that could not be written
     STREAM = auto()  # its last batch that is committed, as far as this run has committed any
     SEQUENCE = auto()
     # of the output, with the first feed
@@ -77,6 +78,14 @@ class Slot(IntEnum):
     FIRST_RECEIVED = auto()  # of what is committed, in nanoseconds since the epoch; 0: nothing is
     LAST_RECEIVED = auto()
     LATENCY_MAX = auto()  # nanoseconds from receipt to file
+    NOT_KEPT = auto()  # of QUARANTINED, those that are counted only
+    REJECT_LIMIT = auto()  # bytes of rejects that the run keeps, and one; 0: nobody has said so
+    REJECT_BYTES = auto()  # that it has kept, until there were so many
+    SAMPLE_MINUTE = auto()  # since the epoch; the latest in which rejects were sampled
+    SAMPLE_REASONS = auto()  # a bit for each reason of which one is kept in it
+    TRIED_STREAM = auto()  # the batch that is being made text of, or was when a writer died
+    TRIED_SEQUENCE = auto()
+    TRIES = auto()  # how often that has been begun, and not been done
     # written by the supervisor; restarts with the first feed
     LOST_MESSAGES = auto()  # taken from the socket, and not decoded when a receiver died
     RECEIVER_RESTARTS = auto()
@@ -149,6 +158,7 @@ class Ledger:
     ignored: int = 0
     dropped: int = 0
     lost: int = 0
+    set_aside: int = 0
 
     def __add__(self, other: Ledger) -> Ledger:
         return Ledger(*map(sum, zip(astuple(self), astuple(other), strict=True)))
@@ -157,7 +167,7 @@ class Ledger:
     def in_flight(self) -> int:
         """Received, and not yet accounted for. At the end of a run: kept for the next start."""
         accounted = self.written + self.quarantined + self.ignored + self.dropped + self.lost
-        return self.received - accounted
+        return self.received - accounted - self.set_aside
 
 
 class Counters:
@@ -273,11 +283,11 @@ class Counters:
         never counted as more than received.
         """
         ignored = self[Slot.IGNORED]
-        slots = (Slot.WRITTEN, Slot.QUARANTINED)
-        written, quarantined, dropped = *(self[slot] for slot in slots), self[Slot.DROPPED]
+        slots = (Slot.WRITTEN, Slot.QUARANTINED, Slot.SET_ASIDE, Slot.DROPPED)
+        written, quarantined, set_aside, dropped = (self[slot] for slot in slots)
         lost = self[Slot.LOST] + self[Slot.UNREADABLE]
         received = self[Slot.RECEIVED] + ignored
-        return Ledger(received, written, quarantined, ignored, dropped, lost)
+        return Ledger(received, written, quarantined, ignored, dropped, lost, set_aside)
 
 
 class FeedCounters:

@@ -203,6 +203,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "when_full": ("drop", "drop"),
     "fsync": ("batch", 0.0),
     "min_free": ("1.5GiB", 3 * 2**29),
+    "max_rejects": ("Off", None),
     "journal": ("off", "off"),
     "compression": ("deflate", "deflate"),
     "cert_file": ("own.pem", Path("own.pem")),

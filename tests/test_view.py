@@ -51,6 +51,7 @@ RUNNING = Summary(
     spill_peak=0,
     restarts=0,
     messages_lost=0,
+    rejects_not_kept=0,
     latency=(0.0021, 0.00843, 0.0304),
 )
 ENDLESS = Options(url="wss://feed.example/trades")
@@ -487,6 +488,7 @@ def test_the_summary_as_json() -> None:
         "ignored": 0,
         "dropped": 0,
         "lost": 0,
+        "set_aside": 0,
         "in_flight": 111,
         "mean_rate": 14803.0,
         "best_rate": 61200.4,
@@ -500,6 +502,7 @@ def test_the_summary_as_json() -> None:
         "pauses": 0,
         "queue_peak": 3_145_728,
         "spill_peak": 0,
+        "rejects_not_kept": 0,
         "messages_lost": 0,
         "restarts": 0,
         "file_size": 32_505_856,
@@ -514,6 +517,7 @@ def test_the_summary_as_json() -> None:
                 "ignored": 0,
                 "dropped": 0,
                 "lost": 0,
+                "set_aside": 0,
                 "in_flight": 111,
                 "connections": 3,
                 "gaps": 2,

@@ -13,6 +13,7 @@ from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.options import Options
 from fastingest.writer.journal import Journal
 from fastingest.writer.output import Output
+from fastingest.writer.reject_limit import RejectLimit
 from fastingest.writer.sync import Syncer
 
 __all__ = ["Committer"]
@@ -56,7 +57,11 @@ class Committer:
         self._tell = tell
         self._wait = wait
         self._problem = ""  # why writing fails, as long as it does
-        self.output = Output(out, header, journal, min_free=options.min_free, report=self.report)
+        limit = RejectLimit(options.max_rejects, lambda: self.counters)
+        limit.begin()
+        self.output = Output(
+            out, header, journal, min_free=options.min_free, report=self.report, limit=limit
+        )
         self._syncer = Syncer(self.output.sync, options.fsync)
 
     def report(self, level: str, event: str, **facts: Any) -> None:
@@ -121,7 +126,9 @@ class Committer:
     def _count(self, feed: int) -> None:
         entry, counters = self.output.entry, self.counters.feeds[feed]
         self.counters[Slot.FILE_SIZE] = entry.size
-        counters[Slot.WRITTEN], counters[Slot.QUARANTINED] = self.output.feeds[feed]
+        count = self.output.feeds[feed]
+        counters[Slot.WRITTEN], counters[Slot.QUARANTINED], counters[Slot.SET_ASIDE] = count
+        self.counters[Slot.NOT_KEPT] = entry.not_kept
         if entry.feed == feed and entry.stream >= entry.run:
             counters[Slot.STREAM], counters[Slot.SEQUENCE] = entry.position
         self.counters[Slot.FIRST_RECEIVED] = entry.first_received

@@ -92,7 +92,9 @@ class Recovery:
             known = output.entry.run == run
             committer.attempt(lambda run=run: self._reopen_account(run))  # type: ignore[misc]
             if not known:
-                committer.attempt(lambda: output.count_from(counts_in(committer.counters)))
+                counters = committer.counters
+                counts = counts_in(counters), counters[Slot.NOT_KEPT]
+                committer.attempt(lambda counts=counts: output.count_from(*counts))  # type: ignore[misc]
             written = output.entry.written
             self._commit_tail(following)
             self.streams_before(following)
