@@ -74,7 +74,7 @@ def problem_of(accounts: Sequence[Account]) -> RowsLost | None:
         problems.append(f"{ledger.dropped} rows were dropped while the outbox was full")
     if ledger.set_aside:
         rows = f"{ledger.set_aside} received rows"
-        problems.append(f"{rows} could not be written, and are set aside beside the output")
+        problems.append(f"{rows} could not be written, and are set aside (*.failed)")
     return RowsLost("; ".join(problems)) if problems else None
 
 
@@ -327,7 +327,8 @@ class Account:
             beginning = Position(self.run, -1)
             after = {lane: max(tally.position(lane), beginning) for lane in range(LANES)}
             for batch in left.batches(after, 2**63):
-                kept[batch.feed] += batch.count
+                if 0 <= batch.feed < len(kept):  # whatever it says, if it is damaged
+                    kept[batch.feed] += batch.count
         for counters, left_of_it in zip(feeds, kept, strict=True):
             counters[Slot.LOST] += max(0, counters.ledger.in_flight - left_of_it)
 

@@ -181,9 +181,7 @@ def test_rows_that_were_set_aside_are_a_problem(tmp_path: Path) -> None:
     begun.counters[Slot.SET_ASIDE] = 3
     problem = problem_of([begun])
     begun.clean_up(complete=True)
-    assert str(problem) == (
-        "3 received rows could not be written, and are set aside beside the output"
-    )
+    assert str(problem) == ("3 received rows could not be written, and are set aside (*.failed)")
     assert problem is not None
     assert problem.exit_status == 3
 

@@ -130,7 +130,10 @@ class Recovery:
         committer, output = self._committer, self._committer.output
         while self._journal is not None and output.has_tail:
             batches = list(self._unread.next_of_each_lane(output.positions, before))
-            explained = [output.explained_by(each, committer.text_of(each)) for each in batches]
+            explained = [
+                0 if (text := committer.text_of(each)) is None else output.explained_by(each, text)
+                for each in batches
+            ]
             if not any(explained):
                 return
             committer.commit(batches[explained.index(max(explained))])
@@ -160,6 +163,8 @@ class Recovery:
                 self._check_columns(batch)
 
     def _check_columns(self, batch: Batch) -> None:
+        if batch.damage:
+            return
         header = header_of(batch.layout.names)
         if header != self._header:
             raise OutputRefused(

@@ -24,13 +24,17 @@ from typing import Any, NamedTuple
 
 import nanoarrow  # type: ignore[import-untyped]  # it has none
 import polars as pl
+from polars.exceptions import PanicException
 
 from fastingest.batch import Batch
 from fastingest.columns import Buffer, Kind, Piece, decode_values
 from fastingest.schema import base_type
 from fastingest.writer.timestamps import iso_of, timestamps
 
-__all__ = ["Frame", "to_csv", "to_frame"]
+__all__ = ["DEFECTS", "Frame", "to_csv", "to_frame"]
+
+DEFECTS: tuple[type[BaseException], ...] = (Exception, PanicException)
+"""What may be raised for a batch in which something is wrong: anything. A panic is no Exception."""
 
 _FLOAT64, _INT64, _UINT16, _UINT8, _STRING = (
     nanoarrow.c_schema(each())

@@ -28,6 +28,13 @@ def garbage(connection: RawConnection) -> None:
     answer_close(connection)
 
 
+def _kill_writer(command: Command) -> None:
+    """And wait for the next one."""
+    before = command.child("writer")
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: command.child("writer") != before)
+
+
 @pytest.mark.parametrize("killed", [0, 3])
 def test_no_more_rejects_are_kept_than_shall_be(killed: int, tmp_path: Path) -> None:
     """Each is counted, and the limit is the run's, however many writers it has."""
@@ -36,9 +43,7 @@ def test_no_more_rejects_are_kept_than_shall_be(killed: int, tmp_path: Path) -> 
     with RawServer(garbage) as server:
         with Command("--url", server.url, "--out", out, *limit) as command:
             for _ in range(killed):
-                before = command.child("writer")
-                os.kill(before, signal.SIGKILL)
-                wait_until(lambda before=before: command.child("writer") != before)
+                _kill_writer(command)
             wait_until(lambda: out.exists() and b"%d\n" % (COUNT - 1000) in out.read_bytes())
             summary = command.stop()
         warnings = [

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fastingest import WriteFailed
 from fastingest.batch import Reject
-from fastingest.counters import Counters, Slot
+from fastingest.counters import Counters
 from fastingest.moment import iso_time
 from fastingest.places import beside
 from fastingest.writer.quarantine import Quarantine, to_lines
