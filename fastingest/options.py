@@ -251,6 +251,9 @@ class Options:
         2**30,
         off=True,
     )
+    escape_formulas: bool = setting(
+        "Write text that a spreadsheet takes for a formula (=, +, -, @ in front) behind a '.", False
+    )
     journal: str = setting(
         "off, for comparing: keep none; whatever process dies ends the run, and costs what waits.",
         "on",
