@@ -282,10 +282,11 @@ def summary_text(summary: Summary) -> str:
         "ignored": (ledger.ignored, ""),
         "dropped": (ledger.dropped, "the outbox was full" if ledger.dropped else ""),
         "lost": (ledger.lost, "a process died" if ledger.lost else ""),
+        "set aside": (ledger.set_aside, "could not be written"),
         "in flight": (ledger.in_flight, "kept for the next run" if ledger.in_flight else ""),
     }
-    if ledger.set_aside:  # hardly ever
-        counts["set aside"] = (ledger.set_aside, "could not be written")
+    if not ledger.set_aside:  # nearly always
+        del counts["set aside"]
     width = max(len(f"{number:,}") for number, _ in counts.values())
     p50, p99, most = map(brief, summary.latency)
     in_all = " in all" if summary.gaps else ""
