@@ -63,7 +63,7 @@ class Committer:
         self._problem = ""  # why writing fails, as long as it does
         self._defect = ""  # why a batch cannot be written
         self._min_free = options.min_free
-        self._attempts = Attempts(lambda: self.counters)
+        self._attempts = Attempts(counters)
         limit = RejectLimit(options.max_rejects, lambda: self.counters)
         limit.begin()
         self.output = Output(
