@@ -83,6 +83,9 @@ def problem_of(accounts: Sequence[Account]) -> RowsLost | None:
         problems.append(f"{rows} could not be synced, and the system dropped them")
     if ledger.dropped:
         problems.append(f"{ledger.dropped} rows were dropped while the outbox was full")
+    if ledger.set_aside:
+        rows = f"{ledger.set_aside} received rows"
+        problems.append(f"{rows} could not be written, and are set aside (*.failed)")
     return RowsLost("; ".join(problems)) if problems else None
 
 
@@ -173,7 +176,9 @@ def log_run(
         "ignored": None,
         "dropped": None,
         "lost": None,
+        "set_aside": entry.set_aside,
         "kept": None,
+        "rejects_not_kept": entry.not_kept,
         "messages_lost": None,
         "connections": None,
         "gaps": events["gaps"],
@@ -190,7 +195,8 @@ def log_run(
     if before.get("kept") is not None:  # it had kept rows, in memory, and that is gone
         names = ("feed", "received", "ignored", "dropped", "messages_lost", "connections", "gaps")
         line |= {name: before.get(name) for name in names}
-        line |= _without_kept(before, FeedCount(entry.written, entry.quarantined))
+        now = FeedCount(entry.written, entry.quarantined, entry.set_aside)
+        line |= _without_kept(before, now)
         line["feeds"] = [
             feed | _without_kept(feed, feeds.get(feed["index"], FeedCount(0, 0)))
             for feed in before.get("feeds", [])
@@ -205,7 +211,7 @@ def log_run(
         }
     # Where nothing has been appended since, the region may have begun anew behind the one that is
     # in the line.
-    same = ["run", "written", "quarantined", "kept"]
+    same = ["run", "written", "quarantined", "set_aside", "kept"]
     if entry.rows or not with_region:
         same.append("file")
     for logged in read_entries(out, last=LEDGER_TAIL):
@@ -218,7 +224,7 @@ def _without_kept(before: dict[str, Any], now: FeedCount) -> dict[str, Any]:
     """Of a run, or a feed, that had kept rows, the numbers that are others now: those are gone."""
     accounted = sum(now) + before["ignored"] + before["dropped"]
     lost = max(0, before["received"] - accounted)
-    return {"written": now.written, "quarantined": now.quarantined, "lost": lost, "kept": 0}
+    return now._asdict() | {"lost": lost, "kept": 0}
 
 
 def _ledger_numbers(ledger: Ledger) -> dict[str, int]:
@@ -236,8 +242,7 @@ def _feed_numbers(
     index: int, feeds: Mapping[int, FeedCount], counters: Counters | None
 ) -> dict[str, Any]:
     """A feed's part of the line, in what is known of it."""
-    written, quarantined = feeds.get(index, (0, 0))
-    numbers: dict[str, Any] = {"written": written, "quarantined": quarantined}
+    numbers: dict[str, Any] = feeds.get(index, FeedCount(0, 0))._asdict()
     if counters is not None and index < len(counters.feeds):
         numbers |= _ledger_numbers(counters.feeds[index].ledger)
         numbers["connections"] = counters.feeds[index][Slot.CONNECTIONS]
@@ -321,16 +326,20 @@ class Account:
         tally = Tally(entries)
         if entries and entries[0].run == self.run:
             self.counters[Slot.FILE_SIZE] = entries[0].size
+            self.counters[Slot.NOT_KEPT] = entries[0].not_kept
             for feed, count in tally.feeds.items():
                 # a writer that was killed may not have counted its last batch
-                feeds[feed][Slot.WRITTEN], feeds[feed][Slot.QUARANTINED] = count
+                counters = feeds[feed]
+                counters[Slot.WRITTEN], counters[Slot.QUARANTINED], _ = count
+                counters[Slot.SET_ASIDE] = count.set_aside
         kept = [0] * len(feeds)
         if not complete and self._keeps_journal and self.counters.whole_ledger.in_flight > 0:
             left = Leftovers([self.places], lambda *_, **__: None)
             beginning = Position(self.run, -1)
             after = {lane: max(tally.position(lane), beginning) for lane in range(LANES)}
             for batch in left.batches(after, 2**63):
-                kept[batch.feed] += batch.count
+                if 0 <= batch.feed < len(kept):  # whatever it says, if it is damaged
+                    kept[batch.feed] += batch.count
         for counters, left_of_it in zip(feeds, kept, strict=True):
             counters[Slot.LOST] += max(0, counters.ledger.in_flight - left_of_it)
 
@@ -348,6 +357,8 @@ class Account:
             quarantined=counters.total(Slot.QUARANTINED),
             first_received=counters[Slot.FIRST_RECEIVED],
             last_received=counters[Slot.LAST_RECEIVED],
+            set_aside=counters.total(Slot.SET_ASIDE),
+            not_kept=counters[Slot.NOT_KEPT],
         )
         with_region = entry is not None and self._keeps_journal
         feeds = counts_in(counters)

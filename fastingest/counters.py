@@ -3,7 +3,8 @@
 A block of unsigned 64-bit slots in a small file, in memory where there is a place for that, made by
 the supervisor and mapped by its children. Every slot has one writer, so there is no lock; a slot is
 written with one store, so a reader sees the old value or the new one. They outlive the processes
-that wrote them, all of them: the next start reads there what a run that was killed had received.
+that wrote them, all of them: the next start reads there what a run that was killed had received,
+unless another version of fastingest has made them (:mod:`fastingest.counters_header`).
 
 There is a block of them for each output, with slots for each feed, since an output has an account
 of its own. What is counted of a feed itself stands in the blocks of all its outputs; what is
@@ -11,7 +12,7 @@ counted of an output, or of a receiver's outbox, stands with its first feed.
 
 At every moment, for each feed and each output::
 
-    received = written + quarantined + ignored + dropped + lost + in flight
+    received = written + quarantined + ignored + dropped + lost + set aside + in flight
 
 ``received`` counts rows and what was rejected instead of a row, once decoded. A message that is
 waiting in the receiver to be decoded (at most a flush interval) is in ``messages`` alone. What the
@@ -33,6 +34,8 @@ from multiprocessing import reduction
 from operator import add
 from pathlib import Path
 from typing import Any
+
+from fastingest import counters_header as file_header
 
 __all__ = ["Counters", "FeedCounters", "LatencyHistogram", "Ledger", "Slot", "State"]
 
@@ -69,6 +72,7 @@ class Slot(IntEnum):
     QUARANTINED = auto()  # rejects kept in the quarantine file
     LOST = auto()  # received, and gone with a receiver that died, or:
     UNSYNCED = auto()  # of them, those that the system has dropped after a sync that failed
+    SET_ASIDE = auto()  # received, and in batches that could not be written
     STREAM = auto()  # its last batch that is committed, as far as this run has committed any
     SEQUENCE = auto()
     # of the output, with the first feed
@@ -76,6 +80,14 @@ class Slot(IntEnum):
     FIRST_RECEIVED = auto()  # of what is committed, in nanoseconds since the epoch; 0: nothing is
     LAST_RECEIVED = auto()
     LATENCY_MAX = auto()  # nanoseconds from receipt to file
+    NOT_KEPT = auto()  # of QUARANTINED, those that are counted only
+    REJECT_LIMIT = auto()  # bytes of rejects that the run keeps, and one; 0: nobody has said so
+    REJECT_BYTES = auto()  # that it has kept, until there were so many
+    SAMPLE_MINUTE = auto()  # since the epoch; the latest in which rejects were sampled
+    SAMPLE_REASONS = auto()  # a bit for each reason of which one is kept in it
+    TRIED_STREAM = auto()  # the batch that is being made text of, or was when a writer died
+    TRIED_SEQUENCE = auto()
+    TRIES = auto()  # how often that has been begun, and not been done
     # written by the supervisor; restarts with the first feed
     LOST_MESSAGES = auto()  # taken from the socket, and not decoded when a receiver died
     RECEIVER_RESTARTS = auto()
@@ -148,6 +160,7 @@ class Ledger:
     ignored: int = 0
     dropped: int = 0
     lost: int = 0
+    set_aside: int = 0
 
     def __add__(self, other: Ledger) -> Ledger:
         return Ledger(*map(sum, zip(astuple(self), astuple(other), strict=True)))
@@ -156,7 +169,7 @@ class Ledger:
     def in_flight(self) -> int:
         """Received, and not yet accounted for. At the end of a run: kept for the next start."""
         accounted = self.written + self.quarantined + self.ignored + self.dropped + self.lost
-        return self.received - accounted
+        return self.received - accounted - self.set_aside
 
 
 class Counters:
@@ -178,7 +191,7 @@ class Counters:
 
     def __init__(self, block: mmap.mmap, feed: int = 0, descriptor: int = -1) -> None:
         self._descriptor, self._feed = descriptor, feed
-        everything = memoryview(block).cast("Q")
+        everything = memoryview(block)[file_header.SIZE :].cast("Q")
         self.block = block
         self.slots = everything[feed * self._STRIDE : (feed + 1) * self._STRIDE]
         self.latency = LatencyHistogram(self.slots[Slot.LATENCY :])
@@ -186,7 +199,7 @@ class Counters:
     @cached_property
     def feeds(self) -> tuple[Counters, ...]:
         """Those of each feed, in order."""
-        count = len(self.block) // (self._STRIDE * 8)
+        count = (len(self.block) - file_header.SIZE) // (self._STRIDE * 8)
         return tuple(
             self if feed == self._feed else Counters(self.block, feed) for feed in range(count)
         )
@@ -208,9 +221,10 @@ class Counters:
         """
         size = feeds * cls._STRIDE * 8
         if path is None:
-            return cls(mmap.mmap(-1, size))
+            return cls(mmap.mmap(-1, file_header.SIZE + size))
         with open(path, "xb") as file:
             try:
+                file.write(file_header.header(feeds, cls._STRIDE, Slot.__members__))
                 file.write(bytes(size))  # written, not stretched: a full disk says so here
                 file.flush()
             except OSError:
@@ -222,13 +236,19 @@ class Counters:
     def open(cls, path: Path, feed: int = 0) -> Counters:
         """The block that :meth:`create` made.
 
+        :raises OtherCounters: another version of fastingest has made it, with other slots.
         :raises OSError: there is none, or not a whole one.
         """
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        if os.fstat(descriptor).st_size < (feed + 1) * cls._STRIDE * 8:
+        try:
+            found, size = os.pread(descriptor, file_header.SIZE, 0), os.fstat(descriptor).st_size
+            feeds = file_header.check(path, found, size, cls._STRIDE, Slot.__members__)
+            if feed >= feeds:
+                raise OSError(f"{path} has counters of {feeds} feeds")
+            return cls(mmap.mmap(descriptor, 0), feed, descriptor)
+        except BaseException:
             os.close(descriptor)
-            raise OSError(f"{path} is too short")
-        return cls(mmap.mmap(descriptor, 0), feed, descriptor)
+            raise
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _received_counters, (reduction.DupFd(self._descriptor), self._feed)
@@ -265,11 +285,11 @@ class Counters:
         never counted as more than received.
         """
         ignored = self[Slot.IGNORED]
-        slots = (Slot.WRITTEN, Slot.QUARANTINED)
-        written, quarantined, dropped = *(self[slot] for slot in slots), self[Slot.DROPPED]
+        slots = (Slot.WRITTEN, Slot.QUARANTINED, Slot.SET_ASIDE, Slot.DROPPED)
+        written, quarantined, set_aside, dropped = (self[slot] for slot in slots)
         lost = self[Slot.LOST] + self[Slot.UNREADABLE]
         received = self[Slot.RECEIVED] + ignored
-        return Ledger(received, written, quarantined, ignored, dropped, lost)
+        return Ledger(received, written, quarantined, ignored, dropped, lost, set_aside)
 
 
 class FeedCounters:

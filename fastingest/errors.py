@@ -150,6 +150,8 @@ class RunFailed(FastingestError):
             said.append(f"{kept}, and written by the next run of this output")
         if ledger and ledger.lost + ledger.dropped:
             said.append(f"{ledger.lost + ledger.dropped} received rows are lost")
+        if ledger and ledger.set_aside:
+            said.append(f"{ledger.set_aside} received rows are set aside")
         return ", ".join(said) or "every row received is written"
 
 

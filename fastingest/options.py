@@ -150,8 +150,8 @@ def _duration(help: str, default: float | None, *, off: bool = False) -> Any:  #
     )
 
 
-def _size(help: str, default: int) -> Any:  # noqa: A002
-    return setting(help, default, parse=parse_size, show=format_size, metavar="SIZE")
+def _size(help: str, default: int | None, *, off: bool = False) -> Any:  # noqa: A002
+    return setting(help, default, parse=parse_size, show=format_size, metavar="SIZE", off=off)
 
 
 Texts: TypeAlias = tuple[str, ...] | str
@@ -243,7 +243,16 @@ class Options:
         metavar="WHEN",
     )
     min_free: int = _size(
-        "Do not append while less than this would stay free on the disk.", 256 * 2**20
+        "Do not append, nor keep rejects, while less than this would stay free on the disk.",
+        256 * 2**20,
+    )
+    max_rejects: int | None = _size(
+        "Rejects that a run keeps of an output; further ones are counted, and sampled.",
+        2**30,
+        off=True,
+    )
+    escape_formulas: bool = setting(
+        "Write text that a spreadsheet takes for a formula (=, +, -, @ in front) behind a '.", False
     )
     journal: str = setting(
         "off, for comparing: keep none; whatever process dies ends the run, and costs what waits.",
@@ -306,6 +315,7 @@ class Options:
         self._check_range("spill_limit", 0, 2**60, int)
         self._check_range("fsync", 0, 86400)
         self._check_range("min_free", 0, 2**60, int)
+        self._check_range("max_rejects", 0, 2**60, int)
         if self.reconnect_initial > self.reconnect_max:
             raise OptionError(
                 "reconnect_initial",

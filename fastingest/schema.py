@@ -23,6 +23,10 @@ An empty cell is None. A timestamp is written as ISO 8601 in UTC, or, where a se
 (``timestamp[ms,ns]``), as the integer in this unit. Columns of our own (:data:`OWN`) have no cells:
 the writer makes them of what the batch says of itself.
 
+Where formulas are escaped (``--escape-formulas``), a batch says so itself: its columns of ``str``
+are :data:`ESCAPED`. Their cells are the same, and only what is written differs, so that another run
+that writes the batch, whatever its options are, writes the same.
+
 Where columns are not described, messages are told by themselves: :data:`TRADES`, which is what
 :mod:`fastingest.receiver.plain` reads.
 """
@@ -36,6 +40,7 @@ from dataclasses import dataclass
 from fastingest.path import Condition, JsonPath, parse_path
 
 __all__ = [
+    "ESCAPED",
     "EXAMPLE",
     "OWN",
     "TRADES",
@@ -50,6 +55,9 @@ __all__ = [
 OWN = ("@received", "@feed", "@connection", "@sequence")
 """When the row was received, in nanoseconds since the epoch; its feed's name; which connection of
 the feed it came by, from 1; its number among the rows of the feed in this file, from 1."""
+
+ESCAPED = "str:escaped"
+"""The type of a column of ``str`` in a batch whose formulas are escaped when they are written."""
 
 _TYPES = ("str", "int", "float", "number", "bool", "decimal")
 _UNITS = ("iso", "s", "ms", "us", "ns")

@@ -135,6 +135,7 @@ class Summary:
     :param spill_peak: the most that ever was there.
     :param restarts: times that a receiver or a writer had died, and another took its place.
     :param messages_lost: messages that a receiver had not decoded when it died.
+    :param rejects_not_kept: of ``ledger.quarantined``, those that are counted only.
     :param latency: seconds from receipt to file that 50% and 99% of the rows stayed under, and the
         most; nan while there are no rows.
     """
@@ -153,6 +154,7 @@ class Summary:
     spill_peak: int
     restarts: int
     messages_lost: int
+    rejects_not_kept: int
     latency: tuple[float, float, float]
 
     @classmethod
@@ -188,6 +190,7 @@ class Summary:
             spill_peak=counters.total(Slot.SPILL_PEAK),
             restarts=counters.restarts,
             messages_lost=sum(max(table[Slot.LOST_MESSAGES] for table in each) for each in tables),
+            rejects_not_kept=counters.total(Slot.NOT_KEPT),
             # a bucket's end may lie past the largest value in it
             latency=(min(p50, most), min(p99, most), most if ledger.written else p50),
         )

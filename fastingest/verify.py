@@ -129,6 +129,7 @@ def _read_ledger(out: Path) -> tuple[list[_Claim], str | None, list[str], list[s
     claims: dict[tuple[int, Region], _Claim] = {}  # by which an entry that came twice is known
     header: str | None = None
     problems, notes = [], []
+    set_aside: dict[str, int] = {}  # by the run; its last line counts
     for number, entry in enumerate(iter_entries(out), 1):
         if entry is None:
             notes.append(f"line {number} of the ledger was torn by a crash and is passed over")
@@ -136,6 +137,8 @@ def _read_ledger(out: Path) -> tuple[list[_Claim], str | None, list[str], list[s
         try:
             run = entry["run"]
             name = _name(run)
+            if isinstance(rows := entry.get("set_aside"), int) and rows > 0:
+                set_aside[name] = rows
             if entry["file"] is None:
                 notes.append(f"the run of {name} says nothing of the file: it kept no journal")
                 continue
@@ -153,6 +156,9 @@ def _read_ledger(out: Path) -> tuple[list[_Claim], str | None, list[str], list[s
             claims[run, region] = _Claim(run, region)
             if isinstance(entry.get("header"), str):
                 header = entry["header"]
+    for name, rows in set_aside.items():
+        where = f"they are in {out.name}.*.failed"
+        notes.append(f"{_rows(rows)} of the run of {name} could not be written; {where}")
     return list(claims.values()), header, problems, notes
 
 

@@ -108,7 +108,7 @@ def progress_facts(summary: Summary) -> dict[str, Any]:
         "file": summary.file_size,
         "state": summary.state.name.lower(),
     }
-    for name in ("ignored", "dropped", "lost"):
+    for name in ("ignored", "dropped", "lost", "set_aside"):
         if count := getattr(summary.ledger, name):
             facts[name] = count
     return facts
@@ -173,9 +173,9 @@ class View:
         rows.append((f"  {now.ledger.quarantined:,} rejected", _alarm(now.ledger.quarantined)))
         if now.ledger.ignored:
             rows.append((f"  {now.ledger.ignored:,} ignored", ""))
-        for name, count in (("dropped", now.ledger.dropped), ("lost", now.ledger.lost)):
-            if count:
-                rows.append((f"  {count:,} {name}", "bold red"))
+        for name in ("dropped", "lost", "set_aside"):
+            if count := getattr(now.ledger, name):
+                rows.append((f"  {count:,} {name.replace('_', ' ')}", "bold red"))
         yield rows
         rate = f"{now.rates[-1] if now.rates else 0:,.0f}/s"
         bars = sparkline(now.rates, width - _LABEL - len(rate) - 1, ascii_only)
@@ -278,12 +278,15 @@ def summary_text(summary: Summary) -> str:
     counts = {
         "received": (ledger.received, ""),
         "written": (ledger.written, ""),
-        "quarantined": (ledger.quarantined, " ".join(filter(None, map(_rejects, summary.outputs)))),
+        "quarantined": (ledger.quarantined, _rejects_note(summary)),
         "ignored": (ledger.ignored, ""),
         "dropped": (ledger.dropped, "the outbox was full" if ledger.dropped else ""),
         "lost": (ledger.lost, "a process died" if ledger.lost else ""),
+        "set aside": (ledger.set_aside, "could not be written"),
         "in flight": (ledger.in_flight, "kept for the next run" if ledger.in_flight else ""),
     }
+    if not ledger.set_aside:  # nearly always
+        del counts["set aside"]
     width = max(len(f"{number:,}") for number, _ in counts.values())
     p50, p99, most = map(brief, summary.latency)
     in_all = " in all" if summary.gaps else ""
@@ -316,9 +319,9 @@ def _file_lines(outputs: Sequence[OutputSummary]) -> Iterator[str]:
 
 def _feed_table(feeds: Sequence[FeedSummary]) -> Iterator[str]:
     """What came of each feed, in lines."""
-    counts = ("received", "written", "quarantined", "ignored", "dropped", "lost", "in_flight")
-    shown = [*counts[:3]]
-    shown += [name for name in counts[3:] if any(getattr(feed.ledger, name) for feed in feeds)]
+    shown = ["received", "written", "quarantined"]
+    others = ("ignored", "dropped", "lost", "set_aside", "in_flight")
+    shown += [name for name in others if any(getattr(feed.ledger, name) for feed in feeds)]
     cells = [["", *(name.replace("_", " ") for name in shown), "gaps"]]
     for feed in feeds:
         numbers = [f"{getattr(feed.ledger, name):,}" for name in shown]
@@ -334,8 +337,9 @@ def summary_json(summary: Summary) -> str:
 
     - ``feed``, ``out``: the URL and the path, as given; where there are several feeds, how many,
       and the first of several paths. ``seconds``: the run's length.
-    - ``received``, ``written``, ``quarantined``, ``ignored``, ``dropped``, ``lost``,
+    - ``received``, ``written``, ``quarantined``, ``ignored``, ``dropped``, ``lost``, ``set_aside``,
       ``in_flight``: the ledger; at the end, what is in flight is kept for the next run.
+    - ``rejects_not_kept``: of those quarantined, how many are counted only.
     - ``messages_lost``: messages that a process had not decoded when it died; ``restarts``: times
       that another one took its place.
     - ``mean_rate``, ``best_rate``: rows written a second, over the run and in its best second.
@@ -370,6 +374,7 @@ def summary_json(summary: Summary) -> str:
             "pauses": summary.pauses,
             "queue_peak": summary.outbox_peak,
             "spill_peak": summary.spill_peak,
+            "rejects_not_kept": summary.rejects_not_kept,
             "messages_lost": summary.messages_lost,
             "restarts": summary.restarts,
             "file_size": summary.file_size,
@@ -400,6 +405,13 @@ def summary_json(summary: Summary) -> str:
 
 def _ledger_facts(ledger: Ledger) -> dict[str, int]:
     return {**asdict(ledger), "in_flight": ledger.in_flight}
+
+
+def _rejects_note(summary: Summary) -> str:
+    """Where the rejects are, and how many are not."""
+    files = " ".join(filter(None, map(_rejects, summary.outputs)))
+    left_out = summary.rejects_not_kept
+    return f"{files}, without {left_out:,} (--max-rejects)" if left_out else files
 
 
 def _rejects(output: OutputSummary) -> str:

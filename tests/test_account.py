@@ -95,7 +95,9 @@ LINE: dict[str, Any] = {
     "ignored": 9,
     "dropped": 4,
     "lost": 1,
+    "set_aside": 0,
     "kept": 5,
+    "rejects_not_kept": 0,
     "messages_lost": 6,
     "connections": 2,
     "gaps": GAPS,
@@ -113,6 +115,7 @@ LINE: dict[str, Any] = {
             "url": "wss://example.org/é",
             "written": 12,
             "quarantined": 3,
+            "set_aside": 0,
             "received": 34,
             "ignored": 9,
             "dropped": 4,
@@ -155,6 +158,32 @@ def test_a_line_has_what_counters_journal_and_events_say(out: Path, counters: Co
 def test_a_run_that_was_interrupted_has_no_end(out: Path, counters: Counters) -> None:
     log(out, ENTRY, counters, EVENTS, end=None)
     assert read_entries(out) == [LINE | {"end": None, "interrupted": True}]
+
+
+def test_what_is_set_aside_or_not_kept_has_its_place_in_the_line(
+    out: Path, counters: Counters
+) -> None:
+    counters[Slot.SET_ASIDE] = 2
+    entry = replace(ENTRY, set_aside=2, feed_set_aside=2, not_kept=1)
+    log(out, entry, counters, EVENTS, end=None, feeds={0: FeedCount(12, 3, 2)})
+    (line,) = read_entries(out)
+    assert (line["set_aside"], line["rejects_not_kept"], line["kept"]) == (2, 1, 3)
+    (feed,) = line["feeds"]
+    assert (feed["set_aside"], feed["kept"]) == (2, 3)
+    log(out, replace(entry, set_aside=3), counters, EVENTS, end=None)
+    assert len(read_entries(out)) == 2  # which says something else
+
+
+def test_rows_that_were_set_aside_are_a_problem(tmp_path: Path) -> None:
+    options = Options(url=("ws://x",), out=tmp_path / "o.csv")
+    begun = Account(options, targets_of(options.feeds)[0], options.feeds)
+    begun.counters[Slot.RECEIVED], begun.counters[Slot.WRITTEN] = 10, 7
+    begun.counters[Slot.SET_ASIDE] = 3
+    problem = problem_of([begun])
+    begun.clean_up(complete=True)
+    assert str(problem) == ("3 received rows could not be written, and are set aside (*.failed)")
+    assert problem is not None
+    assert problem.exit_status == 3
 
 
 def test_what_nobody_knows_is_null(out: Path) -> None:
@@ -339,6 +368,7 @@ def test_a_line_has_a_part_for_each_feed_of_the_output(out: Path, tmp_path: Path
             "url": f"ws://x/{n}",
             "written": 5 * n,
             "quarantined": 0,
+            "set_aside": 0,
             "received": 11 * n,
             "ignored": n,
             "dropped": n,

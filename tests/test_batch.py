@@ -1,11 +1,24 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.batch import LANES, Batch, Layout, Reject, lane_of
+from fastingest.batch import (
+    LANES,
+    Batch,
+    Layout,
+    Position,
+    Reject,
+    check_batch,
+    is_of_other_version,
+    lane_of,
+    read_batch,
+)
 from fastingest.columns import Buffer, segment_of
 
 _finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -99,3 +112,104 @@ def test_rejects_count_as_well() -> None:
 def test_streams_of_different_receivers_are_of_different_lanes() -> None:
     assert [lane_of(stream) for stream in range(LANES)] == list(range(LANES))
     assert lane_of(5 * LANES + 3) == 3
+
+
+# What is damaged
+
+
+def some(stream: int, sequence: int, rows: int = 1, feed: int = 0) -> bytes:
+    segment = segment_of([["A"] * rows, [1.0] * rows, [None] * rows], _TRADES.types)
+    return Batch(
+        rows,
+        [segment],
+        _TRADES,
+        [(rows, 7)],
+        [(0, 1)],
+        stream=stream,
+        sequence=sequence,
+        feed=feed,
+    ).to_bytes()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 127, 128, 255, 256, 70_000])
+@pytest.mark.parametrize(("stream", "sequence"), [(0, 0), (1, 300), (2**62, 2**31), (2**62, 2**33)])
+def test_what_cannot_be_read_is_as_many_rows_as_it_says(
+    rows: int, stream: int, sequence: int
+) -> None:
+    position = Position(stream, sequence)
+    wire = some(stream, sequence, rows, feed=200)
+    for is_exact in (True, False):
+        whole = read_batch(wire, position, is_exact=is_exact)
+        assert (whole.damage, whole.rows, bytes(whole.wire)) == ("", rows, wire)
+        for size in (len(wire) - 1, 60, 45):
+            cut = read_batch(wire[:size], position, is_exact=is_exact)
+            assert cut.damage
+            assert (cut.position, cut.feed, cut.count) == (position, 200, rows)
+            assert bytes(cut.wire) == wire[:size]
+            assert (cut.columns(), cut.rejects) == ([], [])
+
+
+def test_what_says_nothing_of_its_rows_has_none() -> None:
+    wire = some(64, 5)
+    for data in (b"", wire[:20], wire[:22], b"\xc1" * 50, wire[:20] + b"\xff" * 50):
+        batch = read_batch(data, Position(64, 5), is_exact=True)
+        assert (batch.position, batch.feed, batch.count) == ((64, 5), -1, 0)
+        assert batch.damage
+
+
+def test_who_has_another_name_than_its_own_is_damaged() -> None:
+    for stream, sequence in ((128, 5), (64, 6), (64, 4)):
+        batch = read_batch(some(stream, sequence), Position(64, 5), is_exact=True)
+        assert batch.damage == f"it calls itself batch {sequence} of stream {stream}"
+        assert (batch.position, batch.rows) == ((64, 5), 0)
+
+
+def test_of_a_stream_a_later_batch_may_come_where_some_were_given_up() -> None:
+    for is_cut in (False, True):
+        wire = some(64, 9)
+        batch = read_batch(wire[: len(wire) - is_cut], Position(64, 5), is_exact=False)
+        assert (batch.position, bool(batch.damage)) == ((64, 9), is_cut)
+    for stream, sequence in ((128, 9), (64, 4)):
+        batch = read_batch(some(stream, sequence), Position(64, 5), is_exact=False)
+        assert (batch.position, bool(batch.damage)) == ((64, 5), True)
+
+
+@given(st.binary(max_size=80))
+def test_anything_is_a_batch_or_damaged(data: bytes) -> None:
+    for wire in (data, some(64, 5)[:21] + data):
+        batch = read_batch(wire, Position(64, 5), is_exact=False)
+        assert batch.damage
+        assert batch.stream == 64
+        assert batch.sequence >= 5
+        assert batch.count >= 0
+
+
+def test_another_version_is_told_from_damage() -> None:
+    wire = some(64, 5)
+    assert not is_of_other_version(wire)
+    assert not is_of_other_version(wire[:20] + b"\xc1" * 30)
+    assert not is_of_other_version(b"\xc1" * 30)
+    assert is_of_other_version(wire.replace(b"batch 2", b"batch 3"))
+    first: Any = (64, 0, 0, 1, [], _TRADES, [(1, 7)], [(0, 1)], 1, [])
+    assert is_of_other_version(msgspec.msgpack.encode(first))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"damage": "it is damaged"}, "it is damaged"),
+        ({"feed": 2}, "it is of feed 2 of 2"),
+        ({"feed": -1}, "it is of feed -1 of 2"),
+        ({"rows": 2}, "it has 2 rows, and times of 1"),
+        ({"rows": -1}, "it has -1 rows"),
+        ({"stamps": []}, "it has 1 rows, and times of 0"),
+        ({"stamps": [(2, 7), (1, 7)]}, "it has 1 rows"),
+        ({"stamps": [(1, -7)]}, "it was received at no time"),
+        ({"rejects": [Reject(2**63, "x", b"")]}, "it was received at no time"),
+    ],
+)
+def test_what_cannot_be_true_of_a_batch_is_seen(change: dict[str, Any], problem: str) -> None:
+    batch = Batch.from_bytes(some(64, 5))
+    check_batch(batch, 2)
+    with pytest.raises(ValueError, match=problem):
+        check_batch(replace(batch, **change), 2)

@@ -203,6 +203,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "when_full": ("drop", "drop"),
     "fsync": ("batch", 0.0),
     "min_free": ("1.5GiB", 3 * 2**29),
+    "max_rejects": ("Off", None),
     "journal": ("off", "off"),
     "compression": ("deflate", "deflate"),
     "cert_file": ("own.pem", Path("own.pem")),
@@ -234,7 +235,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_table_of_values_is_complete() -> None:
     names = {field.name for field in dataclasses.fields(Options) if field.init}
-    assert {*GIVEN, "quiet"} == names
+    assert {*GIVEN, "quiet", "escape_formulas"} == names
 
 
 @pytest.mark.usefixtures("files")
@@ -261,6 +262,8 @@ def test_each_option_each_way(name: str, way: str, parse: Callable[..., Options]
 
 
 def test_quiet_is_a_flag(parse: Callable[..., Options]) -> None:
+    assert parse("--url", "ws://x", "--escape-formulas").escape_formulas is True
+    assert parse("--url", "ws://x").escape_formulas is False
     assert parse("--url", "ws://x", "--quiet").quiet is True
     assert parse("--url", "ws://x", FASTINGEST_QUIET="1").quiet is True
     assert parse("--url", "ws://x", FASTINGEST_QUIET="0").quiet is False

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.counters import Counters, FeedCounters, LatencyHistogram, Ledger, Slot
+from fastingest.counters_header import SIZE, OtherCounters, header
 from tests.writer.limits import largest_file
 
 _context = multiprocessing.get_context("spawn")
@@ -44,13 +47,73 @@ def test_what_is_no_whole_block_is_not_opened(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Counters.open(path)
     Counters.create(path)
-    with pytest.raises(OSError, match="counters is too short"):
+    with pytest.raises(OSError, match="counters has counters of 1 feeds"):
         Counters.open(path, feed=1)
     whole = path.read_bytes()
-    for size in (0, 8, len(whole) - 1):
-        path.write_bytes(whole[:size])
-        with pytest.raises(OSError, match="counters is too short"):
+    for data in (b"", whole[:8], whole[:63], whole[:64], whole[:-1], whole + bytes(8)):
+        path.write_bytes(data)
+        before = len(os.listdir("/dev/fd"))
+        with pytest.raises(OSError, match="counters is not whole"):
             Counters.open(path)
+        assert len(os.listdir("/dev/fd")) == before
+
+
+def headerless(feeds: int) -> bytes:
+    """The file as the first versions made it: 30 slots and 249 of a histogram for each feed."""
+    return struct.pack("<279Q", *range(1, 31), *[0] * 249) * feeds
+
+
+@pytest.mark.parametrize("feeds", [1, 3])
+def test_a_file_from_before_there_was_a_header_is_told_from_one_with_it(
+    feeds: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "counters"
+    for data in (headerless(feeds), bytes(279 * 8 * feeds)):  # nothing was counted yet
+        path.write_bytes(data)
+        with pytest.raises(OtherCounters, match="an older version of fastingest has made it"):
+            Counters.open(path)
+        assert path.read_bytes() == data
+
+
+def test_a_file_of_a_newer_version_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "counters"
+    Counters.create(path)
+    whole = path.read_bytes()
+    form = struct.pack("<I", 2)
+    path.write_bytes(whole[:8] + form + whole[12:] + bytes(800))
+    with pytest.raises(OtherCounters, match="has form 2; a newer version of fastingest"):
+        Counters.open(path)
+
+
+@pytest.mark.parametrize("place", [16, 20, 40, 56])
+def test_a_file_with_other_slots_is_not_read(place: int, tmp_path: Path) -> None:
+    """Their number, their names, or whatever else the header may say one day."""
+    path = tmp_path / "counters"
+    Counters.create(path, feeds=2)
+    whole = bytearray(path.read_bytes())
+    whole[place] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(OtherCounters, match="another version of fastingest has made it"):
+        Counters.open(path)
+
+
+def test_every_slot_stands_for_its_name_and_its_place() -> None:
+    """Who changes a name or the order makes another file; nothing else says so."""
+    names = list(Slot.__members__)
+    made = header(2, 300, names)
+    assert len(made) == SIZE
+    for index in range(len(names) - 1):
+        other = [*names[:index], names[index + 1], names[index], *names[index + 2 :]]
+        assert header(2, 300, other) != made
+    assert header(2, 300, [*names, "NEW"]) != made
+    assert {header(3, 300, names), header(2, 301, names)} & {made} == set()
+
+
+def test_slots_are_aligned(tmp_path: Path) -> None:
+    counters = Counters.create(tmp_path / "counters", feeds=2)
+    counters.feeds[1][Slot.STATE] = 2**64 - 1
+    at = (tmp_path / "counters").read_bytes().index(b"\xff" * 8)
+    assert (at % 8, SIZE % 64) == (0, 0)
 
 
 def test_without_a_path_it_is_for_this_process() -> None:

@@ -104,6 +104,7 @@ def test_defaults_are_as_documented_types() -> None:
         ("when_full", "block"),
         ("fsync", "1s"),
         ("min_free", "256MiB"),
+        ("max_rejects", "1GiB"),
         ("journal", "on"),
     ],
 )
@@ -166,6 +167,7 @@ def test_every_setting_has_a_line_of_help() -> None:
         ({"fsync": 100_000.0}, "at most 1d"),
         ({"fsync": "batch"}, "not a number"),
         ({"min_free": -1}, "at least 0B"),
+        ({"max_rejects": -1}, "--max-rejects: -1B is out of range; it must be at least 0B"),
         ({"journal": "yes"}, "--journal: 'yes' is not one of on, off"),
         ({"log_level": "loud"}, "not one of debug, info, warning, error"),
         ({"log_format": "xml"}, "not one of text, json"),

@@ -8,14 +8,18 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fastingest import FastingestError, Options, cli, errors
+from fastingest.batch import Batch, Layout
+from fastingest.columns import segment_of
 from fastingest.config.check import check
 from fastingest.config.known import known_feed, known_names, known_text
 from fastingest.schema import TRADES, check_type, parse_columns
 from fastingest.secrets import variables_in
+from fastingest.writer.set_aside import set_aside
 from tests.end_to_end.command import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -184,6 +188,18 @@ def test_the_program_runs(capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile(program, "README.md", "exec"), {})
     assert re.fullmatch(r"[1-9]\d* rows, 0 gaps\n", capsys.readouterr().out)
     assert Path("trades.csv").read_text().startswith(TRADES.header)
+
+
+@pytest.mark.usefixtures("anywhere")
+def test_what_is_set_aside_is_read_as_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    cells: list[list[Any]] = [["A"], [1.5], [7]]
+    layout = Layout(TRADES.names, TRADES.types, "feed")
+    batch = Batch(1, [segment_of(cells, TRADES.types)], layout, [(1, 7)], stream=64, sequence=3)
+    path = set_aside(Path("stock_data.csv"), batch, 0)
+    assert path.name == "stock_data.csv.64-3.failed"
+    (program,) = blocks("py")
+    exec(compile(program, "README.md", "exec"), {})
+    assert capsys.readouterr().out == f"{TRADES.names} {cells} []\n"
 
 
 def test_every_file_that_is_linked_is_there() -> None:

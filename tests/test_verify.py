@@ -521,6 +521,19 @@ def test_broken_rows_before_the_last_region_are_told_of_a_run_that_writes(out: O
 # What cannot be verified
 
 
+def test_what_is_set_aside_is_a_note(two_runs: Output) -> None:
+    """A run that kept rows has two lines, and the last one counts."""
+    region = Region(20, 20, 0, 0)
+    for number, rows in ((0, 3), (1, 0), (0, 1_005), (1, "many")):
+        entry = {"run": START + number * SECOND, "file": region.to_json(), "set_aside": rows}
+        append_entry(two_runs.path, entry)
+    report = verify(two_runs.path)
+    assert report.agrees
+    assert report.notes == [
+        f"1,005 rows of the run of {ISO[0]} could not be written; they are in o.csv.*.failed"
+    ]
+
+
 def test_what_is_not_there(out: Output, tmp_path: Path) -> None:
     message = f"{out.path}: no ledger is beside it; {out.path}.ledger.jsonl does not exist"
     with pytest.raises(UsageError) as caught:

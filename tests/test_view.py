@@ -51,6 +51,7 @@ RUNNING = Summary(
     spill_peak=0,
     restarts=0,
     messages_lost=0,
+    rejects_not_kept=0,
     latency=(0.0021, 0.00843, 0.0304),
 )
 ENDLESS = Options(url="wss://feed.example/trades")
@@ -464,6 +465,28 @@ def test_the_summary_in_text() -> None:
     ]
 
 
+def test_what_is_set_aside_or_not_kept_is_told_where_there_is_any() -> None:
+    ledger = Ledger(1_234_690, written=1_234_567, quarantined=12, set_aside=5)
+    summary = change(ledger=ledger, rejects_not_kept=7)
+    lines = summary_text(summary).splitlines()
+    assert (
+        "  quarantined         12  stock_data.csv.rejected.jsonl, without 7 (--max-rejects)"
+        in lines
+    )
+    assert lines[6:9] == [
+        "  lost                 0",
+        "  set aside            5  could not be written",
+        "  in flight          106  kept for the next run",
+    ]
+    assert "set aside" not in summary_text(RUNNING)
+    assert progress_facts(summary)["set_aside"] == 5
+    numbers = json.loads(summary_json(summary))
+    assert (numbers["set_aside"], numbers["rejects_not_kept"]) == (5, 7)
+    assert numbers["feeds"][0]["set_aside"] == 5
+    (shown,) = (line for line in View(summary, ENDLESS).lines(80) if line[0][0].startswith("rows"))
+    assert ("  5 set aside", "bold red") in shown
+
+
 def test_the_summary_of_no_rows_claims_nothing() -> None:
     text = summary_text(EMPTY)
     assert "nan" not in text
@@ -487,6 +510,7 @@ def test_the_summary_as_json() -> None:
         "ignored": 0,
         "dropped": 0,
         "lost": 0,
+        "set_aside": 0,
         "in_flight": 111,
         "mean_rate": 14803.0,
         "best_rate": 61200.4,
@@ -500,6 +524,7 @@ def test_the_summary_as_json() -> None:
         "pauses": 0,
         "queue_peak": 3_145_728,
         "spill_peak": 0,
+        "rejects_not_kept": 0,
         "messages_lost": 0,
         "restarts": 0,
         "file_size": 32_505_856,
@@ -514,6 +539,7 @@ def test_the_summary_as_json() -> None:
                 "ignored": 0,
                 "dropped": 0,
                 "lost": 0,
+                "set_aside": 0,
                 "in_flight": 111,
                 "connections": 3,
                 "gaps": 2,

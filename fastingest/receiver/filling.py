@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastingest.batch import Batch, Layout, Reject
 from fastingest.columns import encode, segment_of
-from fastingest.schema import Schema
+from fastingest.schema import ESCAPED, Schema
 from fastingest.secrets import Redactor
 
 if TYPE_CHECKING:
@@ -79,6 +79,12 @@ class Filling:
         times = [time for _, time in self._batch.stamps[:1]]
         times += [reject.time for reject in self._batch.rejects[:1]]
         return min(times, default=0)
+
+    def escape_formulas(self) -> None:
+        """Have the writer escape text that a spreadsheet takes for a formula; before any row."""
+        types = (ESCAPED if type_ == "str" else type_ for type_ in self._layout.types)
+        self._layout = self._layout._replace(types=tuple(types))
+        self._batch = self._new_batch()
 
     def connected(self, number: int) -> None:
         """What comes from now on comes by the feed's connection ``number``."""

@@ -161,6 +161,8 @@ class _Receiver:
         decoder = decoder_of(feed, index, self._options.batch_size)
         for table, each in zip(decoder.tables, counters.tables, strict=True):
             table.first = each.rows_received + 1
+            if self._options.escape_formulas:
+                table.escape_formulas()
         listener = Listener(
             decoder,
             counters,

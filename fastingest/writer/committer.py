@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastingest.batch import Batch, Position, lane_of
+from fastingest.batch import Batch, Position, check_batch, lane_of
 from fastingest.counters import Counters, Slot
 from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.options import Options
+from fastingest.writer.attempts import TRY_PAUSE, Attempts
 from fastingest.writer.journal import Journal
 from fastingest.writer.output import Output
+from fastingest.writer.reject_limit import RejectLimit
+from fastingest.writer.set_aside import set_aside
 from fastingest.writer.sync import Syncer
 
 __all__ = ["Committer"]
@@ -49,22 +53,29 @@ class Committer:
         wait: Callable[[float], bool],
     ) -> None:
         from fastingest.writer.table import (
+            DEFECTS,
             to_csv,
             to_frame,
         )  # polars is not for the processes that only talk
 
-        self._to_frame, self._to_csv = to_frame, to_csv
+        self._to_frame, self._to_csv, self._defects = to_frame, to_csv, DEFECTS
         self.counters = counters
         self._out = out
         self._tell = tell
         self._wait = wait
         self._problem = ""  # why writing fails, as long as it does
+        self._defect = ""  # why a batch cannot be written
+        self._min_free = options.min_free
+        self._attempts = Attempts(counters)
+        limit = RejectLimit(options.max_rejects, lambda: self.counters)
+        limit.begin()
         self.output = Output(
             out,
             header,
             journal,
             min_free=options.min_free,
             report=self.report,
+            limit=limit,
             is_doubtful=is_doubtful,
             syncs=options.fsync is not None,
             syncs_each=options.fsync == 0,
@@ -81,9 +92,31 @@ class Committer:
         """The last batch of a lane that is committed."""
         return self.output.position(lane)
 
-    def text_of(self, batch: Batch) -> memoryview:
-        """The batch's rows as they stand in the file."""
-        return self._to_csv(self._to_frame(batch)) if batch.rows else memoryview(b"")
+    def text_of(self, batch: Batch) -> memoryview | None:
+        """The batch's rows as they stand in the file; None: that has failed too often."""
+        delay = TRY_PAUSE
+        while self._attempts.begin(batch.position):
+            try:
+                text = self._make_text(batch)
+            except self._defects as error:
+                self._defect = f"{type(error).__name__}: {error}"
+                self.report("warning", "a batch cannot be written", problem=self._defect)
+                self._wait(delay)
+                delay *= 2
+            else:
+                self._attempts.end()
+                return text
+        return None
+
+    def _make_text(self, batch: Batch) -> memoryview:
+        """As :meth:`text_of`; whatever may be wrong in a batch comes to light here."""
+        check_batch(batch, len(self.counters.feeds))
+        if not batch.rows:
+            return memoryview(b"")
+        frame = self._to_frame(batch)
+        if frame.columns.height != batch.rows:
+            raise ValueError(f"its columns have {frame.columns.height} rows, and not {batch.rows}")
+        return self._to_csv(frame)
 
     def commit(self, batch: Batch) -> None:
         """Commit the batch, unless that has been done.
@@ -94,11 +127,39 @@ class Committer:
             return
         self.attempt(self._syncer.check)
         text = self.text_of(batch)
+        if text is None:
+            self._set_aside(batch)
+            return
         self.attempt(lambda: self.output.commit(batch, text))
         self._syncer.written()
         self._count(batch.feed)
         if batch.rows:
             self._measure(batch)
+
+    def _set_aside(self, batch: Batch) -> None:
+        """Keep a batch that cannot be written, and go on behind it.
+
+        :raises WriteFailed: as :meth:`commit`.
+        """
+        feed, rows = batch.feed, batch.count
+        if not 0 <= feed < len(self.counters.feeds):
+            feed, rows = 0, 0  # nobody knows whose they are: they count as lost in the end
+        counters = self.counters.feeds[feed]
+        if counters[Slot.RECEIVED]:  # otherwise nobody knows what was received
+            rows = min(rows, max(0, counters.ledger.in_flight))
+        path = self._out
+
+        def step() -> None:
+            nonlocal path
+            path = set_aside(self._out, batch, self._min_free)
+            self.output.set_aside(replace(batch, feed=feed), rows)
+
+        self.attempt(step)
+        what = "a batch that cannot be written is set aside"
+        problem = self._defect or "the writer died of it"
+        self.report("error", what, rows=rows, problem=problem, kept_in=str(path))
+        self._defect = ""
+        self._count(feed)
 
     def attempt(self, step: Callable[[], None]) -> None:
         """Do it, and again until it is done.
@@ -140,7 +201,9 @@ class Committer:
             self._count_lost()
         entry, counters = self.output.entry, self.counters.feeds[feed]
         self.counters[Slot.FILE_SIZE] = entry.size
-        counters[Slot.WRITTEN], counters[Slot.QUARANTINED] = self.output.feeds[feed]
+        count = self.output.feeds[feed]
+        counters[Slot.WRITTEN], counters[Slot.QUARANTINED], counters[Slot.SET_ASIDE] = count
+        self.counters[Slot.NOT_KEPT] = entry.not_kept
         if entry.feed == feed and entry.stream >= entry.run:
             counters[Slot.STREAM], counters[Slot.SEQUENCE] = entry.position
         self.counters[Slot.FIRST_RECEIVED] = entry.first_received

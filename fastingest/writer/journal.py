@@ -16,7 +16,9 @@ The file's size never changes, so a full disk cannot keep a commit from being re
     block of 4096 bytes   magic, checksum, length, JSON: where the spool and the spill are
     64 slots of 160 bytes, for each feed: magic, checksum, number, the entry
 
-All numbers are little-endian; a checksum is zlib's CRC-32 of all behind it in the block or slot.
+All numbers are little-endian; a checksum is zlib's CRC-32 of the magic and of all that follows the
+checksum in the block or slot. The version before had slots in the same places, under another magic
+that the checksum left out, and its entries said less: they are read, and overwritten one by one.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import json
 import os
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -39,7 +42,8 @@ __all__ = ["SLOTS", "Entry", "Journal", "entries_in", "journal_path", "notes_in"
 
 SLOTS = 64
 
-_MAGIC = b"fij2"
+_MAGIC = b"fij3"
+_MAGIC_BEFORE = b"fij2"
 _HEAD = struct.Struct("<4sI")
 _BLOCK = 4096
 _SLOT = 160
@@ -77,6 +81,11 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     """The feed of the last batch that is committed."""
     feed_written: int = 0
     feed_quarantined: int = 0
+    set_aside: int = 0
+    """Rows and rejects of batches that could not be written: :mod:`fastingest.writer.set_aside`."""
+    feed_set_aside: int = 0
+    not_kept: int = 0
+    """Of ``quarantined``, those that are counted only: :mod:`fastingest.writer.reject_limit`."""
 
     @property
     def position(self) -> Position:
@@ -89,18 +98,30 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         return Region(self.start, self.size, self.rows, self.crc32)
 
 
-_UNSIGNED = {"crc32": "I", "inode": "Q"}
-_ENTRY = struct.Struct("<Q" + "".join(_UNSIGNED.get(f, "q") for f in Entry.__struct_fields__))
+def _form(fields: Sequence[str], **types: str) -> struct.Struct:
+    return struct.Struct("<Q" + "".join(types.get(field, "q") for field in fields))
+
+
+_FIELDS = Entry.__struct_fields__
+_ENTRY = _form(_FIELDS, crc32="I", inode="Q", feed="I")
+_ENTRY_BEFORE = _form(_FIELDS[: _FIELDS.index("set_aside")], crc32="I", inode="Q")
+_FORMS = {_MAGIC: _ENTRY, _MAGIC_BEFORE: _ENTRY_BEFORE}
+"""Of entries, by their slots' magic. What is not in an old one is 0: there was no such thing."""
+
+
+def _head(magic: bytes, body: bytes) -> bytes:
+    start = 0 if magic == _MAGIC_BEFORE else zlib.crc32(magic)
+    return _HEAD.pack(magic, zlib.crc32(body, start))
 
 
 def _seal(body: bytes) -> bytes:
-    return _HEAD.pack(_MAGIC, zlib.crc32(body)) + body
+    return _head(_MAGIC, body) + body
 
 
 def _opened(sealed: bytes, size: int) -> bytes | None:
     """The ``size`` bytes behind the head, if they are intact."""
-    body = sealed[_HEAD.size : _HEAD.size + size]
-    if len(body) < size or sealed[: _HEAD.size] != _HEAD.pack(_MAGIC, zlib.crc32(body)):
+    magic, body = sealed[: len(_MAGIC)], sealed[_HEAD.size : _HEAD.size + size]
+    if len(body) < size or magic not in _FORMS or sealed[: _HEAD.size] != _head(magic, body):
         return None
     return body
 
@@ -114,11 +135,12 @@ def _slots_in(data: bytes) -> list[tuple[int, int, Entry]]:
     """The intact entries: number, slot (of all rings), entry; the newest first."""
     found = []
     for slot, offset in enumerate(range(_BLOCK, len(data), _SLOT)):
-        if not data.startswith(_MAGIC, offset):  # nearly all, where there are many feeds
+        form = _FORMS.get(data[offset : offset + len(_MAGIC)])
+        if form is None:  # nearly all, where there are many feeds
             continue
-        body = _opened(data[offset : offset + _SLOT], _ENTRY.size)
+        body = _opened(data[offset : offset + _SLOT], form.size)
         if body is not None:
-            number, *values = _ENTRY.unpack(body)
+            number, *values = form.unpack(body)
             found.append((number, slot, Entry(*values)))
     return sorted(found, key=lambda each: each[0], reverse=True)
 

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import msgspec
-
 from fastingest import segment
-from fastingest.batch import Batch, Position, lane_of
+from fastingest.batch import Batch, Position, is_of_other_version, lane_of, read_batch
 from fastingest.errors import OutputRefused
 from fastingest.places import Places
 
@@ -74,7 +72,7 @@ class Leftovers:
                 if position.stream == last.stream and position.sequence > last.sequence + 1:
                     missing = position.sequence - last.sequence - 1
                     self._report("error", "batches are missing in the spool", batches=missing)
-                yield _batch_in(view[found.start : found.end], left.path)
+                yield _batch_in(view[found.start : found.end], position, left.path)
                 done[lane_of(left.stream)] = position
             if consume:
                 left.path.unlink(missing_ok=True)
@@ -124,12 +122,12 @@ class Leftovers:
                 places.spill.rmdir()  # when nothing is in it
 
 
-def _batch_in(wire: memoryview, path: Path) -> Batch:
-    try:
-        return Batch.from_bytes(wire)
-    except msgspec.DecodeError:  # the segment's checksum is right, so it is whole
+def _batch_in(wire: memoryview, position: Position, path: Path) -> Batch:
+    batch = read_batch(wire, position, is_exact=True)
+    if batch.damage and is_of_other_version(wire):  # the segment's checksum is right
         problem = "holds rows of another version of fastingest; run that one once, to write them"
-        raise OutputRefused(path, problem) from None
+        raise OutputRefused(path, problem)
+    return batch
 
 
 def _is_of(name: segment.FileName, before: int, lane: int | None) -> bool:

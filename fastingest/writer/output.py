@@ -45,11 +45,12 @@ from fastingest.batch import LANES, Batch, Position, Reject, lane_of
 from fastingest.errors import WriteFailed
 from fastingest.ledger import GONE, LEDGER_TAIL, Region, append_entry, ledger_path, read_entries
 from fastingest.moment import iso_time
-from fastingest.options import format_size
 from fastingest.writer.append_file import Change
 from fastingest.writer.csv_file import CsvFile
 from fastingest.writer.journal import Entry, Journal
 from fastingest.writer.quarantine import Quarantine
+from fastingest.writer.reject_limit import RejectLimit
+from fastingest.writer.room import check_room
 from fastingest.writer.tally import FeedCount, Tally
 from fastingest.writer.torn_tail import settled_tail
 from fastingest.writer.unsynced import Piece, Unsynced
@@ -74,6 +75,7 @@ class Output:
     :param journal: the journal; None keeps none.
     :param min_free: bytes that must stay free on the disk.
     :param report: takes events for the log.
+    :param limit: chooses which rejects are kept; None: all are.
     :param is_doubtful: whether the machine may have been started anew since the journal
         was written, so that the file may be as long as it says, and hold something else.
     :param syncs: whether it is ever synced.
@@ -89,6 +91,7 @@ class Output:
         *,
         min_free: int,
         report: Callable[..., None],
+        limit: RejectLimit | None = None,
         is_doubtful: bool = False,
         syncs: bool = True,
         syncs_each: bool = False,
@@ -99,9 +102,7 @@ class Output:
         self._report = report
         self._path = out
         self._file = CsvFile(out, header)
-        self._busy = (
-            threading.RLock()
-        )  # the thread that syncs looks at, and mends, what changes here
+        self._busy = threading.RLock()  # the thread that syncs may mend what changes here
         self._is_doubtful = is_doubtful
         self._syncs, self._syncs_each = syncs, syncs_each
         self._unsynced = Unsynced()
@@ -109,10 +110,12 @@ class Output:
         """Rows of each feed that were committed, and that the system has dropped since."""
         self._done = 0  # steps of the commit under way
         self._offset = 0  # where its rows are
+        self._not_kept = 0  # of its rejects
         self._region_ended = False
         self._is_inherited = True  # whether the region is as the writer before has left it
         entries = journal.entries if journal else []
-        self._quarantine = Quarantine(out, entries[0].quarantine_size if entries else None)
+        settled = entries[0].quarantine_size if entries else None
+        self._quarantine = Quarantine(out, settled, limit=limit, min_free=min_free)
         self.tally = Tally(entries)
         """What is committed of each lane and each feed."""
         if entries:
@@ -165,6 +168,7 @@ class Output:
             sequence=position.sequence,
             feed_written=count.written,
             feed_quarantined=count.quarantined,
+            feed_set_aside=count.set_aside,
         )
         self._report(
             "error",
@@ -219,8 +223,9 @@ class Output:
         self._record(self.entry)
 
     def _record_count(self, feed: int, entry: Entry) -> Entry:
-        written, quarantined = self.tally.feeds.setdefault(feed, FeedCount(0, 0))
+        written, quarantined, set_aside = self.tally.feeds.setdefault(feed, FeedCount(0, 0))
         entry = replace(entry, feed=feed, feed_written=written, feed_quarantined=quarantined)
+        entry = replace(entry, feed_set_aside=set_aside)
         self._record(entry)
         return entry
 
@@ -350,7 +355,7 @@ class Output:
             self.tally.positions[lane] = position
             self.entry = replace(self.entry, stream=position.stream, sequence=position.sequence)
 
-    def count_from(self, feeds: dict[int, FeedCount]) -> None:
+    def count_from(self, feeds: dict[int, FeedCount], not_kept: int = 0) -> None:
         """Count on from what the run had committed, where the journal has nothing of it.
 
         :raises WriteFailed: it could not be recorded.
@@ -358,7 +363,9 @@ class Output:
         self.tally.feeds = feeds
         written = sum(count.written for count in feeds.values())
         quarantined = sum(count.quarantined for count in feeds.values())
+        set_aside = sum(count.set_aside for count in feeds.values())
         self.entry = replace(self.entry, written=written, quarantined=quarantined)
+        self.entry = replace(self.entry, set_aside=set_aside, not_kept=not_kept)
         for feed in list(feeds):
             self.entry = self._record_count(feed, self.entry)
 
@@ -399,7 +406,7 @@ class Output:
             self._extend_region(text, batch)
             self._done = 2
         if self._done < 3:
-            self._quarantine.add(batch.rejects, batch.layout.feed)
+            self._not_kept = self._quarantine.keep(batch.rejects, batch.layout.feed)
             self._done = 3
         if self._syncs_each and self._done < 4:
             self._sync_batch(text)
@@ -418,6 +425,8 @@ class Output:
             feed=batch.feed,
             feed_written=count.written,
             feed_quarantined=count.quarantined,
+            feed_set_aside=count.set_aside,
+            not_kept=now.not_kept + self._not_kept,
         )
         self._record(entry)
         if self._syncs_each and self._journal is not None:
@@ -425,7 +434,36 @@ class Output:
         self.entry = entry
         self._is_inherited = False
         self.tally.commit(batch)
+        self._quarantine.committed()
         self._done = 0
+        if entry.not_kept and not now.not_kept:
+            what = "there are too many rejects to keep them all; they are counted, and sampled"
+            self._report("warning", what, kept_in=str(self._quarantine.path))
+
+    def set_aside(self, batch: Batch, rows: int) -> None:
+        """Go on behind a batch that is kept elsewhere, since it cannot be written.
+
+        :param rows: how many rows and rejects are gone with it from what was received.
+        :raises WriteFailed: it could not be recorded.
+        """
+        with self._busy:
+            self._set_aside(batch, rows)
+
+    def _set_aside(self, batch: Batch, rows: int) -> None:
+        count = self.tally.with_set_aside(batch, rows)
+        entry = replace(
+            self.entry,
+            stream=batch.stream,
+            sequence=batch.sequence,
+            feed=batch.feed,
+            feed_written=count.written,
+            feed_quarantined=count.quarantined,
+            feed_set_aside=count.set_aside,
+            set_aside=self.entry.set_aside + rows,
+        )
+        self._record(entry)
+        self.entry = entry
+        self.tally.deal_with(batch, count)
 
     def _record(self, entry: Entry) -> None:
         if self._journal is None:
@@ -444,7 +482,7 @@ class Output:
             change = self._file.changed()
             if change is not None:
                 self._adapt(change)
-            self._check_room(len(text))
+            check_room(self._path, self._file.descriptor, len(text), self._min_free)
             return self._file.append(text)
         except OSError as error:
             raise WriteFailed(self._path, error.strerror or str(error)) from error
@@ -468,18 +506,6 @@ class Output:
             self.entry, size=self._file.size, rows=self.entry.rows + batch.rows, crc32=after
         )
         self._region_ended = False
-
-    def _check_room(self, size: int) -> None:
-        if not self._min_free:
-            return
-        space = os.fstatvfs(self._file.descriptor)
-        free = space.f_bavail * space.f_frsize
-        if free - size < self._min_free:
-            raise WriteFailed(
-                self._path,
-                f"only {format_size(free)} are free on its disk; "
-                f"appending stops at {format_size(self._min_free)} (--min-free)",
-            )
 
     # Changes by others
 

@@ -29,7 +29,7 @@ from typing import Any
 
 import msgspec
 
-from fastingest.batch import Batch
+from fastingest.batch import Position, read_batch
 from fastingest.child import ORPHAN_LIMIT, allow_many_files, keep_memory, receive_pipe, show_name
 from fastingest.counters import Slot
 from fastingest.errors import OutputRefused, WriteFailed
@@ -169,7 +169,10 @@ class _Outlet:
             self._inlets[inlet.lane].remove(inlet)
             return
         if message is not None:
-            self.committer.commit(Batch.from_bytes(message))
+            last = self.committer.position(inlet.lane)
+            sequence = last.sequence + 1 if last.stream == inlet.stream else 0
+            position = Position(inlet.stream, sequence)
+            self.committer.commit(read_batch(message, position, is_exact=False))
             inlet.acknowledge(self.committer.position(inlet.lane))
 
     def send_owed(self) -> list[Inlet]:

@@ -5,17 +5,21 @@
 - ``time``: when it was received, ISO 8601 in UTC with nanoseconds;
 - ``feed``: the name of the feed that it came from;
 - ``reason``: why it is no row;
-- ``text``: the message as it was received, or ``base64`` of it where it is not UTF-8.
+- ``text``: the message as it was received, or ``base64`` of it where it is not UTF-8;
+- ``length``: its bytes, where only its beginning is kept.
 
-The file is made when there is something to keep.
+The file is made when there is something to keep. Which of a batch's rejects are kept, when there
+are very many, says :mod:`fastingest.writer.reject_limit`.
 """
 
 from __future__ import annotations
 
 import base64
+import codecs
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,22 +28,35 @@ from fastingest.errors import WriteFailed
 from fastingest.moment import iso_time
 from fastingest.places import beside
 from fastingest.writer.append_file import AppendFile
+from fastingest.writer.room import check_room
 from fastingest.writer.unsynced import Piece, Unsynced
+
+if TYPE_CHECKING:
+    from fastingest.writer.reject_limit import Choice, RejectLimit
 
 __all__ = ["Quarantine"]
 
 _encode = msgspec.json.Encoder().encode
+_decoder = codecs.getincrementaldecoder("utf-8")
 
 
-def _line(reject: Reject, feed: str) -> bytes:
-    entry = {"time": iso_time(reject.time)}
+def to_line(reject: Reject, feed: str, size: int | None = None) -> bytes:
+    """A reject as it stands in the file.
+
+    :param size: bytes of the message that are kept; None: all.
+    """
+    entry: dict[str, Any] = {"time": iso_time(reject.time)}
     if feed:
         entry["feed"] = feed
     entry["reason"] = reject.reason
+    is_cut = size is not None and len(reject.raw) > size
+    raw = reject.raw[:size]
     try:
-        entry["text"] = reject.raw.decode()
+        entry["text"] = _decoder().decode(raw, final=not is_cut)  # without half a character
     except UnicodeDecodeError:
-        entry["base64"] = base64.b64encode(reject.raw).decode("ascii")
+        entry["base64"] = base64.b64encode(raw).decode("ascii")
+    if is_cut:
+        entry["length"] = len(reject.raw)
     return _encode(entry) + b"\n"
 
 
@@ -48,18 +65,30 @@ def to_lines(rejects: Sequence[Reject], feed: str = "") -> bytes:
 
     :param feed: the name of the feed that they came from; empty where there is none.
     """
-    return b"".join(_line(reject, feed) for reject in rejects)
+    return b"".join(to_line(reject, feed) for reject in rejects)
 
 
 class Quarantine:
     """The quarantine of the output ``out``.
 
     :param settled: bytes of it that are known to be committed; None: all there are.
+    :param limit: chooses which rejects are kept; None: all are.
+    :param min_free: bytes that must stay free on the disk.
     :raises WriteFailed: it is there and cannot be opened.
     """
 
-    def __init__(self, out: Path, settled: int | None = None) -> None:
+    def __init__(
+        self,
+        out: Path,
+        settled: int | None = None,
+        *,
+        limit: RejectLimit | None = None,
+        min_free: int = 0,
+    ) -> None:
         self.path = beside(out, ".rejected.jsonl")
+        self._limit = limit
+        self._min_free = min_free
+        self._chosen: Choice | None = None  # of the batch that is being committed
         self._file: AppendFile | None = None
         self.unsynced = Unsynced()
         """What of it is not known to be on the disk."""
@@ -95,16 +124,39 @@ class Quarantine:
 
     def explained_by(self, rejects: Sequence[Reject], feed: str = "") -> int:
         """How many bytes of that are there because these rejects were being added."""
-        return self._file.explained_by(to_lines(rejects, feed)) if self._file is not None else 0
+        if self._file is None:
+            return 0
+        lines = self._limit.choose(rejects, feed).lines if self._limit else to_lines(rejects, feed)
+        return self._file.explained_by(lines)
+
+    def keep(self, rejects: Sequence[Reject], feed: str = "") -> int:
+        """Append those of a batch's rejects that shall be kept; how many are not.
+
+        :raises WriteFailed: as :meth:`add`, or too little would stay free on the disk.
+        """
+        if self._limit is None or not rejects:
+            self.add(rejects, feed)
+            return 0
+        self._chosen = self._limit.choose(rejects, feed)
+        self._append(self._chosen.lines, self._min_free)
+        return self._chosen.not_kept
+
+    def committed(self) -> None:
+        """What :meth:`keep` has kept is in the journal."""
+        if self._limit is not None and self._chosen is not None:
+            self._limit.committed(self._chosen)
+        self._chosen = None
 
     def add(self, rejects: Sequence[Reject], feed: str = "") -> None:
         """Append the rejects, unless they are what the file goes on with anyway.
 
         :raises WriteFailed: it could not be done; what was written of them is cut off again.
         """
-        if not rejects:
+        self._append(to_lines(rejects, feed))
+
+    def _append(self, lines: bytes, min_free: int = 0) -> None:
+        if not lines:
             return
-        lines = to_lines(rejects, feed)
         try:
             if self._file is not None and self._file.has(lines):
                 return
@@ -114,6 +166,7 @@ class Quarantine:
                 self.unsynced.clear()
             if self._file is None:
                 self._file = AppendFile(self.path)
+            check_room(self.path, self._file.descriptor, len(lines), min_free)
             length = self._file.length  # others may edit it: that harms nobody
             if length and self._file.read(length - 1, length) != b"\n":
                 lines = b"\n" + lines

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from itertools import pairwise
 
 from fastingest.account import line_of, log_run, read_events
 from fastingest.batch import Batch, Position
 from fastingest.counters import Counters, Slot
+from fastingest.counters_header import OtherCounters
 from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.feed import MOST_FEEDS
 from fastingest.ledger import LEDGER_TAIL, read_entries
-from fastingest.places import Places
+from fastingest.places import Places, beside
 from fastingest.plan import Share
 from fastingest.schema import header_of
 from fastingest.writer.committer import Committer
@@ -82,10 +82,7 @@ class Recovery:
         for run, following in pairwise([*sorted(runs), self._run]):
             if run < last:
                 continue  # its account is closed
-            try:
-                committer.counters = Counters.open(self._places.counters(run))
-            except OSError:  # the machine was started anew
-                committer.counters = Counters.create(feeds=MOST_FEEDS)
+            committer.counters = self._counters_of(run) or Counters.create(feeds=MOST_FEEDS)
             # The journal may be gone, with the file: then the counters, which are where the spool
             # is, say what of it is written.
             for counters in committer.counters.feeds:
@@ -95,7 +92,9 @@ class Recovery:
             known = output.entry.run == run
             committer.attempt(lambda run=run: self._reopen_account(run))  # type: ignore[misc]
             if not known:
-                committer.attempt(lambda: output.count_from(counts_in(committer.counters)))
+                counters = committer.counters
+                counts = counts_in(counters), counters[Slot.NOT_KEPT]
+                committer.attempt(lambda counts=counts: output.count_from(*counts))  # type: ignore[misc]
             written = output.entry.written
             self._commit_tail(following)
             self.streams_before(following)
@@ -108,6 +107,20 @@ class Recovery:
         self._commit_tail(2**63)
         committer.count()
 
+    def _counters_of(self, run: int) -> Counters | None:
+        """What an earlier run has counted; None where nobody knows: the machine was started anew.
+
+        Nor does anybody where another version of fastingest has counted it.
+        """
+        try:
+            return Counters.open(self._places.counters(run))
+        except OtherCounters as error:
+            what = "what an earlier run has counted cannot be read, and is unknown"
+            self._committer.report("warning", what, problem=str(error))
+        except OSError:
+            pass
+        return None
+
     def _commit_tail(self, before: int) -> None:
         """Commit what a dead writer had begun with, before another lane's batch is.
 
@@ -117,7 +130,10 @@ class Recovery:
         committer, output = self._committer, self._committer.output
         while self._journal is not None and output.has_tail:
             batches = list(self._unread.next_of_each_lane(output.positions, before))
-            explained = [output.explained_by(each, committer.text_of(each)) for each in batches]
+            explained = [
+                0 if (text := committer.text_of(each)) is None else output.explained_by(each, text)
+                for each in batches
+            ]
             if not any(explained):
                 return
             committer.commit(batches[explained.index(max(explained))])
@@ -147,6 +163,8 @@ class Recovery:
                 self._check_columns(batch)
 
     def _check_columns(self, batch: Batch) -> None:
+        if batch.damage:
+            return
         header = header_of(batch.layout.names)
         if header != self._header:
             raise OutputRefused(
@@ -165,8 +183,13 @@ class Recovery:
 
     def _close_account(self, run: int, recovered: int) -> None:
         counters, path, events = None, self._places.counters(run), self._places.events(run)
-        with contextlib.suppress(OSError):
+        is_others = False
+        try:
             counters = Counters.open(path)
+        except OtherCounters:
+            is_others = True
+        except OSError:
+            pass
         if counters is not None:
             self._committer.count()
             for each in counters.feeds:
@@ -189,5 +212,7 @@ class Recovery:
         except OSError as error:
             problem = f"its ledger cannot be written: {error.strerror}"
             raise WriteFailed(self._out, problem) from None
+        if is_others:
+            path.replace(beside(path, ".unread"))
         path.unlink(missing_ok=True)
         events.unlink(missing_ok=True)

@@ -26,11 +26,13 @@ class FeedCount(NamedTuple):
 
     written: int
     quarantined: int
+    set_aside: int = 0
 
 
 def counts_in(counters: Counters) -> dict[int, FeedCount]:
     """What the counters of an output say is committed, of each feed that has anything."""
-    counts = (FeedCount(each[Slot.WRITTEN], each[Slot.QUARANTINED]) for each in counters.feeds)
+    slots = (Slot.WRITTEN, Slot.QUARANTINED, Slot.SET_ASIDE)
+    counts = (FeedCount(*(each[slot] for slot in slots)) for each in counters.feeds)
     return {feed: count for feed, count in enumerate(counts) if any(count)}
 
 
@@ -49,7 +51,7 @@ class Tally:
             if entry.stream:
                 self.positions[lane_of(entry.stream)] = entry.position
             if entry.run == entries[0].run:
-                self.feeds[entry.feed] = FeedCount(entry.feed_written, entry.feed_quarantined)
+                self.feeds[entry.feed] = _count_in(entry)
 
     def position(self, lane: int) -> Position:
         """The last batch of a lane that is committed."""
@@ -61,12 +63,21 @@ class Tally:
 
     def with_batch(self, batch: Batch) -> FeedCount:
         """What will be committed of the batch's feed when the batch is."""
-        written, quarantined = self.count(batch.feed)
-        return FeedCount(written + batch.rows, quarantined + len(batch.rejects))
+        written, quarantined, set_aside = self.count(batch.feed)
+        return FeedCount(written + batch.rows, quarantined + len(batch.rejects), set_aside)
+
+    def with_set_aside(self, batch: Batch, rows: int) -> FeedCount:
+        """What there will be of its feed when so much of the batch is set aside."""
+        written, quarantined, set_aside = self.count(batch.feed)
+        return FeedCount(written, quarantined, set_aside + rows)
 
     def commit(self, batch: Batch) -> None:
         """The batch is committed."""
-        self.feeds[batch.feed] = self.with_batch(batch)
+        self.deal_with(batch, self.with_batch(batch))
+
+    def deal_with(self, batch: Batch, count: FeedCount) -> None:
+        """The batch is dealt with, and so much of its feed with it."""
+        self.feeds[batch.feed] = count
         self.positions[lane_of(batch.stream)] = batch.position
 
     def as_of(self, now: Entry, later: Sequence[Entry], known: Sequence[Entry]) -> Tally:
@@ -87,18 +98,27 @@ class Tally:
         most = {e.feed: e for e in later if e.feed in gone and e.run == now.run}
         feeds = [*dict.fromkeys((now.feed, *sizes))]
         least = [recalled.get(feed, FeedCount(0, 0)) for feed in feeds]
-        written = _split(
-            now.written,
-            [count.written for count in least],
-            [most[feed].feed_written if feed in most else 0 for feed in feeds],
-        )
-        if now.quarantined == later[0].quarantined:  # so each feed's are all there
-            most_rejects = [self.count(feed).quarantined for feed in feeds]
-        else:
-            most_rejects = [most[feed].feed_quarantined if feed in most else 0 for feed in feeds]
-        quarantined = _split(now.quarantined, [count.quarantined for count in least], most_rejects)
-        before.feeds = dict(zip(feeds, map(FeedCount, written, quarantined), strict=True))
+        largest = [_count_in(most[feed]) if feed in most else FeedCount(0, 0) for feed in feeds]
+        latest = [self.count(feed) for feed in feeds]
+        shares = []
+        totals = zip(_totals_in(now), _totals_in(later[0]), strict=True)
+        for kind, (total, newest) in enumerate(totals):
+            most_of = latest if total == newest else largest  # if so each feed's are all there
+            shares.append(
+                _split(total, [each[kind] for each in least], [each[kind] for each in most_of])
+            )
+        before.feeds = dict(zip(feeds, map(FeedCount, *shares), strict=True))
         return before
+
+
+def _count_in(entry: Entry) -> FeedCount:
+    """What an entry says of its feed."""
+    return FeedCount(entry.feed_written, entry.feed_quarantined, entry.feed_set_aside)
+
+
+def _totals_in(entry: Entry) -> FeedCount:
+    """What it says of all feeds together."""
+    return FeedCount(entry.written, entry.quarantined, entry.set_aside)
 
 
 def _split(total: int, least: Sequence[int], most: Sequence[int]) -> list[int]:

@@ -71,7 +71,15 @@ class Capture:
             path.name for path in out if path.name.startswith(last)
         }
         for entry in self.ledger:
-            accounted = ("written", "quarantined", "ignored", "dropped", "lost", "kept")
+            accounted = (
+                "written",
+                "quarantined",
+                "ignored",
+                "dropped",
+                "lost",
+                "set_aside",
+                "kept",
+            )
             assert entry["received"] == sum(entry[name] for name in accounted), entry
         # A run that was interrupted, or kept rows, has the last word when it is complete.
         self.final = list({entry["run"]: entry for entry in self.ledger}.values())

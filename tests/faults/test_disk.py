@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import resource
@@ -14,8 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.command import wait_until
+from fastingest.places import beside
+from tests.end_to_end.command import Command, wait_until
+from tests.end_to_end.test_connection import answer_close
 from tests.faults.run import Capture, feed, kill, running
+from tests.peers.raw import TEXT, RawConnection, RawServer, frame
 
 MIB = 2**20
 ROWS = 600_000  # three seconds of them, 14 MiB
@@ -73,6 +77,49 @@ def test_a_full_disk(small_disk: Path, min_free: int) -> None:
         assert least_free > min_free - MIB // 2  # what is not rows: the ledger, the directory
     else:
         assert failing["problem"].endswith("cannot be appended to: No space left on device")
+
+
+def test_rejects_leave_free_what_shall_stay_free(small_disk: Path) -> None:
+    """A feed of garbage would fill a disk to the last byte within seconds."""
+    out, min_free, count = small_disk / "out.csv", 8 * MIB, 100_000
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(12 * MIB))
+    least_free = 24 * MIB
+
+    def garbage(connection: RawConnection) -> None:
+        connection.handshake()
+        for start in range(0, count, 1000):
+            numbers = range(start, start + 1000)
+            connection.send_raw(b"".join(frame(TEXT, b"garbage %d of a feed" % n) for n in numbers))
+        answer_close(connection)
+
+    with RawServer(garbage) as server:
+        arguments = ["--url", server.url, "--out", out, "--min-free", f"{min_free}B"]
+        with Command(*arguments) as command:
+            failing = command.wait_for("cannot write, trying again")
+            full_until = time.monotonic() + FULL_FOR
+            while time.monotonic() < full_until:
+                space = os.statvfs(small_disk)
+                least_free = min(least_free, space.f_bavail * space.f_frsize)
+                assert command.process.poll() is None
+                time.sleep(0.02)
+            ballast.unlink()
+            command.wait_for("writing again")
+            wait_until(lambda: len(_lines(out)) == count, "some are missing")
+            summary = command.stop()
+    rejected = f"{out}.rejected.jsonl"
+    assert failing["problem"].startswith(f"{rejected}: only ")
+    assert failing["problem"].endswith("appending stops at 8MiB (--min-free)")
+    assert least_free > min_free - MIB // 2
+    assert (summary["quarantined"], summary["rejects_not_kept"]) == (count, 0)
+    assert [json.loads(line)["text"] for line in _lines(out)] == [
+        f"garbage {number} of a feed" for number in range(count)
+    ]
+
+
+def _lines(out: Path) -> list[bytes]:
+    path = beside(out, ".rejected.jsonl")
+    return path.read_bytes().splitlines() if path.exists() else []
 
 
 @pytest.mark.parametrize("killed", [False, True])

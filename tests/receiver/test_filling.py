@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fastingest.batch import Batch, Layout
 from fastingest.receiver.filling import MOST_REJECT_BYTES, Filling
-from fastingest.schema import Schema, parse_columns
+from fastingest.schema import ESCAPED, Schema, parse_columns
 
 
 def _filling(batch_size: int = 10) -> Filling:
@@ -44,6 +44,15 @@ def test_a_batch_says_what_it_is_of() -> None:
     assert (batch.feed, batch.table, batch.rows, batch.first) == (3, 2, 2, 1)
     assert batch.columns() == _columns(0, 2)
     assert filling.is_empty
+
+
+def test_a_batch_says_that_its_formulas_are_escaped() -> None:
+    filling = _filling(batch_size=2)
+    filling.escape_formulas()
+    (closed,) = filling.fill(_columns(0, 3), [(3, 7)])
+    for batch in (closed, filling.take()):
+        assert batch.layout.types == ("int", "@received", ESCAPED)
+    assert closed.columns() == _columns(0, 2)
 
 
 @given(st.integers(1, 6), st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=8))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fastingest.batch import Position
 from fastingest.ledger import Region
@@ -16,7 +21,7 @@ from fastingest.writer.journal import SLOTS, Entry, Journal, entries_in, journal
 from tests.writer.limits import largest_file
 
 BLOCK, SLOT = 4096, 160
-USED = 140
+USED = SLOT
 """Bytes of a slot that mean anything."""
 RING = SLOTS * SLOT
 SIZE = BLOCK + RING
@@ -42,6 +47,9 @@ def entry(number: int, feed: int = 0) -> Entry:
         feed=feed,
         feed_written=number * 23,
         feed_quarantined=number * 29,
+        set_aside=number * 31,
+        feed_set_aside=number * 37,
+        not_kept=number * 41,
     )
 
 
@@ -322,6 +330,55 @@ def test_opening_leaves_no_descriptor_behind(tmp_path: Path) -> None:
     before = os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []
     journal_of(tmp_path / "o.journal", 2)
     assert (os.listdir("/proc/self/fd") if before else []) == before
+
+
+# What the version before has left
+
+
+def slot_before(number: int, feed: int = 0) -> bytes:
+    """A slot as it was made when entries said nothing of what is set aside, or not kept."""
+    values = msgspec.structs.astuple(entry(number, feed))[:16]
+    body = struct.pack("<Qqqq Q qqqq I qqqq qqq", number, *values)
+    return (struct.pack("<4sI", b"fij2", zlib.crc32(body)) + body).ljust(SLOT, b"\0")
+
+
+def entry_before(number: int, feed: int = 0) -> Entry:
+    return replace(entry(number, feed), set_aside=0, feed_set_aside=0, not_kept=0)
+
+
+def journal_before(count: int) -> bytes:
+    notes = json.dumps(NOTES).encode().ljust(BLOCK - 8, b"\0")
+    data = bytearray(struct.pack("<4sI", b"fij2", zlib.crc32(notes)) + notes + bytes(RING))
+    for number in range(count):
+        data[place(number) : place(number) + SLOT] = slot_before(number)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("count", [1, SLOTS, SLOTS + 20])
+def test_a_journal_of_the_version_before_is_read_and_goes_on(count: int, tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    path.write_bytes(journal_before(count))
+    journal = Journal(path)
+    known = [entry_before(number) for number in newest_first(count)]
+    assert (journal.entries, journal.notes) == (known, NOTES)
+    journal.note(NOTES)
+    for number in range(count, count + SLOTS + 2):
+        journal.record(entry(number))
+        known = [entry(number), *known][:SLOTS]
+        assert reopened(path) == known
+    journal.close()
+    assert path.stat().st_size == SIZE
+    assert b"fij2" not in path.read_bytes()[BLOCK:]
+
+
+def test_damage_in_a_journal_of_the_version_before_is_seen() -> None:
+    data = journal_before(2)
+    for offset in [*range(BLOCK), *range(place(1), place(1) + 140)]:
+        for bit in range(8):
+            copy = damaged(data, offset, bit)
+            expected = [1, 0] if offset < BLOCK else [0]
+            assert entries_in(copy) == [(n, entry_before(n)) for n in expected], (offset, bit)
+            assert notes_in(copy) == ({} if offset < BLOCK else NOTES), (offset, bit)
 
 
 # A ring for each feed

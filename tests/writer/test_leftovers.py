@@ -90,6 +90,24 @@ def test_rows_of_another_version_are_refused(
     assert reports == []
 
 
+@pytest.mark.parametrize("how", ["undecodable", "another name"])
+def test_a_batch_that_is_damaged_inside_comes_as_that_and_the_others_after_it(
+    how: str, places: Places, report: Callable[..., None], reports: Reports
+) -> None:
+    wires = [batch(FIRST, sequence).to_bytes() for sequence in range(3)]
+    wires[1] = wires[2] if how == "another name" else wires[1][:40] + b"\xc1" * 20
+    parts = [segment.header(FIRST, 0)]
+    for sequence, wire in enumerate(wires):
+        parts += [segment.record(sequence, wire), wire]
+    (places.spool / segment.file_name(FIRST, 0)).write_bytes(b"".join(parts))
+    found = list(Leftovers([places], report).batches({}, ALL))
+    assert [each.position for each in found] == numbers(FIRST, 0, 1, 2)
+    assert [bool(each.damage) for each in found] == [False, True, False]
+    assert [bytes(each.wire) for each in found] == wires
+    assert found[1].rows == (1 if how == "undecodable" else 0)
+    assert reports == []
+
+
 def numbers(stream: int, *sequences: int) -> list[Position]:
     return [Position(stream, sequence) for sequence in sequences]
 

@@ -6,6 +6,7 @@ putting the beginning of the batch under way into the files, as a writer that wa
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -301,6 +302,38 @@ def test_a_run_of_several_lanes_that_was_killed_is_completed_by_the_next(run: Ru
     assert not run.places.counters(killed).exists()
     lost = ("error", "an earlier run has lost rows", {"rows": 5, "messages": 0})
     assert lost in [tuple(each) for each in run.reports]
+    assert run.counters.whole_ledger.written == 0
+
+
+@pytest.mark.parametrize("version", ["older", "newer"])
+def test_what_another_version_has_counted_is_not_misread(version: str, run: Run) -> None:
+    """A run is completed by a later version: its rows are written, its numbers are unknown."""
+    run.start()
+    run.emit(0, 2, 1)
+    run.emit(1, 1, 0)
+    run.commit_next(0)
+    run.die()
+    killed, path = run.run, run.places.counters(run.run)
+    if version == "older":  # which had no header; each slot says something
+        data = struct.pack("<279Q", *range(1000, 1030), *[0] * 249) * FEEDS
+    else:
+        data = path.read_bytes().replace(b"ficounts\1", b"ficounts\2") + bytes(64)
+    path.write_bytes(data)
+    run.begin(new_stream(max(run.streams), 0))
+    run.start()
+    assert run.path.read_bytes() == HEADER + b"F0,1.5,0\nF0,1.5,1\nF1,1.5,2\n"
+    (line,) = read_entries(run.path)
+    assert (line["run"], line["written"], line["quarantined"]) == (killed, 3, 1)
+    assert (line["received"], line["lost"], line["kept"]) == (None, None, None)
+    unread = beside(path, ".unread")
+    assert (path.exists(), unread.read_bytes()) == (False, data)
+    (problem,) = (
+        facts["problem"]
+        for level, event, facts in run.reports
+        if event == "what an earlier run has counted cannot be read, and is unknown"
+    )
+    assert str(path) in problem
+    assert f"{version} version" in problem
     assert run.counters.whole_ledger.written == 0
 
 

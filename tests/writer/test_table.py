@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastingest.batch import Batch, Layout
-from fastingest.columns import Buffer, encode, segment_of
-from fastingest.schema import TRADES
+from fastingest.columns import Buffer, Piece, encode, segment_of
+from fastingest.schema import ESCAPED, TRADES
 from fastingest.writer.table import to_csv, to_frame
 from tests.pieces import CELLS, forms_of
 
@@ -213,6 +213,51 @@ def test_what_may_need_quotes_is_seen(symbols: list[str | None], is_plain: bool)
         layout = Layout(("s",), ("str",), "feed")
         frame = to_frame(Batch(len(symbols), [encode([piece])], layout))
         assert frame.is_plain is is_plain
+
+
+# Formulas
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "-", "=a,b", '="x"']
+NO_FORMULAS = ["A", "", "'=1", "1-1", " =1", "é=", "a\n=1", "\u00a0", "'"]
+
+
+def _texts_of(symbols: list[str | None], type_: str) -> list[list[str]]:
+    """The same cells in every form that they may come in: what a reader finds in the file."""
+    found = []
+    for piece in forms_of(symbols, "str"):
+        layout = Layout(("s", "n"), (type_, "int"), "feed")
+        numbers = Piece("i8", len(symbols), bytes(8 * len(symbols)))
+        batch = Batch(len(symbols), [encode([piece, numbers])], layout)
+        text = bytes(to_csv(to_frame(batch))).decode()
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        assert [row[1] for row in rows] == ["0"] * len(symbols)
+        found.append([row[0] for row in rows])
+    return found
+
+
+def test_text_that_is_a_formula_gets_a_quote_in_front_where_that_is_asked_for() -> None:
+    both: list[str | None] = [*FORMULAS, *NO_FORMULAS, None]
+    escaped = [*(f"'{each}" for each in FORMULAS), *NO_FORMULAS, ""]
+    assert _texts_of(both, ESCAPED) == [escaped] * len(forms_of(both, "str"))
+    assert _texts_of(both, "str") == [[each or "" for each in both]] * len(forms_of(both, "str"))
+
+
+@given(st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
+def test_text_that_is_no_formula_stays_as_it_is(symbols: list[str | None]) -> None:
+    for found in _texts_of(symbols, ESCAPED):
+        for symbol, text in zip(symbols, found, strict=True):
+            assert text == ("'" if (symbol or "").startswith(FIRST_OF_FORMULAS) else "") + (
+                symbol or ""
+            )
+
+
+FIRST_OF_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def test_numbers_are_no_formulas() -> None:
+    types = (ESCAPED, "int", "float", "number", "decimal", "timestamp[ms,ns]", "number")
+    columns: list[list[Any]] = [["-A"], [-5], [-1.5], [-7], ["-0.00100"], [-1], [str(-(2**70))]]
+    assert _text(columns, types) == b"'-A,-5,-1.5,-7,-0.00100,-1000000,-1180591620717411303424\n"
 
 
 def test_columns_of_our_own_come_from_the_batch() -> None:

@@ -16,12 +16,13 @@ from fastingest.writer.tally import FeedCount, Tally
 
 
 class Commit(NamedTuple):
-    """A batch that was committed. The lane of a feed is the feed's index modulo 2."""
+    """A batch that was committed, or set aside. The lane of a feed is its index modulo 2."""
 
     feed: int = 0
     rows: int = 1
     rejects: int = 0
     run: int = 1
+    is_written: bool = True
 
     @property
     def stream(self) -> int:
@@ -46,7 +47,8 @@ def history(commits: Sequence[Commit]) -> tuple[list[Entry], list[Truth]]:
         if commit.run != run:
             feeds, run = {}, commit.run
         before = feeds.get(commit.feed, FeedCount(0, 0))
-        count = FeedCount(before.written + commit.rows, before.quarantined + commit.rejects)
+        more = (commit.rows, commit.rejects, 0) if commit.is_written else (0, 0, commit.rows)
+        count = FeedCount(*map(sum, zip(before, more, strict=True)))
         feeds = {**feeds, commit.feed: count}
         position = Position(commit.stream, sequence)
         positions = {**positions, lane_of(commit.stream): position}
@@ -59,6 +61,8 @@ def history(commits: Sequence[Commit]) -> tuple[list[Entry], list[Truth]]:
                 feed=commit.feed,
                 feed_written=count.written,
                 feed_quarantined=count.quarantined,
+                set_aside=sum(each.set_aside for each in feeds.values()),
+                feed_set_aside=count.set_aside,
             )
         )
         truths.append(Truth(positions, feeds))
@@ -128,7 +132,23 @@ def test_a_batch_counts_when_it_is_committed() -> None:
     assert tally.positions == {1: Position(LANES + 1, 4)}
 
 
-commits = st.builds(Commit, st.integers(0, 3), st.integers(0, 3), st.sampled_from([0, 0, 0, 1]))
+def test_a_batch_that_is_set_aside_counts_as_that() -> None:
+    tally = Tally()
+    tally.commit(batch(Commit(3, rows=5, rejects=2), 4))
+    one = batch(Commit(3, rows=6), 5)
+    tally.deal_with(one, tally.with_set_aside(one, 6))
+    assert tally.feeds == {3: FeedCount(5, 2, 6)}
+    assert tally.positions == {1: Position(LANES + 1, 5)}
+    assert tally.with_batch(one) == FeedCount(11, 2, 6)
+
+
+commits = st.builds(
+    Commit,
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.sampled_from([0, 0, 0, 1]),
+    is_written=st.sampled_from([True, True, True, False]),
+)
 
 
 @st.composite
@@ -151,7 +171,11 @@ def test_counting_on_and_being_told_by_the_journal_agree(history_: list[Commit])
     for index, commit in enumerate(history_):
         if index and commit.run != history_[index - 1].run:
             counted.feeds = {}
-        counted.commit(batch(commit, index))
+        if commit.is_written:
+            counted.commit(batch(commit, index))
+        else:
+            one = batch(commit, index)
+            counted.deal_with(one, counted.with_set_aside(one, commit.rows))
         told = Tally(entries[index::-1])
         assert counted.positions == told.positions == truths[index].positions
         assert counted.feeds == told.feeds == truths[index].feeds
@@ -192,6 +216,7 @@ def test_where_a_ring_has_nothing_from_before_the_shares_still_make_up_the_total
     true_feeds = truth.feeds if known[0].run == now.run else {}
     assert sum(count.written for count in tally.feeds.values()) == now.written
     assert sum(count.quarantined for count in tally.feeds.values()) == now.quarantined
+    assert sum(count.set_aside for count in tally.feeds.values()) == now.set_aside
     # Of these nothing is known from before.
     sizes = Counter(entry.feed for entry in later)
     gone = {feed for feed, size in sizes.items() if size >= SLOTS}
