@@ -49,7 +49,9 @@ class Recovery:
         self._committer = committer
         self._look = look
         self._counters = committer.counters
-        noted = Places.from_notes(journal.notes) if journal else None
+        noted = None
+        if journal is not None and journal.notes != places.to_notes():
+            noted = Places.from_notes(journal.notes, self._out)
         self._elsewhere = noted if noted != places else None
         everywhere = [places, self._elsewhere] if self._elsewhere else [places]
         self._leftovers = Leftovers(everywhere, committer.report)
@@ -189,5 +191,4 @@ class Recovery:
         except OSError as error:
             problem = f"its ledger cannot be written: {error.strerror}"
             raise WriteFailed(self._out, problem) from None
-        path.unlink(missing_ok=True)
-        events.unlink(missing_ok=True)
+        self._places.forget_files(run)
