@@ -31,10 +31,10 @@ def feed(*arguments: object) -> Peer:
     )
 
 
-def running(out: Path, server: Peer, *arguments: object) -> Command:
-    """A run of the command that captures the feed."""
+def running(out: Path, server: Peer, *arguments: object, within: Sequence[str] = ()) -> Command:
+    """A run of the command that captures the feed; see :class:`Command`."""
     quick = ("--reconnect-initial", "10ms", "--reconnect-max", "50ms")
-    return Command("--url", server.url, "--out", out, *quick, *arguments)
+    return Command("--url", server.url, "--out", out, *quick, *arguments, within=within)
 
 
 def kill(pids: Sequence[int]) -> None:
