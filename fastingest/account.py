@@ -7,14 +7,19 @@ lag behind it; and the events.
 The events are what the counters cannot hold: the feeds' names and URLs, and each gap with its
 reason. The supervisor notes them in a file beside the counters as they happen, so that a run that
 was killed with all its processes has its line as well; the next start writes it.
+
+Memory may have no room for the files of both, where it is full of rows that an earlier run has
+kept: then they are on disk, and the run that would make room can start. It is said in the log.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +32,11 @@ from fastingest.feed import Feed
 from fastingest.ledger import LEDGER_TAIL, append_entry, ledger_path, read_entries
 from fastingest.moment import iso_time
 from fastingest.options import Options
-from fastingest.places import Places
+from fastingest.ownership import NotOurs, check_own_file, open_own, remove_own
+from fastingest.places import Places, beside
 from fastingest.plan import Target
 from fastingest.secrets import shown
-from fastingest.writer.journal import Entry, Journal, journal_path
+from fastingest.writer.journal import Entry, Recorded, journal_path, read_journal
 from fastingest.writer.leftovers import Leftovers
 from fastingest.writer.tally import FeedCount, Tally, counts_in
 
@@ -42,6 +48,7 @@ __all__ = [
     "new_stream",
     "problem_of",
     "read_events",
+    "report_fallbacks",
 ]
 
 MOST_GAPS = 10_000
@@ -94,10 +101,17 @@ class Events:
 
     :param path: where they are noted.
     :param feeds: name and URL of each of the output's feeds, by their index.
+    :param spare: says where else they can be, when there is no room; None: nowhere.
     """
 
-    def __init__(self, path: Path, feeds: dict[int, tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        feeds: dict[int, tuple[str, str]],
+        spare: Callable[[], Path | None] = lambda: None,
+    ) -> None:
         self._path = path
+        self._spare = spare
         described = [
             {"index": index, "name": name, "url": url} for index, (name, url) in feeds.items()
         ]
@@ -118,9 +132,31 @@ class Events:
             self._note({"gap": gap})
 
     def _note(self, event: dict[str, Any]) -> None:
-        # In memory, as a rule; where there is no room the line in the ledger says a little less.
-        with contextlib.suppress(OSError), self._path.open("ab") as file:
-            file.write(msgspec.json.encode(event) + b"\n")
+        try:
+            _append(self._path, [event])
+        except OSError:
+            # Nowhere at all: then the line in the ledger says a little less.
+            with contextlib.suppress(OSError):
+                self._move()
+
+    def _move(self) -> None:
+        """Note all of them elsewhere, since what is there takes the place of these."""
+        spare = self._spare()
+        if spare is None or spare == self._path:
+            return
+        gaps = [{"gap": gap} for gap in self.known["gaps"]]
+        try:
+            _append(spare, [{"feeds": self.known["feeds"]}, *gaps])
+        except OSError:
+            remove_own(spare)
+            raise
+        self._path = spare
+
+
+def _append(path: Path, events: Sequence[dict[str, Any]]) -> None:
+    lines = b"".join(msgspec.json.encode(event) + b"\n" for event in events)
+    with open(open_own(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as file:
+        file.write(lines)
 
 
 def read_events(path: Path) -> dict[str, Any]:
@@ -128,7 +164,9 @@ def read_events(path: Path) -> dict[str, Any]:
     feeds: list[dict[str, Any]] = []
     gaps: list[dict[str, Any]] = []
     with contextlib.suppress(OSError):
-        for line in path.read_bytes().splitlines():
+        with open(open_own(path, os.O_RDONLY), "rb") as file:
+            lines = file.read().splitlines()
+        for line in lines:
             with contextlib.suppress(msgspec.DecodeError):
                 event = msgspec.json.decode(line)
                 feeds = event.get("feeds", feeds)
@@ -267,6 +305,15 @@ class Account:
         self._keeps_journal = options.journal == "on"
         self._journal_path = journal_path(out)
         self.places = Places.of(out, options.spill_dir)
+        self.fallbacks: list[tuple[str, Path, str]] = []
+        """What is on disk and not in memory: what to say of it, where it is, and why."""
+        try:
+            self._check_owner()
+        except NotOurs as error:
+            raise OutputRefused(error.path, error.problem) from None
+        except OSError as error:
+            problem = f"is needed and cannot be read: {error.strerror}"
+            raise OutputRefused(Path(error.filename or self._journal_path), problem) from None
         if not self._keeps_journal and (self._journal_path.exists() or any(self.places.segments())):
             raise OptionError(
                 "journal",
@@ -276,32 +323,58 @@ class Account:
         ledger = ledger_path(out)
         if ledger.exists() and not os.access(ledger, os.W_OK):
             raise OutputRefused(ledger, "is needed and cannot be written: Permission denied")
-        self._check_owner()
         names = {index: (feeds[index].name, shown(feeds[index].url)) for index in target.tables}
         try:
-            self.places.make()
+            self.places = self.places.made()
             self.run = new_stream(max(self.newest(), time.time_ns()), 0)
-            self.counters = Counters.create(self.places.counters(self.run), len(feeds))
-            self.events = Events(self.places.events(self.run), names)
+            self.counters = self._make_counters(len(feeds))
         except OSError as error:
             where = Path(error.filename) if error.filename else self.places.spool
             problem = f"is needed and cannot be written: {error.strerror}"
             raise OutputRefused(where, problem) from None
+        spare = partial(self.places.spare_events, self.run)
+        self.events = Events(self.places.events(self.run), names, spare)
+        if self.places.problem:
+            what = "the spool is on disk and not in memory"
+            self.fallbacks.insert(0, (what, self.places.spool, self.places.problem))
 
     def _check_owner(self) -> None:
-        """Another user's spool cannot be read; what is in it would be out of order later."""
-        journal = self._read_journal()
-        if journal is None:
-            return
-        spool = Path(journal.notes.get("spool", self.places.spool))
-        with contextlib.suppress(OSError):
-            owner = spool.lstat().st_uid
-            if owner != os.geteuid():
-                raise OutputRefused(
-                    self._out,
-                    f"user {owner} has begun a run of it that is not complete, and left rows in "
-                    f"{spool}; start it once as that user",
-                )
+        """See that nobody else has made what is there, nor left rows, which would be out of order.
+
+        :raises NotOurs: somebody has.
+        :raises OSError: it cannot be looked at, or read.
+        """
+        for suffix in (".ledger.jsonl", ".rejected.jsonl"):
+            check_own_file(beside(self._out, suffix))
+        self.places.check()
+        journal = read_journal(self._journal_path)
+        if journal is not None:
+            self._noted_places(journal)
+
+    def _noted_places(self, journal: Recorded) -> Places | None:
+        """Where the run before had its spool and its spill, if these were others.
+
+        :raises NotOurs: they are not ours.
+        """
+        if journal.notes == self.places.to_notes():
+            return None
+        return Places.from_notes(journal.notes, self._out)
+
+    def _make_counters(self, feeds: int) -> Counters:
+        try:
+            return Counters.create(self.places.counters(self.run), feeds)
+        except OSError as error:
+            try:
+                spare = self.places.spare_counters(self.run)
+                counters = Counters.create(spare, feeds) if spare is not None else None
+            except OSError as second:
+                problem = f"{error.strerror}; nor can {self.places.spare}: {second.strerror}"
+                raise OSError(second.errno, problem, str(self.places.spool)) from None
+            if spare is None or counters is None:
+                raise
+            what = "the counters are on disk and not in memory"
+            self.fallbacks.append((what, spare, f"{self.places.spool}: {error.strerror}"))
+            return counters
 
     def newest(self) -> int:
         """The newest run or stream that there was; 0: there was none."""
@@ -309,8 +382,9 @@ class Account:
         journal = self._read_journal()
         if journal is not None:
             last += [max(entry.run, entry.stream) for entry in journal.entries]
-            noted = Places.from_notes(journal.notes)
-            last.append(noted.newest() if noted else 0)
+            with contextlib.suppress(OSError):  # of a moment ago; nobody reads there then
+                noted = self._noted_places(journal)
+                last.append(noted.newest() if noted else 0)
         return max(last)
 
     # When all processes have ended
@@ -378,11 +452,12 @@ class Account:
         complete = complete and not self.counters.whole_ledger.in_flight
         if complete or not self._keeps_journal:
             self.places.remove()
-            self._journal_path.unlink(missing_ok=True)
+            remove_own(self._journal_path)
         elif not self.counters.total(Slot.RECEIVED):
             self.places.forget(self.run)
-            if not self._newest_entry():
-                self._journal_path.unlink(missing_ok=True)
+            journal = self._read_journal()
+            if journal is not None and not journal.entries:
+                remove_own(self._journal_path)
 
     def _own_entry(self) -> Entry | None:
         entry = self._newest_entry()
@@ -392,10 +467,25 @@ class Account:
         journal = self._read_journal()
         return journal.entries[0] if journal is not None and journal.entries else None
 
-    def _read_journal(self) -> Journal | None:
-        """What the journal says now; closed, since the writer is who writes it."""
-        if not self._journal_path.exists():
-            return None
-        journal = Journal(self._journal_path)
-        journal.close()
-        return journal
+    def _read_journal(self) -> Recorded | None:
+        """What the journal says now; None where there is none, or it cannot be read any more."""
+        with contextlib.suppress(OSError):
+            return read_journal(self._journal_path)
+        return None
+
+
+def report_fallbacks(accounts: Sequence[Account], report: Callable[..., None]) -> None:
+    """Say once what is on disk that should be in memory: there the receiver may wait for the disk.
+
+    Only Linux has a file system in memory that could be used; elsewhere it is as it must be.
+
+    :param report: takes the level, the event and its facts.
+    """
+    level = "warning" if sys.platform == "linux" else "info"
+    said: dict[tuple[str, str], list[Path]] = {}
+    for account in accounts:
+        for what, path, problem in account.fallbacks:
+            said.setdefault((what, problem), []).append(path)
+    for (what, problem), paths in said.items():
+        more = {"outputs": len(paths)} if len(paths) > 1 else {}
+        report(level, what, {"path": str(paths[0]), "problem": problem, **more})

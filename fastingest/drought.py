@@ -25,6 +25,7 @@ import msgspec
 
 from fastingest.counters import Slot
 from fastingest.feed import Feed
+from fastingest.ownership import open_own
 from fastingest.places import beside
 from fastingest.plan import Share
 
@@ -138,7 +139,7 @@ def watch(feeds: Sequence[Feed], shares: Sequence[Share]) -> Iterator[tuple[Feed
 def last_reason(out: Path) -> str:
     """Why the latest reject of an output is no row; empty where that cannot be read."""
     with contextlib.suppress(OSError, msgspec.DecodeError, AttributeError):
-        with beside(out, ".rejected.jsonl").open("rb") as file:
+        with open(open_own(beside(out, ".rejected.jsonl"), os.O_RDONLY), "rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _MOST_TAIL))
             line = file.read().rstrip(b"\n").rpartition(b"\n")[2]
         return str(msgspec.json.decode(line).get("reason", ""))

@@ -21,10 +21,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
+from fastingest.ownership import open_own
 from fastingest.places import beside
 
 __all__ = [
@@ -86,16 +87,17 @@ def ledger_path(out: Path) -> Path:
 def append_entry(out: Path, entry: dict[str, Any]) -> None:
     """Append one line to the ledger of ``out``. It is on the disk when this returns.
 
+    :raises NotOurs: somebody else has made it.
     :raises OSError: it could not be done; where not even what was written can be cut off again, a
         piece of the line may be there.
     """
     path = ledger_path(out)
     line = msgspec.json.encode(entry) + b"\n"
-    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_APPEND
     try:
-        descriptor, is_new = os.open(path, flags), False
+        descriptor, is_new = open_own(path, flags), False
     except FileNotFoundError:
-        descriptor, is_new = os.open(path, flags | os.O_CREAT, 0o644), True
+        descriptor, is_new = open_own(path, flags | os.O_CREAT), True
     try:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
@@ -127,26 +129,34 @@ def read_entries(out: Path, last: int | None = None) -> list[dict[str, Any]]:
     """The entries of the ledger of ``out`` in order, without torn lines; none if there is no file.
 
     :param last: only those that begin in so many bytes at the file's end. None means all.
+    :raises NotOurs: somebody else has made it.
     :raises OSError: it cannot be read.
     """
     try:
-        return [entry for entry in iter_entries(out, last) if entry is not None]
+        descriptor = open_own(ledger_path(out), os.O_RDONLY)
     except FileNotFoundError:
         return []
+    with open(descriptor, "rb") as file:
+        return [entry for entry in _entries_in(file, last) if entry is not None]
 
 
 def iter_entries(out: Path, last: int | None = None) -> Iterator[dict[str, Any] | None]:
-    """Each line of the ledger of ``out``: its entry, or None where the line is torn.
+    """Each line of the ledger of ``out``, whoever has made it: its entry, or None where it is torn.
 
     :param last: only those that begin in so many bytes at the file's end. None means all.
     :raises OSError: it cannot be read, or there is none.
     """
-    with ledger_path(out).open("rb") as file:
-        if last is not None and (skipped := os.fstat(file.fileno()).st_size - last) > 0:
-            file.seek(skipped - 1)
-            file.readline()  # of a line that begins at `skipped`, only the end of the one before
-        for line in file:
-            yield _parse(line)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a named pipe would wait for a writer
+    with open(os.open(ledger_path(out), flags), "rb") as file:
+        yield from _entries_in(file, last)
+
+
+def _entries_in(file: BinaryIO, last: int | None) -> Iterator[dict[str, Any] | None]:
+    if last is not None and (skipped := os.fstat(file.fileno()).st_size - last) > 0:
+        file.seek(skipped - 1)
+        file.readline()  # of a line that begins at `skipped`, only the end of the one before
+    for line in file:
+        yield _parse(line)
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

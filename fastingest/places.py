@@ -4,6 +4,13 @@ The spool is a directory on ``/dev/shm``, named by a checksum of the output's pa
 that the next run of the same output finds it; where there is no such file system (macOS) it stands
 beside the output. The spill stands beside the output, or in ``--spill-dir``. Where both were is
 noted in the journal as well, for a next start with other settings.
+
+The counters and events of a run are in the spool. Where that has no room left, since it is full of
+rows that were kept, they are in the *spare*, which is the directory beside the output that the
+spool would otherwise be. What a run has left is looked for in all of them.
+
+None of them is used that is not ours (:mod:`fastingest.ownership`), nor one that a journal names
+without a name that we give. Nothing is deleted there but files with the names of ours.
 """
 
 from __future__ import annotations
@@ -11,13 +18,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
-import stat
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fastingest import segment
+from fastingest.ownership import (
+    NotOurs,
+    check_own_directory,
+    make_own_directory,
+    own_files,
+    remove_files,
+    remove_if_empty,
+)
 
 __all__ = ["Places", "beside", "named"]
 
@@ -44,74 +58,149 @@ class Places:
 
     :param spool: of the segments in memory, the counters and the events of a run.
     :param spill: of the segments on disk; made when it is needed.
+    :param spare: of the counters and events that find no room in the spool; made when it is needed.
+        None: there is no such place.
+    :param problem: why the spool is not in memory; empty where it is.
     """
 
     spool: Path
     spill: Path
+    spare: Path | None = None
+    problem: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, out: Path, spill_dir: Path | None = None) -> Places:
-        """Where they are for ``out``."""
+        """Where they are for ``out``. Makes nothing."""
         path = named(out)
         parent = os.stat(path.parent)
         name = hashlib.sha256(f"{path}|{parent.st_dev}|{parent.st_ino}".encode()).hexdigest()[:16]
-        spool = _MEMORY / f"fastingest-{name}"
-        if not _is_usable(spool):
-            spool = beside(path, ".spool")
+        spool, spare = _MEMORY / f"fastingest-{name}", beside(path, ".spool")
+        problem = _problem_of(spool)
+        if problem:
+            spool = spare
         if spill_dir is None:
-            return cls(spool, beside(path, ".spill"))
+            return cls(spool, beside(path, ".spill"), spare, problem)
         # Without the device, whose number may be another after the machine has started again.
         name = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-        return cls(spool, spill_dir.resolve() / f"{path.name}-{name}.spill")
+        return cls(spool, spill_dir.resolve() / f"{path.name}-{name}.spill", spare, problem)
+
+    @property
+    def directories(self) -> tuple[Path, ...]:
+        """All of them, each once."""
+        spare = () if self.spare is None else (self.spare,)
+        return tuple(dict.fromkeys((self.spill, self.spool, *spare)))
+
+    def check(self) -> None:
+        """See that all that are there are ours.
+
+        :raises NotOurs: one is not.
+        """
+        for directory in self.directories:
+            check_own_directory(directory)
 
     def make(self) -> None:
         """Make the spool.
 
-        :raises OSError: it cannot be made.
+        :raises OSError: it cannot be made, or is not ours.
         """
-        self.spool.mkdir(mode=0o700, exist_ok=True)
+        make_own_directory(self.spool)
+
+    def made(self) -> Places:
+        """These, with the spool made; or with another one, where it cannot be made in memory.
+
+        :raises OSError: that cannot be made either.
+        """
+        try:
+            self.make()
+        except OSError as error:
+            if self.spare is None or self.spool == self.spare:
+                raise
+            problem = f"{self.spool}: {error.strerror}"
+            return replace(self, spool=self.spare, problem=problem).made()
+        return self
 
     def remove(self, but: Places | None = None) -> None:
-        """Remove both, with all that is in them; not where ``but`` has the same one."""
-        for directory in {self.spool, self.spill} - ({but.spool, but.spill} if but else set()):
-            shutil.rmtree(directory, ignore_errors=True)
+        """Remove them, with all that is ours in them; not where ``but`` has the same one."""
+        for directory in self.directories:
+            if but is None or directory not in but.directories:
+                remove_files(directory, _is_file_of_ours)
+                remove_if_empty(directory)
 
     def to_notes(self) -> dict[str, str]:
         """For the journal."""
         return {"spool": str(self.spool), "spill": str(self.spill)}
 
     @classmethod
-    def from_notes(cls, notes: dict[str, str]) -> Places | None:
-        """What :meth:`to_notes` said; None where it says nothing, or not whose the spool is."""
+    def from_notes(cls, notes: dict[str, str], out: Path) -> Places | None:
+        """What :meth:`to_notes` said, in the journal of ``out``; None where it says nothing.
+
+        :raises NotOurs: it names a directory that is not ours, or whose name is not what we give.
+        """
         if notes.keys() != {"spool", "spill"}:
             return None
-        places = cls(Path(notes["spool"]), Path(notes["spill"]))
-        return places if not os.path.lexists(places.spool) or _is_ours(places.spool) else None
+        path = named(out)
+        places = cls(Path(notes["spool"]), Path(notes["spill"]), beside(path, ".spool"))
+        name = re.escape(path.name)
+        for directory, form in (
+            (places.spool, rf"fastingest-[0-9a-f]{{16}}|{name}\.spool"),
+            (places.spill, rf"{name}(-[0-9a-f]{{8}})?\.spill"),
+        ):
+            if not re.fullmatch(form, directory.name):
+                problem = f"names {directory}, which is no directory of this output; move it away"
+                raise NotOurs(beside(path, ".journal"), problem)
+        places.check()
+        return places
 
     def forget(self, run: int) -> None:
         """Remove a run's counters and events, and the directories where nothing else is in them."""
-        self.counters(run).unlink(missing_ok=True)
-        self.events(run).unlink(missing_ok=True)
-        for directory in (self.spool, self.spill):
-            with contextlib.suppress(OSError):
-                directory.rmdir()
+        self.forget_files(run)
+        for directory in self.directories:
+            remove_if_empty(directory)
+
+    def forget_files(self, run: int) -> None:
+        """Remove a run's counters and events, wherever they are."""
+        names = (_counters_name(run), _events_name(run))
+        for directory in self.directories:
+            remove_files(directory, lambda name: name in names)
 
     def counters(self, run: int) -> Path:
-        """The file of a run's shared counters."""
-        return self.spool / f"{run}.counters"
+        """The file of a run's shared counters: where it is, or else where it should be."""
+        return self._find(_counters_name(run))
 
     def remembers(self, run: int) -> bool:
         """Whether the machine has certainly not been started anew since that run."""
         return self.spool.parent == _MEMORY and (self.spool / f"{run}.counters").exists()
 
     def events(self, run: int) -> Path:
-        """The file of a run's events for the ledger."""
-        return self.spool / f"{run}.events.jsonl"
+        """The file of a run's events for the ledger: where it is, or else where it should be."""
+        return self._find(_events_name(run))
+
+    def spare_counters(self, run: int) -> Path | None:
+        """Where the counters are to be made that found no room; None: there is no other place.
+
+        :raises OSError: it cannot be made.
+        """
+        return self._in_spare(_counters_name(run))
+
+    def spare_events(self, run: int) -> Path | None:
+        """The same for the events."""
+        return self._in_spare(_events_name(run))
+
+    def _find(self, name: str) -> Path:
+        if self.spare is not None and os.path.lexists(self.spare / name):
+            return self.spare / name  # what is in the spool then is a piece of it
+        return self.spool / name
+
+    def _in_spare(self, name: str) -> Path | None:
+        if self.spare is None or self.spare == self.spool:
+            return None
+        make_own_directory(self.spare)
+        return self.spare / name
 
     def runs(self) -> list[int]:
         """The runs whose counters are there, the oldest first."""
-        names = (path.name.removesuffix(".counters") for path in self.spool.glob("*.counters"))
-        return sorted(int(name) for name in names if name.isdigit())
+        found = (re.fullmatch(r"(\d+)\.counters", path.name) for path in self._files())
+        return sorted({int(match[1]) for match in found if match})
 
     def newest(self) -> int:
         """The newest stream or run that has left anything; 0: none has."""
@@ -119,33 +208,64 @@ class Places:
         return max([0, *streams, *self.runs()])
 
     def size_before(self, stream: int) -> tuple[int, int]:
-        """Bytes that streams older than ``stream`` have left: in the spool, and in the spill."""
-        sizes = {self.spool: 0, self.spill: 0}
+        """Bytes that streams older than ``stream`` have left: in the spool, and on disk."""
+        memory = disk = 0
         for name, path in self.segments():
             with contextlib.suppress(OSError):
-                sizes[path.parent] += path.stat().st_size * (name.stream < stream)
-        return sizes[self.spool], sizes[self.spill]
+                size = path.stat().st_size * (name.stream < stream)
+                if path.parent == self.spool:
+                    memory += size
+                else:
+                    disk += size
+        return memory, disk
 
     def segments(self) -> Iterator[tuple[segment.FileName, Path]]:
         """All segments that there are, in no order."""
-        for directory in (self.spill, self.spool):
-            with contextlib.suppress(FileNotFoundError):
-                for path in directory.iterdir():
-                    name = segment.parse_name(path)
-                    if name is not None:
-                        yield name, path
+        for path in self._files():
+            name = segment.parse_name(path)
+            if name is not None:
+                yield name, path
+
+    def parts(self) -> Iterator[tuple[segment.FileName, Path]]:
+        """All pieces of segments that were being moved to disk, in no order."""
+        for path in self._files():
+            name = _part_name(path)
+            if name is not None:
+                yield name, path
+
+    def _files(self) -> Iterator[Path]:
+        for directory in self.directories:
+            yield from own_files(directory)
 
 
-def _is_usable(spool: Path) -> bool:
-    """Whether the directory is ours, or can be made: anybody may write to ``/dev/shm``."""
-    if spool.is_symlink() or spool.exists():
-        return _is_ours(spool)
-    return os.access(spool.parent, os.W_OK | os.X_OK)
+def _counters_name(run: int) -> str:
+    return f"{run}.counters"
 
 
-def _is_ours(spool: Path) -> bool:
+def _events_name(run: int) -> str:
+    return f"{run}.events.jsonl"
+
+
+def _part_name(path: Path) -> segment.FileName | None:
+    return segment.parse_name(path.with_suffix(".segment")) if path.suffix == ".part" else None
+
+
+def _is_file_of_ours(name: str) -> bool:
+    """Whether it is a name that we give to a file in these directories."""
+    if re.fullmatch(r"\d+\.(counters|events\.jsonl)", name):
+        return True
+    return (segment.parse_name(Path(name)) or _part_name(Path(name))) is not None
+
+
+def _problem_of(spool: Path) -> str:
+    """Why a spool in memory cannot be used; empty where it can: anybody may write to /dev/shm."""
+    memory = spool.parent
+    if not memory.is_dir():
+        return f"there is no {memory}"
     try:
-        status = spool.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+        check_own_directory(spool)
+    except OSError as error:
+        return f"{spool}: {error.strerror}"
+    if not os.path.lexists(spool) and not os.access(memory, os.W_OK | os.X_OK):
+        return f"{memory} cannot be written"
+    return ""

@@ -40,7 +40,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from fastingest.account import Account, problem_of
+from fastingest.account import Account, problem_of, report_fallbacks
 from fastingest.children import Child, spawn
 from fastingest.counters import Slot
 from fastingest.drought import watch
@@ -172,6 +172,7 @@ class _Supervisor:
         """Start, watch, and clean up."""
         if self._native.is_broken:
             _report("warning", "native listener not used", {"reason": self._native.reason})
+        report_fallbacks(self._accounts, _report)
         with signals_to_socket() as signals:
             try:
                 if self._start():

@@ -15,6 +15,7 @@ overlap, which they must not.
 from __future__ import annotations
 
 import csv
+import errno
 import fcntl
 import io
 import os
@@ -424,9 +425,12 @@ def _is_locked(out: Path) -> bool:
     # A lock file is there only during a run and after a crash, so that this shared lock, which a
     # run that starts in the same microsecond would be refused for, is hardly ever taken.
     try:
-        descriptor = os.open(beside(named(out), ".lock"), os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(beside(named(out), ".lock"), flags)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.EMLINK):  # none, or a link: no run's
+            return False
+        raise
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fastingest import Options, account, segment
+from fastingest import Options, OutputRefused, account, places, segment
 from fastingest.account import (
     Account,
     Events,
@@ -19,16 +22,18 @@ from fastingest.account import (
     new_stream,
     problem_of,
     read_events,
+    report_fallbacks,
 )
 from fastingest.batch import LANES, Batch, Layout, Reject, lane_of
 from fastingest.columns import Buffer, segment_of
 from fastingest.counters import Counters, Slot
 from fastingest.feed import Feed, Table
 from fastingest.ledger import append_entry, ledger_path, read_entries
+from fastingest.places import Places
 from fastingest.plan import targets_of
 from fastingest.writer.journal import Entry, Journal, journal_path
 from fastingest.writer.tally import FeedCount
-from tests.writer.limits import largest_file
+from tests.writer.limits import largest_file, read_only, small_disk
 
 RUN = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -330,6 +335,24 @@ def test_events_that_cannot_be_noted_stop_nobody(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_events_that_find_no_room_are_all_noted_elsewhere(tmp_path: Path) -> None:
+    path, spare = tmp_path / "1.events.jsonl", tmp_path / "spare.events.jsonl"
+    events = Events(path, {0: ("é", "wss://example.org/é")}, lambda: spare)
+    events.gap("é", RUN + SECOND, 0.5, "é")
+    with largest_file(path.stat().st_size + 10):  # of the next one, a piece is there
+        events.gap("é", RUN, 1, "x")
+    assert not spare.exists()  # nor was there room for all of them
+    assert read_events(path)["gaps"] == GAPS
+    path.unlink()
+    path.mkdir()
+    events.gap("é", RUN, 2, "x")
+    assert read_events(spare) == events.known
+    assert [gap["seconds"] for gap in events.known["gaps"]] == [0.5, 1, 2]
+    events.gap("é", RUN, 3, "x")
+    assert read_events(spare) == events.known
+    assert list(path.iterdir()) == []
+
+
 # Streams
 
 
@@ -533,3 +556,185 @@ def test_what_is_newer_than_all_before_is_newer_in_every_lane_and_feed(begun: Be
     later = new_stream(late + 10**6, 9)
     (begun.account.places.spool / segment.file_name(later, 0)).touch()
     assert begun.account.newest() == later
+
+
+# Where there is little room
+
+
+def account_of(out: Path) -> Account:
+    options, feeds = Options(url="ws://x", out=out), [Feed("feed", "ws://x", (Table(out),))]
+    return Account(options, targets_of(feeds)[0], feeds)
+
+
+def said_of(*accounts: Account) -> list[tuple[str, str, dict[str, Any]]]:
+    said: list[tuple[str, str, dict[str, Any]]] = []
+    report_fallbacks(accounts, lambda *what: said.append(what))
+    return said
+
+
+@pytest.fixture
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file system in memory that has room for little."""
+    with small_disk(tmp_path / "shm", "64k") as memory:
+        monkeypatch.setattr(places, "_MEMORY", memory)
+        yield memory
+
+
+def fill(directory: Path) -> None:
+    """Leave no room there at all."""
+    with contextlib.suppress(OSError), (directory / "kept").open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_with_room_for_all_nothing_is_said(out: Path, memory: Path) -> None:
+    account = account_of(out)
+    assert account.places.spool.parent == memory
+    assert account.places.counters(account.run).parent == account.places.spool
+    assert said_of(account) == []
+    assert list(out.parent.glob("o.csv*")) == []
+
+
+def test_counters_that_find_no_room_in_memory_are_beside_the_output(
+    out: Path, memory: Path
+) -> None:
+    before = account_of(out)
+    fill(before.places.spool)
+    before.counters[Slot.RECEIVED] = 5
+    account = account_of(out)
+    spare = out.parent / "o.csv.spool"
+    assert account.run > before.run
+    assert account.places == before.places
+    assert account.places.counters(account.run) == spare / f"{account.run}.counters"
+    assert account.places.events(account.run) == spare / f"{account.run}.events.jsonl"
+    assert read_events(account.places.events(account.run)) == account.events.known
+    assert account.places.runs() == [before.run, account.run]
+    problem = f"{account.places.spool}: No space left on device"
+    facts = {"path": str(spare / f"{account.run}.counters"), "problem": problem}
+    assert said_of(account) == [
+        ("warning", "the counters are on disk and not in memory", facts),
+    ]
+    account.counters[Slot.RECEIVED] = 7
+    assert Counters.open(account.places.counters(account.run))[Slot.RECEIVED] == 7
+    following = account_of(out)
+    assert following.places.runs() == [before.run, account.run, following.run]
+    following.clean_up(complete=True)
+    assert list(out.parent.glob("o.csv*")) == []
+    assert [path.name for path in account.places.spool.iterdir()] == ["kept"]
+
+
+def test_where_nothing_has_room_both_are_named(tmp_path: Path, memory: Path) -> None:
+    (tmp_path / "data").mkdir()
+    out = tmp_path / "data" / "o.csv"
+    fill(account_of(out).places.spool)
+    with (
+        read_only(out.parent),
+        pytest.raises(OutputRefused, match="No space left on device; nor can") as refused,
+    ):
+        account_of(out)
+    assert str(out.parent / "o.csv.spool") in str(refused.value)
+
+
+def test_without_memory_the_spool_is_on_disk_and_that_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "_MEMORY", tmp_path / "nowhere")
+    accounts = [account_of(tmp_path / name) for name in ("o.csv", "p.csv")]
+    facts = {
+        "path": str(tmp_path / "o.csv.spool"),
+        "problem": f"there is no {tmp_path / 'nowhere'}",
+        "outputs": 2,
+    }
+    what = "the spool is on disk and not in memory"
+    assert said_of(*accounts) == [("warning", what, facts)]
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert said_of(*accounts) == [("info", what, facts)]
+
+
+# What is not ours
+
+
+@pytest.mark.parametrize("suffix", [".journal", ".ledger.jsonl", ".rejected.jsonl"])
+@pytest.mark.parametrize("what", ["link", "pipe", "somebody's"])
+def test_a_file_beside_the_output_that_is_not_ours_is_refused_by_name(
+    suffix: str, what: str, out: Path, tmp_path: Path
+) -> None:
+    path, treasure = out.with_name(out.name + suffix), tmp_path / "treasure"
+    treasure.write_text("gold")
+    if what == "link":
+        path.symlink_to(treasure)
+    elif what == "pipe":
+        os.mkfifo(path)
+    else:
+        give_away(path)
+    with pytest.raises(OutputRefused) as refused:
+        account_of(out)
+    assert refused.value.path == path
+    assert os.path.lexists(path)
+    assert treasure.read_text() == "gold"
+
+
+def give_away(path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may give a file away")
+    path.touch()
+    os.chown(path, 12345, 12345)
+
+
+@pytest.mark.parametrize("suffix", [".spill", ".spool"])
+@pytest.mark.parametrize("what", ["link", "somebody's"])
+def test_a_directory_beside_the_output_that_is_not_ours_is_refused_by_name(
+    suffix: str, what: str, out: Path, tmp_path: Path
+) -> None:
+    path, home = out.with_name(out.name + suffix), tmp_path / "home"
+    home.mkdir()
+    (home / segment.file_name(1, 1)).touch()
+    if what == "link":
+        path.symlink_to(home)
+    else:
+        path.mkdir()
+        give_away(path)
+    with pytest.raises(OutputRefused) as refused:
+        account_of(out)
+    assert refused.value.path == path
+    assert os.path.lexists(path)
+    assert [each.name for each in home.iterdir()] == [segment.file_name(1, 1)]
+
+
+@pytest.mark.parametrize("which", ["spool", "spill"])
+def test_a_journal_that_names_something_else_is_refused_and_nothing_is_removed(
+    which: str, out: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "letter").touch()
+    notes = Places.of(out).to_notes() | {which: str(home)}
+    journal = Journal(journal_path(out))
+    journal.note(notes)
+    journal.close()
+    with pytest.raises(OutputRefused, match=f"names {home}") as refused:
+        account_of(out)
+    assert refused.value.path == journal_path(out)
+    assert [each.name for each in home.iterdir()] == ["letter"]
+
+
+def test_the_journal_is_not_made_by_who_reads_it(begun: Begun) -> None:
+    begun.journal.close()
+    journal_path(begun.out).unlink()
+    begun.account.balance(complete=False)
+    begun.account.clean_up(complete=False)
+    assert not journal_path(begun.out).exists()
+    begun.journal = Journal(journal_path(begun.out))
+
+
+def test_an_account_is_balanced_and_cleaned_up_on_a_disk_that_has_become_read_only(
+    begun: Begun,
+) -> None:
+    begun.counters.feeds[0][Slot.RECEIVED] = 9
+    begun.commit(0, 0, 9, counted=False)
+    with read_only(begun.out.parent):
+        begun.account.balance(complete=True)
+        assert begun.counters.feeds[0][Slot.WRITTEN] == 9
+        begun.account.clean_up(complete=True)
+    assert journal_path(begun.out).exists()
+    assert not begun.account.places.spool.exists()

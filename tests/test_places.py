@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +12,12 @@ from pathlib import Path
 import pytest
 
 from fastingest import places as module
+from fastingest.ownership import NotOurs
 from fastingest.places import Places
 from fastingest.segment import FileName, file_name
+
+STRANGER = 12345
+"""A user that nobody is."""
 
 
 @pytest.fixture(params=["system", "test"])
@@ -36,7 +42,7 @@ def places(memory: Path, out: Path) -> Iterator[Places]:
     places = Places.of(out)
     assert places.spool.parent == memory
     yield places
-    places.remove()
+    shutil.rmtree(places.spool, ignore_errors=True)
 
 
 def test_the_spool_is_in_memory_and_the_spill_beside_the_output(places: Places, out: Path) -> None:
@@ -105,7 +111,13 @@ def test_what_is_no_directory_of_ours_is_not_used(
             places.spool.symlink_to(tmp_path / "nowhere")
     found = Places.of(out)
     assert found == replace(places, spool=out.parent / "o.csv.spool")
-    assert Places.from_notes(places.to_notes()) is None
+    said = "is not a directory" if what == "file" else "is a link, and may lead anywhere"
+    assert found.problem == f"{places.spool}: {said}; move it away"
+    with pytest.raises(NotOurs, match=said) as refused:
+        Places.from_notes(places.to_notes(), out)
+    assert refused.value.path == places.spool
+    with pytest.raises(NotOurs, match=said):
+        places.make()
     found.make()
     assert list((tmp_path / "elsewhere").iterdir()) == []
     assert not (tmp_path / "nowhere").exists()
@@ -115,16 +127,38 @@ def test_what_is_no_directory_of_ours_is_not_used(
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a directory away")
 def test_somebody_elses_directory_is_not_used(places: Places, out: Path) -> None:
     places.spool.mkdir()
-    os.chown(places.spool, 12345, 12345)
-    assert Places.of(out).spool == out.parent / "o.csv.spool"
-    assert Places.from_notes(places.to_notes()) is None
+    os.chown(places.spool, STRANGER, STRANGER)
+    found = Places.of(out)
+    assert found.spool == out.parent / "o.csv.spool"
+    said = f"belongs to user {STRANGER}, and is not used; start as that user, or move it away"
+    assert found.problem == f"{places.spool}: {said}"
+    with pytest.raises(NotOurs, match=said):
+        Places.from_notes(places.to_notes(), out)
+    places.spool.rmdir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a directory away")
+def test_a_directory_that_somebody_makes_first_is_not_used(places: Places, out: Path) -> None:
+    """Between the look and the making: then the one beside the output is."""
+    assert places.problem == ""
+    places.spool.mkdir()
+    os.chown(places.spool, STRANGER, STRANGER)
+    made = places.made()
+    assert made.spool == out.parent / "o.csv.spool"
+    assert made.problem.startswith(f"{places.spool}: belongs to user {STRANGER}")
+    os.chown(made.spool, STRANGER, STRANGER)
+    with pytest.raises(NotOurs):
+        places.made()
+    places.spool.rmdir()
 
 
 def test_without_a_file_system_in_memory_the_spool_is_beside_the_output(
     out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MEMORY", tmp_path / "nowhere")
-    assert Places.of(out).spool == out.parent / "o.csv.spool"
+    found = Places.of(out)
+    assert found.spool == found.spare == out.parent / "o.csv.spool"
+    assert found.problem == f"there is no {tmp_path / 'nowhere'}"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -179,16 +213,43 @@ def test_a_spill_in_a_directory_is_found_though_the_outputs_directory_is_another
 # Notes
 
 
-def test_notes_say_where_both_are(places: Places) -> None:
+def test_notes_say_where_both_are(places: Places, out: Path) -> None:
     assert places.to_notes() == {"spool": str(places.spool), "spill": str(places.spill)}
-    assert Places.from_notes(places.to_notes()) == places
+    assert Places.from_notes(places.to_notes(), out) == places
     places.make()
-    assert Places.from_notes(places.to_notes()) == places
+    assert Places.from_notes(places.to_notes(), out) == places
+    elsewhere = Places.of(out, out.parent / "spills")
+    assert Places.from_notes(elsewhere.to_notes(), out) == elsewhere
 
 
 @pytest.mark.parametrize("notes", [{}, {"spool": "/x"}, {"spool": "a", "spill": "b", "c": "d"}])
-def test_notes_that_say_nothing(notes: dict[str, str]) -> None:
-    assert Places.from_notes(notes) is None
+def test_notes_that_say_nothing(notes: dict[str, str], out: Path) -> None:
+    assert Places.from_notes(notes, out) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["home", "", "o.csv", "o.spill", "oXcsv.spill", "other.csv.spill", "o.csv-1234567.spill"],
+)
+def test_notes_with_a_name_that_we_do_not_give_are_refused(
+    name: str, places: Places, out: Path, tmp_path: Path
+) -> None:
+    there = tmp_path / name
+    for notes in ({"spill": str(there)}, {"spool": str(there)}):
+        with pytest.raises(NotOurs, match=f"names {re.escape(str(there))}, which is no") as refused:
+            Places.from_notes(places.to_notes() | notes, out)
+        assert refused.value.path == out.parent / "o.csv.journal"
+
+
+def test_a_spill_in_the_notes_that_is_a_link_is_refused(
+    places: Places, out: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "treasure").mkdir()
+    spill = tmp_path / "o.csv-0123abcd.spill"
+    spill.symlink_to(tmp_path / "treasure")
+    with pytest.raises(NotOurs, match="is a link") as refused:
+        Places.from_notes(places.to_notes() | {"spill": str(spill)}, out)
+    assert refused.value.path == spill
 
 
 # What is in them
@@ -245,9 +306,100 @@ def test_a_run_is_forgotten_and_the_directories_where_nothing_else_is(places: Pl
     assert not places.spool.exists()
 
 
-def test_all_is_removed(places: Places, out: Path) -> None:
+def test_all_that_is_ours_is_removed(places: Places, out: Path) -> None:
     fill(places)
+    for name in ("x.counters", "7.counters.part"):
+        (places.spool / name).unlink()
     out.touch()
     places.remove()
     assert not places.spool.exists()
     assert [each.name for each in out.parent.iterdir()] == ["o.csv"]
+
+
+def test_what_is_not_ours_is_not_removed(places: Places, out: Path, tmp_path: Path) -> None:
+    fill(places)
+    (places.spill / "letters").mkdir()
+    (places.spill / "letters" / file_name(1, 1)).touch()
+    (places.spill / file_name(1, 2)).mkdir()
+    (places.spool / file_name(1, 3)).symlink_to(tmp_path)
+    places.remove()
+    left = sorted(each.name for each in places.spill.rglob("*"))
+    assert left == ["1-1.segment", "1-2.segment", "letters"]
+    left = [file_name(1, 3), "7.counters.part", "x.counters"]
+    assert sorted(each.name for each in places.spool.iterdir()) == left
+
+
+@pytest.mark.parametrize("whose", ["a link's", "somebody's"])
+def test_nothing_is_read_or_removed_where_the_directory_is_not_ours(
+    whose: str, places: Places, out: Path, tmp_path: Path
+) -> None:
+    fill(places)
+    found = sorted(each.name for each in places.spill.iterdir())
+    if whose == "a link's":
+        places.spill.rename(tmp_path / "elsewhere")
+        places.spill.symlink_to(tmp_path / "elsewhere")
+    elif os.geteuid() == 0:
+        os.chown(places.spill, STRANGER, STRANGER)
+    else:
+        pytest.skip("only root may give a directory away")
+    assert [path.parent for _, path in places.segments()] == [places.spool]
+    assert list(places.parts()) == []
+    places.forget(3)
+    places.remove()
+    assert sorted(each.name for each in places.spill.iterdir()) == found
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_a_file_of_somebody_in_a_directory_of_ours_is_not_read(places: Places) -> None:
+    fill(places)
+    os.chown(places.spill / "200-0.segment", STRANGER, STRANGER)
+    assert [path.parent for _, path in places.segments()] == [places.spool]
+    assert places.newest() == 30
+
+
+# The spare
+
+
+def test_counters_and_events_that_found_no_room_are_beside_the_output(
+    places: Places, out: Path
+) -> None:
+    spare = out.parent / "o.csv.spool"
+    places.make()
+    assert not spare.exists()
+    assert places.spare_counters(7) == spare / "7.counters"
+    assert spare.stat().st_mode & 0o777 == 0o700
+    assert places.spare_events(7) == spare / "7.events.jsonl"
+    (spare / "7.counters").touch()
+    (spare / "7.events.jsonl").touch()
+    (places.spool / "7.events.jsonl").touch()
+    (places.spool / "5.counters").touch()
+    assert places.counters(7) == spare / "7.counters"
+    assert places.events(7) == spare / "7.events.jsonl"
+    assert places.counters(5) == places.spool / "5.counters"
+    assert places.runs() == [5, 7]
+    assert places.newest() == 7
+    places.forget(7)
+    assert not spare.exists()
+    assert [each.name for each in places.spool.iterdir()] == ["5.counters"]
+
+
+def test_a_spool_on_disk_has_no_spare(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MEMORY", tmp_path / "nowhere")
+    places = Places.of(out).made()
+    assert places.spare_counters(7) is None
+    assert places.spare_events(7) is None
+    places.remove()
+
+
+def test_what_a_spool_on_disk_has_kept_is_found_when_there_is_memory_again(
+    places: Places, out: Path
+) -> None:
+    before = replace(places, spool=out.parent / "o.csv.spool")
+    before.make()
+    (before.spool / file_name(6, 1)).write_bytes(bytes(100))
+    (before.spool / "5.counters").touch()
+    assert [name for name, _ in places.segments()] == [FileName(6, 1)]
+    assert places.size_before(7) == (0, 100)
+    assert places.counters(5) == before.spool / "5.counters"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -486,6 +487,22 @@ def test_a_run_that_writes(two_runs: Output) -> None:
     assert not any("a run is writing" in each for each in verify(two_runs.path).notes)
     assert sorted(each.name for each in two_runs.path.parent.iterdir()) == names
     OutputLock(two_runs.path).release()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("o")])
+def test_what_has_the_locks_name_and_is_no_file_is_not_waited_for(
+    make: Callable[[Path], None], two_runs: Output
+) -> None:
+    """It is no run's; the next one refuses it."""
+    make(beside(two_runs.path, ".lock"))
+    assert said(verify(two_runs.path)) == (True, [], [])
+
+
+def test_a_ledger_that_is_a_pipe_is_not_waited_for(two_runs: Output) -> None:
+    ledger_path(two_runs.path).unlink()
+    os.mkfifo(ledger_path(two_runs.path))
+    with pytest.raises(UsageError, match="there is no entry in it"):
+        verify(two_runs.path)
 
 
 def test_a_lock_under_another_name_of_the_directory_is_seen(two_runs: Output) -> None:

@@ -26,6 +26,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from fastingest.ownership import check_own_directory, make_own_directory, open_own
 from fastingest.receiver.outbox import Held, Place, Segment
 from fastingest.segment import RECORD_SIZE, file_name, header, record
 
@@ -111,6 +112,7 @@ class Spool:
         if self._free:
             descriptor = self._free.pop()
         else:
+            check_own_directory(self._directory)
             path = self._directory / file_name(self._stream, self._made)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             self._made += 1
@@ -220,7 +222,7 @@ class Spool:
         self._do(copy, moved)
 
     def _check_room(self, size: int, least_free: int) -> None:
-        self._spill.mkdir(mode=0o700, exist_ok=True, parents=True)
+        make_own_directory(self._spill, parents=True)
         space = os.statvfs(self._spill)
         if least_free and space.f_bavail * space.f_frsize - size < least_free:
             raise OSError(errno.ENOSPC, "too little would stay free on the disk (--min-free)")
@@ -232,7 +234,8 @@ class Spool:
         path = self._path(segment)
         part = path.with_suffix(".part")
         try:
-            with open(part, "wb", buffering=0) as target:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            with open(open_own(part, flags, 0o600), "wb", buffering=0) as target:
                 if file is None:
                     target.write(header(self._stream, segment.first))
                 else:

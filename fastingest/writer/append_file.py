@@ -19,10 +19,12 @@ import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from fastingest.errors import WriteFailed
+from fastingest.ownership import open_own
 from fastingest.writer import torn_tail
 
 __all__ = ["AppendFile", "Change"]
@@ -35,13 +37,15 @@ class AppendFile:
     """The file, open for appending; it is made where there is none.
 
     :param path: where it is.
+    :param open_file: opens it: whose it may be, and whether it may be a link.
     :raises BlockingIOError: another process has it open as one of these.
+    :raises NotOurs: it is somebody else's.
     :raises OSError: it cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, open_file: Callable[[Path, int, int], int] = open_own) -> None:
         self.path = path
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        self.descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             # The lock file stands for a name; this one is for hard links, which have several.
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,9 +1,9 @@
 """The output file: lock it, look at what is there, append whole rows.
 
-One run writes a file. The lock is ``flock`` on ``<out>.lock``, whose text says who holds it; it
-holds for as long as any process of the run has it open, so a writer that outlives its supervisor
-still keeps the next run out, and a machine that crashed leaves no lock behind, whatever the file
-says.
+One run writes a file. The lock is ``flock`` on ``<out>.lock``, whose text says who holds it
+(:mod:`fastingest.writer.holders`); it holds for as long as any process of the run has it open, so a
+writer that outlives its supervisor still keeps the next run out, and a machine that crashed leaves
+no lock behind, whatever the file says.
 
 A file that does not end with a line feed was torn by a crash. Where its last whole row ends is told
 by RFC 4180: a line feed inside quotes belongs to a cell, so it is the last one with an even number
@@ -14,6 +14,7 @@ last line feed of all is taken. The piece behind it goes to the quarantine, and 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import errno
 import fcntl
@@ -28,8 +29,10 @@ from pathlib import Path
 from typing import Any
 
 from fastingest.errors import HeaderMismatch, OutputLocked, OutputRefused
+from fastingest.ownership import NotOurs, check_output_file, open_output, open_own
 from fastingest.places import beside, named
 from fastingest.writer.append_file import AppendFile
+from fastingest.writer.holders import add_holder, holder_of, is_alive, taker_of
 from fastingest.writer.torn_tail import Tail
 
 __all__ = ["CsvFile", "OutputLock", "check_output", "end_of_rows"]
@@ -54,49 +57,41 @@ class OutputLock:
         deadline = time.monotonic() + patience
         while self._descriptor < 0:
             try:
-                self._take(os.open(self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
-            except OutputLocked as error:
-                if error.holder is None or _is_alive(error.holder) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
+                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+                descriptor = open_own(self._name, flags, alone=True)
+                self._take(descriptor, is_last=time.monotonic() > deadline)
             except OSError as error:
                 raise _refused(path, error) from None
+            if self._descriptor < 0:
+                time.sleep(0.02)
 
-    def _take(self, descriptor: int) -> None:
+    def _take(self, descriptor: int, *, is_last: bool) -> None:
+        """Try to lock the file; it is closed again where that is to be tried once more."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not _is_still(descriptor, self._name):
-                os.close(descriptor)  # the run before removed it between our open and our lock
-                return
-            os.truncate(descriptor, 0)
-            os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+            if _is_still(descriptor, self._name):
+                os.truncate(descriptor, 0)
+                add_holder(descriptor)
+                self._descriptor = descriptor
+            # or else the run before removed it between our open and our lock
         except BlockingIOError:
-            text = os.pread(descriptor, 32, 0).strip()
-            os.close(descriptor)
-            raise OutputLocked(self.path, int(text) if text.isdigit() else None) from None
-        except OSError:
-            os.close(descriptor)
-            raise
-        self._descriptor = descriptor
+            taker = taker_of(descriptor)
+            if taker is None or is_alive(taker) or is_last:
+                raise OutputLocked(self.path, holder_of(descriptor)) from None
+        finally:
+            if self._descriptor < 0:
+                os.close(descriptor)
 
     def release(self) -> None:
-        """Let go, and leave no lock file behind."""
-        if _is_still(self._descriptor, self._name):
-            self._name.unlink(missing_ok=True)
-        os.close(self._descriptor)
+        """Let go, and leave no lock file behind, if it can be removed. Raises nothing."""
+        with contextlib.suppress(OSError):  # as where the file system has become read-only
+            if _is_still(self._descriptor, self._name):
+                self._name.unlink()
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _received_lock, (self.path, reduction.DupFd(self._descriptor))
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # somebody else's
-    return True
 
 
 def _received_lock(path: Path, descriptor: Any) -> OutputLock:
@@ -104,12 +99,13 @@ def _received_lock(path: Path, descriptor: Any) -> OutputLock:
     lock = OutputLock.__new__(OutputLock)
     lock.path, lock._name = path, beside(named(path), ".lock")
     lock._descriptor = descriptor.detach()
+    add_holder(lock._descriptor)
     return lock
 
 
 def _is_still(descriptor: int, name: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(name))
+        return os.path.samestat(os.fstat(descriptor), name.lstat())
     except FileNotFoundError:
         return False
 
@@ -120,6 +116,7 @@ def check_output(path: Path, header: str) -> None:
     :raises OutputRefused: the path is no file, or may not be written, or holds something else.
     """
     try:
+        check_output_file(path)
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
             what = "a directory" if path.is_dir() else "not a regular file"
             raise OutputRefused(path, f"is {what}; name a file with --out")
@@ -142,6 +139,8 @@ def _check_header(path: Path, start: bytes, header: str) -> None:
 
 
 def _refused(path: Path, error: OSError) -> OutputRefused:
+    if isinstance(error, NotOurs):
+        return OutputRefused(error.path, error.problem)
     return OutputRefused(path, f"cannot be written: {error.strerror}")
 
 
@@ -180,7 +179,7 @@ class CsvFile(AppendFile):
     def __init__(self, path: Path, header: str) -> None:
         check_output(path, header)
         try:
-            super().__init__(path)
+            super().__init__(path, open_output)
         except BlockingIOError:
             raise OutputLocked(path, None) from None
         except OSError as error:

@@ -29,6 +29,7 @@ import os
 import struct
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -36,9 +37,19 @@ import msgspec
 from fastingest.batch import Position
 from fastingest.errors import WriteFailed
 from fastingest.ledger import Region
+from fastingest.ownership import open_own
 from fastingest.places import beside, named
 
-__all__ = ["SLOTS", "Entry", "Journal", "entries_in", "journal_path", "notes_in"]
+__all__ = [
+    "SLOTS",
+    "Entry",
+    "Journal",
+    "Recorded",
+    "entries_in",
+    "journal_path",
+    "notes_in",
+    "read_journal",
+]
 
 SLOTS = 64
 
@@ -160,11 +171,39 @@ def journal_path(out: Path) -> Path:
     return beside(named(out), ".journal")
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """What a journal says.
+
+    :param entries: the newest first.
+    :param notes: where the spool and the spill are.
+    """
+
+    entries: list[Entry]
+    notes: dict[str, str]
+
+
+def read_journal(path: Path) -> Recorded | None:
+    """Read a journal, and change nothing; None where there is none.
+
+    :raises NotOurs: somebody else has made it.
+    :raises OSError: it cannot be read.
+    """
+    try:
+        descriptor = open_own(path, os.O_RDONLY, alone=True)
+    except FileNotFoundError:
+        return None
+    with open(descriptor, "rb") as file:
+        data = file.read()
+    return Recorded([entry for _, entry in entries_in(data)], notes_in(data))
+
+
 class Journal:
-    """The journal, open.
+    """The journal, open for writing.
 
     :param path: where it is, or will be.
     :param feeds: how many feeds the run has.
+    :raises NotOurs: somebody else has made it.
     :raises OSError: it cannot be read or made.
 
     ``entries`` are those found when it was opened, the newest first, and ``notes`` what it says of
@@ -173,7 +212,7 @@ class Journal:
 
     def __init__(self, path: Path, feeds: int = 1) -> None:
         self.path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._file = open_own(path, os.O_RDWR | os.O_CREAT, alone=True)
         data = os.pread(self._file, os.fstat(self._file).st_size, 0)
         found = _slots_in(data)
         self.entries = [entry for _, _, entry in found]

@@ -16,6 +16,7 @@ from pathlib import Path
 from fastingest import segment
 from fastingest.batch import Batch, Position, is_of_other_version, lane_of, read_batch
 from fastingest.errors import OutputRefused
+from fastingest.ownership import remove_if_empty
 from fastingest.places import Places
 
 __all__ = ["Leftovers"]
@@ -102,24 +103,22 @@ class Leftovers:
         return sorted(found, key=lambda left: (left.stream, left.first))
 
     def _files(self) -> Iterator[tuple[segment.FileName, Path]]:
-        for places in self._places:
-            yield from places.segments()
+        """The segments' files; each once, where several have the same spill."""
+        found = {path: name for places in self._places for name, path in places.segments()}
+        for path, name in found.items():
+            yield name, path
 
     def remove(self, before: int, lane: int | None = None) -> None:
         """Delete the segments of streams older than ``before``: all in them is written.
 
         :param lane: only this lane's; None: of all.
         """
-        for name, path in self._files():
+        parts = [part for places in self._places for part in places.parts()]
+        for name, path in (*self._files(), *parts):
             if _is_of(name, before, lane):
                 path.unlink(missing_ok=True)
         for places in self._places:
-            for path in places.spill.glob("*.part"):
-                part = segment.parse_name(path.with_suffix(".segment"))
-                if part is not None and _is_of(part, before, lane):
-                    path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                places.spill.rmdir()  # when nothing is in it
+            remove_if_empty(places.spill)
 
 
 def _batch_in(wire: memoryview, position: Position, path: Path) -> Batch:

@@ -49,7 +49,9 @@ class Recovery:
         self._committer = committer
         self._look = look
         self._counters = committer.counters
-        noted = Places.from_notes(journal.notes) if journal else None
+        noted = None
+        if journal is not None and journal.notes != places.to_notes():
+            noted = Places.from_notes(journal.notes, self._out)
         self._elsewhere = noted if noted != places else None
         everywhere = [places, self._elsewhere] if self._elsewhere else [places]
         self._leftovers = Leftovers(everywhere, committer.report)
@@ -214,5 +216,4 @@ class Recovery:
             raise WriteFailed(self._out, problem) from None
         if is_others:
             path.replace(beside(path, ".unread"))
-        path.unlink(missing_ok=True)
-        events.unlink(missing_ok=True)
+        self._places.forget_files(run)

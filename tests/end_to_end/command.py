@@ -67,7 +67,7 @@ class Command:
 
     :param arguments: of the command; ``--url`` and ``--out`` among them.
     :param environment: more variables.
-    :param within: a command that runs another one, with its arguments, in the place of its own.
+    :param within: a command that runs it, with the same process id.
     """
 
     def __init__(

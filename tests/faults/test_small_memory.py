@@ -1,100 +1,192 @@
-"""There is hardly any room in memory, as in a container, and then none on disk either.
+"""A /dev/shm that is full: of rows that a run has kept, as in a container, or of others' files.
 
-Each run is in a mount namespace of its own, with a /dev/shm of its own.
+The runs of a test see a small one of their own, in a mount namespace.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from fastingest.ledger import read_entries
-from tests.end_to_end.command import wait_until
-from tests.faults.run import FLUSH_INTERVAL, Capture, feed, kill, running
-from tests.faults.test_disk import MIB, small_disk
+from fastingest.places import Places
+from fastingest.verify import verify
+from fastingest.writer.journal import journal_path, read_journal
+from tests.end_to_end.command import Command, wait_until
+from tests.faults.evidence import check_order, numbers
+from tests.faults.run import feed, kill, running
+from tests.writer.limits import small_disk
 
-__all__ = ["small_disk"]
-
-RATE = 20_000
-BATCH = 1000
-READ = 3000  # rows that one read of the socket can bring: 64 KiB, and what the loop has read ahead
-
-
-def small_memory(size: str) -> list[str]:
-    """Runs a command with a /dev/shm of this size."""
-    mount = f"mount -t tmpfs -o size={size} tmpfs /dev/shm"
-    within = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"]
-    try:
-        done = subprocess.run([*within, "true"], capture_output=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("needs unshare(1), of util-linux")
-    if done.returncode:
-        pytest.skip(f"needs to mount a file system: {done.stderr.decode().strip()}")
-    return within
+KIB = 2**10
+ON_DISK = "the counters are on disk and not in memory"
 
 
-@pytest.mark.parametrize("size", ["16k", "1m"])
-def test_what_finds_room_nowhere_is_not_received(small_disk: Path, size: str) -> None:
-    """The bound is a batch, and what had been read by then; and the reason is the right one."""
-    out, ballast = small_disk / "out.csv", small_disk / "ballast"
-    ballast.write_bytes(bytes(23 * MIB))
-    options = ("--min-free", "0", "--batch-size", BATCH)
-    with feed("--rate", RATE) as server:
-        with running(out, server, *options, within=small_memory(size)) as command:
-            command.wait_for("cannot write, trying again")
-            full = command.wait_for("the outbox is full, the feed is not read until there is room")
-            assert full["queue"] < 2 * MIB
-            command.stop(1)
-            error = command.events[-1]
-            (unsaved,) = [e for e in command.events if e["event"].startswith("received rows find")]
-        assert error["error"] == "WriteFailed"
-        assert 0 < unsaved["rows"] <= 2 * BATCH + READ
-        assert unsaved["problem"].endswith("No space left on device")
-        server.stop()
-    said = "rows are lost: there was room for them neither in memory nor on disk"
-    (line,) = read_entries(out)
-    assert line["received"] == line["written"] + line["lost"] + line["kept"]
-    assert line["lost"] == unsaved["rows"]
-    assert said in error["event"] or f"{line['lost']} received rows are lost" in error["event"]
+@dataclass(frozen=True)
+class Memory:
+    """A /dev/shm of its own.
+
+    :param within: runs a command that sees it.
+    :param path: where it is seen from here.
+    """
+
+    within: tuple[str, ...]
+    path: Path
+
+    @property
+    def free(self) -> int:
+        """Bytes."""
+        space = os.statvfs(self.path)
+        return space.f_bavail * space.f_frsize
+
+    def fill(self, name: str) -> Path:
+        """Leave no room in it at all; the file that takes it."""
+        with contextlib.suppress(OSError), (self.path / name).open("wb", buffering=0) as file:
+            while file.write(bytes(4 * KIB)):
+                pass
+        return self.path / name
+
+    def of(self, out: Path) -> Path:
+        """The spool of an output."""
+        return self.path / Places.of(out).spool.name
 
 
-@pytest.mark.parametrize("when_full", ["block", "drop"])
-def test_without_room_anywhere_rows_go_straight_to_the_writer(
-    tmp_path: Path, when_full: str
-) -> None:
-    options = ("--spill-limit", "0", "--batch-size", BATCH, "--when-full", when_full)
-    with feed("--rate", RATE, "--rows", 5 * RATE) as server:
-        with running(tmp_path / "out.csv", server, *options, within=small_memory("16k")) as command:
-            command.wait_for("the spool cannot be written; batches go to disk")
-            wait_until(lambda: server.events[-1].get("reason") == "end", timeout=60)
-            summary = command.stop(0, 3)
-            status = command.wait()
-    assert summary["written"] + summary["dropped"] == summary["received"] == 5 * RATE
-    assert status == (3 if summary["dropped"] else 0)
-    if when_full == "block":
-        assert summary["dropped"] == 0
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small disk, which the runs see as well, if it is there before their memory is."""
+    with small_disk(tmp_path / "disk", "4m") as disk:
+        yield disk
 
 
-def test_a_receiver_that_dies_has_hardly_more_than_is_on_its_way_to_a_batch(
-    tmp_path: Path,
+@pytest.fixture
+def memory(request: pytest.FixtureRequest) -> Iterator[Memory]:
+    """Of the size that the test wants."""
+    if not (shutil.which("unshare") and shutil.which("nsenter")):
+        pytest.skip("needs unshare and nsenter (util-linux), for a /dev/shm of its own")
+    mount = f"mount -t tmpfs -o size={request.param} tmpfs /dev/shm && echo && exec cat"
+    with subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", mount],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        if holder.stdout.readline() != b"\n":
+            pytest.skip("needs a machine where one may mount, for a /dev/shm of its own")
+        enter = ("nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "--wd=.")
+        yield Memory(enter, Path(f"/proc/{holder.pid}/root/dev/shm"))
+        holder.stdin.close()
+
+
+def is_clean(out: Path, memory: Memory) -> None:
+    """Nothing is left but the output and its ledger, which agree."""
+    assert sorted(path.name for path in out.parent.glob("out.csv*")) == [
+        "out.csv",
+        "out.csv.ledger.jsonl",
+    ]
+    assert not memory.of(out).exists()
+    assert verify(out).agrees
+    assert verify(out).notes == []
+
+
+@pytest.mark.parametrize("memory", ["1m", "4m"], indirect=True)
+def test_a_run_starts_where_kept_rows_fill_the_memory_and_writes_them_first(
+    tmp_path: Path, memory: Memory
 ) -> None:
     out = tmp_path / "out.csv"
-    options = ("--spill-limit", "0", "--batch-size", BATCH)
-    with feed("--rate", RATE) as server:
-        with running(out, server, *options, within=small_memory("16k")) as command:
-            command.wait_for("the spool cannot be written; batches go to disk")
-            for count in range(2, 5):
-                size = out.stat().st_size
-                wait_until(lambda: out.stat().st_size > size + 100_000)  # noqa: B023 - at once
-                kill([command.child("receiver")])
-                command.wait_for("connected", count)
-            command.stop(0, 3)
+    with feed("--rate", 100_000) as server:
+        with running(out, server, "--spill-limit", "0", within=memory.within) as command:
+            command.wait_for("connected")
+            wait_until(lambda: out.stat().st_size > 100 * KIB)
+            os.kill(command.child("writer"), signal.SIGSTOP)
+            wait_until(lambda: memory.free == 0, "there is room")
+            kill([command.pid, *command.children()])
+        journal = read_journal(journal_path(out))
+        assert journal is not None
+        with running(out, server, within=memory.within) as command:
+            said = command.wait_for(ON_DISK)
+            left = command.wait_for("took up what an earlier run had left")
+            command.wait_for("connected")
+            size = out.stat().st_size
+            wait_until(lambda: out.stat().st_size > size + 100 * KIB)
+            summary = command.stop()
         server.stop()
-    capture = Capture(server, out)
-    most = 2 * RATE * FLUSH_INTERVAL + 2 * BATCH + READ
-    assert capture.lost <= 3 * most
-    for missing in capture.missing:
-        assert (missing.at_start, missing.inside) == (0, 0)
-        assert missing.at_end <= most
+    assert said["level"] == "warning"
+    assert said["problem"].endswith(": No space left on device")
+    assert Path(said["path"]).parent == tmp_path / "out.csv.spool"
+    rows = numbers(out)
+    check_order(rows)
+    interrupted, last = read_entries(out)
+    assert left["rows"] > 0
+    assert interrupted["written"] == journal.entries[0].written + left["rows"]
+    assert interrupted["received"] == interrupted["written"] + interrupted["lost"]
+    assert last["written"] == summary["written"] == len(rows) - interrupted["written"]
+    is_clean(out, memory)
+
+
+@pytest.mark.parametrize("memory", ["1m"], indirect=True)
+def test_rows_that_a_full_disk_has_kept_are_written_though_the_memory_is_full_by_then(
+    disk: Path, memory: Memory
+) -> None:
+    """Where neither has room no run can start, and both are named; what was kept is still there."""
+    out, ballast = disk / "out.csv", disk / "ballast"
+    with feed("--rate", 2_000) as server:
+        with running(out, server, "--min-free", "0", within=memory.within) as command:
+            command.wait_for("connected")
+            wait_until(lambda: out.stat().st_size > 10 * KIB)
+            with contextlib.suppress(OSError):
+                ballast.write_bytes(bytes(4096 * KIB))
+            command.wait_for("cannot write, trying again")
+            command.signal(signal.SIGTERM)
+            kept = command.summary(status=1)["in_flight"]
+        assert kept > 0
+        assert list(memory.of(out).glob("*.segment"))
+        others = memory.fill("others")
+        with running(out, server, "--min-free", "0", within=memory.within) as command:
+            assert command.wait() == 2
+            (error,) = [each for each in command.events if "error" in each]
+        assert error["error"] == "OutputRefused"
+        assert error["event"].endswith(
+            "is needed and cannot be written: No space left on device; "
+            f"nor can {disk}/out.csv.spool: No space left on device"
+        )
+        ballast.unlink()
+        with running(out, server, "--min-free", "0", within=memory.within) as command:
+            command.wait_for(ON_DISK)
+            left = command.wait_for("took up what an earlier run had left")
+            command.wait_for("connected")
+            assert left["rows"] == kept
+            command.stop()
+        others.unlink()
+        server.stop()
+        check_order(numbers(out))
+        assert sum(line["kept"] for line in read_entries(out)[1:]) == 0
+        is_clean(out, memory)
+
+
+@pytest.mark.parametrize("memory", ["1m"], indirect=True)
+def test_gaps_are_in_the_ledger_though_the_memory_is_full(tmp_path: Path, memory: Memory) -> None:
+    """The next start tells of them: all processes are killed."""
+    out = tmp_path / "out.csv"
+    memory.fill("others")
+    with feed("--rate", 2_000, "--rows", 6_000, "--cuts", 2) as server:
+        with running(out, server, within=memory.within) as command:
+            command.wait_for("gap", count=2)
+            kill([command.pid, *command.children()])
+        with Command(
+            *("--url", "demo://?rows=1", "--out", out, "--max-rows", "1"), within=memory.within
+        ) as command:
+            command.summary()
+        server.stop()
+    interrupted, _ = read_entries(out)
+    assert len(interrupted["gaps"]) == 2
+    assert interrupted["received"] is not None
+    is_clean(out, memory)

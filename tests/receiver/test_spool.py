@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastingest import segment as form
+from fastingest.ownership import NotOurs
 from fastingest.receiver.outbox import Held, Outbox, Place, Segment
 from fastingest.receiver.spool import Spool
 from tests.writer.limits import largest_file
@@ -444,7 +445,7 @@ def test_a_spill_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     async def body(rig: Rig) -> None:
         segment = rig.fill()
         error = await rig.move(segment)
-        assert isinstance(error, FileExistsError)
+        assert isinstance(error, NotOurs)
         assert rig.is_readable(segment)
         rig.disk.unlink()
         assert await rig.move(segment) is None

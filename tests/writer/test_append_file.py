@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest import WriteFailed
+from fastingest.ownership import open_output
 from fastingest.writer import torn_tail
 from fastingest.writer.append_file import AppendFile
 from tests.writer.limits import largest_file
@@ -63,7 +64,7 @@ def test_a_second_one_is_refused_whatever_the_name(path: Path, tmp_path: Path) -
     (tmp_path / "soft").symlink_to(path)
     for name in ("o", "hard", "soft"):
         with pytest.raises(BlockingIOError):
-            AppendFile(tmp_path / name)
+            AppendFile(tmp_path / name, open_output)
     file.close()
     AppendFile(tmp_path / "hard").close()
 
@@ -294,7 +295,7 @@ def test_a_write_that_fails_leaves_nothing(room: int, path: Path) -> None:
 
 
 def test_a_disk_without_any_room_is_an_error_with_its_name() -> None:
-    file = AppendFile(Path("/dev/full"))
+    file = AppendFile(Path("/dev/full"), open_output)
     with pytest.raises(WriteFailed, match="cannot be appended to: No space left on device"):
         file.append(b"x\n")
     file.close()

@@ -23,7 +23,7 @@ from fastingest import HeaderMismatch, OutputLocked, OutputRefused, WriteFailed
 from fastingest.places import beside
 from fastingest.writer import csv_file
 from fastingest.writer.csv_file import CsvFile, OutputLock, check_output, end_of_rows
-from tests.writer.limits import largest_file
+from tests.writer.limits import largest_file, read_only
 
 HEADER = "symbol,price,volume"
 
@@ -271,8 +271,9 @@ def test_a_child_that_was_given_the_lock_holds_it_as_well(tmp_path: Path) -> Non
     child = context.Process(target=_hold, args=(lock, theirs))
     child.start()
     ours.recv()
+    assert beside(path, ".lock").read_text() == f"{os.getpid()}\n{child.pid}\n"
     os.close(lock._descriptor)  # as if this process had died
-    with pytest.raises(OutputLocked):
+    with pytest.raises(OutputLocked, match=f"process {child.pid} is writing it"):
         OutputLock(path)
     child.kill()
     child.join()
@@ -327,7 +328,7 @@ os._exit(0)
 
 @pytest.fixture
 def orphan(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A dead process that had the lock of out.csv, whose pid is its, and whose child has it."""
+    """A dead process that had the lock of out.csv and wrote its pid there, and its child has it."""
     process = subprocess.Popen(
         [sys.executable, "-c", _DEAD_HOLDER, str(tmp_path / "out.csv")],
         stdin=subprocess.PIPE,
@@ -346,10 +347,10 @@ def orphan(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
 def test_the_children_of_a_dead_run_are_waited_for(
     orphan: tuple[subprocess.Popen[bytes], int], tmp_path: Path
 ) -> None:
-    process, child = orphan
-    with pytest.raises(OutputLocked, match=f"process {process.pid} is writing it") as locked:
+    _, child = orphan
+    with pytest.raises(OutputLocked) as locked:
         OutputLock(tmp_path / "out.csv", patience=0)
-    assert locked.value.holder == process.pid
+    assert locked.value.holder in (child, None)  # None where processes cannot be looked at
     killer = threading.Timer(0.2, os.kill, (child, signal.SIGKILL))
     killer.start()
     lock = OutputLock(tmp_path / "out.csv", patience=60)
@@ -373,6 +374,83 @@ def test_a_live_run_is_not_waited_for(tmp_path: Path) -> None:
     lock = OutputLock(tmp_path / "out.csv")
     with pytest.raises(OutputLocked):
         OutputLock(tmp_path / "out.csv", patience=1e9)
+    lock.release()
+
+
+# What is not ours
+
+
+def test_what_has_the_locks_name_and_is_not_ours_is_refused_by_name(tmp_path: Path) -> None:
+    path, treasure = tmp_path / "out.csv", tmp_path / "treasure"
+    name = beside(path, ".lock")
+    treasure.write_text("gold")
+    for what, problem in {
+        "link": "is a link, and may lead anywhere; move it away",
+        "hard link": "has another name as well",
+        "pipe": "is not a regular file; move it away",
+    }.items():
+        match what:
+            case "link":
+                name.symlink_to(treasure)
+            case "hard link":
+                name.hardlink_to(treasure)
+            case "pipe":
+                os.mkfifo(name)
+        with pytest.raises(OutputRefused, match=problem) as refused:
+            OutputLock(path)
+        assert refused.value.path == name
+        assert treasure.read_text() == "gold"
+        name.unlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_a_lock_of_somebody_is_refused_by_name(tmp_path: Path) -> None:
+    name = tmp_path / "out.csv.lock"
+    name.write_text("theirs")
+    os.chown(name, 12345, 12345)
+    with pytest.raises(OutputRefused, match="belongs to user 12345") as refused:
+        OutputLock(tmp_path / "out.csv")
+    assert refused.value.path == name
+    assert name.read_text() == "theirs"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_an_output_of_somebody_in_a_directory_for_anybody_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.write_text(HEADER + "\n")
+    os.chown(path, 12345, 12345)
+    check_output(path, HEADER)
+    CsvFile(path, HEADER).close()
+    tmp_path.chmod(0o1777)
+    try:
+        for refuse in (check_output, CsvFile):
+            with pytest.raises(OutputRefused, match=r"user 12345|Permission denied"):
+                refuse(path, HEADER)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+# The end of a lock
+
+
+def test_a_lock_on_a_disk_that_has_become_read_only_is_let_go(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    lock = OutputLock(path)
+    with read_only(tmp_path):
+        lock.release()
+        assert beside(path, ".lock").exists()
+        with pytest.raises(OutputRefused, match="Read-only file system"):
+            OutputLock(path)
+    OutputLock(path).release()
+    assert not beside(path, ".lock").exists()
+
+
+def test_a_lock_whose_directory_is_gone_is_let_go(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    lock = OutputLock(tmp_path / "data" / "out.csv")
+    beside(tmp_path / "data" / "out.csv", ".lock").unlink()
+    (tmp_path / "data").rmdir()
+    (tmp_path / "data").touch()
     lock.release()
 
 

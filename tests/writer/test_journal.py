@@ -6,7 +6,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,8 +17,18 @@ from msgspec.structs import replace
 
 from fastingest.batch import Position
 from fastingest.ledger import Region
-from fastingest.writer.journal import SLOTS, Entry, Journal, entries_in, journal_path, notes_in
-from tests.writer.limits import largest_file
+from fastingest.ownership import NotOurs
+from fastingest.writer.journal import (
+    SLOTS,
+    Entry,
+    Journal,
+    Recorded,
+    entries_in,
+    journal_path,
+    notes_in,
+    read_journal,
+)
+from tests.writer.limits import largest_file, read_only
 
 BLOCK, SLOT = 4096, 160
 USED = SLOT
@@ -516,3 +526,46 @@ def test_the_entry_of_a_feed_that_an_earlier_run_had_finds_its_place(tmp_path: P
     expected = [(n, entry(n, 5)) for n in newest_first(NOISE)]
     assert entries_in(path.read_bytes()) == expected
     assert path.stat().st_size == BLOCK + 6 * RING
+
+
+# Read by who does not write it
+
+
+def test_what_is_read_is_what_the_writer_finds(tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    assert read_journal(path) is None
+    assert list(tmp_path.iterdir()) == []
+    journal = Journal(path, 2)
+    journal.note(NOTES)
+    for number in range(3):
+        journal.record(entry(number, number % 2))
+    journal.close()
+    again = Journal(path)
+    assert read_journal(path) == Recorded(again.entries, NOTES)
+    assert len(again.entries) == 3
+    again.close()
+
+
+def test_it_is_read_where_nothing_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    journal = Journal(path)
+    journal.record(entry(1))
+    journal.close()
+    with read_only(tmp_path):
+        recorded = read_journal(path)
+        assert recorded is not None
+        assert recorded.entries == [entry(1)]
+        assert read_journal(tmp_path / "none") is None
+        with pytest.raises(OSError, match="Read-only"):
+            Journal(path)
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_link_is_not_written_over(tmp_path: Path, link: Callable[[Path, Path], None]) -> None:
+    treasure, path = tmp_path / "treasure", tmp_path / "o.journal"
+    treasure.write_text("gold")
+    link(path, treasure)
+    for opened in (Journal, read_journal):
+        with pytest.raises(NotOurs, match="link"):
+            opened(path)
+    assert treasure.read_text() == "gold"

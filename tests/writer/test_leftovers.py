@@ -246,6 +246,18 @@ def test_several_places_are_one(
     assert reports == []
 
 
+def test_a_spill_that_several_places_have_is_read_once(
+    places: Places, tmp_path: Path, report: Callable[..., None], reports: Reports
+) -> None:
+    earlier = Places(tmp_path / "before", places.spill)
+    put(places.spill, FIRST, 0, range(2))
+    left = Leftovers([places, earlier], report)
+    found = left.batches({}, ALL, consume=True)
+    assert [each.position for each in found] == numbers(FIRST, 0, 1)
+    assert reports == []
+    assert list(places.spill.iterdir()) == []
+
+
 def test_other_files_are_passed_over(
     places: Places, report: Callable[..., None], reports: Reports
 ) -> None:

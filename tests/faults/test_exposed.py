@@ -1,0 +1,100 @@
+"""There is hardly any room in memory, as in a container, and then none on disk either.
+
+Each run is in a mount namespace of its own, with a /dev/shm of its own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fastingest.ledger import read_entries
+from tests.end_to_end.command import wait_until
+from tests.faults.run import FLUSH_INTERVAL, Capture, feed, kill, running
+from tests.faults.test_disk import MIB, small_disk
+
+__all__ = ["small_disk"]
+
+RATE = 20_000
+BATCH = 1000
+READ = 3000  # rows that one read of the socket can bring: 64 KiB, and what the loop has read ahead
+
+
+def small_memory(size: str) -> list[str]:
+    """Runs a command with a /dev/shm of this size."""
+    mount = f"mount -t tmpfs -o size={size} tmpfs /dev/shm"
+    within = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"]
+    try:
+        done = subprocess.run([*within, "true"], capture_output=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("needs unshare(1), of util-linux")
+    if done.returncode:
+        pytest.skip(f"needs to mount a file system: {done.stderr.decode().strip()}")
+    return within
+
+
+@pytest.mark.parametrize("size", ["16k", "1m"])
+def test_what_finds_room_nowhere_is_not_received(small_disk: Path, size: str) -> None:
+    """The bound is a batch, and what had been read by then; and the reason is the right one."""
+    out, ballast = small_disk / "out.csv", small_disk / "ballast"
+    ballast.write_bytes(bytes(23 * MIB))
+    options = ("--min-free", "0", "--batch-size", BATCH)
+    with feed("--rate", RATE) as server:
+        with running(out, server, *options, within=small_memory(size)) as command:
+            command.wait_for("cannot write, trying again")
+            full = command.wait_for("the outbox is full, the feed is not read until there is room")
+            assert full["queue"] < 2 * MIB
+            command.stop(1)
+            error = command.events[-1]
+            (unsaved,) = [e for e in command.events if e["event"].startswith("received rows find")]
+        assert error["error"] == "WriteFailed"
+        assert 0 < unsaved["rows"] <= 2 * BATCH + READ
+        assert unsaved["problem"].endswith("No space left on device")
+        server.stop()
+    said = "rows are lost: there was room for them neither in memory nor on disk"
+    (line,) = read_entries(out)
+    assert line["received"] == line["written"] + line["lost"] + line["kept"]
+    assert line["lost"] == unsaved["rows"]
+    assert said in error["event"] or f"{line['lost']} received rows are lost" in error["event"]
+
+
+@pytest.mark.parametrize("when_full", ["block", "drop"])
+def test_without_room_anywhere_rows_go_straight_to_the_writer(
+    tmp_path: Path, when_full: str
+) -> None:
+    options = ("--spill-limit", "0", "--batch-size", BATCH, "--when-full", when_full)
+    with feed("--rate", RATE, "--rows", 5 * RATE) as server:
+        with running(tmp_path / "out.csv", server, *options, within=small_memory("16k")) as command:
+            command.wait_for("the spool cannot be written; batches go to disk")
+            wait_until(lambda: server.events[-1].get("reason") == "end", timeout=60)
+            summary = command.stop(0, 3)
+            status = command.wait()
+    assert summary["written"] + summary["dropped"] == summary["received"] == 5 * RATE
+    assert status == (3 if summary["dropped"] else 0)
+    if when_full == "block":
+        assert summary["dropped"] == 0
+
+
+def test_a_receiver_that_dies_has_hardly_more_than_is_on_its_way_to_a_batch(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out.csv"
+    options = ("--spill-limit", "0", "--batch-size", BATCH)
+    with feed("--rate", RATE) as server:
+        with running(out, server, *options, within=small_memory("16k")) as command:
+            command.wait_for("the spool cannot be written; batches go to disk")
+            for count in range(2, 5):
+                size = out.stat().st_size
+                wait_until(lambda: out.stat().st_size > size + 100_000)  # noqa: B023 - at once
+                kill([command.child("receiver")])
+                command.wait_for("connected", count)
+            command.stop(0, 3)
+        server.stop()
+    capture = Capture(server, out)
+    most = 2 * RATE * FLUSH_INTERVAL + 2 * BATCH + READ
+    assert capture.lost <= 3 * most
+    for missing in capture.missing:
+        assert (missing.at_start, missing.inside) == (0, 0)
+        assert missing.at_end <= most
