@@ -146,9 +146,12 @@ def iter_entries(out: Path, last: int | None = None) -> Iterator[dict[str, Any] 
     :param last: only those that begin in so many bytes at the file's end. None means all.
     :raises OSError: it cannot be read, or there is none.
     """
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a named pipe would wait for a writer
-    with open(os.open(ledger_path(out), flags), "rb") as file:
+    with open(ledger_path(out), "rb", opener=_without_waiting) as file:
         yield from _entries_in(file, last)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a named pipe would wait for a writer
 
 
 def _entries_in(file: BinaryIO, last: int | None) -> Iterator[dict[str, Any] | None]:
