@@ -14,9 +14,10 @@ know nothing of it but that they get another pipe:
   spool. What the dead one had received and not put there yet is lost, and counted.
 - A new writer finds in the journal where the dead one was; the receiver sends what follows.
 
-Who dies :data:`MOST_DEATHS` times within a minute is not started again. Then, or when the run shall
-end and the writer cannot write, the receiver *saves*: what is not written goes to the disk for the
-next run of the same output, and the run fails.
+Who dies :data:`MOST_DEATHS` times within a minute is not started again. Then the receivers *save*:
+what is not written goes to the disk for the next run of the same output, and the run fails. So it
+is with a single output, when the run shall end and that one cannot be written; the others are
+completed meanwhile.
 
 The supervisor's own death is noticed by the children, at their control connections: the receiver
 stops, and no process of the run outlives it by two seconds. The next start takes up what they left.
@@ -60,6 +61,7 @@ from fastingest.errors import (
 from fastingest.native import Native, find_native
 from fastingest.options import Options, format_duration
 from fastingest.plan import Share, Target, targets_of
+from fastingest.progress import Progress, Standing
 from fastingest.roster import Roster
 from fastingest.signals import SIGNALS, signals_to_socket
 from fastingest.summary import Rates, RunCounters, Summary
@@ -71,10 +73,10 @@ MOST_DEATHS = 10
 """Deaths of one process within a minute that are one too many."""
 
 FAILING_LIMIT = 3.0
-"""Seconds that a run which shall end waits for a writer that cannot write."""
+"""Seconds that a run which shall end waits for an output that cannot be written."""
 
 STALLED_LIMIT = 60.0
-"""Seconds that it waits for one that neither writes nor says why."""
+"""Seconds that it waits for one that is neither written nor said why."""
 
 SAVE_LIMIT = 25.0
 """Seconds that a receiver gets to save what is not written."""
@@ -159,12 +161,15 @@ class _Supervisor:
         self._stopping = False
         self._interrupts = 0
         self._ready = False  # whether a writer has had the files open
-        self._complete = False  # whether the writer has written all there was
-        self._failing: dict[str, tuple[Path, str]] = {}  # where and why the writer cannot write
-        self._giving_up = False
+        # Of the outputs, by their numbers:
+        self._numbers = {str(share.target.path): n for n, share in enumerate(self._shares)}
+        self._complete: set[int] = set()  # the writer has written all there was
+        self._failing: dict[int, WriteFailed] = {}  # why it cannot write
+        self._given_up: set[int] = set()  # what is not written is saved
+        self._progress = [Progress() for _ in self._shares]
+        self._stopping_since: float | None = None
+        self._giving_up = False  # all of them
         self._kill_at = float("inf")
-        self._progress = (-1, -1)  # what is accounted for, and the files' size; as it never is
-        self._progress_at = 0.0  # since when
         self._started = time.monotonic()
         self._end_at = float("inf")
 
@@ -182,8 +187,8 @@ class _Supervisor:
                 for child in self._children.values():
                     child.close()
             ended = time.time_ns()
-            for account in self._accounts:
-                account.balance(self._complete)
+            for number, account in enumerate(self._accounts):
+                account.balance(number in self._complete)
             error = self._error()
             self._close_accounts(error, ended)
         summary = self._summary()
@@ -235,7 +240,9 @@ class _Supervisor:
     def _start_writer(self) -> None:
         from fastingest.writer import process as writer
 
-        self._spawn(_WRITER, writer.main, self._options, self._shares, with_pipes=True)
+        first = not self._ready
+        shares = self._shares
+        self._spawn(_WRITER, writer.main, self._options, shares, is_first=first, with_pipes=True)
 
     def _start_receiver(self, name: str, gaps: dict[int, tuple[int, str]]) -> None:
         """Start one, with a stream of its own."""
@@ -278,7 +285,7 @@ class _Supervisor:
             if now >= sampled + 1.0:
                 self._rates.sample(self._counters.total(Slot.WRITTEN), now - sampled)
                 sampled = now
-                self._look_after_writer(now)
+                self._look_after_outputs(now)
                 self._look_for_droughts(now)
             if on_tick and now >= next_tick:
                 next_tick = now + tick
@@ -346,9 +353,11 @@ class _Supervisor:
                     self._end_at = self._started + (self._options.duration or float("inf"))
                 self._tell_receivers(b"stop" if self._stopping else b"go")
             case "failing", [out, path, problem]:
-                self._failing[out] = Path(path), problem
+                self._failing[self._numbers[out]] = WriteFailed(Path(path), problem)
             case "works again", [out]:
-                self._failing.pop(out, None)
+                self._failing.pop(self._numbers[out], None)
+            case "complete", [out]:
+                self._complete.add(self._numbers[out])
             case "finished", []:
                 self._stopping = True
                 self._tell_receivers(b"stop")
@@ -405,23 +414,40 @@ class _Supervisor:
         else:
             self._stop(signal.Signals(number).name)
 
-    def _look_after_writer(self, now: float) -> None:
-        """Do not wait for ever for a writer that cannot write, when the run shall end."""
-        ledger = self._counters.ledger
-        sizes = sum(_size(share.target.path) for share in self._shares)
-        progress = ledger.received - ledger.in_flight, sizes
-        if progress != self._progress or not self._stopping:
-            self._progress, self._progress_at = progress, now
+    def _look_after_outputs(self, now: float) -> None:
+        """Do not wait for ever for an output that cannot be written, when the run shall end."""
+        for share, progress in zip(self._shares, self._progress, strict=True):
+            ledger = share.counters.whole_ledger
+            accounted, size = ledger.received - ledger.in_flight, _size(share.target.path)
+            progress.look(now, Standing(accounted, size, waiting=ledger.in_flight))
         if not self._stopping or self._giving_up:
             return
-        since = now - self._progress_at
-        if self._failing and since >= FAILING_LIMIT:
-            self._fail(WriteFailed(*next(iter(self._failing.values()))))
+        if self._stopping_since is None:
+            self._stopping_since = now
+        idle = [progress.idle(now, self._stopping_since) for progress in self._progress]
+        for number, seconds in enumerate(idle):
+            if number in self._given_up:
+                continue
+            if number in self._failing and seconds >= FAILING_LIMIT:
+                self._give_up_output(number, self._failing[number])
+            elif seconds >= STALLED_LIMIT and self._progress[number].waiting:
+                self._give_up_output(number, self._stalled(number))
+        if len(self._given_up) == len(self._shares):
             self._give_up()
-        elif since >= STALLED_LIMIT:
-            problem = f"there was no progress for {format_duration(STALLED_LIMIT)}"
-            self._fail(WriteFailed(self._shares[0].target.path, problem))
+        elif min(idle) >= STALLED_LIMIT:  # whatever it is that does not end
+            self._fail(self._stalled(0))
             self._give_up()
+
+    def _stalled(self, number: int) -> WriteFailed:
+        problem = f"there was no progress for {format_duration(STALLED_LIMIT)}"
+        return WriteFailed(self._shares[number].target.path, problem)
+
+    def _give_up_output(self, number: int, why: WriteFailed) -> None:
+        """End without this output: what is not written is kept for the next run."""
+        self._given_up.add(number)
+        self._fail(why)
+        self._tell_receivers(b"save %d" % number)
+        self._tell(_WRITER, b"give up %d" % number)
 
     def _give_up(self) -> None:
         """End without the writer: what is not written is kept for the next run."""
@@ -464,7 +490,6 @@ class _Supervisor:
 
     def _writer_ended(self, child: Child) -> None:
         if child.exit_code == 0:
-            self._complete = not self._giving_up and not self._failures_of_writer()
             if self._is_receiving:
                 self._give_up()
         elif self._giving_up:
@@ -476,8 +501,11 @@ class _Supervisor:
             self._failing.clear()
             if not self._replace(self._start_writer, self._receivers):
                 self._give_up()
-            elif not self._is_receiving:
-                self._tell(_WRITER, b"end")
+            else:
+                for number in self._given_up:
+                    self._tell(_WRITER, b"give up %d" % number)
+                if not self._is_receiving:
+                    self._tell(_WRITER, b"end")
         else:
             self._give_up()
 
@@ -492,9 +520,6 @@ class _Supervisor:
             self._fail(_not_started(error))
             return False
         return True
-
-    def _failures_of_writer(self) -> bool:
-        return any(isinstance(error, (WriteFailed, OutputRefused)) for error in self._failures)
 
     def _may_restart(self, child: Child, *, also_at_the_end: bool = False) -> bool:
         """Whether another one shall take the place of a child that has died."""
@@ -521,7 +546,7 @@ class _Supervisor:
 
     def _close_accounts(self, error: FastingestError | None, ended: int) -> None:
         captured = self._counters.ledger.received or not isinstance(error, UsageError)
-        for account in self._accounts:
+        for number, account in enumerate(self._accounts):
             if self._ready and captured:
                 try:
                     account.close(ended)
@@ -529,7 +554,7 @@ class _Supervisor:
                     facts = {"problem": problem.strerror or str(problem)}
                     _report("error", "the ledger cannot be written; the next start does it", facts)
                     continue
-            account.clean_up(self._complete)
+            account.clean_up(number in self._complete)
 
 
 def _not_started(error: OSError) -> RunFailed:
