@@ -75,21 +75,27 @@ def spawn(
     """Start ``target(*args, control, **kwargs)`` in a process of its own.
 
     :param with_pipes: give it a socket that brings pipes, as the keyword argument ``pipes``.
+    :raises OSError: it could not be started; nothing is left of it.
     """
-    ours, theirs = context.Pipe()
-    # Datagrams: each message comes whole, with the descriptor that belongs to it.
-    pipes, their_pipes = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    if with_pipes:
-        kwargs["pipes"] = their_pipes
-    process = context.Process(
-        target=target, args=(*args, theirs), kwargs=kwargs, name=name, daemon=True
-    )
-    # The resource tracker's start unblocks signals, so it must have happened before.
-    resource_tracker.ensure_running()
-    with signals_blocked(), _no_main_module():
-        process.start()
-    theirs.close()
-    their_pipes.close()
+    with contextlib.ExitStack() as unless_started:
+        ours, theirs = context.Pipe()
+        unless_started.callback(ours.close)
+        unless_started.callback(theirs.close)
+        # Datagrams: each message comes whole, with the descriptor that belongs to it.
+        pipes, their_pipes = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        unless_started.callback(pipes.close)
+        with their_pipes:
+            if with_pipes:
+                kwargs["pipes"] = their_pipes
+            process = context.Process(
+                target=target, args=(*args, theirs), kwargs=kwargs, name=name, daemon=True
+            )
+            # The resource tracker's start unblocks signals, so it must have happened before.
+            resource_tracker.ensure_running()
+            with signals_blocked(), _no_main_module():
+                process.start()
+        unless_started.pop_all()
+        theirs.close()
     return Child(name, process, ours, pipes)
 
 

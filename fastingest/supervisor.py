@@ -14,10 +14,15 @@ know nothing of it but that they get another pipe:
   spool. What the dead one had received and not put there yet is lost, and counted.
 - A new writer finds in the journal where the dead one was; the receiver sends what follows.
 
-Who dies :data:`MOST_DEATHS` times within a minute is not started again. Then the receivers *save*:
-what is not written goes to the disk for the next run of the same output, and the run fails. So it
-is with a single output, when the run shall end and that one cannot be written; the others are
-completed meanwhile.
+When that is, and when no more, says :mod:`fastingest.restart_policy`. Until then it is *due*, and
+counts like one that is there: there is a receiver as long as one is due. One that cannot be
+started, for lack of memory or of processes, has died as well. A run that is to end starts no
+receiver any more, since the writer has all that a dead one has left; but it needs a writer, and has
+one at once.
+
+Where one is not started again the receivers *save*: what is not written goes to the disk for the
+next run of the same output, and the run fails. So it is with a single output, when the run shall
+end and that one cannot be written; the others are completed meanwhile.
 
 The supervisor's own death is noticed by the children, at their control connections: the receiver
 stops, and no process of the run outlives it by two seconds. The next start takes up what they left.
@@ -31,8 +36,7 @@ import multiprocessing
 import signal
 import socket
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -59,18 +63,17 @@ from fastingest.errors import (
     how_ended,
 )
 from fastingest.native import Native, find_native
+from fastingest.oom import OomWatch
 from fastingest.options import Options, format_duration
 from fastingest.plan import Share, Target, targets_of
 from fastingest.progress import Progress, Standing
+from fastingest.restart_policy import RestartPolicy
 from fastingest.roster import Roster
 from fastingest.signals import SIGNALS, signals_to_socket
 from fastingest.summary import Rates, RunCounters, Summary
 from fastingest.writer.csv_file import OutputLock, check_output
 
 __all__ = ["ingest"]
-
-MOST_DEATHS = 10
-"""Deaths of one process within a minute that are one too many."""
 
 FAILING_LIMIT = 3.0
 """Seconds that a run which shall end waits for an output that cannot be written."""
@@ -156,7 +159,10 @@ class _Supervisor:
         self._rates = Rates()
         self._droughts = list(watch(self._feeds, self._shares))
         self._children: dict[str, Child] = {}
-        self._deaths: dict[str, deque[float]] = {}
+        self._policies = {name: RestartPolicy() for name in (_WRITER, *self._receivers)}
+        self._due: dict[str, float] = {}  # who is to take another's place, and when
+        self._gaps: dict[str, dict[int, tuple[int, str]]] = {}  # what a dead receiver has left
+        self._oom = OomWatch()
         self._failures: list[FastingestError] = []
         self._stopping = False
         self._interrupts = 0
@@ -205,6 +211,7 @@ class _Supervisor:
 
     def _start(self) -> bool:
         """Start all processes; whether that was possible."""
+        self._oom.look(time.monotonic())
         try:
             for index, feed in enumerate(self._feeds):
                 if urlsplit(feed.url).scheme == "demo":
@@ -212,12 +219,12 @@ class _Supervisor:
                     self._feeds[index] = replace(feed, url=url)
             self._start_writer()
             for name in self._receivers:
-                self._start_receiver(name, {})
+                self._start_receiver(name)
                 self._connect(name)
         except FastingestError as error:
             self._fail(error)
         except OSError as error:
-            self._fail(_not_started(error))
+            self._fail(RunFailed(f"a process could not be started: {_problem(error)}"))
         return not self._failures
 
     def _start_demo(self, url: str, before: int) -> str:
@@ -244,14 +251,16 @@ class _Supervisor:
         shares = self._shares
         self._spawn(_WRITER, writer.main, self._options, shares, is_first=first, with_pipes=True)
 
-    def _start_receiver(self, name: str, gaps: dict[int, tuple[int, str]]) -> None:
+    def _start_receiver(self, name: str) -> None:
         """Start one, with a stream of its own."""
         from fastingest.receiver import process as receiver
 
-        plan = self._roster.begin(name, gaps)
+        plan = self._roster.begin(name, self._gaps.get(name, {}))
         self._spawn(name, receiver.main, self._options, plan, with_pipes=True)
 
     def _spawn(self, name: str, target: Callable[..., None], *args: Any, **kwargs: Any) -> Child:
+        if name in self._policies:
+            self._policies[name].started(time.monotonic())
         child = spawn(self._context, name, target, *args, **kwargs)
         self._children[name] = child
         _report("debug", "started", {"process": name, "pid": child.process.pid})
@@ -273,8 +282,8 @@ class _Supervisor:
     ) -> None:
         now = sampled = time.monotonic()
         next_tick = now + tick
-        while self._children.keys() & {_WRITER, *self._receivers}:
-            until = min(sampled + 1.0, self._kill_at, self._end_at)
+        while (self._children.keys() | self._due.keys()) & {_WRITER, *self._receivers}:
+            until = min(sampled + 1.0, self._kill_at, self._end_at, *self._due.values())
             if on_tick:
                 until = min(until, next_tick)
             self._wait(signals, max(0.0, until - time.monotonic()))
@@ -282,9 +291,12 @@ class _Supervisor:
             if now >= self._end_at:
                 self._end_at = float("inf")
                 self._stop("duration reached")
+            for name in [name for name, at in self._due.items() if at <= now]:
+                self._start_again(name)
             if now >= sampled + 1.0:
                 self._rates.sample(self._counters.total(Slot.WRITTEN), now - sampled)
                 sampled = now
+                self._oom.look(now)
                 self._look_after_outputs(now)
                 self._look_for_droughts(now)
             if on_tick and now >= next_tick:
@@ -359,7 +371,7 @@ class _Supervisor:
             case "complete", [out]:
                 self._complete.add(self._numbers[out])
             case "finished", []:
-                self._stopping = True
+                self._begin_to_end()
                 self._tell_receivers(b"stop")
             case "full", []:
                 self._fail(OutboxFull())
@@ -381,8 +393,8 @@ class _Supervisor:
                 events.gap(name, facts["start_ns"], facts["length"], facts["reason"])
 
     def _fail(self, error: FastingestError) -> None:
-        self._stopping = True
         self._failures.append(error)
+        self._begin_to_end()
 
     def _tell(self, name: str, command: bytes) -> None:
         if name in self._children:
@@ -394,15 +406,28 @@ class _Supervisor:
 
     @property
     def _is_receiving(self) -> bool:
-        """Whether there is a receiver left."""
-        return bool(self._children.keys() & self._receivers)
+        """Whether there is a receiver left, or one to come."""
+        return bool((self._children.keys() | self._due.keys()) & self._receivers)
 
     # Stopping
 
+    def _begin_to_end(self) -> None:
+        """Start no receiver any more; the writer is needed now."""
+        if self._stopping:
+            return
+        self._stopping = True
+        was_receiving = self._is_receiving
+        for name in self._due.keys() & self._receivers:
+            del self._due[name]
+        if _WRITER in self._due:
+            self._due[_WRITER] = time.monotonic()
+        if was_receiving and not self._is_receiving:
+            self._tell(_WRITER, b"end")
+
     def _stop(self, reason: str) -> None:
         if not self._stopping:
-            self._stopping = True
             _report("info", "stopping", {"reason": reason})
+            self._begin_to_end()
             self._tell_receivers(b"stop")
 
     def _signalled(self, number: int) -> None:
@@ -451,7 +476,9 @@ class _Supervisor:
 
     def _give_up(self) -> None:
         """End without the writer: what is not written is kept for the next run."""
-        self._giving_up = self._stopping = True
+        self._begin_to_end()
+        self._giving_up = True
+        self._due.clear()
         self._kill_at = time.monotonic() + SAVE_LIMIT
         self._tell_receivers(b"save")
         self._tell(_WRITER, b"give up")
@@ -470,20 +497,20 @@ class _Supervisor:
             self._tell_receivers(b"stop")
 
     def _receiver_ended(self, child: Child) -> None:
+        name = child.name
         if child.exit_code != 0:
-            how = f"the {child.name} process {how_ended(child.exit_code)}"
-            gaps = self._roster.bury(child.name, how)
-        if not (child.exit_code == 0 or self._giving_up) and self._may_restart(child):
-            self._counters.restarts += 1
-            self._roster.count_restart(child.name)
-            if self._replace(lambda: self._start_receiver(child.name, gaps), [child.name]):
-                if self._ready:
-                    self._tell(child.name, b"go")
+            how = self._how_ended(child)
+            self._gaps[name] = self._roster.bury(name, f"the {name} process {how}")
+            if not self._giving_up and self._may_restart(name, how, child):
                 return
+        self._receiver_gone(child.exit_code)
+
+    def _receiver_gone(self, exit_code: int | None) -> None:
+        """A receiver has ended, and no other one takes its place."""
         if not self._is_receiving:
-            self._stopping = True
+            self._begin_to_end()
             self._tell(_WRITER, b"end")
-        elif child.exit_code != 0:
+        elif exit_code != 0:
             self._tell_receivers(b"stop")
         if self._giving_up and not self._is_receiving:
             self._kill_at = min(self._kill_at, time.monotonic() + FAILING_LIMIT)
@@ -492,51 +519,79 @@ class _Supervisor:
         if child.exit_code == 0:
             if self._is_receiving:
                 self._give_up()
-        elif self._giving_up:
-            pass
-        elif self._may_restart(child, also_at_the_end=True):
-            self._counters.restarts += 1
+        elif not self._giving_up:
+            self._failing.clear()
+            if not self._may_restart(_WRITER, self._how_ended(child), child):
+                self._give_up()
+
+    def _how_ended(self, child: Child) -> str:
+        was_killed = child.exit_code == -signal.SIGKILL
+        return how_ended(child.exit_code, for_memory=was_killed and self._oom.has_killed())
+
+    def _may_restart(self, name: str, how: str, child: Child | None) -> bool:
+        """Whether another process is to take the place of one that has died.
+
+        :param how: it has.
+        :param child: None where it could not even be started.
+        """
+        policy, now = self._policies[name], time.monotonic()
+        due = policy.died(now, patient=not self._stopping)
+        may = due is not None and (not self._stopping or name == _WRITER)
+        may = may and self._options.journal == "on"  # without, nobody knows where to go on
+        facts: dict[str, Any] = {"process": name}
+        if child is not None:
+            facts["pid"] = child.process.pid
+        facts["next"] = "another one takes its place" if may else "it is not started again"
+        if may and due is not None:
+            self._due[name] = due
+            if due > now:
+                facts["pause"] = format_duration(due - now)
+        _report("error", f"a process {how}", facts)
+        if due is None or not (may or self._stopping):
+            exit_code = None if child is None else child.exit_code
+            self._fail(ProcessDied(name, exit_code, policy.deaths, how))
+        return may
+
+    def _start_again(self, name: str) -> None:
+        """Start another process where one has died, and connect it."""
+        if self._due.pop(name, None) is None:  # meanwhile it is not wanted any more
+            return
+        try:
+            if name == _WRITER:
+                self._start_writer()
+            else:
+                self._start_receiver(name)
+            for receiver in self._receivers if name == _WRITER else [name]:
+                if {receiver, _WRITER} <= self._children.keys():
+                    self._connect(receiver)
+        except (OSError, OutputRefused) as error:
+            self._not_started(name, error)
+            return
+        self._counters.restarts += 1
+        if name == _WRITER:
             for share in self._shares:
                 share.counters.add(Slot.WRITER_RESTARTS)
-            self._failing.clear()
-            if not self._replace(self._start_writer, self._receivers):
+            for number in self._given_up:
+                self._tell(_WRITER, b"give up %d" % number)
+            if not self._is_receiving:
+                self._tell(_WRITER, b"end")
+        else:
+            self._roster.count_restart(name)
+            if self._ready:
+                self._tell(name, b"go")
+
+    def _not_started(self, name: str, error: OSError | OutputRefused) -> None:
+        """It has died before it was there, or it lacks a pipe, and has to."""
+        how = f"could not be started: {_problem(error)}"
+        child = self._children.get(name)
+        if child is not None:
+            _report("error", f"a process {how}", {"process": name, "pid": child.process.pid})
+            child.process.kill()  # its end is dealt with like any other's
+        elif not self._may_restart(name, how, None):
+            if name == _WRITER:
                 self._give_up()
             else:
-                for number in self._given_up:
-                    self._tell(_WRITER, b"give up %d" % number)
-                if not self._is_receiving:
-                    self._tell(_WRITER, b"end")
-        else:
-            self._give_up()
-
-    def _replace(self, start: Callable[[], None], receivers: Iterable[str]) -> bool:
-        """Start another process, and connect the receivers to it; whether that was possible."""
-        try:
-            start()
-            for name in receivers:
-                if {name, _WRITER} <= self._children.keys():
-                    self._connect(name)
-        except OSError as error:
-            self._fail(_not_started(error))
-            return False
-        return True
-
-    def _may_restart(self, child: Child, *, also_at_the_end: bool = False) -> bool:
-        """Whether another one shall take the place of a child that has died."""
-        now = time.monotonic()
-        deaths = self._deaths.setdefault(child.name, deque())
-        deaths.append(now)
-        while deaths[0] < now - 60:
-            deaths.popleft()
-        often = len(deaths) >= MOST_DEATHS
-        may = not often and (not self._stopping or also_at_the_end)
-        may = may and self._options.journal == "on"  # without, nobody knows where to go on
-        next_step = "another one takes its place" if may else "it is not started again"
-        facts = {"process": child.name, "pid": child.process.pid, "next": next_step}
-        _report("error", f"a process {how_ended(child.exit_code)}", facts)
-        if (not may and not self._stopping) or often:
-            self._fail(ProcessDied(child.name, child.exit_code, len(deaths)))
-        return may
+                self._receiver_gone(None)
 
     # The end
 
@@ -557,8 +612,8 @@ class _Supervisor:
             account.clean_up(number in self._complete)
 
 
-def _not_started(error: OSError) -> RunFailed:
-    return RunFailed(f"a process could not be started: {error.strerror or error}")
+def _problem(error: OSError | OutputRefused) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _size(path: Path) -> int:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -67,6 +67,8 @@ class Command:
 
     :param arguments: of the command; ``--url`` and ``--out`` among them.
     :param environment: more variables.
+    :param program: what Python is to run; ``-c`` and a program that ends with the command, so that
+        something may be otherwise.
     """
 
     def __init__(
@@ -74,7 +76,9 @@ class Command:
         *arguments: object,
         environment: Mapping[str, str] | None = None,
         log_level: str = "debug",
+        program: Sequence[str] = ("-m", "fastingest"),
     ) -> None:
+        self._program = program
         self.arguments = [str(argument) for argument in arguments]
         self.arguments += ["--log-format", "json", "--log-level", log_level]
         self._environment = {**os.environ, **(environment or {})}
@@ -82,7 +86,7 @@ class Command:
     def __enter__(self) -> Command:
         self._stdout = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "fastingest", *self.arguments],
+            [sys.executable, *self._program, *self.arguments],
             cwd=ROOT,
             env=self._environment,
             stdin=subprocess.DEVNULL,
