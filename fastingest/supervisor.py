@@ -172,7 +172,7 @@ class _Supervisor:
         self._complete: set[int] = set()  # the writer has written all there was
         self._failing: dict[int, WriteFailed] = {}  # why it cannot write
         self._given_up: set[int] = set()  # what is not written is saved
-        self._progress = [Progress() for _ in self._shares]
+        self._progress = [Progress(options.flush_interval) for _ in self._shares]
         self._stopping_since: float | None = None
         self._giving_up = False  # all of them
         self._kill_at = float("inf")
@@ -441,10 +441,7 @@ class _Supervisor:
 
     def _look_after_outputs(self, now: float) -> None:
         """Do not wait for ever for an output that cannot be written, when the run shall end."""
-        for share, progress in zip(self._shares, self._progress, strict=True):
-            ledger = share.counters.whole_ledger
-            accounted, size = ledger.received - ledger.in_flight, _size(share.target.path)
-            progress.look(now, Standing(accounted, size, waiting=ledger.in_flight))
+        self._look_at_progress(now)
         if not self._stopping or self._giving_up:
             return
         if self._stopping_since is None:
@@ -462,6 +459,22 @@ class _Supervisor:
         elif min(idle) >= STALLED_LIMIT:  # whatever it is that does not end
             self._fail(self._stalled(0))
             self._give_up()
+
+    def _look_at_progress(self, now: float) -> None:
+        for number, (share, progress) in enumerate(zip(self._shares, self._progress, strict=True)):
+            ledger, out = share.counters.whole_ledger, share.target.path
+            standing = Standing(
+                accounted=ledger.received - ledger.in_flight,
+                size=_size(out),
+                waiting=ledger.in_flight,
+                queue=share.counters.total(Slot.OUTBOX_BYTES),
+            )
+            is_failing = number in self._failing or number in self._given_up
+            said = progress.look(now, standing, is_failing=is_failing)
+            if said is not None:
+                level, event, facts = said
+                since = time.time_ns() - round(facts["length"] * 1e9)
+                _report(level, event, {"output": str(out), "since_ns": since, **facts})
 
     def _stalled(self, number: int) -> WriteFailed:
         problem = f"there was no progress for {format_duration(STALLED_LIMIT)}"
