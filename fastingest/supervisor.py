@@ -33,14 +33,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import multiprocessing
+import os
 import signal
 import socket
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -62,6 +64,7 @@ from fastingest.errors import (
     WriteFailed,
     how_ended,
 )
+from fastingest.ledger import ledger_path
 from fastingest.native import Native, find_native
 from fastingest.oom import OomWatch
 from fastingest.options import Options, format_duration
@@ -88,6 +91,8 @@ RETRY_PIPES = 0.02
 """Seconds until pipes are handed over again to a process that has not taken those before."""
 
 _DEMO, _WRITER = "demo exchange", "writer"
+_OnTick: TypeAlias = Callable[[Summary], None]
+
 _log = logging.getLogger("fastingest")
 
 
@@ -98,7 +103,7 @@ def _report(level: str, event: str, facts: dict[str, Any]) -> None:
 def ingest(
     options: Options,
     *,
-    on_tick: Callable[[Summary], None] | None = None,
+    on_tick: _OnTick | None = None,
     tick: float = 1.0,
 ) -> Summary:
     """Capture a feed into a file until the run ends; the library's way in.
@@ -112,8 +117,18 @@ def ingest(
     :returns: the run's numbers at its end.
     :raises UsageError: nothing was captured, for a reason that the caller can mend.
     :raises RunFailed: the run broke, or rows were lost; the error's ``summary`` says what is in the
-        file.
+        file. Any error of the system is one of these, and so is a fault of fastingest itself, which
+        is then its cause.
     """
+    try:
+        return _ingest(options, on_tick, tick)
+    except _CallersError as error:
+        raise error.error from None
+    except OSError as error:  # before anything was captured
+        raise RunFailed(f"the run could not begin: {_said(error)}") from error
+
+
+def _ingest(options: Options, on_tick: _OnTick | None, tick: float) -> Summary:
     native = find_native()
     with contextlib.ExitStack() as locks:
         locked = []
@@ -122,9 +137,26 @@ def ingest(
             check_output(target.path, target.header)
         for target in targets:
             lock = OutputLock(target.path)
-            locks.callback(lock.release)
+            locks.callback(_release, lock)
             locked.append((target, lock))
         return _Supervisor(options, locked, native).run(on_tick, tick)
+
+
+def _release(lock: OutputLock) -> None:
+    """Let go of the lock. That this fails must not hide how the run has ended."""
+    try:
+        lock.release()
+    except OSError as error:
+        facts = {"output": str(lock.path), "problem": _said(error)}
+        _report("warning", "the lock file cannot be removed", facts)
+
+
+class _CallersError(Exception):
+    """What the program that has called raises in ``on_tick`` is its own: it gets it back."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class _Supervisor:
@@ -143,9 +175,9 @@ class _Supervisor:
                 self._accounts.append(account)
                 share = Share(target, account.run, account.places, account.counters, lock)
                 self._shares.append(share)
-        except FastingestError:
+        except (OSError, FastingestError):
             for account in self._accounts:
-                account.clean_up(complete=False)
+                self._clean_up(account, complete=False)
             raise
         self._counters = RunCounters(self._feeds, self._shares)
         self._roster = Roster(
@@ -179,29 +211,53 @@ class _Supervisor:
         self._started = time.monotonic()
         self._end_at = float("inf")
 
-    def run(self, on_tick: Callable[[Summary], None] | None, tick: float) -> Summary:
-        """Start, watch, and clean up."""
+    def run(self, on_tick: _OnTick | None, tick: float) -> Summary:
+        """Start, watch, and clean up.
+
+        Whatever goes wrong, all processes are ended, the accounts are closed as far as that can be
+        done, and the error has the summary.
+        """
         if self._native.is_broken:
             _report("warning", "native listener not used", {"reason": self._native.reason})
-        with signals_to_socket() as signals:
+        unexpected: Exception | None = None
+        with signals_to_socket() as signals:  # which must not end what comes after the watch
             try:
                 if self._start():
                     self._watch(signals, on_tick, tick)
+            except Exception as error:
+                unexpected = error
+                self._note(error)
             finally:
-                for child in self._children.values():
-                    child.process.kill()
-                for child in self._children.values():
-                    child.close()
+                self._end_processes()
             ended = time.time_ns()
             for number, account in enumerate(self._accounts):
-                account.balance(number in self._complete)
-            error = self._error()
-            self._close_accounts(error, ended)
+                self._balance(account, complete=number in self._complete)
+            self._close_accounts(ended)
         summary = self._summary()
-        if error is not None:
-            error.summary = summary
-            raise error
+        if isinstance(unexpected, _CallersError):
+            raise unexpected
+        failure = self._error()
+        if failure is not None:
+            failure.summary = summary
+            raise failure from unexpected
         return summary
+
+    def _note(self, error: Exception) -> None:
+        """Let an error that nobody expected at its place be the reason why the run fails."""
+        if isinstance(error, FastingestError):
+            self._failures.append(error)
+        elif isinstance(error, OSError):
+            self._failures.append(RunFailed(_said(error)))
+        elif not isinstance(error, _CallersError):
+            trace = "".join(traceback.format_exception(error))
+            _report("error", "internal error", {"what": repr(error), "traceback": trace})
+            self._failures.append(RunFailed(f"an error in fastingest itself: {error!r}"))
+
+    def _end_processes(self) -> None:
+        for child in self._children.values():
+            child.process.kill()
+        for child in self._children.values():
+            child.close()
 
     def _summary(self) -> Summary:
         seconds = time.monotonic() - self._started
@@ -224,7 +280,7 @@ class _Supervisor:
         except FastingestError as error:
             self._fail(error)
         except OSError as error:
-            self._fail(RunFailed(f"a process could not be started: {_problem(error)}"))
+            self._fail(RunFailed(f"a process could not be started: {_said(error)}"))
         return not self._failures
 
     def _start_demo(self, url: str, before: int) -> str:
@@ -301,7 +357,10 @@ class _Supervisor:
                 self._look_for_droughts(now)
             if on_tick and now >= next_tick:
                 next_tick = now + tick
-                on_tick(self._summary())
+                try:
+                    on_tick(self._summary())
+                except Exception as error:
+                    raise _CallersError(error) from error
             if now >= self._kill_at:
                 self._kill_at = float("inf")
                 for child in self._children.values():
@@ -595,7 +654,7 @@ class _Supervisor:
 
     def _not_started(self, name: str, error: OSError | OutputRefused) -> None:
         """It has died before it was there, or it lacks a pipe, and has to."""
-        how = f"could not be started: {_problem(error)}"
+        how = f"could not be started: {_said(error)}"
         child = self._children.get(name)
         if child is not None:
             _report("error", f"a process {how}", {"process": name, "pid": child.process.pid})
@@ -612,21 +671,43 @@ class _Supervisor:
         """Why the run failed, if it did. What came first was the reason for the others."""
         return self._failures[0] if self._failures else problem_of(self._accounts)
 
-    def _close_accounts(self, error: FastingestError | None, ended: int) -> None:
-        captured = self._counters.ledger.received or not isinstance(error, UsageError)
+    def _balance(self, account: Account, *, complete: bool) -> None:
+        try:
+            account.balance(complete)
+        except (OSError, FastingestError) as error:
+            problem = f"{account.out}: what is kept of it cannot be told: {_said(error)}"
+            self._failures.append(RunFailed(problem))
+
+    def _close_accounts(self, ended: int) -> None:
+        captured = self._counters.ledger.received or not isinstance(self._error(), UsageError)
         for number, account in enumerate(self._accounts):
             if self._ready and captured:
                 try:
                     account.close(ended)
-                except OSError as problem:
-                    facts = {"problem": problem.strerror or str(problem)}
+                except (OSError, FastingestError) as error:
+                    why = (isinstance(error, OSError) and error.strerror) or str(error)
+                    problem = f"{ledger_path(account.out)}: cannot be written: {why}"
+                    facts = {"problem": problem}
                     _report("error", "the ledger cannot be written; the next start does it", facts)
+                    self._failures.append(RunFailed(f"{problem}; the next run does that"))
                     continue
-            account.clean_up(number in self._complete)
+            self._clean_up(account, complete=number in self._complete)
+
+    @staticmethod
+    def _clean_up(account: Account, *, complete: bool) -> None:
+        try:
+            account.clean_up(complete)
+        except (OSError, FastingestError) as error:  # the next start does it
+            facts = {"output": str(account.out), "problem": _said(error)}
+            _report("warning", "what is not needed any more cannot be removed", facts)
 
 
-def _problem(error: OSError | OutputRefused) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error)
+def _said(error: Exception) -> str:
+    """An error in words, on one line; of the system's, which file it is about."""
+    if not isinstance(error, OSError):
+        return str(error)
+    said = error.strerror or str(error)
+    return said if error.filename is None else f"{os.fsdecode(error.filename)}: {said}"
 
 
 def _size(path: Path) -> int:

@@ -13,6 +13,7 @@ import pytest
 __all__ = ["Ext4", "ext4", "small_disk"]
 
 MIB = 2**20
+OPTIONS = "loop,errors=remount-ro"
 
 
 def _run(*command: object) -> bool:
@@ -42,7 +43,9 @@ class Ext4:
     def __init__(self, path: Path) -> None:
         self.path = path
         found = subprocess.check_output(["findmnt", "-no", "SOURCE", str(path)], text=True)
-        self._device = os.path.basename(found.strip())
+        device = os.path.basename(found.strip())
+        self.trigger = Path(f"/sys/fs/ext4/{device}/trigger_fs_error")
+        """Whatever is written there, the disk takes itself for damaged, and turns read-only."""
         self._is_frozen = False
 
     def freeze(self) -> None:
@@ -58,7 +61,7 @@ class Ext4:
 
     def turn_read_only(self) -> None:
         """As it does when it has found itself damaged."""
-        Path(f"/sys/fs/ext4/{self._device}/trigger_fs_error").write_text("for a test")
+        self.trigger.write_text("for a test")
 
 
 @contextlib.contextmanager
@@ -69,7 +72,7 @@ def ext4(path: Path) -> Iterator[Ext4]:
     with image.open("wb") as file:
         file.truncate(64 * MIB)
     made = _run("mkfs.ext4", "-q", image)
-    if not (made and _run("mount", "-o", "loop,errors=remount-ro", image, path)):
+    if not (made and _run("mount", "-o", OPTIONS, image, path)):
         pytest.skip("needs mkfs.ext4, loop devices, and the right to mount them")
     disk = Ext4(path)
     try:
