@@ -24,6 +24,31 @@ Where one is not started again the receivers *save*: what is not written goes to
 next run of the same output, and the run fails. So it is with a single output, when the run shall
 end and that one cannot be written; the others are completed meanwhile.
 
+So whatever dies, and whenever, somebody is told to end, and can:
+
+- *Before the writer is ready* nothing is received. Receivers wait for ``go``; who is started
+  meanwhile gets it with the others, from whichever writer is ready first. To be stopped then is
+  enough: ``stop`` is a ``go`` as well.
+- *A receiver that is started later* gets ``go`` at once, and its commands wait in its connection
+  until it reads them, in order. A ``stop`` reaches all that there are; after it none is started.
+- *A receiver that dies when the run is to end* is not needed: when it was the last one, the writer
+  is told to end, and finds its batches in the spool. The end of its pipe is seen since nobody else
+  has it open: the supervisor's copy is closed when it is handed over, or when the process is gone.
+- *A writer that dies when the run is to end* is followed by another, who is told at once what was
+  told before: that there is no receiver, or that an output is given up. Receivers get a pipe to it,
+  and send what it has not got.
+- *If both die at the same moment*, it does not matter whose end is seen first. Where it is the
+  receiver's, ``end`` goes to a writer that is dead, and again to the one that follows. Where it is
+  the writer's, the next one gets a pipe that has ended, and ``end`` when the other is seen.
+- *Who dies before it has its pipe* is seen by its end like any other; a pipe that waits for it here
+  is closed then, which its other end sees.
+
+What is left are processes that neither end nor die. A run that shall end gives each output
+:data:`FAILING_LIMIT` or :data:`STALLED_LIMIT` without progress, then all have :data:`SAVE_LIMIT` to
+save what they hold; who is left is killed, and left behind where the system does not let it die
+(:data:`~fastingest.children.KILL_LIMIT`). Nothing else here waits for a process: messages are taken
+as they come, and what a process is to do lies in a file.
+
 The supervisor's own death is noticed by the children, at their control connections: the receiver
 stops, and no process of the run outlives it by two seconds. The next start takes up what they left.
 """
@@ -48,7 +73,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from fastingest.account import Account, problem_of
-from fastingest.children import Child, spawn
+from fastingest.children import KILL_LIMIT, Child, spawn
 from fastingest.counters import Slot
 from fastingest.drought import watch
 from fastingest.errors import (
@@ -86,6 +111,9 @@ STALLED_LIMIT = 60.0
 
 SAVE_LIMIT = 25.0
 """Seconds that a receiver gets to save what is not written."""
+
+DEMO_LIMIT = 30.0
+"""Seconds that a demo exchange has to start."""
 
 RETRY_PIPES = 0.02
 """Seconds until pipes are handed over again to a process that has not taken those before."""
@@ -139,7 +167,12 @@ def _ingest(options: Options, on_tick: _OnTick | None, tick: float) -> Summary:
             lock = OutputLock(target.path)
             locks.callback(_release, lock)
             locked.append((target, lock))
-        return _Supervisor(options, locked, native).run(on_tick, tick)
+        supervisor = _Supervisor(options, locked, native)
+        try:
+            return supervisor.run(on_tick, tick)
+        finally:
+            if supervisor.has_left_behind:  # a process that holds the locks as well
+                locks.pop_all()
 
 
 def _release(lock: OutputLock) -> None:
@@ -208,6 +241,9 @@ class _Supervisor:
         self._stopping_since: float | None = None
         self._giving_up = False  # all of them
         self._kill_at = float("inf")
+        self._leave_at = float("inf")
+        self.has_left_behind = False
+        """Whether a process goes on, although it was killed."""
         self._started = time.monotonic()
         self._end_at = float("inf")
 
@@ -230,9 +266,11 @@ class _Supervisor:
             finally:
                 self._end_processes()
             ended = time.time_ns()
-            for number, account in enumerate(self._accounts):
-                self._balance(account, complete=number in self._complete)
-            self._close_accounts(ended)
+            # Who is left behind may still write, and what keeps it there would keep us as well.
+            if not self.has_left_behind:
+                for number, account in enumerate(self._accounts):
+                    self._balance(account, complete=number in self._complete)
+                self._close_accounts(ended)
         summary = self._summary()
         if isinstance(unexpected, _CallersError):
             raise unexpected
@@ -256,8 +294,15 @@ class _Supervisor:
     def _end_processes(self) -> None:
         for child in self._children.values():
             child.process.kill()
+        until = time.monotonic() + KILL_LIMIT
         for child in self._children.values():
-            child.close()
+            pid = child.process.pid
+            if not child.close(max(0.0, until - time.monotonic())):
+                self.has_left_behind = True
+                facts = {"process": child.name, "pid": pid}
+                _report("error", "a process does not end, although it was killed", facts)
+                stuck = f"the {child.name} process ({pid}) does not end, although it was killed"
+                self._failures.append(RunFailed(f"{stuck}: the system does not answer it"))
 
     def _summary(self) -> Summary:
         seconds = time.monotonic() - self._started
@@ -292,12 +337,13 @@ class _Supervisor:
             raise OptionError("url", str(error)) from None
         name = f"{_DEMO} {before + 1}" if before else _DEMO
         child = self._spawn(name, demo.main, settings)
-        if not child.control.poll(30):
-            raise RunFailed("the demo exchange did not start within 30 seconds")
+        if not child.control.poll(DEMO_LIMIT):
+            limit = format_duration(DEMO_LIMIT)
+            raise RunFailed(f"the demo exchange did not start within {limit}")
         try:
             return f"ws://127.0.0.1:{child.control.recv()}/"
         except EOFError:
-            child.process.join()
+            child.process.join(KILL_LIMIT)
             raise ProcessDied(child.name, child.process.exitcode) from None
 
     def _start_writer(self) -> None:
@@ -339,7 +385,8 @@ class _Supervisor:
         now = sampled = time.monotonic()
         next_tick = now + tick
         while (self._children.keys() | self._due.keys()) & {_WRITER, *self._receivers}:
-            until = min(sampled + 1.0, self._kill_at, self._end_at, *self._due.values())
+            until = min(sampled + 1.0, self._kill_at, self._leave_at, self._end_at)
+            until = min(until, *self._due.values(), float("inf"))
             if on_tick:
                 until = min(until, next_tick)
             self._wait(signals, max(0.0, until - time.monotonic()))
@@ -363,8 +410,11 @@ class _Supervisor:
                     raise _CallersError(error) from error
             if now >= self._kill_at:
                 self._kill_at = float("inf")
+                self._leave_at = now + KILL_LIMIT
                 for child in self._children.values():
                     child.process.kill()
+            if now >= self._leave_at:
+                break
         # A shorter rest than half a second would not make a second's rate.
         if not self._rates.last or now - sampled >= 0.5:
             self._rates.sample(self._counters.total(Slot.WRITTEN), time.monotonic() - sampled)
@@ -404,12 +454,9 @@ class _Supervisor:
 
     def _listen(self, child: Child) -> None:
         """Take all messages that the child has sent so far."""
-        try:
-            while child.watched and child.control.poll():
-                kind, *values = msgspec.msgpack.decode(child.control.recv_bytes())
-                self._told(kind, values)
-        except (EOFError, OSError):
-            child.watched = False
+        for message in child.messages():
+            kind, *values = msgspec.msgpack.decode(message)
+            self._told(kind, values)
 
     def _told(self, kind: str, values: list[Any]) -> None:
         match kind, values:

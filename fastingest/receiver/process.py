@@ -70,8 +70,13 @@ def main(
     allow_many_files()
     keep_memory()
     _let_enums_be_fast()
-    with asyncio.Runner(loop_factory=ReceiverLoop) as runner:
-        runner.run(_Receiver(options, plan).run(pipes, control))
+    try:
+        with asyncio.Runner(loop_factory=ReceiverLoop) as runner:
+            runner.run(_Receiver(options, plan).run(pipes, control))
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)  # as at the end of a run: an exit would wait for threads
 
 
 def _let_enums_be_fast() -> None:

@@ -13,7 +13,7 @@ from fastingest.verify import report_text, verify
 from tests.end_to_end.command import Command, wait_until
 from tests.faults.disks import ext4, small_disk
 from tests.faults.evidence import connections, missing, numbers
-from tests.faults.run import feed, kill, only_run
+from tests.faults.run import feed, kill, only_run, running
 from tests.peers.process import Peer
 
 MIB = 2**20
@@ -128,3 +128,33 @@ def test_a_disk_that_does_not_answer_holds_up_no_other_output(
         for server, out in zip(servers, (bad, good), strict=True):
             server.stop()
             _is_whole(server, out)
+
+
+def test_a_disk_that_does_not_answer_does_not_keep_a_run_from_ending(tmp_path: Path) -> None:
+    """Its writer cannot even be killed; its rows are written by the next run."""
+    with ext4(tmp_path / "disk") as disk, feed("--rate", RATE) as server:
+        out = disk.path / "out.csv"
+        with running(out, server, "--min-free", 0) as command:
+            command.wait_for("connected")
+            _grows(out, MIB // 4)
+            writer = command.child("writer")
+            disk.freeze()
+            command.wait_for("no progress")
+            for _ in range(2):
+                command.signal(signal.SIGINT)
+                command.wait_for("stopping")
+            assert command.process.wait(30) == 130
+            said = command.wait_for("a process does not end, although it was killed")
+            assert Path(f"/proc/{writer}").exists()
+            disk.thaw()  # until then the writer has the log open as well
+            summary = command.summary(status=130)
+        assert (said["process"], said["pid"]) == ("writer", writer)
+        assert command.events[-1]["error"] == "Aborted"
+        assert summary["in_flight"] > 0
+        with running(out, server, "--min-free", 0) as command:
+            command.wait_for("connected")
+            left = command.wait_for("took up what an earlier run had left")
+            command.stop()
+        server.stop()
+        assert left["rows"] > 0
+        _is_whole(server, out)
