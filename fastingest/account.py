@@ -296,11 +296,12 @@ class Account:
     :raises OptionError: it shall keep no journal, and there is one that is needed.
     :raises OutputRefused: there is no place for it.
 
-    ``run`` is its id, ``counters``, ``events`` and ``places`` what its processes share.
+    ``run`` is its id, ``counters``, ``events`` and ``places`` what its processes share, ``out`` the
+    output.
     """
 
     def __init__(self, options: Options, target: Target, feeds: Sequence[Feed]) -> None:
-        self._out = out = target.path
+        self.out = self._out = out = target.path
         self._header = target.header
         self._keeps_journal = options.journal == "on"
         self._journal_path = journal_path(out)

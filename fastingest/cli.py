@@ -84,8 +84,11 @@ def main(arguments: Sequence[str]) -> int:
         if asked is None or isinstance(asked, Options):
             return run(asked) if asked else 0
         return asked()
-    except UsageError as error:
+    except FastingestError as error:
         return _fail(error)
+    except OSError as error:  # of any command
+        where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        return _fail(RunFailed(f"{where}{error.strerror or error}"))
 
 
 # Arguments

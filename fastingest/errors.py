@@ -170,24 +170,32 @@ class WriteFailed(RunFailed):
 class ProcessDied(RunFailed):
     """A child process ended although nobody asked it to, and so often that it was given up.
 
-    ``exit_code`` is as in ``multiprocessing.Process.exitcode``: negative for a signal's number.
-    ``times`` is how often it has died within a minute.
+    ``exit_code`` is as in ``multiprocessing.Process.exitcode``: negative for a signal's number,
+    None where it could not be started. ``times`` is how often that was, without a time of health in
+    between, and ``how`` says how at last.
     """
 
-    def __init__(self, process: str, exit_code: int | None, times: int = 1) -> None:
-        super().__init__(process, exit_code, times)
+    def __init__(
+        self, process: str, exit_code: int | None, times: int = 1, how: str | None = None
+    ) -> None:
+        super().__init__(process, exit_code, times, how)
         self.process = process
         self.exit_code = exit_code
         self.times = times
+        self.how = how or how_ended(exit_code)
 
     def __str__(self) -> str:
-        often = f"died {self.times} times within a minute, and at last " if self.times > 1 else ""
-        how = how_ended(self.exit_code)
-        return f"the {self.process} process {often}{how}; {self._kept}"
+        often = f"died {self.times} times in a row, and at last " if self.times > 1 else ""
+        return f"the {self.process} process {often}{self.how}; {self._kept}"
 
 
-def how_ended(exit_code: int | None) -> str:
-    """What an exit code of ``multiprocessing`` means, in words."""
+def how_ended(exit_code: int | None, *, for_memory: bool = False) -> str:
+    """What an exit code of ``multiprocessing`` means, in words.
+
+    :param for_memory: whether there is evidence that the kernel was short of memory.
+    """
+    if for_memory:
+        return "was killed by the kernel for lack of memory"
     if exit_code is not None and exit_code < 0:
         return f"was killed by signal {-exit_code}"
     return f"ended with status {exit_code}"

@@ -101,13 +101,16 @@ class Roster:
         :param how: how it has died.
         :returns: since when its feeds have been without a connection, and why, as in :meth:`begin`.
         """
-        gaps = {}
+        gaps: dict[int, tuple[int, str]] = {}
         for number, before in self.before[name].items():
             for feed, _, _ in before:
                 counters = self._shares[number].counters.feeds[feed]
                 counters.bury_receiver()
                 if counters[Slot.CONNECTIONS]:
-                    gaps[feed] = counters[Slot.GAP_SINCE] or time.time_ns(), how
+                    since = gaps[feed][0] if feed in gaps else counters[Slot.GAP_SINCE]
+                    gaps[feed] = since or time.time_ns(), how
+                    # The next one may be dead before it has come to say so.
+                    counters[Slot.GAP_SINCE] = gaps[feed][0]
         return gaps
 
     def count_restart(self, name: str) -> None:

@@ -4,15 +4,18 @@ import multiprocessing
 import os
 import signal
 import socket
+import struct
 import sys
+import threading
 import time
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fastingest.child import receive_pipe
-from fastingest.children import spawn
+from fastingest.children import Child, spawn
 from fastingest.signals import SIGNALS
 
 _context = multiprocessing.get_context("spawn")
@@ -130,3 +133,82 @@ def test_pipes_that_a_child_never_took_are_closed_with_it() -> None:
         with pytest.raises(EOFError):
             ours.recv()
         ours.close()
+
+
+def _say(control: Connection, *, pipes: socket.socket) -> None:
+    """Two messages, of which the second comes in two pieces; the rest when told so."""
+    control.send_bytes(b"first")
+    os.write(control.fileno(), struct.pack("!i", 6) + b"sec")
+    control.recv_bytes()
+    os.write(control.fileno(), b"ond" + struct.pack("!i", 5) + b"thi")
+
+
+def _next(child: Child) -> list[bytes]:
+    assert wait([child.control], 30)
+    return list(child.messages())
+
+
+def test_who_stops_in_the_middle_of_a_message_holds_up_nobody() -> None:
+    child = spawn(_context, "somebody", _say, with_pipes=True)
+    heard: list[bytes] = []
+    while heard != [b"first"] or len(child._received) < 7:
+        heard += _next(child)
+    assert list(child.messages()) == []
+    child.tell(b"go on")
+    while child.watched:
+        heard += _next(child)
+    assert heard == [b"first", b"second"]  # the third is lost with its sender
+    assert child.close()
+
+
+def _be_large(*_: Any) -> None:
+    raise AssertionError
+
+
+def test_a_child_that_dies_before_it_knows_what_to_do_holds_up_nobody() -> None:
+    """What it is told is more than a pipe takes."""
+    for _ in range(20):
+        killer = threading.Thread(target=_kill_next_child, args=(set(_children()),))
+        killer.start()
+        child = spawn(_context, "somebody", _be_large, "x" * 2**22)
+        killer.join(30)
+        child.process.join(30)
+        assert child.process.exitcode == -signal.SIGKILL
+        assert child.close()
+
+
+def _children() -> list[int]:
+    path = Path(f"/proc/self/task/{threading.main_thread().native_id}/children")
+    if not path.exists():
+        pytest.skip("needs Linux's /proc with the children of a process")
+    return list(map(int, path.read_text().split()))
+
+
+def _kill_next_child(before: set[int]) -> None:
+    while True:
+        for pid in set(_children()) - before:
+            os.kill(pid, signal.SIGKILL)
+            return
+
+
+def test_the_arguments_of_the_program_are_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["program", "x" * 2**17]
+    monkeypatch.setattr(sys, "argv", arguments)
+    child = spawn(_context, "somebody", _tell_arguments)
+    assert child.control.recv() == ["program"]
+    assert sys.argv is arguments
+    assert child.close()
+
+
+def _tell_arguments(control: Connection) -> None:
+    control.send(sys.argv)
+
+
+def test_a_child_that_does_not_end_is_left_behind() -> None:
+    child = spawn(_context, "somebody", _describe, "a", second=2)
+    process = child.process
+    child.control.recv()
+    assert not child.close(patience=0.1)
+    assert process not in multiprocessing.active_children()
+    process.kill()
+    process.join(30)

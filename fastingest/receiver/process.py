@@ -11,7 +11,8 @@ feed; that is the only thing that the writer can do to it.
 
 The control channel leads to the supervisor: events for its log go up, commands come down, and
 nothing is connected before ``go``. ``stop`` ends the run once everything is acknowledged; ``save``
-ends it at once, with all that is not acknowledged on disk. When the channel breaks, the supervisor
+ends it at once, with all that is not acknowledged on disk, and ``save N`` does so for one of its
+outputs, while the others go on. When the channel breaks, the supervisor
 is gone; the receiver then ends as if told to, but within a bound. What is left in the spool is for
 the next start.
 
@@ -69,8 +70,13 @@ def main(
     allow_many_files()
     keep_memory()
     _let_enums_be_fast()
-    with asyncio.Runner(loop_factory=ReceiverLoop) as runner:
-        runner.run(_Receiver(options, plan).run(pipes, control))
+    try:
+        with asyncio.Runner(loop_factory=ReceiverLoop) as runner:
+            runner.run(_Receiver(options, plan).run(pipes, control))
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)  # as at the end of a run: an exit would wait for threads
 
 
 def _let_enums_be_fast() -> None:
@@ -88,7 +94,7 @@ class _Receiver:
     def __init__(self, options: Options, plan: Plan) -> None:
         self._options = options
         self._plan = plan
-        self._save = asyncio.Event()
+        self._saves = {number: asyncio.Event() for number in plan.shares}
         self._go = asyncio.Event()
         self._waiting_outputs: set[int] = set()  # for which nothing is received
         self._has_been_full = False
@@ -140,7 +146,9 @@ class _Receiver:
         self._report("debug", "receiving ended", unacknowledged=unacknowledged)
         for listener in self._listeners:
             listener.stop()
-        await asyncio.gather(*(sender.finish(self._save) for sender in self._senders.values()))
+        await asyncio.gather(
+            *(sender.finish(self._saves[number]) for number, sender in self._senders.items())
+        )
         await self._to_supervisor.close()
         # At once: a name look-up that hangs has a thread of libuv's, which an exit would wait for.
         os._exit(0)
@@ -225,10 +233,13 @@ class _Receiver:
         self._stop_all()
 
     def _command(self, message: bytes) -> None:
-        if message in (b"stop", b"save"):
+        command, _, output = message.partition(b" ")
+        if command in (b"stop", b"save"):
             self._stop_all()
-        if message == b"save":
-            self._save.set()
+        if command == b"save":
+            for number, save in self._saves.items():
+                if not output or number == int(output):
+                    save.set()
         self._go.set()
 
     def _on_orphaned(self) -> None:

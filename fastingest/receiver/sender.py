@@ -252,6 +252,8 @@ class Sender:
     def _changed(self) -> None:
         """Act on what the outbox holds now."""
         outbox, counters = self._outbox, self._counters
+        if not outbox:  # the last of it may have been given up, and not acknowledged
+            self._empty.set()
         counters[Slot.OUTBOX_BYTES] = outbox.bytes
         counters[Slot.OUTBOX_PEAK] = outbox.peak
         counters[Slot.MEMORY_PEAK] = outbox.memory_peak

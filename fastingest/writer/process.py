@@ -7,11 +7,23 @@ before of the same lane have left: in their pipe, as long as that has anything, 
 and the spill. First of all, that is what earlier runs have left; their rows belong to their own
 accounts, and each gets its line in the ledger when it is complete.
 
-The outputs know nothing of each other, but one that cannot be written holds up the others. A write
-that fails is tried again, until it works or the supervisor has seen enough. The control connection
-brings two commands: ``end``, after which there will be no other receiver, so that it ends when
-everything is written, and ``give up``. Without the supervisor it ends as well, once the pipes are
-closed or ``ORPHAN_LIMIT`` is over, whichever comes first.
+Each output has a thread of its own (:mod:`fastingest.writer.outlet`), so that one which cannot be
+written holds up no other. A write that fails is tried again, until it works or the supervisor has
+seen enough. The main thread waits for the control connection, for pipes, and for the outlets. Three
+commands come:
+
+- ``end``: there will be no other receiver. Each outlet ends when it has written everything,
+  whatever becomes of the others.
+- ``give up N``: that output ends now, and the others go on.
+- ``give up``: all do. Who has not ended within ``GIVE_UP_LIMIT`` is left behind: the process ends.
+
+An outlet that ends with an error before that takes the process with it, as any other fault does.
+Without the supervisor it ends as well, once the pipes are closed or ``ORPHAN_LIMIT`` is over,
+whichever comes first.
+
+Where this writer takes another one's place, a file system that does not answer keeps its output
+from being opened again. The others do not wait for it then: rows may come, and that nothing is
+refused is known from the first writer.
 """
 
 from __future__ import annotations
@@ -20,40 +32,40 @@ import contextlib
 import gc
 import os
 import socket
+import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import msgspec
 
-from fastingest.batch import Position, read_batch
 from fastingest.child import ORPHAN_LIMIT, allow_many_files, keep_memory, receive_pipe, show_name
-from fastingest.counters import Slot
 from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.options import Options
 from fastingest.plan import Share
-from fastingest.writer.committer import Committer
 from fastingest.writer.inlet import Inlet
-from fastingest.writer.journal import Journal, journal_path
-from fastingest.writer.recovery import Recovery
+from fastingest.writer.outlet import GIVE_UP_LIMIT, Bell, Outlet, Stage
 
 __all__ = ["main"]
 
-RETRY_OWED = 0.05
-"""Seconds until an acknowledgement is sent again to a receiver that has not read those before."""
-
 
 def main(
-    options: Options, shares: Sequence[Share], control: Connection, *, pipes: socket.socket
+    options: Options,
+    shares: Sequence[Share],
+    control: Connection,
+    *,
+    is_first: bool,
+    pipes: socket.socket,
 ) -> None:
     """Write batches until told to end; the target of the writer process.
 
     :param options: the run's settings.
     :param shares: what is shared of each output.
     :param control: to the supervisor.
+    :param is_first: whether nothing is received before this one is ready.
     :param pipes: brings the pipes to each receiver.
     """
     show_name("writer")
@@ -61,123 +73,15 @@ def main(
     keep_memory()
     # One thread writes a batch faster than several share it, and a pool's memory is not needed.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    status = 0
     try:
-        writer = _Writer(options, shares, control, pipes)
-        writer.serve()
-        writer.close()
-    except OutputRefused as error:
-        _tell(control, "output refused", str(error.path), error.problem)
-    except WriteFailed as error:
-        _tell(control, "write failed", str(error.path), error.problem)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        _tell(control, "write failed", str(error.filename), error.strerror)
-
-
-def _tell(control: Connection, *message: Any) -> None:
-    # Where the supervisor is gone, the exit status and the files tell the rest.
-    with contextlib.suppress(OSError):
-        control.send_bytes(msgspec.msgpack.encode(message))
-
-
-class _Outlet:
-    """An output, and the pipes that lead to it.
-
-    :param tell: takes messages for the supervisor.
-    :param wait: waits so many seconds; whether there is still time after that.
-    :param look: called before each batch that an earlier run, or a receiver, has left.
-    """
-
-    def __init__(
-        self,
-        options: Options,
-        share: Share,
-        *,
-        tell: Callable[..., None],
-        wait: Callable[[float], bool],
-        look: Callable[[], None],
-    ) -> None:
-        target = share.target
-        journal = None
-        if options.journal == "on":
-            journal = Journal(journal_path(target.path), len(share.counters.feeds))
-        self._counters = share.counters
-        run = journal.entries[0].run if journal and journal.entries else 0
-        self.committer = Committer(
-            options,
-            target.path,
-            target.header,
-            journal,
-            share.counters,
-            is_doubtful=not share.places.remembers(run),
-            tell=tell,
-            wait=wait,
-        )
-        self.recovery = Recovery(share, journal, self.committer, look=look)
-        self._inlets: dict[int, deque[Inlet]] = {}  # of each lane; the first is the one in use
-        self._linked: dict[Connection, Inlet] = {}  # those that are read
-
-    def add(self, inlet: Inlet) -> None:
-        """Take a pipe; it is read when those before it in its lane have ended."""
-        self._inlets.setdefault(inlet.lane, deque()).append(inlet)
-
-    @property
-    def pipes(self) -> list[Connection]:
-        """Those that are to be read now."""
-        return list(self._linked)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether no pipe leads here any more."""
-        return not any(self._inlets.values())
-
-    def link(self) -> None:
-        """Make each lane's first pipe one that is read."""
-        for inlets in list(self._inlets.values()):  # others may come meanwhile
-            if inlets and inlets[0].pipe not in self._linked:
-                self._link(inlets[0])
-
-    def _link(self, inlet: Inlet) -> None:
-        """Read from this receiver, when what was before it is written."""
-        committer, lane = self.committer, inlet.lane
-        self.recovery.streams_before(inlet.stream, lane)
-        # Where something of this stream is committed, the writer before has come to this already.
-        if committer.position(lane).stream < inlet.stream:
-            lost = sum(self._count_lost(*before) for before in inlet.before)
-            if lost:
-                committer.report("error", "rows were lost with the receiver", rows=lost)
-        self._linked[inlet.pipe] = inlet
-        inlet.acknowledge(committer.position(lane))
-
-    def _count_lost(self, feed: int, received: int, gone: int) -> int:
-        """What of a feed has gone with its receiver, since the one before went."""
-        counters = self._counters.feeds[feed]
-        accounted = sum(self.committer.output.feeds.get(feed, ())) + gone
-        lost = max(0, received - accounted - counters[Slot.LOST])
-        counters.add(Slot.LOST, lost)
-        return lost
-
-    def read(self, pipe: Connection) -> None:
-        """Commit a batch from a pipe that has something, when all of it has come."""
-        inlet = self._linked[pipe]
-        try:
-            message = inlet.receive()
-        except (EOFError, OSError):
-            del self._linked[pipe]
-            inlet.close()
-            self._inlets[inlet.lane].remove(inlet)
-            return
-        if message is not None:
-            last = self.committer.position(inlet.lane)
-            sequence = last.sequence + 1 if last.stream == inlet.stream else 0
-            position = Position(inlet.stream, sequence)
-            self.committer.commit(read_batch(message, position, is_exact=False))
-            inlet.acknowledge(self.committer.position(inlet.lane))
-
-    def send_owed(self) -> list[Inlet]:
-        """Send acknowledgements that found no room; who has none for them yet."""
-        return [inlet for inlet in self._linked.values() if not inlet.send_owed()]
+        status = _Writer(options, shares, control, is_first, pipes).serve()
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    sys.stderr.flush()
+    # At once: a thread that is stuck in a call to the system must not keep the others' end waiting.
+    os._exit(status)
 
 
 class _Writer:
@@ -186,78 +90,133 @@ class _Writer:
         options: Options,
         shares: Sequence[Share],
         control: Connection,
+        is_first: bool,
         pipes: socket.socket,
     ) -> None:
+        pipes.setblocking(False)
         self._pipes = pipes
         self._control = control
-        self._watched: list[Any] = [control, pipes]
+        self._telling = threading.Lock()
+        self._bell = Bell()
+        self._watched: list[Any] = [control, pipes, self._bell]
+        self._has_begun = not is_first
+        self._is_ready = False
         self._ending = False
-        self._giving_up = False
-        self._outlets: list[_Outlet] = []
-        for share in shares:
-            outlet = _Outlet(
-                options,
-                share,
-                tell=self._tell_supervisor,
-                wait=self._has_time_after,
-                look=self._look_around,
-            )
-            self._outlets.append(outlet)
-        self._out = shares[0].target.path
+        self._culprit: Outlet | None = None  # whose fault it is that the process ends
+        self._outlets = [
+            Outlet(options, share, tell=self._tell, changed=self._bell.ring) for share in shares
+        ]
+
+    def serve(self) -> int:
+        """Hand on what comes, until all outlets have ended; the exit status."""
+        from fastingest.writer import table  # noqa: F401 - polars, once, and not by several threads
+
         for outlet in self._outlets:
-            outlet.recovery.check_columns()
-        # When all are there: pipes to any of them may come while one has to wait.
-        for outlet in self._outlets:
-            outlet.recovery.note_places()
-        gc.collect()
-        gc.freeze()
-        _tell(control, "ready")
+            if self._has_begun:
+                outlet.begin()
+            outlet.start()
+        while True:
+            self._advance()
+            left = [outlet for outlet in self._outlets if outlet.stage is not Stage.ENDED]
+            if all(outlet.is_stuck for outlet in left):
+                break
+            self._look(self._patience(left))
+        if self._culprit is not None:
+            return self._say_how_it_ended(self._culprit)
+        return max(map(self._say_how_it_ended, self._outlets))
+
+    def _advance(self) -> None:
+        """Do what is to be done when an outlet has come further."""
+        if self._culprit is not None:
+            return
+        self._culprit = next(filter(self._is_fault, self._outlets), None)
+        if self._culprit is not None:
+            for outlet in self._outlets:
+                outlet.give_up()
+            return
+        stage = min(outlet.stage for outlet in self._outlets)
+        if not self._has_begun and stage >= Stage.CHECKED:
+            self._has_begun = True
+            for outlet in self._outlets:
+                outlet.begin()
+        if not self._is_ready and stage >= Stage.PREPARED:
+            self._is_ready = True
+            gc.collect()
+            gc.freeze()
+            self._tell("ready")
+
+    def _is_fault(self, outlet: Outlet) -> bool:
+        """Whether an outlet has ended as none should: then all do."""
+        if outlet.stage is not Stage.ENDED or outlet.error is None:
+            return False
+        is_expected = self._ending or outlet.given_up_at is not None
+        return not (is_expected and isinstance(outlet.error, (OutputRefused, WriteFailed)))
+
+    @staticmethod
+    def _patience(left: Sequence[Outlet]) -> float | None:
+        """Seconds until one of them has had its time to give up."""
+        told = [each.given_up_at for each in left if each.given_up_at is not None]
+        now = time.monotonic()
+        until = [at + GIVE_UP_LIMIT - now for at in told if at + GIVE_UP_LIMIT > now]
+        return min(until, default=None)
+
+    def _say_how_it_ended(self, outlet: Outlet) -> int:
+        """Tell the supervisor of an outlet's error; the exit status that it makes."""
+        match outlet.error:
+            case None if outlet.stage is not Stage.ENDED:
+                problem = "there was no time to write everything: a write does not return"
+                self._tell("write failed", str(outlet.path), problem)
+            case None:
+                pass
+            case OutputRefused() as error:
+                self._tell("output refused", str(error.path), error.problem)
+            case WriteFailed() as error:
+                self._tell("write failed", str(error.path), error.problem)
+            case OSError() as error:  # another writer may have more luck
+                facts = {"output": str(outlet.path), "problem": error.strerror or str(error)}
+                self._tell("log", "error", "the writer cannot go on", facts)
+                return 1
+            case error:
+                traceback.print_exception(error)
+                return 1
+        return 0
 
     # What comes in
 
-    def serve(self) -> None:
-        """Commit what comes until there is no more."""
-        for outlet in self._outlets:
-            outlet.recovery.earlier_runs()
-        while True:
-            for outlet in self._outlets:
-                outlet.link()
-            if self._ending and all(outlet.is_done for outlet in self._outlets):
-                for outlet in self._outlets:
-                    outlet.recovery.streams_before(2**63)
-                return
-            readable = list(self._readable())
-            if self._giving_up:
-                self._look_around()
-            for outlet, pipe in readable:
-                outlet.read(pipe)
-
-    def _readable(self) -> Iterator[tuple[_Outlet, Connection]]:
-        """Wait for anything that can come; the pipes that have something."""
-        pipes = {pipe: outlet for outlet in self._outlets for pipe in outlet.pipes}
-        owed = [inlet for outlet in self._outlets for inlet in outlet.send_owed()]
-        for source in self._look(RETRY_OWED if owed else None, list(pipes)):
-            if source in pipes:
-                yield pipes[source], source
-
-    def _look(self, timeout: float | None, pipes: Sequence[Any] = ()) -> list[Any]:
-        """Wait for anything that can come, and take what is not a batch."""
-        ready = wait([*self._watched, *pipes], timeout)
+    def _look(self, timeout: float | None) -> None:
+        """Wait for anything that can come, and take it."""
+        ready: list[Any] = wait(self._watched, timeout)
+        if self._bell in ready:
+            self._bell.silence()
+        if self._pipes in ready or self._control in ready:
+            self._take_pipes()  # all that were sent before a command
         if self._control in ready:
             try:
-                command = self._control.recv_bytes()
+                self._command(self._control.recv_bytes())
             except (EOFError, OSError):
                 self._watched.remove(self._control)
                 self._end_within(ORPHAN_LIMIT)
-                command = b"end"
-            self._ending = True
-            self._giving_up = command == b"give up"
-        if self._pipes in ready:
-            pipe, facts = receive_pipe(self._pipes)
-            if pipe is not None:
+                self._command(b"end")
+
+    def _take_pipes(self) -> None:
+        with contextlib.suppress(OSError):  # the supervisor is gone
+            while True:
+                pipe, facts = receive_pipe(self._pipes)
+                if pipe is None:
+                    return
                 number, stream, before = facts
                 self._outlets[number].add(Inlet(pipe, stream, before))
-        return ready
+
+    def _command(self, command: bytes) -> None:
+        if command == b"end":
+            self._ending = True
+            for outlet in self._outlets:
+                outlet.end()
+        elif command == b"give up":
+            for outlet in self._outlets:
+                outlet.give_up()
+        else:
+            self._outlets[int(command.removeprefix(b"give up "))].give_up()
 
     @staticmethod
     def _end_within(seconds: float) -> None:
@@ -265,28 +224,7 @@ class _Writer:
         timer.daemon = True  # it must not keep a writer alive that is done before
         timer.start()
 
-    # While it works
-
-    def _look_around(self) -> None:
-        """Take what has come, without waiting for it.
-
-        :raises WriteFailed: there is no more time.
-        """
-        self._look(0)
-        if self._giving_up:
-            raise WriteFailed(self._out, "there was no time to write everything")
-
-    def _has_time_after(self, seconds: float) -> bool:
-        """Wait so long, unless it is time to give up; batches have to wait, too."""
-        until = time.monotonic() + seconds
-        while not self._giving_up and (left := until - time.monotonic()) > 0:
-            self._look(left)
-        return not self._giving_up
-
-    def _tell_supervisor(self, *message: Any) -> None:
-        _tell(self._control, *message)
-
-    def close(self) -> None:
-        """Put everything on the disk, if it shall be there, and close the files."""
-        for outlet in self._outlets:
-            outlet.committer.close()
+    def _tell(self, *message: Any) -> None:
+        # Where the supervisor is gone, the exit status and the files tell the rest.
+        with self._telling, contextlib.suppress(OSError):
+            self._control.send_bytes(msgspec.msgpack.encode(message))

@@ -68,6 +68,8 @@ class Command:
     :param arguments: of the command; ``--url`` and ``--out`` among them.
     :param environment: more variables.
     :param within: a command that runs it, with the same process id.
+    :param program: what Python is to run; ``-c`` and a program that ends with the command, so that
+        something may be otherwise.
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class Command:
         environment: Mapping[str, str] | None = None,
         within: Sequence[str] = (),
         log_level: str = "debug",
+        program: Sequence[str] = ("-m", "fastingest"),
     ) -> None:
+        self._program = program
         self.arguments = [str(argument) for argument in arguments]
         self.arguments += ["--log-format", "json", "--log-level", log_level]
         self._within = within
@@ -85,7 +89,7 @@ class Command:
     def __enter__(self) -> Command:
         self._stdout = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [*self._within, sys.executable, "-m", "fastingest", *self.arguments],
+            [*self._within, sys.executable, *self._program, *self.arguments],
             cwd=ROOT,
             env=self._environment,
             stdin=subprocess.DEVNULL,

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -215,3 +216,32 @@ def test_receivers_that_die_one_after_the_other_share_the_limits(tmp_path: Path)
 def _has_been_full(command: Command, count: int) -> None:
     said = "the outbox is full, the feed is not read until there is room"
     command.wait_for(said, count=count)
+
+
+def test_a_run_without_progress_says_so_while_it_runs(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with feed("--rate", 1000) as server:
+        with running(out, server) as command:
+            command.wait_for("connected")
+            wait_until(lambda: out.stat().st_size > 1000)
+            writer = command.child("writer")
+            os.kill(writer, signal.SIGSTOP)
+            stopped = time.time()
+            try:
+                first = command.wait_for("no progress")
+                took = time.time() - stopped
+                again = command.wait_for("no progress", 2)
+            finally:
+                os.kill(writer, signal.SIGCONT)
+            on = command.wait_for("there is progress again")
+            summary = command.stop()
+            said = [each for each in command.events if each["event"] == "no progress"]
+        server.stop()
+        Capture(server, out).is_whole()
+    assert took < 15
+    assert (first["level"], first["output"]) == ("warning", str(out))
+    assert first["queue"] > 0 < first["rows"] < again["rows"]
+    assert 5 <= first["length"] < again["length"] <= on["length"]
+    assert abs(datetime.fromisoformat(first["since"]).timestamp() - stopped) < 5
+    assert len(said) == 2
+    assert summary["written"] == summary["received"]
