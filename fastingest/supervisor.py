@@ -115,6 +115,10 @@ SAVE_LIMIT = 25.0
 DEMO_LIMIT = 30.0
 """Seconds that a demo exchange has to start."""
 
+RELAY_PIPES = 0.5
+"""Seconds until pipes that broke are laid anew, where that is not since one of their ends is gone:
+by then this is known."""
+
 RETRY_PIPES = 0.02
 """Seconds until pipes are handed over again to a process that has not taken those before."""
 
@@ -228,6 +232,7 @@ class _Supervisor:
         self._due: dict[str, float] = {}  # who is to take another's place, and when
         self._gaps: dict[str, dict[int, tuple[int, str]]] = {}  # what a dead receiver has left
         self._oom = OomWatch()
+        self._broken: dict[str, float] = {}  # whose pipes are to be laid anew, and when
         self._failures: list[FastingestError] = []
         self._stopping = False
         self._interrupts = 0
@@ -372,11 +377,19 @@ class _Supervisor:
     def _connect(self, name: str) -> None:
         """Lay pipes from the receiver to the writer."""
         writer, receiver = self._children[_WRITER], self._children[name]
+        self._broken.pop(name, None)
         for number, before in self._roster.before[name].items():
             to_writer, from_receiver = self._context.Pipe()
             # An end that is still open here would hide that the child that has it is gone.
             writer.hand_over(from_receiver, number, self._roster.streams[name], before)
             receiver.hand_over(to_writer, number)
+
+    def _connect_again(self, name: str) -> None:
+        """Lay pipes anew that have broken, though both of their ends are there."""
+        del self._broken[name]
+        if {name, _WRITER} <= self._children.keys() and not self._giving_up:
+            _report("warning", "a pipe to the writer broke and is laid anew", {"process": name})
+            self._connect(name)
 
     # Watching
 
@@ -387,7 +400,7 @@ class _Supervisor:
         next_tick = now + tick
         while (self._children.keys() | self._due.keys()) & {_WRITER, *self._receivers}:
             until = min(sampled + 1.0, self._kill_at, self._leave_at, self._end_at)
-            until = min(until, *self._due.values(), float("inf"))
+            until = min(until, *self._due.values(), *self._broken.values(), float("inf"))
             if on_tick:
                 until = min(until, next_tick)
             self._wait(signals, max(0.0, until - time.monotonic()))
@@ -395,8 +408,7 @@ class _Supervisor:
             if now >= self._end_at:
                 self._end_at = float("inf")
                 self._stop("duration reached")
-            for name in [name for name, at in self._due.items() if at <= now]:
-                self._start_again(name)
+            self._do_what_is_due(now)
             if now >= sampled + 1.0:
                 self._rates.sample(self._counters.total(Slot.WRITTEN), now - sampled)
                 sampled = now
@@ -421,6 +433,12 @@ class _Supervisor:
             self._rates.sample(self._counters.total(Slot.WRITTEN), time.monotonic() - sampled)
         if not self._failures:
             self._look_for_droughts(None)
+
+    def _do_what_is_due(self, now: float) -> None:
+        for name in [name for name, at in self._due.items() if at <= now]:
+            self._start_again(name)
+        for name in [name for name, at in self._broken.items() if at <= now]:
+            self._connect_again(name)
 
     def _look_for_droughts(self, now: float | None) -> None:
         """Say of which feeds messages come, and no rows; None: the run is over."""
@@ -459,7 +477,7 @@ class _Supervisor:
             kind, *values = msgspec.msgpack.decode(message)
             self._told(kind, values)
 
-    def _told(self, kind: str, values: list[Any]) -> None:
+    def _told(self, kind: str, values: list[Any]) -> None:  # noqa: PLR0912 - one for each message
         match kind, values:
             case "log", [level, event, facts]:
                 if event == "gap":
@@ -471,6 +489,10 @@ class _Supervisor:
                     self._started = time.monotonic()
                     self._end_at = self._started + (self._options.duration or float("inf"))
                 self._tell_receivers(b"stop" if self._stopping else b"go")
+            case "pipe broke", [stream]:
+                streams = self._roster.streams
+                for name in [name for name, each in streams.items() if each == stream]:
+                    self._broken.setdefault(name, time.monotonic() + RELAY_PIPES)
             case "failing", [out, path, problem]:
                 self._failing[self._numbers[out]] = WriteFailed(Path(path), problem)
             case "works again", [out]:

@@ -117,6 +117,7 @@ class _Receiver:
                 feed=min(self._plan.feeds.keys() & share.target.tables.keys()),
                 parts=self._plan.parts,
                 report=self._report,
+                broken=partial(self._tell, "pipe broke", self._plan.stream),
                 full=partial(self._full, number),
             )
             for number, share in self._plan.shares.items()
@@ -199,9 +200,16 @@ class _Receiver:
     def _on_pipe(self, pipes: socket.socket) -> None:
         pipe, facts = receive_pipe(pipes)
         if pipe is not None:
-            joining = asyncio.create_task(self._senders[facts[0]].join(pipe))
+            joining = asyncio.create_task(self._join(self._senders[facts[0]], pipe))
             self._joining.add(joining)
             joining.add_done_callback(self._joining.discard)
+
+    async def _join(self, sender: Sender, pipe: Pipe) -> None:
+        try:
+            await sender.join(pipe)
+        except OSError as error:
+            self._report("warning", "a pipe cannot be used", problem=error.strerror or str(error))
+            self._tell("pipe broke", self._plan.stream)
 
     def _full(self, output: int, is_full: bool, is_exposed: bool) -> None:
         """Do with the feeds as --when-full says; dropping is done by the sender.

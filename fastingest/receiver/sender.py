@@ -67,6 +67,8 @@ class Sender:
         with this one.
     :param parts: how many outboxes of the run share its limits.
     :param report: takes events for the log.
+    :param broken: called when the pipe to the writer has broken. Mostly the writer is dead, and
+        there will be another; where it lives, they need another pipe.
     :param full: told, again and again, whether the outbox is full, and whether it holds what only
         this process has, so that nothing more shall be received for now.
     """
@@ -80,6 +82,7 @@ class Sender:
         feed: int = 0,
         parts: int = 1,
         report: Callable[..., None],
+        broken: Callable[[], None],
         full: Callable[[bool, bool], None],
     ) -> None:
         self._options = options
@@ -88,6 +91,7 @@ class Sender:
         self._feeds = share.counters.feeds
         self._counters = self._feeds[feed]
         self._report = report
+        self._broken = broken
         self._full = full
         self._call_later = asyncio.get_running_loop().call_later
         room = _room_in(places.spool)
@@ -147,12 +151,13 @@ class Sender:
         await asyncio.wait((empty, saving), return_when=asyncio.FIRST_COMPLETED)
         empty.cancel()
         saving.cancel()
+        channel, self._channel = self._channel, None
         if self._empty.is_set():
-            if self._channel is not None:
-                await self._channel.close()
+            if channel is not None:
+                await channel.close()
             return
-        if self._channel is not None:  # its writer may not take anything any more
-            self._channel.abort()
+        if channel is not None:  # its writer may not take anything any more
+            channel.abort()
         if self._options.journal == "on":
             self._saving = True
             self._save_next()
@@ -368,8 +373,8 @@ class Sender:
         await channel.take_over(pipe)
 
     def _on_writer_gone(self, channel: Channel) -> None:
-        """The supervisor knows, too, and there will be another."""
         if channel is self._channel:
             self._outbox.unlink()
             self._linked = False
             self._channel = None
+            self._broken()
