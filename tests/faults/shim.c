@@ -21,7 +21,7 @@
    The environment:
 
      FAULT_PATHS   prefixes of paths, with colons between them; nothing counts without it
-     FAULT_PLAN    what shall happen, with commas: [role:]action@number[+times]
+     FAULT_PLAN    what shall happen, with commas: [role:]action[/call]@number[+times]
      FAULT_STATE   a file of at least sizeof(struct state) zeroes; without it a process counts with
                    those that it forks, and starts at zero
      FAULT_LOG     a file that gets a line for each fault, of six fields with tabs between them:
@@ -29,7 +29,8 @@
      FAULT_TRACE   if set, each call that counts gets its line
 
    An action happens at the first call that it fits from `number` on, and at the next ones, `times`
-   in all (once). Without a role, the number is the one among all calls.
+   in all (once). Without a role, the number is the one among all calls. A call's name leaves only
+   those calls that begin with it: `fsync`, `pwrite`.
 
      kill          SIGKILL to the process, before the call
      after         SIGKILL to the process, after the call
@@ -87,7 +88,14 @@ static const struct { const char *name; enum action action; int error; } actions
     {"EROFS", FAIL, EROFS},      {"EINTR", FAIL, EINTR},      {"EMFILE", FAIL, EMFILE},
 };
 
-struct plan { enum role role; const char *name; enum action action; int error; uint64_t at, times; };
+struct plan {
+    enum role role;
+    const char *name;
+    enum action action;
+    int error;
+    char call[32]; /* what its name begins with; empty: any */
+    uint64_t at, times;
+};
 
 /* Shared by all processes of a run; all little-endian on these machines. */
 struct state {
@@ -111,8 +119,9 @@ static void read_plan(char *text) {
     plan_count = 0;
     char *rest = NULL;
     for (char *item = strtok_r(text, ",", &rest); item; item = strtok_r(NULL, ",", &rest)) {
-        struct plan plan = {ANY, NULL, KILL, 0, 0, 1};
+        struct plan plan = {.role = ANY, .times = 1};
         char *name = item, *colon = strchr(item, ':'), *at = strchr(item, '@');
+        char *slash = strchr(item, '/');
         if (plan_count == PLANS || !at)
             complain("bad plan", item);
         *at++ = 0;
@@ -124,6 +133,10 @@ static void read_plan(char *text) {
                     break;
             if (plan.role == ROLES)
                 complain("no such role", item);
+        }
+        if (slash && slash < at) {
+            *slash = 0;
+            snprintf(plan.call, sizeof plan.call, "%s", slash + 1);
         }
         for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
             if (!strcmp(name, actions[i].name)) {
@@ -303,6 +316,8 @@ static struct verdict judge(enum kind kind, const char *call, const char *path, 
         if (plan->role != ANY && plan->role != role)
             continue;
         if ((plan->role == ANY ? number : own) < plan->at || !fits(plan, kind, size))
+            continue;
+        if (strncmp(call, plan->call, strlen(plan->call)))
             continue;
         if (plan->action != SLOW && found) /* one at a time; this one is for a later call */
             continue;

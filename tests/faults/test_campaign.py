@@ -14,7 +14,7 @@ import pytest
 from tests.faults.campaign import KINDS, Point, points, sample, trace, try_all, try_out
 from tests.faults.shim import Call, missing
 from tests.faults.starters import Forks, Processes
-from tests.faults.trial import VARIANTS, Variant
+from tests.faults.trial import VARIANTS, Trial, Variant
 
 pytestmark = [
     pytest.mark.skipif(bool(missing()), reason=f"the shim {missing()}"),
@@ -57,6 +57,14 @@ def test_real_processes(role: str) -> None:
         (point,) = sample(points("rejects", "kill", calls, ""), 1, os.environ["FASTINGEST_SEED"])
         result = try_out(point, processes)
     assert not result.fault, f"{point.command}\n  {result.fault}"
+
+
+def test_what_could_not_be_synced_is_not_said_to_be_written(tmp_path: Path, forks: Forks) -> None:
+    """The next run does it again."""
+    plan = "writer:EIO/fsync@1+1000000"
+    outcome, *_ = Trial(tmp_path, VARIANTS["synced"], forks).run([plan])
+    assert outcome.calls
+    assert outcome.status == 1
 
 
 def test_forks_do_what_processes_do(forks: Forks) -> None:

@@ -171,6 +171,13 @@ def test_an_error_comes_only_where_a_call_may_have_it(
     assert [call.number for call in shim.log()] == [11]
 
 
+def test_an_error_may_be_for_some_calls_only(folder: Path, shim: Shim) -> None:
+    program = f"{WRITES}\nos.truncate(folder + '/a', 2)\nos.ftruncate(file, 1)"
+    assert _run(shim, folder, program, "EIO/ftrunc@1+9") == 1
+    assert (folder / "a").read_bytes() == b"12"
+    assert [(call.number, _name(call)) for call in shim.log()] == [(12, "ftruncate")]
+
+
 def test_it_writes_half(folder: Path, shim: Shim) -> None:
     program = """
 file = os.open(folder + "/a", os.O_WRONLY | os.O_CREAT)
@@ -230,7 +237,9 @@ assert [child.wait() for child in children] == [0, 0, 0]
     assert sorted(call.number for call in shim.log()) == list(range(1, 71))
 
 
-@pytest.mark.parametrize("plan", ["kill", "kill@", "kill@0", "kill@1x", "die@1", "waiter:kill@1"])
+@pytest.mark.parametrize(
+    "plan", ["kill", "kill@", "kill@0", "kill@1x", "die@1", "waiter:kill@1", "kill@1/a"]
+)
 def test_a_plan_that_cannot_be_read_is_refused(plan: str, folder: Path, shim: Shim) -> None:
     assert _run(shim, folder, WRITES, plan) == 70
 
