@@ -25,6 +25,7 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from enum import IntEnum, auto
@@ -319,4 +320,9 @@ class FeedCounters:
 def _received_counters(descriptor: Any, feed: int) -> Counters:
     """The counters, on the child's side of a spawn."""
     number = descriptor.detach()
-    return Counters(mmap.mmap(number, 0), feed, number)
+    try:
+        block = mmap.mmap(number, 0)
+    except (OSError, ValueError) as error:  # before there is anybody here who could catch it
+        problem = error.strerror if isinstance(error, OSError) else error
+        sys.exit(f"the counters cannot be mapped: {problem}")
+    return Counters(block, feed, number)

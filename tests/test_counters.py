@@ -215,6 +215,20 @@ def test_a_child_gets_the_file_and_not_its_name(tmp_path: Path) -> None:
     assert [each[Slot.RECEIVED] for each in counters.feeds] == [0, 0, 7]
 
 
+def test_a_child_that_cannot_map_them_says_so_in_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is unpickled before there is anything of ours in the child that could."""
+    path = tmp_path / "counters"
+    counters = Counters.create(path)
+    path.write_bytes(b"")  # which cannot be mapped
+    child = _context.Process(target=_count_of_last_feed, args=(counters,))
+    child.start()
+    child.join()
+    assert child.exitcode == 1
+    assert capfd.readouterr().err == "the counters cannot be mapped: cannot mmap an empty file\n"
+
+
 def test_what_is_counted_of_a_feed_stands_with_all_its_tables() -> None:
     tables = [Counters.create(feeds=2).feeds[1] for _ in range(3)]
     feed = FeedCounters(tables)

@@ -75,6 +75,9 @@ class Recovery:
         committer, output = self._committer, self._committer.output
         last = output.entry.run
         runs = {run for run in self._places.runs() if run < self._run}
+        for run in [run for run in runs if run != last and self._never_began(run)]:
+            self._places.forget(run)
+            runs.remove(run)
         if 0 < last < self._run:
             runs.add(last)
         # After a start of the machine there may be batches on disk, and nothing that says whose.
@@ -122,6 +125,15 @@ class Recovery:
         except OSError:
             pass
         return None
+
+    def _never_began(self, run: int) -> bool:
+        """Whether its supervisor died while it made the counters, which come before all else."""
+        try:
+            Counters.open(self._places.counters(run))
+        except OSError as error:
+            # It is not the system that says so: they are there, and not whole.
+            return type(error) is OSError and error.errno is None
+        return False
 
     def _commit_tail(self, before: int) -> None:
         """Commit what a dead writer had begun with, before another lane's batch is.

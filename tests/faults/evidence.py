@@ -19,15 +19,12 @@ from typing import Any
 import polars as pl
 
 from bench.burst import FIRST_NUMBER, records
+from tests.faults.fault import Fault
 
 __all__ = ["Fault", "Missing", "check_order", "connections", "missing", "numbers"]
 
 HEADER = "symbol,price,volume"
 DIGITS = len(str(FIRST_NUMBER))
-
-
-class Fault(AssertionError):
-    """The file, or the feed, cannot be right. The message says where."""
 
 
 @dataclass(frozen=True)

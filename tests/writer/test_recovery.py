@@ -373,6 +373,21 @@ def test_a_writer_that_dies_while_it_completes_an_earlier_run(run: Run) -> None:
     assert run.path.read_bytes().count(b"\n") == 1 + 2 * FEEDS
 
 
+@pytest.mark.parametrize("size", [0, 100])
+def test_a_run_that_died_while_it_made_its_counters_has_no_account(size: int, run: Run) -> None:
+    """Nothing else had begun; the ledger need not say that nobody knows what it received."""
+    counters, events = run.places.counters(run.run - 64), run.places.events(run.run - 64)
+    counters.write_bytes(bytes(size))
+    events.write_bytes(b"")
+    run.start()
+    assert read_entries(run.path) == []
+    assert not counters.exists()
+    assert not events.exists()
+    run.emit(0, 2, 1)
+    run.commit_next(0)
+    run.check()
+
+
 def test_rows_with_other_columns_are_refused_before_anything_is_received(run: Run) -> None:
     run.start()
     run.emit(0, 1, 0)
