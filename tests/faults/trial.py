@@ -21,12 +21,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastingest.writer.committer import LAST_RETRY
 from tests.faults.fault import Fault
 from tests.faults.remains import BATCH_SIZE, Files, History, Remains
 from tests.faults.shim import Call, Shim
@@ -172,7 +174,8 @@ class Trial:
         run = self._starter.start(self._shim, self._arguments(), whole, stderr, trace=trace)
         self._runs.append(run)
         try:
-            status = self._watch(run, is_tested=not is_last and _disturbs_once(plan))
+            is_tested = not is_last and _disturbs_once(plan)
+            status = self._watch(run, is_tested=is_tested, limit=LIMIT + _most_retries(plan))
         finally:
             calls = [call for call in self._shim.log() if trace or call.action not in ("-", "slow")]
             self._done.append([] if trace else calls)
@@ -180,9 +183,10 @@ class Trial:
         self._check_end(status, stderr, is_last)
         return Outcome(status, calls)
 
-    def _watch(self, run: Started, *, is_tested: bool) -> int:
+    def _watch(self, run: Started, *, is_tested: bool, limit: float) -> int:
         """See that it does what it shall, have it end, and wait for that; its status."""
-        status = self._wait_until(run, lambda: all(f.is_drained.is_set() for f in self._feeds))
+        drained = lambda: all(feed.is_drained.is_set() for feed in self._feeds)  # noqa: E731
+        status = self._wait_until(run, drained, limit)
         if status is None and is_tested:
             status = self._wait_for_progress(run)
         if status is None:
@@ -208,18 +212,20 @@ class Trial:
             *self._variant.arguments,
         ]
 
-    def _wait_until(self, run: Started, condition: Callable[[], bool]) -> int | None:
+    def _wait_until(
+        self, run: Started, condition: Callable[[], bool], limit: float = LIMIT
+    ) -> int | None:
         """The run's status where it ends before that.
 
-        :raises Fault: it does not come.
+        :raises Fault: it does not come within so many seconds.
         """
-        deadline = time.monotonic() + LIMIT
+        deadline = time.monotonic() + limit
         while not condition():
             status = run.wait(0.01)
             if status is not None:
                 return status
             if time.monotonic() > deadline:
-                raise Fault(f"the feed was not read for {LIMIT:.0f} s, and the run goes on")
+                raise Fault(f"the feed was not read for {limit:.0f} s, and the run goes on")
         return None
 
     def _wait_for_progress(self, run: Started) -> int | None:
@@ -276,6 +282,11 @@ class Trial:
                 said = self._stderr(number).read_text(errors="replace").splitlines()
                 lines += [f"    {line}" for line in said[-12:]]
         return "\n".join(lines)
+
+
+def _most_retries(plan: str) -> float:
+    """Seconds that a writer may wait between its tries while calls fail, one after the other."""
+    return LAST_RETRY * sum(int(times) for times in re.findall(r"\+(\d+)", plan))
 
 
 def _disturbs_once(plan: str) -> bool:
