@@ -10,11 +10,24 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-# The seed of everything that is random in tests/faults. It is chosen here, before pytest-xdist
-# starts its workers, so that all of them have the one that the header says.
+# The seed of everything that is random in tests/faults, and of the order (--shuffle). It is chosen
+# here, before pytest-xdist starts its workers, so that all have the one that the header says.
 if not os.environ.get("FASTINGEST_SEED"):
     os.environ["FASTINGEST_SEED"] = str(random.SystemRandom().randrange(10**9))
+
+# Property tests draw anew in each run, in CI as well, and try first what has failed before: that is
+# kept in .hypothesis, or where HYPOTHESIS_STORAGE_DIRECTORY says. What they find becomes an
+# @example, since no other machine has that directory. A busy machine is no reason to fail.
+settings.register_profile(
+    "fastingest",
+    settings.get_profile("default"),
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("fastingest")
 
 # Under nohup, or behind an & in a script, some signals are ignored, by all that is started, too.
 for _number, _usual in (
@@ -27,7 +40,7 @@ for _number, _usual in (
 
 def pytest_report_header() -> str:
     seed = os.environ["FASTINGEST_SEED"]
-    return f"fault tests: FASTINGEST_SEED={seed} gives this schedule again"
+    return f"FASTINGEST_SEED={seed} gives the faults, and the order of --shuffle, again"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,9 +49,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail where Node.js or npm is missing, instead of skipping the tests that need them",
     )
+    parser.addoption(
+        "--shuffle",
+        action="store_true",
+        help="run the tests in a random order, that of FASTINGEST_SEED",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--shuffle"):
+        random.Random(os.environ["FASTINGEST_SEED"]).shuffle(items)
     if config.getoption("--require-node") or (shutil.which("node") and shutil.which("npm")):
         return
     for item in items:

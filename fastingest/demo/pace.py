@@ -3,11 +3,15 @@
 Time is cut into whole seconds. Each has ``rate`` rows, which all come in its first ``1 / burst``,
 evenly: the feed runs at ``rate * burst`` for a while and is silent for the rest. Seconds count only
 while somebody is connected, so no row falls due with nobody there to get it.
+
+Floating point does not make a rate and its inverse meet, so there is one formula only, that of a
+row's time. It never falls from one row to the next, and how many rows are due is found by it.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 
 __all__ = ["Pace"]
 
@@ -21,13 +25,14 @@ class Pace:
 
     def due(self, seconds: float) -> int:
         """How many rows are due in all after ``seconds``; the first one is due at 0."""
+        # Those of the seconds before this one are due, those of the next one are not; two more on
+        # either side, for the roundings.
         whole = math.floor(seconds)
-        busy = min((seconds - whole) * self._burst, 1.0)
-        due = math.floor(self._rate * (whole + busy)) + 1
-        # When a second's rows are through, the one after them belongs to the next second.
-        return due if busy < 1.0 else math.ceil(self._rate * (whole + 1))
+        before = max(math.floor(self._rate * whole) - 2, 0)
+        after = math.ceil(self._rate * (whole + 1)) + 2
+        return bisect_right(range(after), seconds, lo=before, key=self.when)
 
     def when(self, row: int) -> float:
-        """The seconds after which row number ``row``, counted from 0, is due."""
+        """The seconds after which row number ``row``, counted from 0, is due: ``due`` says so."""
         whole, busy = divmod(row / self._rate, 1.0)
         return whole + busy / self._burst

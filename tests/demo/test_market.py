@@ -82,7 +82,7 @@ def test_numbering_changes_nothing_but_the_volumes(split_frames: SplitFrames) ->
     assert trades(sequence=True) == trades(sequence=False)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(0, 25_000), max_size=12), st.booleans())
 def test_however_it_is_cut_the_tape_is_the_same(counts: list[int], sequence: bool) -> None:
     market = Market(5, sequence=sequence)

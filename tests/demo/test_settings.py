@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastingest.demo.settings import DemoSettings, parse
@@ -72,7 +72,6 @@ def test_a_bad_url_is_named(url: str, found: str) -> None:
         parse(url)
 
 
-@settings(deadline=None)
 @given(st.text())
 @example("[")
 @example("?rate=%ff")

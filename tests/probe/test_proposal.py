@@ -339,7 +339,7 @@ NAMES = st.sampled_from(
 ) | st.text(string.printable, max_size=4)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(json_values(NAMES), min_size=1, max_size=8))
 def test_a_table_takes_the_messages_that_it_was_made_from(values: list[Any]) -> None:
     hold_to_its_messages([json.dumps(value).encode() for value in values])
@@ -400,14 +400,14 @@ def feeds(draw: st.DrawFn) -> list[bytes]:
     return messages
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(feeds())
 def test_a_feed_of_several_types_is_taken_by_its_tables(messages: list[bytes]) -> None:
     hold_to_its_messages(messages)
 
 
 @given(st.lists(json_values(NAMES), min_size=1, max_size=5))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_columns_can_be_written_and_read_again(values: list[Any]) -> None:
     for table in proposal_of([json.dumps(value).encode() for value in values], NOW).tables:
         columns = table.schema.columns

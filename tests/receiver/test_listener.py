@@ -39,7 +39,7 @@ _PIECES = [
 ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, sum(map(len, _PIECES))), max_size=6))
 def test_it_does_not_matter_how_frames_are_cut_into_segments(
     listen: Listen, cuts: list[int]
@@ -139,7 +139,7 @@ _MESSAGES = st.sampled_from(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(_MESSAGES, max_size=60),
     st.lists(st.integers(0, 2000), max_size=8),

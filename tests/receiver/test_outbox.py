@@ -627,7 +627,7 @@ class Traffic(RuleBasedStateMachine):
         assert (self.outbox.bytes, self.outbox.memory, self.outbox.disk) == (0, 0, 0)
 
 
-Traffic.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+Traffic.TestCase.settings = settings(max_examples=150, stateful_step_count=50)
 TestTraffic = Traffic.TestCase
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.path import parse_condition, parse_path
@@ -70,7 +70,6 @@ _runs = st.lists(
 
 
 @given(st.lists(_runs, min_size=1, max_size=3), st.booleans())
-@settings(deadline=None)
 def test_messages_that_are_read_together_bring_what_they_bring_alone(
     parts: list[list[bytes]], is_first: bool
 ) -> None:

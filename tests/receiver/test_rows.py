@@ -86,7 +86,7 @@ def check(schema: Schema, messages: Sequence[bytes]) -> int:
 
 
 @given(feeds())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_it_reads_of_any_described_feed_is_what_python_reads(
     feed: tuple[list[Schema], list[bytes]],
 ) -> None:
@@ -97,7 +97,7 @@ def test_what_it_reads_of_any_described_feed_is_what_python_reads(
 
 
 @given(mixed())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_it_reads_of_mixed_arrays_is_what_python_reads(
     feed: tuple[list[Schema], list[bytes]],
 ) -> None:
@@ -138,7 +138,7 @@ def _records(draw: st.DrawFn) -> str:
 @example(
     ['{"symbol": "A", "price": 1.5, "volume": 1.0}', '{"symbol": "A", "price": 1, "volume": 1}']
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_it_reads_of_trades_is_what_python_reads(messages: list[str]) -> None:
     check(TRADES, [message.encode() for message in messages])
 
@@ -157,7 +157,7 @@ def test_no_bytes_make_it_fail(messages: list[bytes]) -> None:
     ),
     st.data(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_changed_byte_is_seen(message: bytes, data: st.DataObject) -> None:
     position = data.draw(st.integers(0, len(message) - 1))
     changed = data.draw(st.binary(max_size=2))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.path import parse_condition, parse_path
@@ -166,7 +166,6 @@ def _messages(draw: st.DrawFn) -> bytes:
 
 
 @given(st.lists(_tables(), min_size=1, max_size=3), st.lists(_messages(), max_size=8))
-@settings(deadline=None)
 def test_what_is_sorted_out_is_not_taken_or_is_one_row_left_out(
     tables: list[tuple[Schema, bool]], messages: list[bytes]
 ) -> None:

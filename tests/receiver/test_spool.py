@@ -169,7 +169,7 @@ def test_what_is_appended_is_in_a_file_at_once(tmp_path: Path) -> None:
     with_rig(tmp_path, body)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.none() | st.integers(0, 700), max_size=60))
 def test_a_file_that_is_used_again_holds_nothing_old(steps: list[int | None]) -> None:
     """None acknowledges the oldest segment; a number appends a batch of that size."""

@@ -1267,7 +1267,7 @@ def do(writer: Writer, what: str, kept: Path) -> None:
             writer.next_run()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(_steps, max_size=12))
 def test_whatever_happens_each_row_is_in_one_file_once_and_in_order(
     tmp_path_factory: pytest.TempPathFactory, steps: Sequence[Step]

@@ -418,7 +418,7 @@ _steps: st.SearchStrategy[Step] = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(_steps, max_size=40))
 def test_whatever_is_killed_each_batch_is_there_once(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Step]

@@ -203,7 +203,7 @@ def test_as_of_an_entry_it_is_what_was_true_then(
 
 
 @given(histories(most=SLOTS + 9), st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_where_a_ring_has_nothing_from_before_the_shares_still_make_up_the_total(
     history_: list[Commit], data: st.DataObject
 ) -> None:
