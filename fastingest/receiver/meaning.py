@@ -6,8 +6,9 @@ other, value by value; that takes some microseconds a message, and finds the rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,13 +16,12 @@ import msgspec
 from fastingest.path import Condition, JsonPath
 from fastingest.receiver.cells import Kind, kind_of
 from fastingest.receiver.decoder import MOST_BAD_ELEMENTS, too_many_bad
+from fastingest.receiver.elements import elements_of, is_empty, members_decoder
 from fastingest.schema import Column, Schema
 
 __all__ = ["Meaning", "Outcome", "json_of", "row_kind"]
 
 _decode_any = msgspec.json.Decoder(msgspec.Raw).decode
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_str = msgspec.json.Decoder(str).decode
 
 _Found = dict[tuple[str | int, ...], bytes]
@@ -31,6 +31,8 @@ class _Tree(dict[str | int, "_Tree"]):
     """Steps that lead on, to as many trees; each knows the way to it."""
 
     way: tuple[str | int, ...] = ()
+    _members: Callable[[bytes], Iterable[tuple[str, msgspec.Raw]]] | None = None
+    _elements = 0  # of an array, up to the last that is wanted
 
     @classmethod
     def of(cls, paths: Iterable[JsonPath]) -> _Tree:
@@ -40,24 +42,34 @@ class _Tree(dict[str | int, "_Tree"]):
             for depth, step in enumerate(path.steps, 1):
                 tree = tree.setdefault(step, cls())
                 tree.way = path.steps[:depth]
+        root._prepare()
         return root
+
+    def _prepare(self) -> None:
+        names = tuple(step for step in self if isinstance(step, str))
+        if names:
+            self._members = members_decoder(names)
+        self._elements = max((step + 1 for step in self if isinstance(step, int)), default=0)
+        for tree in self.values():
+            tree._prepare()
 
     def find(self, raw: bytes, found: _Found) -> _Found:
         """What stands where the steps lead to in ``raw``; what is not there is left out."""
-        inside: Any
-        if raw.startswith(b"{"):
-            inside = _decode_members(raw)
-        elif raw.startswith(b"["):
-            inside = _decode_elements(raw)
+        inside: Iterable[tuple[str | int, bytes | msgspec.Raw]]
+        if raw.startswith(b"{") and self._members:
+            inside = self._members(raw)
+        elif raw.startswith(b"[") and self._elements:
+            inside = enumerate(islice(elements_of(raw), self._elements))
         else:
             return found
-        for step, tree in self.items():
-            try:
-                value = found[tree.way] = bytes(inside[step])
-            except (KeyError, IndexError, TypeError):  # not there, or a name into an array
+        for step, value in inside:
+            text = bytes(value)
+            tree = self.get(step)
+            if tree is None or not text:
                 continue
+            found[tree.way] = text
             if tree:
-                tree.find(value, found)
+                tree.find(text, found)
         return found
 
 
@@ -159,23 +171,21 @@ class Meaning:
                 return Outcome(taken=False)
             what = "is missing" if value is None else "is null"
             return Outcome(rejects=[(raw, f"{self._rows}, where the rows should be, {what}")])
-        elements = self._elements(value)
-        if elements == []:
-            return Outcome(ignored=1)
-        rows = [(value, raw)] if elements is None else [(element, element) for element in elements]
+        rows: Iterable[tuple[bytes, bytes]] = [(value, raw)]
+        if self._is_array_of_rows(value):
+            if is_empty(value):
+                return Outcome(ignored=1)
+            rows = ((element, element) for element in elements_of(value))
         return self._outcome(rows, found, raw)
 
-    def _elements(self, value: bytes) -> list[bytes] | None:
-        """The rows, if ``value`` is an array of them; None: it is one row."""
+    def _is_array_of_rows(self, value: bytes) -> bool:
+        """Whether ``value`` is no single row, but an array of them."""
         if self._kind is None or not value.startswith(b"["):
-            return None
-        elements = [bytes(element) for element in _decode_elements(value)]
-        if self._kind is list and elements and not elements[0].startswith(b"["):
-            return None
-        return elements
+            return False
+        return self._kind is dict or is_empty(value) or next(elements_of(value)).startswith(b"[")
 
     def _outcome(
-        self, rows: Sequence[tuple[bytes, bytes]], found_in_root: _Found, raw: bytes
+        self, rows: Iterable[tuple[bytes, bytes]], found_in_root: _Found, raw: bytes
     ) -> Outcome:
         outcome = Outcome()
         is_root_bad: bool | None = None  # None: no row has asked for it yet

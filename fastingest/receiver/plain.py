@@ -15,7 +15,8 @@ become a row. If any message is something else, the run is gone through again on
 the only definition of what a message means; the first way merely gets there sooner.
 
 A message that is no row becomes a :class:`~fastingest.batch.Reject` with msgspec's reason. An array
-gives up only its bad elements, or, where these are more than 1,000, is a reject itself. A map is
+gives up only its bad elements, or, where these are more than 1,000, is a reject itself; it is not
+read any further then, since a message has room for millions. A map is
 taken whole or not at all: half of a subscription reply such as ``{"result": null, "id": 1}`` must
 not become the row ``id,1``.
 
@@ -40,6 +41,7 @@ from fastingest.receiver.decoder import (
     reason_of,
     too_many_bad,
 )
+from fastingest.receiver.elements import elements_of, is_empty, members_decoder
 from fastingest.schema import TRADES
 
 __all__ = ["PlainDecoder"]
@@ -60,10 +62,11 @@ class _WideRecord(msgspec.Struct, gc=False):
 _decode_record = msgspec.json.Decoder(_Record, strict=False).decode
 _decode_wide = msgspec.json.Decoder(_WideRecord, strict=False).decode
 _decode_map = msgspec.json.Decoder(dict[str, Double], strict=False).decode
-_decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_records = msgspec.json.Decoder(list[_Record], strict=False).decode
+_decode_any = msgspec.json.Decoder(msgspec.Raw).decode
 
 _NAMES = frozenset(TRADES.names)
+_named = members_decoder(TRADES.names)
 
 
 def _to_columns(rows: Sequence[_Record]) -> tuple[list[Any], ...]:
@@ -138,31 +141,34 @@ class PlainDecoder(Decoder):
             else:
                 self._object(raw, time)
         except Unfit as error:
-            self._reject(raw, time, error)
+            self._table.reject(raw, time, reason_of(error))
 
     def _array(self, raw: bytes, time: int) -> None:
-        elements = [bytes(element) for element in _decode_elements(raw)]
-        if not elements:
-            raise ValueError("an empty array holds no row")
-        if not any(element.startswith(b"{") for element in elements):
-            raise ValueError("no element of the array is an object")
-        rows = self._all_records(elements)
-        if rows is not None:
+        try:
+            rows = _decode_records(raw)
+        except Unfit:
+            rows = []
+        if rows:
             self._add(_to_columns(rows), time)
             return
+        text = bytes(_decode_any(raw))
+        if is_empty(text):
+            raise ValueError("an empty array holds no row")
         records: list[_Record] = []
-        bad: list[tuple[bytes, Exception]] = []
-        for element in elements:
+        bad: list[tuple[bytes, str]] = []
+        for element in elements_of(text):
             try:
                 records.append(self._record(element))
             except Unfit as error:
-                bad.append((element, error))
+                bad.append((element, reason_of(error)))
                 if len(bad) > MOST_BAD_ELEMENTS:
-                    raise ValueError(too_many_bad(reason_of(bad[0][1]))) from None
+                    raise ValueError(too_many_bad(bad[0][1])) from None
         if records:
             self._add(_to_columns(records), time)
+        elif not any(element.startswith(b"{") for element, _ in bad):
+            raise ValueError("no element of the array is an object")
         for element, reason in bad:
-            self._reject(element, time, reason)
+            self._table.reject(element, time, reason)
 
     def _object(self, raw: bytes, time: int) -> None:
         """A record or a map: whichever was seen last is tried first, with the same outcome."""
@@ -203,8 +209,7 @@ class PlainDecoder(Decoder):
         try:
             pairs = _decode_map(raw)
         except Unfit as error:
-            members = _decode_members(raw)
-            if members and _NAMES.isdisjoint(members):
+            if not any(bytes(value) for _, value in _named(raw)):
                 raise ValueError(
                     f"no record (none of {', '.join(TRADES.names)}), "
                     f"and no map of symbol to price: {reason_of(error)}"
@@ -223,6 +228,3 @@ class PlainDecoder(Decoder):
         if self._stamps and self._stamps[-1][1] == time:
             self._stamps.pop()
         self._stamps.append((len(self._columns[0]), time))
-
-    def _reject(self, raw: bytes, time: int, error: Exception) -> None:
-        self._table.reject(raw, time, reason_of(error))

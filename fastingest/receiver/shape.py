@@ -38,6 +38,9 @@ from fastingest.schema import Schema
 
 __all__ = ["Run", "Shape", "shape_of"]
 
+# Bytes of a mixed message: a list of the texts of all its elements takes up to 40 times as much.
+_MOST_MIXED = 1024 * 1024
+
 
 class Run(NamedTuple):
     """What messages in a row have brought.
@@ -239,6 +242,14 @@ class _Mixed(_Array):
         self._texts_of_row = Texts(element, wanted)
         self._flags = filter_of(sieve, wanted)
         super().__init__(schema, Node(is_whole=True, is_required=True), text, like)
+        self._decode_whole = self.decode
+        self.decode = self._decode_short
+
+    def _decode_short(self, message: bytes) -> Any:
+        """Parse a message, unless the list of its elements' texts could be a large one."""
+        if len(message) > _MOST_MIXED:
+            raise ValueError("too long to have all elements at once")
+        return self._decode_whole(message)
 
     def _kept(self, elements: list[Any]) -> tuple[list[Any], list[bool] | None]:
         flags = self._flags(list(map(self._decode_sieve, elements)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import msgspec
 import picows
@@ -11,6 +12,7 @@ import picows
 from fastingest.feed import Heartbeat, Subscription
 from fastingest.options import format_duration
 from fastingest.path import Condition
+from fastingest.receiver.elements import elements_of, members_decoder
 from fastingest.receiver.listener import Listener
 from fastingest.secrets import shown
 
@@ -18,8 +20,7 @@ __all__ = ["NoReply", "beat", "says", "subscribe"]
 
 _SHOWN = 80  # characters of a subscription in a message for people
 
-_members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_elements_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_any = msgspec.json.Decoder(msgspec.Raw).decode
 _text_of = msgspec.json.Decoder(str).decode
 
 
@@ -79,13 +80,30 @@ def says(message: bytes, conditions: Sequence[Condition]) -> bool:
 
 def _scalar_at(message: bytes, condition: Condition) -> str | None:
     """The text of what the condition's path leads to; None: nothing, an object or an array."""
-    value: bytes | msgspec.Raw = message
+    text = message.strip()
     try:
+        if condition.path.steps:
+            _decode_any(text)
         for step in condition.path.steps:
-            value = _elements_of(value)[step] if isinstance(step, int) else _members_of(value)[step]
-        text = bytes(value).strip()
+            text = _inside(text, step)
         if text.startswith((b"{", b"[")):
             return None
         return _text_of(text) if text.startswith(b'"') else text.decode()
     except (ValueError, LookupError, RecursionError):  # it is not JSON, or not there
         return None
+
+
+def _inside(text: bytes, step: str | int) -> bytes:
+    """What stands one step further in JSON.
+
+    :raises LookupError: nothing does.
+    """
+    if isinstance(step, str):
+        found = bytes(dict(members_decoder((step,))(text)).get(step, b""))
+    elif text.startswith(b"["):
+        found = next(islice(elements_of(text), step, None), b"")
+    else:
+        found = b""
+    if not found:
+        raise LookupError(step)
+    return found
