@@ -182,7 +182,7 @@ def test_a_process_has_a_name() -> None:
     assert (ended.stdout, ended.stderr) == ("fi:receiver\n", "")
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what glibc does")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's glibc")
 def test_freed_memory_is_kept_for_the_next_batch() -> None:
     code = """if True:
         import resource, sys

@@ -489,7 +489,7 @@ def test_a_reader_that_leaves_costs_nothing(tmp_path: Path) -> None:
     assert len(read_rows(tmp_path / "stock_data.csv")) == 10
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_summary_that_cannot_be_printed_is_an_error(tmp_path: Path) -> None:
     with open("/dev/full", "wb") as stdout:
         command = [*COMMAND, "--url", FEED, "--max-rows", "10", "--log-level", "error"]
@@ -580,7 +580,7 @@ def test_verify_belongs_to_no_run(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (2, said)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_report_that_cannot_be_printed_is_an_error(tmp_path: Path) -> None:
     keep_ledger(tmp_path / "o.csv", b"A,1.0,2\n")
     with open("/dev/full", "wb") as stdout:

@@ -15,6 +15,7 @@ from fastingest import places as module
 from fastingest.ownership import NotOurs
 from fastingest.places import Places
 from fastingest.segment import FileName, file_name
+from tests.privileges import under_file_modes
 
 STRANGER = 12345
 """A user that nobody is."""
@@ -27,7 +28,7 @@ def memory(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         (tmp_path / "shm").mkdir()
         monkeypatch.setattr(module, "_MEMORY", tmp_path / "shm")
     elif not os.access("/dev/shm", os.W_OK):
-        pytest.skip("there is no /dev/shm")
+        pytest.skip("needs a /dev/shm that can be written")
     return module._MEMORY
 
 
@@ -124,7 +125,7 @@ def test_what_is_no_directory_of_ours_is_not_used(
     places.spool.unlink()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a directory away")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may give a directory away")
 def test_somebody_elses_directory_is_not_used(places: Places, out: Path) -> None:
     places.spool.mkdir()
     os.chown(places.spool, STRANGER, STRANGER)
@@ -161,13 +162,12 @@ def test_without_a_file_system_in_memory_the_spool_is_beside_the_output(
     assert found.problem == f"there is no {tmp_path / 'nowhere'}"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_file_system_in_memory_that_cannot_be_written(places: Places, out: Path) -> None:
-    if places.spool.parent == Path("/dev/shm"):
-        pytest.skip("it is the system's")
-    places.spool.parent.chmod(0o500)
-    assert Places.of(out).spool == out.parent / "o.csv.spool"
-    places.spool.parent.chmod(0o700)
+def test_a_file_system_in_memory_that_cannot_be_written(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shm").mkdir(0o500)
+    monkeypatch.setattr(module, "_MEMORY", tmp_path / "shm")
+    assert under_file_modes(lambda: Places.of(out)).spool == out.parent / "o.csv.spool"
 
 
 def test_an_output_in_no_directory_is_an_error(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     except FileNotFoundError:
         mounted = False
     if not mounted:
-        pytest.skip("no file system can be mounted here; see the test with a file-size limit")
+        pytest.skip("needs the right to mount a file system")
     try:
         yield path
     finally:

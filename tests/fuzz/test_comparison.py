@@ -7,11 +7,12 @@ from random import Random
 import pytest
 
 from tests.fuzz.mutation import mutate
+from tests.native import native_module
 
-pytest.importorskip("fastingest.receiver._rows", exc_type=ImportError)
+native_module("_rows")
 
-from tests.fuzz import comparison
-from tests.fuzz.comparison import SHAPES, compare
+from tests.fuzz import comparison  # noqa: E402  # it imports the compiled module
+from tests.fuzz.comparison import SHAPES, compare  # noqa: E402
 
 
 @pytest.mark.parametrize("shape", range(len(SHAPES)))

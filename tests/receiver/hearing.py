@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import picows
-import pytest
 
 from fastingest.batch import Batch, Reject
 from fastingest.counters import Counters, FeedCounters, Slot
@@ -17,6 +16,7 @@ from fastingest.receiver.loop import ReceiverLoop
 from fastingest.receiver.nodes import nodes_of
 from fastingest.receiver.plain import PlainDecoder
 from fastingest.schema import TRADES
+from tests.native import native_module
 from tests.peers.raw import RawConnection, RawServer
 
 __all__ = ["Heard", "hear", "native_rows", "record"]
@@ -24,8 +24,8 @@ __all__ = ["Heard", "hear", "native_rows", "record"]
 
 def native_rows() -> Any:
     """What reads trades natively; the test is skipped where it was not built."""
-    rows = pytest.importorskip("fastingest.receiver._rows", exc_type=ImportError)
-    pytest.importorskip("fastingest.receiver._listener", exc_type=ImportError)
+    rows = native_module("_rows")
+    native_module("_listener")
     return rows.Rows(nodes_of(TRADES))
 
 

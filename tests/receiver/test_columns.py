@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastingest.columns import cells
+from tests.native import native_module
 
-native = pytest.importorskip("fastingest.receiver._columns", exc_type=ImportError)
+native = native_module("_columns")
 
 _INTEGERS = st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3) | st.just(2**53)
 _DOUBLES = st.floats(allow_nan=False, allow_infinity=False)

@@ -7,9 +7,10 @@ import pytest
 from fastingest.feed import Feed, Table
 from fastingest.receiver.native import layout_problem, rows_of
 from fastingest.schema import TRADES, Schema
+from tests.native import native_module
 from tests.receiver.any_feed import schema_of
 
-pytest.importorskip("fastingest.receiver._listener", exc_type=ImportError)
+native_module("_listener")
 
 
 def _feed(*schemas: Schema, ignore: tuple[str, ...] = ()) -> Feed:

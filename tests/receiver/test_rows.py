@@ -16,9 +16,10 @@ from fastingest.receiver.described import DescribedDecoder
 from fastingest.receiver.nodes import nodes_of
 from fastingest.receiver.plain import PlainDecoder
 from fastingest.schema import TRADES, Schema, parse_columns
+from tests.native import native_module
 from tests.receiver.any_feed import feeds, mixed, schema_of
 
-native = pytest.importorskip("fastingest.receiver._rows", exc_type=ImportError)
+native = native_module("_rows")
 
 PADDING = b" " * 16  # a shorter message is not read natively
 
