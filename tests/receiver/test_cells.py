@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -54,32 +55,52 @@ def test_a_cell(type_: str, value: str, cell: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_", "value"),
+    ("type_", "value", "reason"),
     [
-        *[("str", value) for value in ("1", "true", "[]", "{}")],
-        *[("int", value) for value in ("1.5", '"1_0"', "true", '""', "1e400", "1e18", '" 1"')],
-        *[("float", value) for value in ('"nan"', '"inf"', "1e400", '"01"', '"+1"', '".5"', "[1]")],
-        *[("bool", value) for value in ("2", "1.0", '"yes"', '""')],
-        *[("decimal", value) for value in ('"1,2"', '"1\\n2"', '""', "true", "[1]", '"\\uff11"')],
-        *[("timestamp[s]", value) for value in ("1e9", "-62135596801", "-62135596800.1", "9" * 12)],
-        *[("timestamp[ms]", value) for value in ("-62135596800001", "253402300800000", "0.5")],
-        ("timestamp[ns]", str(2**63)),
+        ("str", "1", "Expected `str`, got `int`"),
+        ("str", "true", "Expected `str`, got `bool`"),
+        ("str", "[]", "Expected `str`, got `array`"),
+        ("str", "{}", "Expected `str`, got `object`"),
+        *[("int", value, "Expected `int`, got `float`") for value in ("1.5", "1e18")],
+        *[("int", value, "Expected `int`, got `str`") for value in ('"1_0"', '""', '" 1"')],
+        ("int", "true", "Expected `int`, got `bool`"),
+        ("int", "1e400", "Number out of range"),
+        *[("float", value, "a number that is not finite") for value in ('"nan"', '"inf"')],
+        ("float", "1e400", "Number out of range"),
+        *[("float", value, "Expected `float`, got `str`") for value in ('"01"', '"+1"', '".5"')],
+        ("float", "[1]", "Expected `float`, got `array`"),
+        ("bool", "2", "Expected `bool`, got `int`"),
+        ("bool", "1.0", "Expected `bool`, got `float`"),
+        *[("bool", value, "Expected `bool`, got `str`") for value in ('"yes"', '""')],
         *[
-            ("timestamp[iso]", f'"{text}"')
-            for text in (
-                "2023-02-29T00:00:00Z", "2024-01-01T24:00:00Z", "2024-01-01T00:60:00Z",
-                "2024-01-01T00:00:60Z", "2024-01-01T00:00:00", "2024-01-01T00:00:00.Z",
-                "2024-01-01T00:00:00+24:00", "2024-1-1T00:00:00Z", "0000-01-01T00:00:00Z",
-                "2024-01-01T00:00:00Z\\n", "",
+            ("decimal", value, f"Expected a number, got {value}")
+            for value in ('"1,2"', '"1\\n2"', '""', "true", "[1]", '"\\uff11"')
+        ],
+        ("decimal", "[1,\n 2]", "Expected a number, got [1, 2]"),
+        ("timestamp[s]", "1e9", "Expected seconds since 1970, got 1e9"),
+        *[
+            ("timestamp[s]", value, f"{value} seconds are not within the years 1 to 9999")
+            for value in ("-62135596801", "-62135596800.1", "9" * 12)
+        ],
+        ("timestamp[ms]", "-62135596800001", "Expected `int` >= -62135596800000"),
+        ("timestamp[ms]", "253402300800000", "Expected `int` <= 253402300799999"),
+        ("timestamp[ms]", "0.5", "Expected `int`, got `float`"),
+        ("timestamp[ns]", str(2**63), f"Expected `int` <= {2**63 - 1}"),
+        ("timestamp[iso]", '"2023-02-29T00:00:00Z"', "2023-02-29 is no date"),
+        ("timestamp[iso]", '"0000-01-01T00:00:00Z"', "0000-01-01 is no date"),
+        *[
+            ("timestamp[iso]", value, f"Expected a time as in RFC 3339, got {value}")
+            for value in (
+                '"2024-01-01T24:00:00Z"', '"2024-01-01T00:60:00Z"', '"2024-01-01T00:00:60Z"',
+                '"2024-01-01T00:00:00"', '"2024-01-01T00:00:00.Z"', '"2024-01-01T00:00:00+24:00"',
+                '"2024-1-1T00:00:00Z"', '"2024-01-01T00:00:00Z\\n"', '""', "20240101",
             )
         ],
-        ("timestamp[iso]", "20240101"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit(type_: str, value: str) -> None:
-    with pytest.raises(ValueError, match=r".") as caught:
+def test_what_does_not_fit(type_: str, value: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(reason)}$"):
         kind_of(type_).read(value.encode())
-    assert "\n" not in str(caught.value)
 
 
 _digits = st.text("0123456789.+-eE,", max_size=6)
@@ -107,6 +128,18 @@ def _read(type_: str, value: str) -> Any:
         return ValueError
 
 
+def _may_give_up(type_: str, values: list[str], cells: list[Any]) -> bool:
+    """Whether a column may be left to be read value by value."""
+    match type_:
+        case "int" | "number":
+            return any(isinstance(cell, str) for cell in cells)  # past 64 bits
+        case "decimal":
+            return any("\\" in value for value in values)
+        case "timestamp[s]":
+            return any("\\" in value or "-" in value for value in values)
+    return False
+
+
 @given(st.sampled_from(_TYPES), st.lists(_values, min_size=1, max_size=5), st.booleans())
 def test_a_column_is_settled_as_its_cells_are_read(
     type_: str, values: list[str], repeats: bool
@@ -122,8 +155,14 @@ def test_a_column_is_settled_as_its_cells_are_read(
         texts = [json.loads(value) if value.startswith('"') else None for value in values]
         if None not in texts:
             columns.append(kind.settle(texts))
+    if ValueError in expected:
+        assert columns == [None] * len(columns)
+        return
     for column in columns:
-        assert column is None or repr(column) == repr(expected)
+        if column is None:
+            assert _may_give_up(type_, values, expected)
+        else:
+            assert repr(column) == repr(expected)
 
 
 @pytest.mark.parametrize("type_", _TYPES)

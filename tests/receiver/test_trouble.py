@@ -60,8 +60,11 @@ def test_a_proxy_that_does_not_let_us_through_is_hopeless(status: int) -> None:
 
 
 def test_retry_after_a_date() -> None:
-    date = email.utils.formatdate(time.time() + 100, usegmt=True)
-    assert 98 < diagnose(_rejected(503, Retry_After=date)).retry_after <= 100
+    now = time.time()
+    date = email.utils.formatdate(now + 100, usegmt=True)  # without the fraction of its second
+    found = diagnose(_rejected(503, Retry_After=date))
+    took = time.time() - now
+    assert 99 - took < found.retry_after <= 100
 
 
 @pytest.mark.parametrize(
@@ -74,7 +77,7 @@ def test_retry_after_a_date() -> None:
             socket.gaierror(-2, "Name or service not known"),
             Trouble("the host name has no address: Name or service not known"),
         ),
-        (ssl.SSLError(1, "[SSL] bad record"), Trouble("TLS failed: ('[SSL] bad record',)")),
+        (ssl.SSLError(1, "[SSL] bad record"), Trouble("TLS failed: [SSL] bad record")),
         (
             picows.WSProtocolError(picows.WSCloseCode.MESSAGE_TOO_BIG, "too big"),
             Trouble("closed with code 1009: too big"),
@@ -94,8 +97,5 @@ def test_retry_after_a_date() -> None:
     ],
 )
 def test_troubles_that_are_worth_another_try(error: Exception, trouble: Trouble) -> None:
-    found = diagnose(error)
-    assert not found.hopeless
-    if not isinstance(error, ssl.SSLError):
-        assert found == trouble
-    assert found.reason
+    assert not trouble.hopeless
+    assert diagnose(error) == trouble
