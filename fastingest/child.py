@@ -89,12 +89,15 @@ def send_pipe(pipes: socket.socket, pipe: Connection, *facts: Any) -> bool:
 
 
 def receive_pipe(pipes: socket.socket) -> tuple[Connection | None, list[Any]]:
-    """What :func:`send_pipe` has sent; (None, []) where there is nothing."""
+    """What :func:`send_pipe` has sent; (None, []) where there is nothing.
+
+    Where this process may have no more files open, the pipe is gone, and None with the facts.
+    """
     try:
         message, descriptors, _, _ = socket.recv_fds(pipes, _LONGEST, 1)
     except BlockingIOError:
         return None, []
     if not descriptors:
-        return None, []
+        return None, msgspec.msgpack.decode(message) if message else []
     os.set_inheritable(descriptors[0], False)
     return Connection(descriptors[0]), msgspec.msgpack.decode(message)

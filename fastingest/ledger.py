@@ -93,17 +93,15 @@ def append_entry(out: Path, entry: dict[str, Any]) -> None:
     """
     path = ledger_path(out)
     line = msgspec.json.encode(entry) + b"\n"
-    flags = os.O_RDWR | os.O_APPEND
-    try:
-        descriptor, is_new = open_own(path, flags), False
-    except FileNotFoundError:
-        descriptor, is_new = open_own(path, flags | os.O_CREAT), True
+    descriptor = open_own(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
     try:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             line = b"\n" + line
         try:
             _write_durably(descriptor, line)
+            if not size:  # its name has to be on the disk as well
+                _sync_directory(path.parent)
         except OSError:
             # It may not be on the disk, and no later sync would say so.
             with contextlib.suppress(OSError):
@@ -111,12 +109,14 @@ def append_entry(out: Path, entry: dict[str, Any]) -> None:
             raise
     finally:
         os.close(descriptor)
-    if is_new:  # its name has to be on the disk as well
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+
+
+def _sync_directory(path: Path) -> None:
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _write_durably(descriptor: int, line: bytes) -> None:

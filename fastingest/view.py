@@ -281,7 +281,7 @@ def summary_text(summary: Summary) -> str:
         "quarantined": (ledger.quarantined, _rejects_note(summary)),
         "ignored": (ledger.ignored, ""),
         "dropped": (ledger.dropped, "the outbox was full" if ledger.dropped else ""),
-        "lost": (ledger.lost, "a process died" if ledger.lost else ""),
+        "lost": (ledger.lost, "the last line says why" if ledger.lost else ""),
         "set aside": (ledger.set_aside, "could not be written"),
         "in flight": (ledger.in_flight, "kept for the next run" if ledger.in_flight else ""),
     }

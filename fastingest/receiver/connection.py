@@ -169,7 +169,8 @@ class Connection:
             self._counters.add(Slot.PAUSES)
             self._state(State.PAUSED)
         below = self._transport.underlying_transport
-        if below.is_reading():  # again, maybe, since a turn of the loop has ended
+        self._hold(below, True)
+        if below.is_reading():  # again, maybe: behind a proxy a turn of the loop ends it
             below.pause_reading()
 
     def resume(self) -> None:
@@ -177,7 +178,15 @@ class Connection:
         if self._paused and self._transport is not None:
             self._paused = False
             self._state(State.CONNECTED)
-            self._transport.underlying_transport.resume_reading()
+            below = self._transport.underlying_transport
+            self._hold(below, False)
+            below.resume_reading()
+
+    @staticmethod
+    def _hold(transport: asyncio.Transport, on: bool) -> None:
+        protocol = transport.get_protocol()
+        if isinstance(protocol, BoundedReads):
+            protocol.is_held = on
 
     def _state(self, state: State) -> None:
         self._counters[Slot.STATE] = state
@@ -204,6 +213,8 @@ class Connection:
         ]
         for heartbeat, text in zip(self._feed.heartbeats, access.heartbeats, strict=True):
             tasks.append(asyncio.create_task(beat(transport, heartbeat, text)))
+        for task in tasks:
+            task.add_done_callback(lambda done: self._task_ended(transport, done))
         over = asyncio.ensure_future(transport.wait_disconnected())
         stop = asyncio.create_task(self._stopping.wait())
         try:
@@ -223,6 +234,17 @@ class Connection:
             for task in tasks:
                 task.cancel()
         return self._given_up or self._why_closed(transport)
+
+    def _task_ended(self, transport: picows.WSTransport, task: asyncio.Task[None]) -> None:
+        """A connection without what watches it, or speaks for it, is worse than none."""
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        if not isinstance(error, (picows.WSError, OSError)):
+            message = {"message": "a task of a connection failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(message)
+        if self._transport is transport:
+            self._give_up(transport, str(error) or repr(error), 0.0)
 
     async def _subscribe(self, transport: picows.WSTransport, access: Access) -> None:
         texts = list(zip(self._feed.subscriptions, access.subscriptions, strict=True))

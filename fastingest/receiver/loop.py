@@ -47,6 +47,8 @@ class BoundedReads(asyncio.BufferedProtocol):
         self._buffer_updated = protocol.buffer_updated
         self._transport: Any = None  # an asyncio.Transport, once there is a connection
         self._call_soon = asyncio.get_running_loop().call_soon
+        self.is_held = False
+        """Whether who has paused the transport wants it to stay so."""
         self.reads = 0
         """How many reads there were: changes as long as the server sends anything."""
         self.error: Exception | None = None
@@ -88,7 +90,7 @@ class BoundedReads(asyncio.BufferedProtocol):
             self._call_soon(self._read_on)
 
     def _read_on(self) -> None:
-        if not self._transport.is_closing():
+        if not self._transport.is_closing() and not self.is_held:
             self._transport.resume_reading()
 
 

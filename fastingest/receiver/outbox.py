@@ -84,8 +84,6 @@ class Segment:
     last: int = -1
     """The sequence number of its last batch so far."""
     sealed: bool = False
-    exposed: int = 0
-    """Bytes of it that are only in the receiver's heap."""
     place: Place = Place.MEMORY
 
 
@@ -178,7 +176,6 @@ class Outbox:
 
     def expose(self, held: Held) -> None:
         """The batch has found no room in memory, and is in the receiver's heap alone."""
-        held.segment.exposed += held.size
         held.segment.sealed = True
         self._exposed[held.segment] = None
 

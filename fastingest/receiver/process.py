@@ -203,6 +203,9 @@ class _Receiver:
             joining = asyncio.create_task(self._join(self._senders[facts[0]], pipe))
             self._joining.add(joining)
             joining.add_done_callback(self._joining.discard)
+        elif facts:
+            self._report("warning", "a pipe cannot be used", problem="too many open files")
+            self._tell("pipe broke", self._plan.stream)
 
     async def _join(self, sender: Sender, pipe: Pipe) -> None:
         try:

@@ -118,7 +118,9 @@ class Spool:
             self._made += 1
             self._paths[descriptor] = path
         try:
-            os.pwrite(descriptor, header(self._stream, segment.first), 0)
+            head = header(self._stream, segment.first)
+            if os.pwrite(descriptor, head, 0) < len(head):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
             self._free.append(descriptor)
             raise
@@ -166,7 +168,10 @@ class Spool:
         if wire is not None:
             return wire
         if segment in self._files:
-            return os.pread(self._files[segment], held.size, held.offset)
+            wire = os.pread(self._files[segment], held.size, held.offset)
+            if len(wire) < held.size:
+                raise OSError(errno.EIO, "somebody has cut it off")
+            return wire
         data = self._loaded.get(segment)
         if data is None:
             return None
@@ -240,9 +245,11 @@ class Spool:
                     target.write(header(self._stream, segment.first))
                 else:
                     for offset in range(0, end, _CHUNK):
-                        _write_all(
-                            target.fileno(), os.pread(file, min(_CHUNK, end - offset), offset)
-                        )
+                        size = min(_CHUNK, end - offset)
+                        data = os.pread(file, size, offset)
+                        if len(data) < size:
+                            raise OSError(errno.EIO, "somebody has cut it off")
+                        _write_all(target.fileno(), data)
                 sequence = segment.last - len(kept) + 1
                 for number, (_, wire) in enumerate(kept):
                     _write_all(target.fileno(), record(sequence + number, wire))

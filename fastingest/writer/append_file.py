@@ -109,7 +109,7 @@ class AppendFile:
             self.size += len(data)
             self.unsure = self.length > self.size  # the next one may be there as well
             return True
-        if tail and tail == data[: len(tail)]:
+        if tail and tail == data[: len(tail)] and self.length == self.size + len(tail):
             self.cut(self.size)
         self.unsure = False
         return False

@@ -8,7 +8,7 @@ when there is room. It stands for those before it, so of several only the newest
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import select
 from multiprocessing.connection import Connection
@@ -96,9 +96,12 @@ class Inlet:
     def send_owed(self) -> bool:
         """Send what is owed, if there is room; whether nothing is owed any more."""
         if self._owed is not None and self._goes.poll(0):
-            # Where the receiver is gone, what it had sent is still to be read.
-            with contextlib.suppress(OSError):
+            try:
                 self.pipe.send_bytes(self._owed)
+            except OSError as error:
+                if error.errno in (errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN):
+                    return False
+                # Where the receiver is gone, what it had sent is still to be read.
             self._owed = None
         return self._owed is None
 

@@ -518,6 +518,8 @@ class Output:
         if self._syncs and change == "moved":
             self._sync_moved()
         before_size = self.entry.size
+        if change == "appended":
+            self._settle_torn(self._file.size)  # first: it may take seconds, and not come to an end
         self._end_region(change)
         if change == "appended":
             facts = {"path": str(self._path), "bytes": self._file.length - self._file.size}
