@@ -141,7 +141,9 @@ def _read_ledger(out: Path) -> tuple[list[_Claim], str | None, list[str], list[s
             if isinstance(rows := entry.get("set_aside"), int) and rows > 0:
                 set_aside[name] = rows
             if entry["file"] is None:
-                notes.append(f"the run of {name} says nothing of the file: it kept no journal")
+                if entry.get("written") != 0:
+                    what = "says nothing of the file: it kept no journal"
+                    notes.append(f"the run of {name} {what}")
                 continue
             region = Region.from_json(entry["file"])
         except KeyError as error:

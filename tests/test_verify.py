@@ -146,6 +146,18 @@ def test_a_run_that_wrote_not_even_the_header(out: Output) -> None:
     assert said(verify(out.path)) == (True, [], [])
 
 
+@pytest.mark.parametrize(("written", "notes"), [(0, []), (4, ["it kept no journal"])])
+def test_a_run_that_says_nothing_of_the_file(
+    written: int, notes: list[str], two_runs: Output
+) -> None:
+    """Nor need it say anything, where it could write nothing and kept what it had received."""
+    run = START + 2 * SECOND
+    append_entry(two_runs.path, {"run": run, "written": written, "file": None})
+    report = verify(two_runs.path)
+    assert report.agrees
+    assert [note.rpartition(": ")[2] for note in report.notes] == notes
+
+
 def test_an_entry_that_came_twice_is_one(two_runs: Output) -> None:
     region = two_runs.run(2)
     two_runs.enter_region(2, region)

@@ -35,6 +35,10 @@ __all__ = ["Sender"]
 RETRY_SPILL = 1.0
 """Seconds until the spill is tried again after an error."""
 
+RETRY_SAVE, SAVE_PATIENCE = 0.1, 5.0
+"""Seconds until rows that find room nowhere are tried to be saved again when the run ends, and how
+long that goes on: after it they are lost."""
+
 MOST_LOADS = 10
 """Times that a segment on disk is read in vain before its rows are given up."""
 
@@ -93,7 +97,8 @@ class Sender:
         self._report = report
         self._broken = broken
         self._full = full
-        self._call_later = asyncio.get_running_loop().call_later
+        loop = asyncio.get_running_loop()
+        self._call_later, self._now = loop.call_later, loop.time
         room = _room_in(places.spool)
         wanted = max(options.memory_limit // parts, _MIB)
         limit = min(wanted, max(room // parts, 4 * _MIB))
@@ -118,6 +123,7 @@ class Sender:
         self._saving = False
         self._unsaved = ""  # why
         self._places = places
+        self._save_until = 0.0
         self._saved = asyncio.Event()
         self._channel: Channel | None = None
         self._linked = False  # whether the writer has said up to where it has come
@@ -160,6 +166,7 @@ class Sender:
             channel.abort()
         if self._options.journal == "on":
             self._saving = True
+            self._save_until = self._now() + SAVE_PATIENCE
             self._save_next()
             await self._saved.wait()
             self._count_unsaved()
@@ -316,7 +323,10 @@ class Sender:
             self._save_next()
         else:
             self._unsaved = f"{self._places.spill}: {error.strerror or error}"
-            self._saved.set()
+            if self._outbox.is_exposed and self._now() < self._save_until:
+                self._call_later(RETRY_SAVE, self._save_next)
+            else:
+                self._saved.set()
 
     def _retry_spill(self) -> None:
         if self._saving:

@@ -67,6 +67,16 @@ def test_what_could_not_be_synced_is_not_said_to_be_written(tmp_path: Path, fork
     assert outcome.status == 1
 
 
+def test_what_finds_room_nowhere_is_tried_again_before_it_is_lost(
+    tmp_path: Path, forks: Forks
+) -> None:
+    """Neither memory nor the disk takes anything, until some seconds after the run shall end."""
+    plan = "receiver:ENOSPC@1+25,writer:ENOSPC/write@5+1000000"
+    outcome, *_ = Trial(tmp_path, VARIANTS["plain"], forks).run([plan])
+    refused = [call for call in outcome.calls if call.role == "receiver"]
+    assert (len(refused), outcome.status) == (25, 1)
+
+
 def test_forks_do_what_processes_do(forks: Forks) -> None:
     """Each call, in each process's order, but for how often: that is a matter of time."""
 

@@ -373,11 +373,11 @@ def test_a_writer_that_dies_while_it_completes_an_earlier_run(run: Run) -> None:
     assert run.path.read_bytes().count(b"\n") == 1 + 2 * FEEDS
 
 
-@pytest.mark.parametrize("size", [0, 100])
+@pytest.mark.parametrize("size", [0, 10, 100, -1])
 def test_a_run_that_died_while_it_made_its_counters_has_no_account(size: int, run: Run) -> None:
     """Nothing else had begun; the ledger need not say that nobody knows what it received."""
     counters, events = run.places.counters(run.run - 64), run.places.events(run.run - 64)
-    counters.write_bytes(bytes(size))
+    counters.write_bytes(run.places.counters(run.run).read_bytes()[:size])
     events.write_bytes(b"")
     run.start()
     assert read_entries(run.path) == []
