@@ -454,7 +454,7 @@ def test_the_summary_in_text() -> None:
         "  quarantined         12  stock_data.csv.rejected.jsonl",
         "  ignored              9",
         "  dropped              2  the outbox was full",
-        "  lost                 3  a process died",
+        "  lost                 3  the last line says why",
         "  in flight           97  kept for the next run",
         "  rows/s       14,803 mean, 61,200 best second",
         "  latency      p50 2.1ms, p99 8.43ms, max 30.4ms (from receipt to file)",
