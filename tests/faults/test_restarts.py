@@ -89,7 +89,7 @@ def test_a_second_interrupt_while_somebody_is_due(tmp_path: Path) -> None:
             command.signal(signal.SIGINT)
             command.wait_for("stopping")
             command.signal(signal.SIGINT)
-            assert command.wait(timeout=10) == 130
+            assert command.wait(timeout=30) == 130
 
 
 @contextlib.contextmanager
