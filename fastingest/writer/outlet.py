@@ -201,7 +201,8 @@ class Outlet:
             target.header,
             journal,
             self._counters,
-            is_doubtful=not self._share.places.remembers(run),
+            # Of this run's own entries the machine knows, since the supervisor lives.
+            is_doubtful=run != self._share.run and not self._share.places.remembers(run),
             tell=self._tell,
             wait=self._has_time_after,
         )
