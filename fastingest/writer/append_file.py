@@ -149,7 +149,8 @@ class AppendFile:
         :raises WriteFailed: the line is not gone on with; ``data`` is cut off again.
         """
         rest, since = b"", time.monotonic()
-        while True:
+        until = since + torn_tail.LIMIT
+        while time.monotonic() < until:
             now = self.read(start + len(data), self.length)
             end = now.find(b"\n") + 1
             if end:
@@ -163,6 +164,8 @@ class AppendFile:
             elif time.monotonic() - since >= torn_tail.PATIENCE:
                 break
             time.sleep(torn_tail.LOOK_EVERY)
+        else:  # it goes on and on, and never ends: nothing of theirs may be cut off
+            return start
         with contextlib.suppress(OSError):
             self.rewrite(start, rest)
             self.cut(start + len(rest))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -197,8 +196,7 @@ class Committer:
         self.counters[Slot.FILE_SIZE] = self.output.entry.size
 
     def _count(self, feed: int) -> None:
-        if self.output.lost:
-            self._count_lost()
+        self.count_lost()
         entry, counters = self.output.entry, self.counters.feeds[feed]
         self.counters[Slot.FILE_SIZE] = entry.size
         count = self.output.feeds[feed]
@@ -209,8 +207,11 @@ class Committer:
         self.counters[Slot.FIRST_RECEIVED] = entry.first_received
         self.counters[Slot.LAST_RECEIVED] = entry.last_received
 
-    def _count_lost(self) -> None:
-        lost, self.output.lost = self.output.lost, Counter()
+    def count_lost(self) -> None:
+        """Count what was committed and the system has dropped since, if there is anything."""
+        if not self.output.lost:
+            return
+        lost = self.output.take_lost()
         for feed, rows in lost.items():
             for slot in (Slot.LOST, Slot.UNSYNCED):
                 self.counters.feeds[feed].add(slot, rows)
@@ -235,8 +236,7 @@ class Committer:
         """
         try:
             self.attempt(self._syncer.finish)
-            if self.output.lost:
-                self._count_lost()
+            self.count_lost()
         finally:
             self._syncer.close()
             self.output.close()

@@ -262,6 +262,7 @@ class Outlet:
         self._recovery.streams_before(inlet.stream, lane)
         # Where something of this stream is committed, the writer before has come to this already.
         if committer.position(lane).stream < inlet.stream:
+            committer.count_lost()  # which would be counted here as well
             lost = sum(self._count_lost(*before) for before in inlet.before)
             if lost:
                 committer.report("error", "rows were lost with the receiver", rows=lost)

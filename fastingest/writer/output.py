@@ -38,6 +38,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -56,6 +57,8 @@ from fastingest.writer.torn_tail import settled_tail
 from fastingest.writer.unsynced import Piece, Unsynced
 
 __all__ = ["Output"]
+
+_T = TypeVar("_T")
 
 DAMAGED = "not as it was written, the machine has lost power"
 """The reason of a reject that is a piece of the file behind the last whole commit."""
@@ -106,8 +109,12 @@ class Output:
         self._is_doubtful = is_doubtful
         self._syncs, self._syncs_each = syncs, syncs_each
         self._unsynced = Unsynced()
+        self._syncing = threading.RLock()  # one sync at a time; never waits for the other lock
+        self._has_failed = False  # whether a sync has failed, and nothing has been secured since
+        self._is_unsure = False  # whether one of the batch that is being committed has
+        self._unrecorded: dict[int, int] = {}  # feeds, and their lanes, of which rows are gone
         self.lost: Counter[int] = Counter()
-        """Rows of each feed that were committed, and that the system has dropped since."""
+        """Rows of each feed that were committed, and that the system has dropped; see take_lost."""
         self._done = 0  # steps of the commit under way
         self._offset = 0  # where its rows are
         self._not_kept = 0  # of its rejects
@@ -183,14 +190,19 @@ class Output:
     def _sound(self, entries: Sequence[Entry]) -> list[Entry]:
         """Those from the newest one on that the file holds what it held when they were made."""
         found: dict[tuple[int, int], int] = {}  # checksums by the region's start and end
+        empty: int | None = None  # the newest entry since which nothing but empty regions came
         for index, entry in enumerate(entries):
+            if entry.size == entry.start:  # which says nothing: what is before it must be sound
+                empty = index if empty is None else empty
+                continue
             if (entry.start, entry.size) not in found:
                 ends = sorted({each.size for each in entries if each.start == entry.start})
                 sums = self._file.checksums(entry.start, ends)
                 found |= {(entry.start, end): crc for end, crc in zip(ends, sums, strict=True)}
             if found[entry.start, entry.size] == entry.crc32:
-                return list(entries[index:])
-        return []
+                return list(entries[index if empty is None else empty :])
+            empty = None
+        return [] if empty is None else list(entries[empty:])
 
     def _move_damaged(self, start: int) -> None:
         """Move to the rejects what the file has from ``start`` on: it is not what was written."""
@@ -435,6 +447,8 @@ class Output:
         self._is_inherited = False
         self.tally.commit(batch)
         self._quarantine.committed()
+        if not self._syncs:
+            self._quarantine.unsynced.clear()
         self._done = 0
         if entry.not_kept and not now.not_kept:
             what = "there are too many rejects to keep them all; they are counted, and sampled"
@@ -583,17 +597,26 @@ class Output:
 
         :raises WriteFailed: not all of it is known to be there. Only :meth:`secure` helps then.
         """
+        self._sync()
+
+    def _sync(self, *, is_secured: bool = False) -> None:
         with self._busy:
-            descriptor = os.dup(self._file.descriptor)
+            descriptor = _synced(self._path, lambda: os.dup(self._file.descriptor))
             mark, rejects_mark = self._unsynced.mark, self._quarantine.unsynced.mark
             recorded = self._journal.recorded if self._journal else 0
-        try:
-            _synced(self._path, lambda: os.fsync(descriptor))
-        finally:
-            os.close(descriptor)
-        self._quarantine.sync()
-        if self._journal is not None:
-            _synced(self._journal.path, self._journal.sync)
+        # The system tells of an error once: who syncs at the same time would be told of none.
+        with self._syncing:
+            try:
+                if self._has_failed and not is_secured:
+                    raise WriteFailed(self._path, "cannot be synced: that has failed before")
+                self._has_failed = True  # until it is known that it has not
+                _synced(self._path, lambda: os.fsync(descriptor))
+            finally:
+                os.close(descriptor)
+            self._quarantine.sync()
+            if self._journal is not None:
+                _synced(self._journal.path, self._journal.sync)
+            self._has_failed = False
         with self._busy:
             self._unsynced.synced(mark)
             self._quarantine.unsynced.synced(rejects_mark)
@@ -607,46 +630,65 @@ class Output:
 
         :raises WriteFailed: it could not be done; it is to be tried again.
         """
-        with self._busy:
-            self._secure_rows()
-            if gone := self._quarantine.secure():
-                what = "rejects that could not be synced are gone"
-                self._report("error", what, bytes=gone, path=str(self._quarantine.path))
-            if self._journal is not None:
-                try:
-                    self._journal.write_again()
-                except OSError as error:
-                    problem = f"cannot be written: {error.strerror}"
-                    raise WriteFailed(self._journal.path, problem) from error
-            self.sync()
+        with self._busy, self._syncing:
+            if self._done:  # the journal cannot tell of half a batch
+                raise WriteFailed(self._path, "cannot be synced in the middle of a batch")
+            self._write_again()
+            self._sync(is_secured=True)
+
+    def _write_again(self) -> None:
+        self._secure_rows()
+        if gone := self._quarantine.secure():
+            what = "rejects that could not be synced are gone"
+            self._report("error", what, bytes=gone, path=str(self._quarantine.path))
+        if self._journal is not None:
+            try:
+                self._journal.write_again()
+            except OSError as error:
+                problem = f"cannot be written: {error.strerror}"
+                raise WriteFailed(self._journal.path, problem) from error
 
     def _secure_rows(self) -> None:
         """Write the rows again that are not known to be on the disk."""
-        lost: Counter[int] = Counter()
         try:
             gone = self._unsynced.write_again(self._file)
-            if not gone:
-                return
-            end = self._unsynced.close_up(self._file, gone)
+            end = self._unsynced.close_up(self._file, gone) if gone else None
         except OSError as error:
             raise WriteFailed(self._path, f"cannot be written: {error.strerror}") from error
-        for piece in gone:
-            lost[piece.feed] += piece.rows
-        rows = lost.total()
-        if end is None:
-            self._unsynced.clear()  # others stand behind them: the bytes stay as they are
-        else:
-            self._file.size = end.end
-            size, crc, left = end.end, end.after, self.entry.rows - rows
-            self.entry = replace(self.entry, size=size, crc32=crc, rows=left)
-        self.entry = replace(self.entry, written=self.entry.written - rows)
-        for feed, lane in {piece.feed: piece.lane for piece in gone}.items():
-            count = self.tally.count(feed)
-            self.tally.feeds[feed] = count._replace(written=count.written - lost[feed])
+        if gone:
+            self._give_up(gone, end)
+        while self._unrecorded:  # as long as an entry says too much, it is not done
+            feed, lane = next(iter(self._unrecorded.items()))
             position = self.tally.position(lane)
             self._record_count(feed, replace(self.entry, **position._asdict()))
-        self._record(self.entry)
-        self.lost.update(lost)
+            if len(self._unrecorded) == 1:
+                self._record(self.entry)
+            del self._unrecorded[feed]
+
+    def _give_up(self, gone: list[Piece], end: Piece | None) -> None:
+        """The system has dropped these pieces.
+
+        :param end: an empty one where the file ends now; None: others stand behind them, and their
+            bytes stay as they are.
+        """
+        self._unsynced.forget(gone)
+        for piece in gone:
+            self.lost[piece.feed] += piece.rows
+            count = self.tally.count(piece.feed)
+            self.tally.feeds[piece.feed] = count._replace(written=count.written - piece.rows)
+            self._unrecorded[piece.feed] = piece.lane
+        rows = sum(piece.rows for piece in gone)
+        self.entry = replace(self.entry, written=self.entry.written - rows)
+        if end is not None:
+            self._file.size = end.end
+            left = self.entry.rows - rows
+            self.entry = replace(self.entry, size=end.end, crc32=end.after, rows=left)
+
+    def take_lost(self) -> Counter[int]:
+        """Rows of each feed that were committed, and that the system has dropped since."""
+        with self._busy:
+            lost, self.lost = self.lost, Counter()
+        return lost
 
     def _sync_batch(self, text: memoryview) -> None:
         """Put the rows and rejects of the batch that is being committed on the disk.
@@ -654,21 +696,32 @@ class Output:
         :param text: its rows.
         :raises WriteFailed: they may not be there. They are cut off, to be written anew.
         """
+        if self._is_unsure:  # a sync of them has failed, and they could not be cut off
+            if text:
+                _written(self._path, lambda: self._file.rewrite(self._offset, text))
+            self._quarantine.secure()
         try:
             self._sync_rows()
             self._quarantine.sync()
         except WriteFailed:
-            self._quarantine.take_back(self._before.quarantine_size)
-            self._done = 2 if text else 0
-            with contextlib.suppress(OSError):  # what is not cut off is there, as has() will find
-                if text and self._file.length > self._file.size:  # others stand behind it
-                    self._file.rewrite(self._offset, text)
-                elif text:
-                    self._file.cut(self._offset)
-                    self._file.size, self._done = self._offset, 0
-                    self._unsynced.clear()
-                    self.entry = self._before
+            self._is_unsure = True
+            with contextlib.suppress(OSError, WriteFailed):
+                self._cut_off(text)
             raise
+        self._is_unsure = False
+
+    def _cut_off(self, text: memoryview) -> None:
+        """Take the batch that is being committed out of the files, where it is their end."""
+        if text and self._file.length != self._file.size:
+            return
+        self._quarantine.take_back(self._before.quarantine_size)
+        self._done = 2
+        if text:
+            self._file.cut(self._offset)
+            self._unsynced.cut(self._offset)
+            self._file.size, self._done = self._offset, 0
+            self.entry = self._before
+        self._is_unsure = False
 
     def _sync_journal(self, journal: Journal) -> None:
         recorded = journal.recorded
@@ -682,11 +735,14 @@ class Output:
 
     def _sync_moved(self) -> None:
         """Put the file on the disk that is left for another one."""
-        try:
-            self._sync_rows()
-        except WriteFailed:
-            self._secure_rows()
-            raise
+        with self._syncing:
+            if self._has_failed:
+                self._secure_rows()
+            try:
+                self._sync_rows()
+            except WriteFailed:
+                self._has_failed = True
+                raise
 
     def _sync_rows(self) -> None:
         mark = self._unsynced.mark
@@ -701,8 +757,15 @@ class Output:
             self._journal.close()
 
 
-def _synced(path: Path, sync: Callable[[], None]) -> None:
+def _synced(path: Path, step: Callable[[], _T]) -> _T:
     try:
-        sync()
+        return step()
     except OSError as error:
         raise WriteFailed(path, f"cannot be synced: {error.strerror}") from error
+
+
+def _written(path: Path, step: Callable[[], None]) -> None:
+    try:
+        step()
+    except OSError as error:
+        raise WriteFailed(path, f"cannot be written: {error.strerror}") from error

@@ -194,9 +194,10 @@ class Quarantine:
 
         :raises WriteFailed: it is not known to be there.
         """
-        if self._file is not None:
+        file = self._file
+        if file is not None:
             try:
-                self._file.sync()
+                file.sync()
             except OSError as error:
                 raise WriteFailed(self.path, f"cannot be synced: {error.strerror}") from error
 
@@ -211,8 +212,7 @@ class Quarantine:
             gone = self.unsynced.write_again(self._file)
         except OSError as error:
             raise WriteFailed(self.path, f"cannot be written: {error.strerror}") from error
-        if gone:
-            self.unsynced.clear()  # there is nothing to write them from
+        self.unsynced.forget(gone)  # there is nothing to write them from
         return sum(piece.end - piece.start for piece in gone)
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -54,35 +55,38 @@ class Unsynced:
     """The pieces of one file, in the order in which they were appended."""
 
     def __init__(self) -> None:
-        self._pieces: deque[Piece] = deque()
-        self._forgotten = 0
+        self._numbered: deque[tuple[int, Piece]] = deque()  # each number is used once
+        self.mark = 0
+        """Stands for all there are now; a sync that begins now covers these."""
 
     def __len__(self) -> int:
-        return len(self._pieces)
+        return len(self._numbered)
+
+    def __iter__(self) -> Iterator[Piece]:
+        return iter([piece for _, piece in self._numbered])
 
     def add(self, piece: Piece) -> None:
         """It has been appended."""
-        self._pieces.append(piece)
-
-    @property
-    def mark(self) -> int:
-        """Stands for all there are now; a sync that begins now covers these."""
-        return self._forgotten + len(self._pieces)
+        self._numbered.append((self.mark, piece))
+        self.mark += 1
 
     def synced(self, mark: int) -> None:
         """Those up to there are on the disk."""
-        while self._pieces and self._forgotten < mark:
-            self._pieces.popleft()
-            self._forgotten += 1
+        while self._numbered and self._numbered[0][0] < mark:
+            self._numbered.popleft()
 
     def clear(self) -> None:
         """None of them matters any more."""
-        self.synced(self.mark)
+        self._numbered.clear()
+
+    def forget(self, pieces: list[Piece]) -> None:
+        """These do not matter any more."""
+        self._numbered = deque(each for each in self._numbered if each[1] not in pieces)
 
     def cut(self, size: int) -> None:
         """The file ends there now."""
-        while self._pieces and self._pieces[-1].start >= size:
-            self._pieces.pop()
+        while self._numbered and self._numbered[-1][1].start >= size:
+            self._numbered.pop()
 
     def write_again(self, file: AppendFile) -> list[Piece]:
         """Write over each piece with what it is.
@@ -91,7 +95,7 @@ class Unsynced:
         :raises OSError: a piece could not be read, or written.
         """
         gone = []
-        for piece in self._pieces:
+        for piece in self:
             if piece.is_in(file):
                 file.rewrite(piece.start, file.read(piece.start, piece.end))
             else:
@@ -107,18 +111,20 @@ class Unsynced:
         :raises OSError: it could not be done.
         """
         end, crc = gone[0].start, gone[0].before
-        tail = [piece for piece in self._pieces if piece.start >= end]
+        first = end
+        tail = [piece for piece in self if piece.start >= first]
         in_one = all(one.end == other.start for one, other in pairwise(tail))
         if not in_one or file.length > tail[-1].end:
             return None
         kept = [(piece, file.read(piece.start, piece.end)) for piece in tail if piece not in gone]
-        for _ in tail:
-            self._pieces.pop()
+        moved = []
         for piece, data in kept:
-            file.rewrite(end, data)
             after = zlib.crc32(data, crc)
-            moved = replace(piece, start=end, end=end + len(data), before=crc, after=after)
-            self._pieces.append(moved)
-            end, crc = moved.end, after
+            moved.append(replace(piece, start=end, end=end + len(data), before=crc, after=after))
+            end, crc = moved[-1].end, after
+        file.rewrite(first, b"".join(data for _, data in kept))
         file.cut(end)
+        self.cut(first)  # not before: what has failed is found, and done, anew
+        for piece in moved:
+            self.add(piece)
         return Piece(end, end, crc, crc)

@@ -732,15 +732,35 @@ def test_damage_before_all_that_the_journal_remembers_throws_nothing_away(writer
     left[-3:] = bytes(3)
     writer.path.write_bytes(left)
     writer.is_doubtful = True
-    for _ in range(2):  # the second start knows of it
+    for count in (1, 2):  # it is said as long as the journal knows of nothing that is sound
         writer.start()
         what = "the file is not as it was written, which rows are damaged is not known"
-        assert [event for _, event, _ in writer.reports].count(what) == 1
+        assert [event for _, event, _ in writer.reports].count(what) == count
     writer.commit(2)
     torn = json.loads(writer.quarantined)["text"].encode()
     assert torn == b"R99,99.5," + bytes(3)
     assert writer.data == left.removesuffix(torn) + rows(100, 2)
     writer.check_entry()
+
+
+def test_a_region_that_has_just_begun_does_not_vouch_for_the_one_before(writer: Writer) -> None:
+    writer.commit(2)
+    writer.commit(3)
+    sound = len(HEADER + rows(0, 2))
+    append_row(writer)
+    change = writer.output._file.changed()
+    assert change is not None
+    writer.output._adapt(change)  # and then the power goes
+    writer.close()
+    left = bytearray(writer.path.read_bytes())
+    left[sound + 3 : sound + 6] = bytes(3)
+    writer.path.write_bytes(left)
+    writer.is_doubtful = True
+    writer.start()
+    assert writer.data == HEADER + rows(0, 2)
+    texts = [json.loads(line)["text"] for line in writer.quarantined.splitlines()]
+    assert "".join(texts).encode() == left[sound:]
+    assert writer.entry.written == 2
 
 
 def test_a_file_that_is_as_it_was_written_is_believed(writer: Writer) -> None:
