@@ -134,12 +134,19 @@ class Places:
     def from_notes(cls, notes: dict[str, str], out: Path) -> Places | None:
         """What :meth:`to_notes` said, in the journal of ``out``; None where it says nothing.
 
+        Nor does it say anything for ``out`` where it is a copy: the output that it was made for is
+        still there, with its journal, and maybe being written.
+
         :raises NotOurs: it names a directory that is not ours, or whose name is not what we give.
         """
         if notes.keys() != {"spool", "spill"}:
             return None
         path = named(out)
         places = cls(Path(notes["spool"]), Path(notes["spill"]), beside(path, ".spool"))
+        origin = places.spill.parent / path.name  # unless there is a --spill-dir
+        is_beside = places.spill == beside(origin, ".spill")
+        if is_beside and origin != path and os.path.lexists(beside(origin, ".journal")):
+            return None
         name = re.escape(path.name)
         for directory, form in (
             (places.spool, rf"fastingest-[0-9a-f]{{16}}|{name}\.spool"),

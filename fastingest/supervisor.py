@@ -389,7 +389,11 @@ class _Supervisor:
         del self._broken[name]
         if {name, _WRITER} <= self._children.keys() and not self._giving_up:
             _report("warning", "a pipe to the writer broke and is laid anew", {"process": name})
-            self._connect(name)
+            try:
+                self._connect(name)
+            except OSError as error:  # of descriptors there may be none just now
+                _report("warning", "no pipe can be laid", {"problem": _said(error)})
+                self._broken[name] = time.monotonic() + RELAY_PIPES
 
     # Watching
 
@@ -564,6 +568,7 @@ class _Supervisor:
         if self._interrupts > 1:
             self._failures.insert(0, Aborted())
             self._giving_up = True
+            self._due.clear()
             self._kill_at = 0.0
         else:
             self._stop(signal.Signals(number).name)
@@ -621,11 +626,11 @@ class _Supervisor:
         self._begin_to_end()
         self._giving_up = True
         self._due.clear()
-        self._kill_at = time.monotonic() + SAVE_LIMIT
+        self._kill_at = min(self._kill_at, time.monotonic() + SAVE_LIMIT)
         self._tell_receivers(b"save")
         self._tell(_WRITER, b"give up")
         if not self._is_receiving:
-            self._kill_at = time.monotonic() + FAILING_LIMIT
+            self._kill_at = min(self._kill_at, time.monotonic() + FAILING_LIMIT)
 
     # Ends
 

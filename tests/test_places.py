@@ -13,7 +13,7 @@ import pytest
 
 from fastingest import places as module
 from fastingest.ownership import NotOurs
-from fastingest.places import Places
+from fastingest.places import Places, beside
 from fastingest.segment import FileName, file_name
 from tests.privileges import under_file_modes
 
@@ -403,3 +403,18 @@ def test_what_a_spool_on_disk_has_kept_is_found_when_there_is_memory_again(
     assert [name for name, _ in places.segments()] == [FileName(6, 1)]
     assert places.size_before(7) == (0, 100)
     assert places.counters(5) == before.spool / "5.counters"
+
+
+def test_a_copy_of_a_journal_says_nothing_of_the_original_s_places(tmp_path: Path) -> None:
+    """Whoever took the original's rows up would delete what a run is still writing."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    original, copy = tmp_path / "a" / "o.csv", tmp_path / "b" / "o.csv"
+    notes = Places.of(original).to_notes()
+    beside(original, ".journal").touch()
+    assert Places.from_notes(notes, original) == Places.of(original)
+    assert Places.from_notes(notes, copy) is None
+    beside(original, ".journal").unlink()  # moved, and not copied
+    moved = Places.from_notes(notes, copy)
+    assert moved is not None
+    assert moved.to_notes() == notes

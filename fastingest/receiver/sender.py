@@ -121,6 +121,7 @@ class Sender:
         self._said_full = False
         self._load_failures: dict[Segment, int] = {}
         self._saving = False
+        self._is_over = False  # whether no writer is needed any more
         self._unsaved = ""  # why
         self._places = places
         self._save_until = 0.0
@@ -157,6 +158,7 @@ class Sender:
         await asyncio.wait((empty, saving), return_when=asyncio.FIRST_COMPLETED)
         empty.cancel()
         saving.cancel()
+        self._is_over = True
         channel, self._channel = self._channel, None
         if self._empty.is_set():
             if channel is not None:
@@ -372,6 +374,9 @@ class Sender:
 
     async def join(self, pipe: Pipe) -> None:
         """Talk to another writer from now on."""
+        if self._is_over:
+            pipe.close()
+            return
         self._outbox.unlink()
         self._linked = False
         if self._channel is not None:

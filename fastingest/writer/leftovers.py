@@ -7,7 +7,8 @@ each name counts once.
 
 from __future__ import annotations
 
-import contextlib
+import errno
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +21,11 @@ from fastingest.ownership import remove_if_empty
 from fastingest.places import Places
 
 __all__ = ["Leftovers"]
+
+RETRIES = (0.1, 0.3, 1.0)
+"""Seconds until a file is read again that could not be read."""
+
+_PASSING = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN}
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Leftovers:
     def __init__(self, places: Sequence[Places], report: Callable[..., None]) -> None:
         self._places = places
         self._report = report
+        self._unread: set[Path] = set()
 
     def batches(
         self,
@@ -58,11 +65,8 @@ class Leftovers:
         """
         done = dict(after)
         for left in self._segments(before, lane):
-            try:
-                data = left.path.read_bytes()
-            except OSError as error:
-                problem = f"{left.path}: {error.strerror}"
-                self._report("error", "rows in the spill cannot be read", problem=problem)
+            data = self._read(left.path)
+            if data is None:
                 continue
             view = memoryview(data)
             for found in segment.read(data)[1]:
@@ -96,11 +100,34 @@ class Leftovers:
         for name, path in self._files():
             if not _is_of(name, before, lane):
                 continue
-            with contextlib.suppress(OSError), path.open("rb") as file:
-                head = segment.read_header(file.read(segment.HEADER_SIZE))
-                if head is not None:
-                    found.append(_Left(*head, path))
+            data = self._read(path, segment.HEADER_SIZE)
+            head = segment.read_header(data) if data is not None else None
+            if head is not None:
+                found.append(_Left(*head, path))
         return sorted(found, key=lambda left: (left.stream, left.first))
+
+    def _read(self, path: Path, size: int = -1) -> bytes | None:
+        """What is in a file, or how it begins; None: it cannot be read, or is gone.
+
+        What the system cannot do at the moment is tried again. A file that it cannot read even then
+        is not deleted later.
+        """
+        for pause in (*RETRIES, None):
+            try:
+                with path.open("rb") as file:
+                    return file.read(size)
+            except OSError as error:
+                if error.errno == errno.ENOENT and size >= 0:  # gone between a look and another
+                    break
+                if error.errno in _PASSING and pause is not None:
+                    time.sleep(pause)
+                    continue
+                if error.errno in _PASSING:
+                    self._unread.add(path)
+                problem = f"{path}: {error.strerror}"
+                self._report("error", "rows in the spill cannot be read", problem=problem)
+                break
+        return None
 
     def _files(self) -> Iterator[tuple[segment.FileName, Path]]:
         """The segments' files; each once, where several have the same spill."""
@@ -115,7 +142,7 @@ class Leftovers:
         """
         parts = [part for places in self._places for part in places.parts()]
         for name, path in (*self._files(), *parts):
-            if _is_of(name, before, lane):
+            if _is_of(name, before, lane) and path not in self._unread:
                 path.unlink(missing_ok=True)
         for places in self._places:
             remove_if_empty(places.spill)
