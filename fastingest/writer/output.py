@@ -579,7 +579,9 @@ class Output:
             return False
         told = {"run": self.entry.run, "ended": how, "file": self.entry.region.to_json()}
         entries = read_entries(self._path, last=LEDGER_TAIL)
-        return any(told.items() <= entry.items() for entry in entries)
+        # A run's line that came later says that the region is in the file, as it was then believed.
+        speak_of_it = [entry for entry in entries if entry.get("file") == told["file"]]
+        return bool(speak_of_it) and told.items() <= speak_of_it[-1].items()
 
     def _tell_ledger(self, run: int, how: Change, region: Region) -> None:
         now = iso_time(time.time_ns())

@@ -132,7 +132,8 @@ def test_it_kills_at_the_call(action: str, left: int, folder: Path, shim: Shim) 
 def test_it_kills_the_whole_group(folder: Path, shim: Shim) -> None:
     program = f"os.setsid()\nchild = os.fork()\n{WRITES}\nos.waitpid(child, 0)"
     assert _run(shim, folder, program, "group@7") == -signal.SIGKILL
-    assert shim.counts()["any"] == 7
+    # Until the signal has reached it, the other one may come a little further; both make 20 calls.
+    assert 7 <= shim.counts()["any"] < 20
 
 
 TRIES = """
