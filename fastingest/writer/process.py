@@ -70,7 +70,7 @@ def main(
     """
     show_name("writer")
     allow_many_files()
-    keep_memory()
+    keep_memory(has_threads=True)
     # One thread writes a batch faster than several share it, and a pool's memory is not needed.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     status = 0

@@ -791,6 +791,29 @@ def test_what_is_damaged_goes_to_the_rejects_in_pieces(
     assert writer.data == HEADER + rows(0, 1)
 
 
+def test_an_end_that_a_run_s_line_contradicts_is_told_again(writer: Writer) -> None:
+    """The file is moved, and no other one can be made; so the run ends, and believes in the old."""
+    writer.commit(2)
+    entry = writer.entry  # the journal's newest; the supervisor makes the run's line of it
+    region = entry.region
+    move(writer)
+    writer.path.mkdir()
+    with pytest.raises(OutputRefused):
+        writer.commit(1)
+    feeds = writer.output.feeds
+    log_run(
+        writer.path, entry, None, NO_EVENTS, header=TRADES.header, feeds=feeds, end=RUN + SECOND
+    )
+    writer.close()
+    writer.path.rmdir()
+    for _ in range(2):  # the second start finds it told
+        writer.start()
+        assert [(how, each) for _, how, each in writer.ended()] == [("moved", region)] * 2
+    writer.commit(1)
+    writer.end_run()
+    assert verify(writer.path).problems == []
+
+
 # Others that change the file while it is written
 
 
