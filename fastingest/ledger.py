@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from fastingest.ownership import open_own
-from fastingest.places import beside
+from fastingest.places import beside, sync_directory
 
 __all__ = [
     "GONE",
@@ -101,7 +101,7 @@ def append_entry(out: Path, entry: dict[str, Any]) -> None:
         try:
             _write_durably(descriptor, line)
             if not size:  # its name has to be on the disk as well
-                _sync_directory(path.parent)
+                sync_directory(path.parent)
         except OSError:
             # It may not be on the disk, and no later sync would say so.
             with contextlib.suppress(OSError):
@@ -109,14 +109,6 @@ def append_entry(out: Path, entry: dict[str, Any]) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-def _sync_directory(path: Path) -> None:
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _write_durably(descriptor: int, line: bytes) -> None:

@@ -33,7 +33,7 @@ from fastingest.ownership import (
     remove_if_empty,
 )
 
-__all__ = ["Places", "beside", "named"]
+__all__ = ["Places", "beside", "named", "sync_directory"]
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - whose directory there is whose is checked
 
@@ -50,6 +50,18 @@ def named(path: Path) -> Path:
     may lead somewhere else tomorrow. Two names for one file are told by the lock on the file.
     """
     return path.parent.resolve() / path.name
+
+
+def sync_directory(path: Path) -> None:
+    """Put the names in a directory on the disk: a new one may be gone after a power cut otherwise.
+
+    :raises OSError: it could not be done.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fastingest.ownership import check_own_directory, make_own_directory, open_own
+from fastingest.places import sync_directory
 from fastingest.receiver.outbox import Held, Place, Segment
 from fastingest.segment import RECORD_SIZE, file_name, header, record
 
@@ -258,7 +259,7 @@ class Spool:
                     os.fsync(target.fileno())
             part.rename(path)
             if self._sync:
-                _sync_directory(self._spill)
+                sync_directory(self._spill)
         except OSError:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
@@ -312,15 +313,6 @@ class Spool:
     def _work(self) -> None:
         while True:
             self._jobs.get()()
-
-
-def _sync_directory(path: Path) -> None:
-    """Without it the new name may be gone after a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
