@@ -13,10 +13,10 @@ import pytest
 
 from bench.figures import Benchmark, Figures, Scale, stopwatch
 from bench.samples import batch_of
-from fastingest.batch import Position
-from fastingest.receiver.channel import Channel
-from fastingest.receiver.loop import ReceiverLoop
-from fastingest.writer.inlet import Inlet
+from fastingest.model.batch import Position
+from fastingest.source.loop import ReceiverLoop
+from fastingest.transport.pipe.channel import Channel
+from fastingest.transport.pipe.inlet import Inlet
 
 ROWS = 20_000_000  # of a round
 WINDOW = 4 * 2**20  # bytes that are not acknowledged at most, as in a receiver

@@ -13,11 +13,11 @@ import pytest
 from bench.end_to_end import count_lines
 from bench.figures import Benchmark, Figures, Scale
 from bench.samples import batch_of
-from fastingest.batch import Batch
-from fastingest.schema import header_of
-from fastingest.writer.journal import Journal, journal_path
+from fastingest.format.csv import to_csv, to_frame
+from fastingest.model.batch import Batch
+from fastingest.model.schema import header_of
+from fastingest.storage.journal import Journal, journal_path
 from fastingest.writer.output import Output
-from fastingest.writer.table import to_csv, to_frame
 
 ROWS = 10_000
 COMMITS = 500  # rounds, of 0.2 to 0.6 MiB each

@@ -6,8 +6,8 @@ import pytest
 
 from bench.figures import Benchmark, Figures
 from bench.samples import Reading, batch_of, feed_of, messages_of
-from fastingest.batch import Batch
-from fastingest.columns import cells, decode, encode, segment_of
+from fastingest.model.batch import Batch
+from fastingest.model.chunks import cells, decode, encode, segment_of
 
 ROWS = 10_000
 TOGETHER = 1000

@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 from bench.figures import Benchmark, Figures, Scale
-from fastingest.native import find_native
+from fastingest.native.availability import find_native
 
 _noted: list[Figures] = []  # what was measured, in that order
 

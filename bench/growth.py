@@ -45,8 +45,8 @@ from bench.process import busy
 from bench.trend import Point, Trend, Trends
 from bench.trials import rows_that_take
 from fastingest import __version__
-from fastingest.native import find_native
-from fastingest.options import parse_size
+from fastingest.config.options import parse_size
+from fastingest.native.availability import find_native
 
 __all__ = ["main"]
 

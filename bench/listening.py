@@ -25,13 +25,13 @@ from bench.end_to_end import COLUMNS
 from bench.process import Sampler
 from bench.samples import feed_of
 from fastingest import Options
-from fastingest.counters import Counters, FeedCounters, Slot
-from fastingest.receiver.decoder import decoder_of
-from fastingest.receiver.listener import Listener
-from fastingest.receiver.loop import ReceiverLoop
-from fastingest.receiver.opening import Opening
+from fastingest.access.secrets import Redactor
+from fastingest.decode.decoder import decoder_of
+from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.receiver.process import _let_enums_be_fast
-from fastingest.secrets import Redactor
+from fastingest.source.connector import Opening
+from fastingest.source.listener import Listener
+from fastingest.source.loop import ReceiverLoop
 
 __all__ = ["main"]
 
@@ -42,7 +42,7 @@ async def listen(url: str, shape: str, is_native: bool) -> dict[str, float]:
     counters = Counters.create()
     rows = None
     if is_native:
-        from fastingest.receiver.native import rows_of  # which need not be there
+        from fastingest.native.factory import rows_of  # which need not be there
 
         rows = rows_of(feed)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from fastingest import __version__
 from fastingest.errors import UsageError
-from fastingest.native import VARIABLE, find_native
+from fastingest.native.availability import VARIABLE, find_native
 
 __all__ = ["Peer", "peers"]
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from bench.end_to_end import COLUMNS
 from bench.frames import frames, members, records
 from fastingest import Options
-from fastingest.batch import Batch
-from fastingest.feed import Feed
-from fastingest.receiver.decoder import decoder_of
+from fastingest.decode.decoder import decoder_of
+from fastingest.model.batch import Batch
+from fastingest.model.feed import Feed
 
 if TYPE_CHECKING:
-    from fastingest.receiver._rows import Rows
+    from fastingest.native._parser import Rows
 
 __all__ = ["Reading", "batch_of", "feed_of", "messages_of"]
 
@@ -61,7 +61,7 @@ class Reading:
         self.rows: Rows | None = None
         """What reads natively; None: nothing does."""
         if is_native:
-            from fastingest.receiver.native import rows_of  # which need not be there
+            from fastingest.native.factory import rows_of  # which need not be there
 
             self.rows = rows_of(feed)
             assert self.rows is not None, "the native reader does not take this shape"

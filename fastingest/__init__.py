@@ -14,8 +14,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastingest.config import options_from
-    from fastingest.counters import Ledger
+    from fastingest.config.options import Options
+    from fastingest.config.resolve import options_from
     from fastingest.errors import (
         Aborted,
         ConfigError,
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
         UsageError,
         WriteFailed,
     )
-    from fastingest.options import Options
-    from fastingest.summary import Summary
-    from fastingest.supervisor import ingest
+    from fastingest.metrics.counters import Ledger
+    from fastingest.report.summary import Summary
+    from fastingest.supervisor.supervisor import ingest
 
 __version__ = "0.1.0"
 
@@ -62,11 +62,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "config": ("options_from",),
-    "counters": ("Ledger",),
-    "options": ("Options",),
-    "summary": ("Summary",),
-    "supervisor": ("ingest",),
+    "config.options": ("Options",),
+    "config.resolve": ("options_from",),
+    "metrics.counters": ("Ledger",),
+    "report.summary": ("Summary",),
+    "supervisor.supervisor": ("ingest",),
 }
 
 

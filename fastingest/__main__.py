@@ -10,7 +10,7 @@ __all__ = ["main"]
 def main() -> int:
     """Run the command line of this process; the exit status."""
     try:
-        from fastingest import cli
+        from fastingest.cli import commands as cli
 
         return cli.main(sys.argv[1:])
     except KeyboardInterrupt:  # before or after the run, which deals with signals itself

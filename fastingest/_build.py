@@ -6,7 +6,8 @@ so, those of an earlier build are removed as well, and the package is pure Pytho
 left is never taken for up to date: other flags, or another picows, would not show in a file's time.
 
 A picows object's layout is compiled in, so each module is told for which version
-(``FASTINGEST_PICOWS``); :mod:`fastingest.native` compares it with the one that is installed.
+(``FASTINGEST_PICOWS``); :mod:`fastingest.native.availability` compares it with the one that is
+installed.
 
 Environment variables:
 

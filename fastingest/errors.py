@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fastingest.summary import Summary
+    from fastingest.report.summary import Summary
 
 __all__ = [
     "Aborted",

@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 
-from fastingest import FastingestError, Options, cli, errors
-from fastingest.batch import Batch, Layout
-from fastingest.columns import segment_of
+from fastingest import FastingestError, Options, errors
+from fastingest.access.secrets import variables_in
+from fastingest.cli import commands as cli
+from fastingest.config.catalog import known_feed, known_names, known_text
 from fastingest.config.check import check
-from fastingest.config.known import known_feed, known_names, known_text
-from fastingest.schema import TRADES, check_type, parse_columns
-from fastingest.secrets import variables_in
-from fastingest.writer.set_aside import set_aside
+from fastingest.model.batch import Batch, Layout
+from fastingest.model.chunks import segment_of
+from fastingest.model.schema import TRADES, check_type, parse_columns
+from fastingest.storage.set_aside import set_aside
 from tests.end_to_end.command import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fastingest.config.description import read_description
-from fastingest.config.feed_text import Description, FeedText
-from fastingest.config.overlay import Given, build_feeds
+from fastingest.access.secrets import SecretError, expand, shown
+from fastingest.config.options import Options
+from fastingest.config.overrides import Given, build_feeds
+from fastingest.config.parse import read_description
+from fastingest.config.spec import Description, FeedText
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError, OptionError, UsageError
-from fastingest.feed import Feed
-from fastingest.options import Options
-from fastingest.secrets import SecretError, expand, shown
+from fastingest.model.feed import Feed
 
 __all__ = ["Check", "check", "check_text"]
 

@@ -13,8 +13,8 @@ import datetime
 import re
 from collections.abc import Collection, Iterable
 
-from fastingest.path import JsonPath
-from fastingest.probe.evidence import Evidence, Steps
+from fastingest.model.jsonpath import JsonPath
+from fastingest.probe.field_profile import Evidence, Steps
 
 __all__ = ["is_quantity", "name_of", "type_of", "unique"]
 

@@ -10,11 +10,18 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any
 
-from fastingest.path import Condition, JsonPath
-from fastingest.probe.evidence import Steps, follow
-from fastingest.probe.labels import is_control, is_generic, is_phase, is_type, labels_of, rank
+from fastingest.model.jsonpath import Condition, JsonPath
+from fastingest.model.schema import Schema
+from fastingest.probe.discriminators import (
+    is_control,
+    is_generic,
+    is_phase,
+    is_type,
+    labels_of,
+    rank,
+)
+from fastingest.probe.field_profile import Steps, follow
 from fastingest.probe.rows import rows_at
-from fastingest.schema import Schema
 
 __all__ = ["conditions_for", "meets", "says"]
 

@@ -1,6 +1,6 @@
 """Listening to a feed for a while, and keeping what it sends.
 
-The connection is the one that captures (:mod:`fastingest.receiver.connection`), with all that it
+The connection is the one that captures (:mod:`fastingest.source.connection`), with all that it
 knows of subscriptions, heartbeats, secrets, proxies and compression. Only the decoder is another:
 it keeps the messages. The first trouble ends it; there is no second connection.
 """
@@ -17,18 +17,18 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from fastingest import demo
-from fastingest.batch import Batch
-from fastingest.counters import Counters, FeedCounters
+from fastingest.access.secrets import shown
+from fastingest.config.options import Options, format_duration
+from fastingest.decode.decoder import Decoder
 from fastingest.errors import FeedRefused, OptionError, UsageError
-from fastingest.feed import Feed
-from fastingest.options import Options, format_duration
+from fastingest.metrics.counters import Counters, FeedCounters
+from fastingest.model.batch import Batch
+from fastingest.model.feed import Feed
+from fastingest.model.schema import TRADES
 from fastingest.probe.options import ProbeOptions
-from fastingest.receiver.connection import Connection
-from fastingest.receiver.decoder import Decoder
-from fastingest.receiver.listener import Listener
-from fastingest.receiver.loop import ReceiverLoop
-from fastingest.schema import TRADES
-from fastingest.secrets import shown
+from fastingest.source.connection import Connection
+from fastingest.source.listener import Listener
+from fastingest.source.loop import ReceiverLoop
 
 __all__ = ["Heard", "listen"]
 

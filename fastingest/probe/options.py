@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fastingest.config.options import format_duration, parse_duration, setting
 from fastingest.errors import OptionError
-from fastingest.options import format_duration, parse_duration, setting
 
 __all__ = ["ProbeOptions"]
 

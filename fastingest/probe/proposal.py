@@ -20,12 +20,12 @@ from typing import Any
 
 import msgspec
 
+from fastingest.model.schema import Schema
 from fastingest.probe.conditions import meets
-from fastingest.probe.evidence import kind_of
-from fastingest.probe.labels import is_control, labels_of
+from fastingest.probe.discriminators import is_control, labels_of
+from fastingest.probe.field_profile import kind_of
 from fastingest.probe.shapes import Group, Unit, group
 from fastingest.probe.tables import Candidate, candidates_of, inseparable_joined
-from fastingest.schema import Schema
 
 __all__ = ["Proposal", "ProposedTable", "SeenShape", "proposal_of"]
 

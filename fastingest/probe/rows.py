@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastingest.probe.columns import is_quantity, type_of
-from fastingest.probe.evidence import Evidence, Steps, follow
+from fastingest.probe.field_profile import Evidence, Steps, follow
 
 __all__ = ["find_rows", "quantities", "rows_at"]
 

@@ -1,10 +1,11 @@
 """Messages, or rows, that are of one shape: those that one table can take.
 
 Two are of one shape where they say so, or where they look so. They say so by labels
-(:mod:`fastingest.probe.labels`): those that have all of them in common, whatever else they hold,
-unless what is an object in one is a text in the other. They look so by their members: those that
-have most of them in common, and no types that differ. With types that differ they must have all in
-common: then the type is a column of one table (``{"type": "bid", …}`` and ``{"type": "ask", …}``).
+(:mod:`fastingest.probe.discriminators`): those that have all of them in common, whatever else they
+hold, unless what is an object in one is a text in the other. They look so by their members: those
+that have most of them in common, and no types that differ. With types that differ they must have
+all in common: then the type is a column of one table (``{"type": "bid", …}`` and ``{"type": "ask",
+…}``).
 
 A symbol in a topic thus makes no shape of its own, nor does a snapshot beside its updates.
 """
@@ -15,8 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from fastingest.probe.evidence import Steps, kind_of
-from fastingest.probe.labels import is_generic, is_phase, is_type, labels_of
+from fastingest.probe.discriminators import is_generic, is_phase, is_type, labels_of
+from fastingest.probe.field_profile import Steps, kind_of
 
 __all__ = ["Group", "Unit", "group"]
 

@@ -1,8 +1,8 @@
 """Messages of one shape → the table that takes them.
 
-What decides is the definition of a table (:mod:`fastingest.schema`), and what is proposed is held
-to it here: a column that not every row has is optional, one whose values no type takes is left out,
-and conditions keep other messages out (:mod:`~fastingest.probe.conditions`).
+What decides is the definition of a table (:mod:`fastingest.model.schema`), and what is proposed is
+held to it here: a column that not every row has is optional, one whose values no type takes is left
+out, and conditions keep other messages out (:mod:`~fastingest.probe.conditions`).
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastingest.path import Condition, JsonPath
+from fastingest.model.jsonpath import Condition, JsonPath
+from fastingest.model.schema import Column, Schema
 from fastingest.probe.columns import is_quantity, name_of, type_of, unique
 from fastingest.probe.conditions import conditions_for
-from fastingest.probe.evidence import Evidence, Steps
-from fastingest.probe.labels import is_control, is_type, labels_of
+from fastingest.probe.discriminators import is_control, is_type, labels_of
+from fastingest.probe.field_profile import Evidence, Steps
 from fastingest.probe.rows import find_rows, rows_at
 from fastingest.probe.shapes import Group, Unit, group
-from fastingest.schema import Column, Schema
 
 __all__ = ["Candidate", "candidates_of", "inseparable_joined"]
 

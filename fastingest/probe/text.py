@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from fastingest.feed import Feed, Subscription
-from fastingest.log import counted, escape
-from fastingest.options import format_duration
+from fastingest.access.secrets import shown
+from fastingest.cli.log import counted, escape
+from fastingest.config.options import format_duration
+from fastingest.model.feed import Feed, Subscription
+from fastingest.model.schema import Column
+from fastingest.probe.dry_run import Trial
 from fastingest.probe.listen import Heard
 from fastingest.probe.proposal import Proposal, ProposedTable
-from fastingest.probe.trial import Trial
-from fastingest.schema import Column
-from fastingest.secrets import shown
 
 __all__ = ["column_text", "config_text", "report_text"]
 

@@ -35,19 +35,25 @@ from typing import Any
 
 import msgspec
 
-from fastingest.child import ORPHAN_LIMIT, allow_many_files, keep_memory, receive_pipe, show_name
-from fastingest.counters import FeedCounters
+from fastingest.config.options import Options
+from fastingest.decode.decoder import decoder_of
 from fastingest.errors import FeedRefused
-from fastingest.feed import Feed
-from fastingest.options import Options
-from fastingest.plan import Plan
-from fastingest.receiver.channel import Channel
-from fastingest.receiver.connection import Connection
-from fastingest.receiver.decoder import decoder_of
-from fastingest.receiver.listener import Limit, Listener
-from fastingest.receiver.loop import ReceiverLoop
-from fastingest.receiver.native import layout_problem, rows_of
-from fastingest.receiver.sender import Sender
+from fastingest.metrics.counters import FeedCounters
+from fastingest.model.feed import Feed
+from fastingest.native.factory import layout_problem, rows_of
+from fastingest.receiver.delivery import Sender
+from fastingest.runtime.assignment import Plan
+from fastingest.runtime.process_setup import (
+    ORPHAN_LIMIT,
+    allow_many_files,
+    keep_memory,
+    receive_pipe,
+    show_name,
+)
+from fastingest.source.connection import Connection
+from fastingest.source.listener import Limit, Listener
+from fastingest.source.loop import ReceiverLoop
+from fastingest.transport.pipe.channel import Channel
 
 __all__ = ["main"]
 

@@ -8,8 +8,8 @@ those before it. The disk has no part in this: appending is not what is tried he
 
 from __future__ import annotations
 
-from fastingest.batch import Position
-from fastingest.counters import Counters, Slot
+from fastingest.metrics.counters import Counters, Slot
+from fastingest.model.batch import Position
 
 __all__ = ["MOST_TRIES", "TRY_PAUSE", "Attempts"]
 

@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastingest.batch import Batch, Position, check_batch, lane_of
-from fastingest.counters import Counters, Slot
+from fastingest.config.options import Options
 from fastingest.errors import OutputRefused, WriteFailed
-from fastingest.options import Options
+from fastingest.metrics.counters import Counters, Slot
+from fastingest.model.batch import Batch, Position, check_batch, lane_of
+from fastingest.storage.journal import Journal
+from fastingest.storage.reject_limit import RejectLimit
+from fastingest.storage.set_aside import set_aside
 from fastingest.writer.attempts import TRY_PAUSE, Attempts
-from fastingest.writer.journal import Journal
+from fastingest.writer.fsync import Syncer
 from fastingest.writer.output import Output
-from fastingest.writer.reject_limit import RejectLimit
-from fastingest.writer.set_aside import set_aside
-from fastingest.writer.sync import Syncer
 
 __all__ = ["Committer"]
 
@@ -51,7 +51,7 @@ class Committer:
         tell: Callable[..., None],
         wait: Callable[[float], bool],
     ) -> None:
-        from fastingest.writer.table import (
+        from fastingest.format.csv import (
             DEFECTS,
             to_csv,
             to_frame,

@@ -26,14 +26,14 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from fastingest.batch import Position, read_batch
-from fastingest.counters import Slot
+from fastingest.config.options import Options
 from fastingest.errors import WriteFailed
-from fastingest.options import Options
-from fastingest.plan import Share
+from fastingest.metrics.counters import Slot
+from fastingest.model.batch import Position, read_batch
+from fastingest.runtime.assignment import Share
+from fastingest.storage.journal import Journal, journal_path
+from fastingest.transport.pipe.inlet import Inlet
 from fastingest.writer.committer import Committer
-from fastingest.writer.inlet import Inlet
-from fastingest.writer.journal import Journal, journal_path
 from fastingest.writer.recovery import Recovery
 
 __all__ = ["GIVE_UP_LIMIT", "Bell", "Outlet", "Stage"]

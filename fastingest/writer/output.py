@@ -5,7 +5,7 @@ entry in the journal, in this order. Each step can fail and be tried again; the 
 are not done twice.
 
 When a writer starts, the newest entry says how long the files were with the last batch that is
-committed. What is behind it is settled by the next batch (:mod:`fastingest.writer.append_file`),
+committed. What is behind it is settled by the next batch (:mod:`fastingest.storage.append_file`),
 which must be the one that the dead writer was about to commit, if it had begun with any. With
 several lanes that need not be the one that comes first: :mod:`fastingest.writer.recovery` looks for
 it (:meth:`Output.explained_by`). If there is none, whole rows stay: they were received, or somebody
@@ -42,19 +42,26 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from fastingest.batch import LANES, Batch, Position, Reject, lane_of
 from fastingest.errors import WriteFailed
-from fastingest.ledger import GONE, LEDGER_TAIL, Region, append_entry, ledger_path, read_entries
-from fastingest.moment import iso_time
-from fastingest.writer.append_file import Change
-from fastingest.writer.csv_file import CsvFile
-from fastingest.writer.journal import Entry, Journal
-from fastingest.writer.quarantine import Quarantine
-from fastingest.writer.reject_limit import RejectLimit
-from fastingest.writer.room import check_room
-from fastingest.writer.tally import FeedCount, Tally
-from fastingest.writer.torn_tail import settled_tail
-from fastingest.writer.unsynced import Piece, Unsynced
+from fastingest.isotime import iso_time
+from fastingest.model.batch import LANES, Batch, Position, Reject, lane_of
+from fastingest.storage.append_file import Change
+from fastingest.storage.csv_file import CsvFile
+from fastingest.storage.journal import Entry, Journal
+from fastingest.storage.ledger import (
+    GONE,
+    LEDGER_TAIL,
+    Region,
+    append_entry,
+    ledger_path,
+    read_entries,
+)
+from fastingest.storage.offsets import FeedCount, Tally
+from fastingest.storage.reject_limit import RejectLimit
+from fastingest.storage.rejects import Quarantine
+from fastingest.storage.room import check_room
+from fastingest.storage.torn_tail import settled_tail
+from fastingest.storage.unsynced import Piece, Unsynced
 
 __all__ = ["Output"]
 

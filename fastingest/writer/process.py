@@ -42,11 +42,17 @@ from typing import Any
 
 import msgspec
 
-from fastingest.child import ORPHAN_LIMIT, allow_many_files, keep_memory, receive_pipe, show_name
+from fastingest.config.options import Options
 from fastingest.errors import OutputRefused, WriteFailed
-from fastingest.options import Options
-from fastingest.plan import Share
-from fastingest.writer.inlet import Inlet
+from fastingest.runtime.assignment import Share
+from fastingest.runtime.process_setup import (
+    ORPHAN_LIMIT,
+    allow_many_files,
+    keep_memory,
+    receive_pipe,
+    show_name,
+)
+from fastingest.transport.pipe.inlet import Inlet
 from fastingest.writer.outlet import GIVE_UP_LIMIT, Bell, Outlet, Stage
 
 __all__ = ["main"]
@@ -109,8 +115,6 @@ class _Writer:
 
     def serve(self) -> int:
         """Hand on what comes, until all outlets have ended; the exit status."""
-        from fastingest.writer import table  # noqa: F401 - polars, once, and not by several threads
-
         for outlet in self._outlets:
             if self._has_begun:
                 outlet.begin()

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
-from fastingest.account import line_of, log_run, read_events
-from fastingest.batch import Batch, Position
-from fastingest.counters import Counters, Slot
-from fastingest.counters_header import OtherCounters
 from fastingest.errors import OutputRefused, WriteFailed
-from fastingest.feed import MOST_FEEDS
-from fastingest.ledger import LEDGER_TAIL, read_entries
-from fastingest.places import Places, beside
-from fastingest.plan import Share
-from fastingest.schema import header_of
+from fastingest.metrics.counters import Counters, Slot
+from fastingest.metrics.counters_file import OtherCounters
+from fastingest.model.batch import Batch, Position
+from fastingest.model.feed import MOST_FEEDS
+from fastingest.model.schema import header_of
+from fastingest.runtime.assignment import Share
+from fastingest.spool.directories import Places, beside
+from fastingest.spool.reader import Leftovers
+from fastingest.storage.journal import Journal
+from fastingest.storage.ledger import LEDGER_TAIL, read_entries
+from fastingest.storage.offsets import counts_in
+from fastingest.supervisor.account import line_of, log_run, read_events
 from fastingest.writer.committer import Committer
-from fastingest.writer.journal import Journal
-from fastingest.writer.leftovers import Leftovers
-from fastingest.writer.tally import counts_in
 
 __all__ = ["Recovery"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bench.capture import ROOT
-from fastingest.native import find_native
+from fastingest.native.availability import find_native
 
 SUITES = sorted((ROOT / "bench").glob("bench_*.py"))
 ROLES = {"supervisor", "receiver", "writer"} if Path("/proc/self").exists() else set()

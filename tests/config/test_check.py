@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fastingest import OptionError, cli
+from fastingest import OptionError
+from fastingest.cli import commands as cli
 from fastingest.config.check import check, check_text
 
 GOOD = """\

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from fastingest.places import Places
+from fastingest.spool.directories import Places
 from tests.peers.process import JsonLines
 
 __all__ = ["ROOT", "Command", "is_running", "left_by", "read_rows", "rejects_of", "wait_until"]

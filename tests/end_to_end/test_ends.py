@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 
-from fastingest import FeedRefused, OptionError, Options, Summary, ingest, segment
-from fastingest.batch import Batch
-from fastingest.counters import Counters
-from fastingest.ledger import read_entries
-from fastingest.places import Places
+from fastingest import FeedRefused, OptionError, Options, Summary, ingest
+from fastingest.metrics.counters import Counters
+from fastingest.model.batch import Batch
+from fastingest.spool import segment
+from fastingest.spool.directories import Places
+from fastingest.storage.ledger import read_entries
 from tests.end_to_end.command import (
     ROOT,
     Command,
@@ -522,9 +523,9 @@ def test_a_process_that_hangs_while_the_other_dies_goes_on(tmp_path: Path, stopp
 # Who dies again and again gets minutes, and pauses between; not here.
 HURRIED = """
 import sys
-from fastingest import restart_policy
+from fastingest.supervisor import restart_policy
 restart_policy.PATIENCE, restart_policy.LAST_PAUSE = 0.0, 0.2
-from fastingest.cli import main
+from fastingest.cli.commands import main
 sys.exit(main(sys.argv[1:]))
 """
 

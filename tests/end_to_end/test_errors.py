@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from fastingest import Options, RunFailed, ingest, supervisor
-from fastingest.account import Account
-from fastingest.ledger import read_entries
-from fastingest.writer.csv_file import OutputLock
+from fastingest import Options, RunFailed, ingest
+from fastingest.storage.csv_file import OutputLock
+from fastingest.storage.ledger import read_entries
+from fastingest.supervisor import supervisor
+from fastingest.supervisor.account import Account
 from tests.end_to_end.command import left_by
 
 ENDLESS = "demo://?rate=20000&sequence=1&burst=1"

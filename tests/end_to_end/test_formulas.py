@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.places import Places
+from fastingest.spool.directories import Places
 from tests.end_to_end.command import Command, left_by, read_rows, wait_until
 from tests.end_to_end.test_connection import answer_close
 from tests.peers.raw import TEXT, RawConnection, RawServer, frame

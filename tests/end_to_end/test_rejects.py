@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.ledger import read_entries
-from fastingest.verify import verify
+from fastingest.storage.ledger import read_entries
+from fastingest.verify.verify import verify
 from tests.end_to_end.command import Command, rejects_of, wait_until
 from tests.end_to_end.test_connection import answer_close, record, volumes
 from tests.peers.raw import TEXT, RawConnection, RawServer, frame

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from fastingest import segment
-from fastingest.batch import Batch
-from fastingest.ledger import read_entries
-from fastingest.places import Places
-from fastingest.verify import verify
+from fastingest.model.batch import Batch
+from fastingest.spool import segment
+from fastingest.spool.directories import Places
+from fastingest.storage.ledger import read_entries
+from fastingest.verify.verify import verify
 from tests.end_to_end.command import Command, left_by, wait_until
 from tests.end_to_end.test_connection import volumes
-from tests.poison import POISONS, poison_in
+from tests.support.poison import POISONS, poison_in
 
 FEED = "demo://?rate=20000&sequence=1&burst=1"
 SMALL = ["--batch-size", "1000", "--flush-interval", "50ms"]

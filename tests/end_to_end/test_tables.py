@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.ledger import read_entries
-from fastingest.verify import verify
+from fastingest.storage.ledger import read_entries
+from fastingest.verify.verify import verify
 from tests.end_to_end.command import Command, rejects_of, wait_until
 from tests.peers.raw import CLOSE, RawConnection, RawServer, Script
 

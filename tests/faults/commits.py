@@ -30,15 +30,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from fastingest.account import log_run, new_stream
-from fastingest.batch import Batch, Layout, Reject, lane_of
-from fastingest.columns import segment_of
 from fastingest.errors import OutputRefused, WriteFailed
-from fastingest.schema import TRADES
-from fastingest.verify import report_text, verify
-from fastingest.writer.journal import Journal
+from fastingest.model.batch import Batch, Layout, Reject, lane_of
+from fastingest.model.chunks import segment_of
+from fastingest.model.schema import TRADES
+from fastingest.storage.journal import Journal
+from fastingest.storage.offsets import FeedCount
+from fastingest.supervisor.account import log_run, new_stream
+from fastingest.verify.verify import report_text, verify
 from fastingest.writer.output import Output
-from fastingest.writer.tally import FeedCount
 from tests.faults.fault import Fault
 from tests.faults.forks import arm, not_counted
 from tests.faults.shim import LEDGER_TORN, Call, library, memory, read_log

@@ -53,10 +53,10 @@ def _import_everything() -> None:
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     for name in (
         "fastingest.__main__",
-        "fastingest.cli",
+        "fastingest.cli.commands",
         "fastingest.receiver.process",
         "fastingest.writer.process",
-        "fastingest.writer.table",
+        "fastingest.format.csv",
         "nanoarrow",
         "picows",
         "polars",
@@ -65,7 +65,7 @@ def _import_everything() -> None:
     ):
         importlib.import_module(name)
     with contextlib.suppress(ImportError):
-        importlib.import_module("fastingest.receiver._listener")
+        importlib.import_module("fastingest.native._listener")
 
 
 def _fork_instead(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from fastingest.batch import Batch
+from fastingest.model.batch import Batch
 from fastingest.writer.output import Output
 
 _commit = Output.commit

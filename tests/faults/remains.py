@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 
 from fastingest.errors import UsageError
-from fastingest.ledger import read_entries
-from fastingest.places import Places, beside
-from fastingest.verify import report_text, verify
+from fastingest.spool.directories import Places, beside
+from fastingest.storage.ledger import read_entries
+from fastingest.verify.verify import report_text, verify
 from tests.faults.fault import Fault
 from tests.faults.shim import LEDGER_TORN, Call
 from tests.faults.small_feed import Served, SmallFeed, numbered

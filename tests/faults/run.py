@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastingest.ledger import read_entries
-from fastingest.verify import report_text, verify
+from fastingest.storage.ledger import read_entries
+from fastingest.verify.verify import report_text, verify
 from tests.end_to_end.command import Command, is_running, wait_until
 from tests.faults.evidence import Missing, connections, missing, numbers
 from tests.peers.process import Peer

@@ -15,7 +15,7 @@
    The counts are in a file that all processes of a run map (FAULT_STATE; see `struct state`), and
    count with one atomic instruction: the number of a call is its own over all processes and threads.
    Each call has two numbers: among all calls, and among those of its process's role. A role is what
-   /proc/self/comm says, which fastingest.child.show_name has written there: `receiver`, `writer`;
+   /proc/self/comm says, which fastingest.runtime.process_setup.show_name has written there: `receiver`, `writer`;
    anything else is the `supervisor`.
 
    The environment:

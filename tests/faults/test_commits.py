@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.writer.table import to_csv, to_frame
+from fastingest.format.csv import to_csv, to_frame
 from tests.faults.commits import BATCHES, SCENES, TEXTS
 from tests.faults.shim import missing
 

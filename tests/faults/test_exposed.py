@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.ledger import read_entries
+from fastingest.storage.ledger import read_entries
 from tests.end_to_end.command import wait_until
 from tests.faults.run import FLUSH_INTERVAL, Capture, feed, kill, running
 from tests.faults.test_disk import MIB, small_disk

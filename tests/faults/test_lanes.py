@@ -18,8 +18,8 @@ import polars as pl
 import pytest
 
 from bench.burst import records
-from fastingest.ledger import read_entries
-from fastingest.verify import report_text, verify
+from fastingest.storage.ledger import read_entries
+from fastingest.verify.verify import report_text, verify
 from tests.end_to_end.command import Command, wait_until
 from tests.faults.evidence import connections, missing, numbers
 from tests.faults.run import MOST_LOST, feed, kill

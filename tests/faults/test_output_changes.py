@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.ledger import read_entries
-from fastingest.verify import report_text, verify
+from fastingest.storage.ledger import read_entries
+from fastingest.verify.verify import report_text, verify
 from tests.end_to_end.command import Command, rejects_of, wait_until
 from tests.faults.evidence import connections, missing, numbers
 from tests.faults.run import Capture, feed, kill, running

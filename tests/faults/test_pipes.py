@@ -23,8 +23,8 @@ def wrapped(self, *arguments):
 {holder}.{method} = wrapped
 """
 PLACES = {
-    "receiver": ("receiver.sender", "Sender", "_acknowledged"),
-    "writer": ("writer.inlet", "Inlet", "receive"),
+    "receiver": ("receiver.delivery", "Sender", "_acknowledged"),
+    "writer": ("transport.pipe.inlet", "Inlet", "receive"),
 }
 
 

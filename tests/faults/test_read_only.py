@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.ledger import read_entries
-from fastingest.places import Places
+from fastingest.spool.directories import Places
+from fastingest.storage.ledger import read_entries
 from tests.end_to_end.command import ROOT, Command, left_by, wait_until
 from tests.end_to_end.test_connection import QUICK, serve
 from tests.faults.disks import ext4, small_disk

@@ -179,7 +179,7 @@ IN_GROUP = """
 import os, sys
 with open(sys.argv.pop(1), "w") as file:
     file.write(str(os.getpid()))
-from fastingest.cli import main
+from fastingest.cli.commands import main
 sys.exit(main(sys.argv[1:]))
 """
 HOG = """

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.places import Places
+from fastingest.spool.directories import Places
 from tests.faults.run import feed
 from tests.faults.shim import ERRORS, Call, Shim, library, missing
 
@@ -199,7 +199,7 @@ def test_several_things_happen_one_after_the_other(folder: Path, shim: Shim) -> 
 
 def test_a_process_has_the_role_that_it_shows(folder: Path, shim: Shim) -> None:
     program = f"""
-from fastingest.child import show_name
+from fastingest.runtime.process_setup import show_name
 
 def write(role):
     pid = os.fork()

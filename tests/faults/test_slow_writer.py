@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.places import Places
+from fastingest.spool.directories import Places
 from tests.end_to_end.command import Command, wait_until
 from tests.faults.run import RATE, Capture, feed, kill, running
 

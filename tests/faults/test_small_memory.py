@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.ledger import read_entries
-from fastingest.places import Places
-from fastingest.verify import verify
-from fastingest.writer.journal import journal_path, read_journal
+from fastingest.spool.directories import Places
+from fastingest.storage.journal import journal_path, read_journal
+from fastingest.storage.ledger import read_entries
+from fastingest.verify.verify import verify
 from tests.end_to_end.command import Command, wait_until
 from tests.faults.evidence import check_order, numbers
 from tests.faults.run import feed, kill, running
-from tests.writer.limits import small_disk
+from tests.support.limits import small_disk
 
 KIB = 2**10
 ON_DISK = "the counters are on disk and not in memory"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.ledger import read_entries
-from fastingest.places import Places
+from fastingest.spool.directories import Places
+from fastingest.storage.ledger import read_entries
 from tests.end_to_end.command import wait_until
 from tests.faults.evidence import connections, missing, numbers
 from tests.faults.run import FLUSH_INTERVAL, MOST_LOST, RATE, Capture, feed, kill, running

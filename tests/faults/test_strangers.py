@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.places import Places, beside
-from fastingest.segment import file_name
-from fastingest.writer.journal import Journal, journal_path
+from fastingest.spool.directories import Places, beside
+from fastingest.spool.segment import file_name
+from fastingest.storage.journal import Journal, journal_path
 from tests.end_to_end.command import Command, is_running, wait_until
 from tests.faults.run import feed, kill, running
 

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from fastingest import Options
-from fastingest.config.known import known_feed
-from fastingest.feed import Feed
-from fastingest.secrets import expand
+from fastingest.access.secrets import expand
+from fastingest.config.catalog import known_feed
+from fastingest.model.feed import Feed
 from tests.end_to_end.command import LIMIT, Command, rejects_of, wait_until
 from tests.end_to_end.test_connection import answer_close
 from tests.feeds.recorded import EXPECTED, SECRETS, messages_of

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 import pytest
 
 from fastingest import Options
-from fastingest.batch import Batch
-from fastingest.config.known import known_names
-from fastingest.feed import Feed
-from fastingest.receiver.decoder import decoder_of
-from fastingest.writer.table import to_csv, to_frame
+from fastingest.config.catalog import known_names
+from fastingest.decode.decoder import decoder_of
+from fastingest.format.csv import to_csv, to_frame
+from fastingest.model.batch import Batch
+from fastingest.model.feed import Feed
 from tests.feeds.recorded import EXPECTED, SECRETS, messages_of
 from tests.peers.plain_reading import Reading, read
 

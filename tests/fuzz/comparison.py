@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from fastingest.columns import cells, decode, encode
-from fastingest.config.known import known_feed
-from fastingest.path import parse_condition, parse_path
-from fastingest.receiver._rows import Rows
-from fastingest.receiver.decoder import Decoder
-from fastingest.receiver.described import DescribedDecoder
-from fastingest.receiver.nodes import Nodes, nodes_of
-from fastingest.receiver.plain import PlainDecoder
-from fastingest.schema import TRADES, Schema, parse_columns
+from fastingest.config.catalog import known_feed
+from fastingest.decode.auto import PlainDecoder
+from fastingest.decode.decoder import Decoder
+from fastingest.decode.feed_decoder import DescribedDecoder
+from fastingest.model.chunks import cells, decode, encode
+from fastingest.model.jsonpath import parse_condition, parse_path
+from fastingest.model.schema import TRADES, Schema, parse_columns
+from fastingest.native._parser import Rows
+from fastingest.native.parse_plan import Nodes, nodes_of
 from tests.feeds.recorded import messages_of
 
 __all__ = ["SHAPES", "Shape", "compare", "decoder_of"]

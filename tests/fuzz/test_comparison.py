@@ -7,9 +7,9 @@ from random import Random
 import pytest
 
 from tests.fuzz.mutation import mutate
-from tests.native import native_module
+from tests.support.native import native_module
 
-native_module("_rows")
+native_module("_parser")
 
 from tests.fuzz import comparison  # noqa: E402  # it imports the compiled module
 from tests.fuzz.comparison import SHAPES, compare  # noqa: E402

@@ -17,8 +17,8 @@ from decimal import Decimal
 from json.decoder import scanstring  # type: ignore[attr-defined]  # where a member's name ends
 from typing import Any, NoReturn
 
-from fastingest.path import Condition
-from fastingest.schema import Column, Schema
+from fastingest.model.jsonpath import Condition
+from fastingest.model.schema import Column, Schema
 
 MOST_BAD = 1000  # elements of one array that are rejected one by one
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from fastingest.path import JsonPath
+from fastingest.model.jsonpath import JsonPath
 from fastingest.probe.columns import is_quantity, name_of, type_of, unique
-from fastingest.probe.evidence import Evidence, Steps
+from fastingest.probe.field_profile import Evidence, Steps
 
 NOW = 1_700_000_000.0
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastingest.path import JsonPath, parse_condition
+from fastingest.model.jsonpath import JsonPath, parse_condition
+from fastingest.model.schema import Schema, parse_columns
 from fastingest.probe.conditions import conditions_for, meets
-from fastingest.probe.evidence import Steps
-from fastingest.schema import Schema, parse_columns
+from fastingest.probe.field_profile import Steps
 
 TRADE = {"type": "trade", "topic": "x.1", "data": {"p": 1}}
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fastingest.model.schema import Schema, parse_columns
 from fastingest.probe.proposal import Proposal, proposal_of
 from fastingest.probe.text import column_text
-from fastingest.schema import Schema, parse_columns
 from tests.feeds.recorded import EXPECTED, messages_of
 from tests.peers.plain_reading import read
 

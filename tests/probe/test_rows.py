@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fastingest.probe.evidence import Evidence, Steps
+from fastingest.probe.field_profile import Evidence, Steps
 from fastingest.probe.rows import find_rows, quantities, rows_at
 
 NOW = 1_700_000_000.0

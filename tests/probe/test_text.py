@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest import Options
-from fastingest.feed import Feed, Heartbeat, Subscription, Table
-from fastingest.path import JsonPath, parse_condition
+from fastingest.model.feed import Feed, Heartbeat, Subscription, Table
+from fastingest.model.jsonpath import JsonPath, parse_condition
+from fastingest.model.schema import Column, parse_columns
+from fastingest.probe.dry_run import Trial
 from fastingest.probe.listen import Heard
 from fastingest.probe.proposal import proposal_of
 from fastingest.probe.text import column_text, config_text, report_text
-from fastingest.probe.trial import Trial
-from fastingest.schema import Column, parse_columns
 
 NOW = 1_700_000_000.0
 TRADE = {"stream": "x@trade", "data": {"e": "trade", "s": "ÄPFEL 'n' \"B\"", "p": "1.5"}}

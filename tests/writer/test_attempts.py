@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from fastingest.batch import Position
-from fastingest.counters import Counters, Slot
+from fastingest.metrics.counters import Counters, Slot
+from fastingest.model.batch import Position
 from fastingest.writer.attempts import MOST_TRIES, Attempts
 
 ONE, OTHER = Position(64_000, 7), Position(64_000, 8)

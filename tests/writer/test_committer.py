@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from fastingest import Options, WriteFailed, segment
-from fastingest.batch import LANES, Batch, Layout, Position, Reject, read_batch
-from fastingest.columns import segment_of
-from fastingest.counters import Counters, Slot
-from fastingest.schema import TRADES
+from fastingest import Options, WriteFailed
+from fastingest.metrics.counters import Counters, Slot
+from fastingest.model.batch import LANES, Batch, Layout, Position, Reject, read_batch
+from fastingest.model.chunks import segment_of
+from fastingest.model.schema import TRADES
+from fastingest.spool import segment
+from fastingest.storage.journal import Journal, journal_path
 from fastingest.writer.attempts import MOST_TRIES
 from fastingest.writer.committer import Committer
-from fastingest.writer.journal import Journal, journal_path
-from tests.poison import poison
-from tests.writer.limits import largest_file
+from tests.support.limits import largest_file
+from tests.support.poison import poison
 
 HEADER = b"symbol,price,volume\n"
 RUN = 1_700_000_000_000_000_000 // LANES * LANES

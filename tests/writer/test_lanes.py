@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 import pytest
 
-from fastingest.account import new_stream
-from fastingest.batch import LANES, Batch, Layout, Position, Reject, lane_of
-from fastingest.schema import TRADES
-from fastingest.writer.journal import SLOTS, Journal, journal_path
+from fastingest.model.batch import LANES, Batch, Layout, Position, Reject, lane_of
+from fastingest.model.schema import TRADES
+from fastingest.storage.journal import SLOTS, Journal, journal_path
+from fastingest.storage.offsets import FeedCount
+from fastingest.supervisor.account import new_stream
 from fastingest.writer.output import Output
-from fastingest.writer.tally import FeedCount
 
 HEADER = b"symbol,price,volume\n"
 RUN = new_stream(1_700_000_000_000_000_000, 0)

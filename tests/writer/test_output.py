@@ -28,18 +28,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fastingest import HeaderMismatch, OutputRefused, WriteFailed
-from fastingest.account import log_run
-from fastingest.batch import Batch, Layout, Position, Reject, lane_of
-from fastingest.ledger import Region, ledger_path, read_entries
-from fastingest.places import beside
-from fastingest.schema import TRADES
-from fastingest.verify import verify
+from fastingest.model.batch import Batch, Layout, Position, Reject, lane_of
+from fastingest.model.schema import TRADES
+from fastingest.spool.directories import beside
+from fastingest.storage import torn_tail
+from fastingest.storage.journal import Entry, Journal, journal_path
+from fastingest.storage.ledger import Region, ledger_path, read_entries
+from fastingest.storage.rejects import to_lines
+from fastingest.supervisor.account import log_run
+from fastingest.verify.verify import verify
 from fastingest.writer import output as module
-from fastingest.writer import torn_tail
-from fastingest.writer.journal import Entry, Journal, journal_path
 from fastingest.writer.output import Output
-from fastingest.writer.quarantine import to_lines
-from tests.writer.limits import largest_file
+from tests.support.limits import largest_file
 
 HEADER = b"symbol,price,volume\n"
 RUN = 1_700_000_000_000_000_000

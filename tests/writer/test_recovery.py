@@ -15,19 +15,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastingest import Options, OutputRefused, segment
-from fastingest.account import Events, new_stream
-from fastingest.batch import Batch, Layout, Position, Reject
-from fastingest.columns import segment_of
-from fastingest.counters import Counters, Slot
-from fastingest.ledger import read_entries
-from fastingest.places import Places, beside
-from fastingest.plan import Share, Target
-from fastingest.schema import TRADES
+from fastingest import Options, OutputRefused
+from fastingest.metrics.counters import Counters, Slot
+from fastingest.model.batch import Batch, Layout, Position, Reject
+from fastingest.model.chunks import segment_of
+from fastingest.model.schema import TRADES
+from fastingest.runtime.assignment import Share, Target
+from fastingest.spool import segment
+from fastingest.spool.directories import Places, beside
+from fastingest.storage.csv_file import OutputLock
+from fastingest.storage.journal import Journal, journal_path
+from fastingest.storage.ledger import read_entries
+from fastingest.storage.rejects import to_lines
+from fastingest.supervisor.account import Events, new_stream
 from fastingest.writer.committer import Committer
-from fastingest.writer.csv_file import OutputLock
-from fastingest.writer.journal import Journal, journal_path
-from fastingest.writer.quarantine import to_lines
 from fastingest.writer.recovery import Recovery
 
 HEADER = b"symbol,price,volume\n"

@@ -1,0 +1,1 @@
+"""What a connect needs, and what must stay hidden: secrets, endpoints, TLS."""

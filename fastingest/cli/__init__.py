@@ -1,0 +1,1 @@
+"""The command line: arguments, what a run shows, and where its log goes."""

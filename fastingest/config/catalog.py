@@ -1,0 +1,64 @@
+"""The known feeds: a TOML file each, in ``fastingest/feeds``, in the format of :mod:`.config`.
+
+The first line of each is a comment that says what it is. Whoever wants something else of a venue
+begins with a copy: ``fastingest feeds NAME > my.toml``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib.resources import files
+from pathlib import Path
+
+from fastingest.access.secrets import variables_in
+from fastingest.config.parse import read_description
+from fastingest.config.spec import Description
+from fastingest.config.toml_file import TomlFile
+from fastingest.errors import ConfigError, OptionError
+
+__all__ = ["known_feed", "known_names", "known_text", "listing"]
+
+_FEEDS = files("fastingest") / "feeds"
+
+
+def known_names() -> tuple[str, ...]:
+    """The names, sorted."""
+    found = (each.name for each in _FEEDS.iterdir())
+    return tuple(sorted(name[: -len(".toml")] for name in found if name.endswith(".toml")))
+
+
+def known_text(name: str) -> str:
+    """The file of a known feed.
+
+    :raises OptionError: there is none of that name.
+    """
+    names = known_names()
+    if name not in names:
+        close = difflib.get_close_matches(name, names, 3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "see fastingest feeds"
+        raise OptionError("feed", f"{name!r} is no known feed; {hint}")
+    return (_FEEDS / f"{name}.toml").read_text("utf-8")
+
+
+def known_feed(name: str) -> Description:
+    """What the file of a known feed describes.
+
+    :raises OptionError: there is none of that name.
+    """
+    problems: list[ConfigError] = []
+    file = TomlFile(Path(f"{name}.toml"), known_text(name))
+    description = read_description(file, problems)
+    if problems:
+        raise problems[0]
+    return description
+
+
+def listing() -> str:
+    """The known feeds as a table: name, what it is, and the variables that it needs."""
+    rows = []
+    for name in known_names():
+        what = known_text(name).partition("\n")[0].strip("# ")
+        needed = variables_in(text for feed in known_feed(name).feeds for text in feed.texts)
+        rows.append((name, what, ", ".join(needed)))
+    names, whats = (max(len(row[column]) for row in rows) for column in (0, 1))
+    return "\n".join(f"{row[0]:{names}}  {row[1]:{whats}}  {row[2]}".rstrip() for row in rows)

@@ -1,0 +1,165 @@
+"""Settings → feeds: what the command line, known feeds and a TOML file say together.
+
+The parts: :mod:`~fastingest.config.toml_file` reads a file and knows its lines,
+:mod:`~fastingest.config.parse` says what it describes (:mod:`~fastingest.config.spec`),
+:mod:`~fastingest.config.symbols` what becomes of ``{symbols}``, and
+:mod:`~fastingest.config.overrides` lays the command line over that. It wins, but for what is a
+list:
+
+====================  ==============================================================================
+setting               what it does to a feed of ``--feed`` or ``--config``
+====================  ==============================================================================
+``--url``             takes the place of its URL; there must be one feed only
+``--symbols``         take the place of its ``default``
+``--header``          is added, or takes the place of the header of the same name
+``--subscribe``       is sent after its own subscriptions
+``--columns``,        take the place of its own; each of them alone, and it must have one table only
+``--rows``,
+``--where``
+``--compression``,    take the place of its own, where they are given (``off`` is not)
+``--proxy``, files
+``--out``             where it writes, if there is one table in all; if there are more, it is for
+                      those that name no ``out``, nor does their feed
+====================  ==============================================================================
+
+The format of the file. Paths are relative to where the command is started. Texts may hold
+``${NAME}`` and ``${file:PATH}``, see :mod:`fastingest.access.secrets`::
+
+    # Any option of the command line but --config and --feed, with - or _ and its unit. The
+    # environment and the command line come before it.
+    out = "trades.csv"                  # text; default: that of --out
+    flush-interval = "100ms"
+    max-rows = 1000000
+    idle-timeout = "off"
+
+    # For all feeds that do not say it themselves: compression, proxy, ca-file, cert-file, key-file.
+    proxy = "http://proxy.example:3128"
+
+    [[feed]]
+    name = "venue"                      # text; default: the URL's host, or host and path
+    url = "wss://host/path?streams={symbols}"   # text; needed, unless --url is given
+    headers = ["X-Key: ${API_KEY}"]     # texts, or a table {X-Key = "${API_KEY}"}; default: none
+    subscribe = [                       # one, or an array; default: none. Each of them is
+        '{"op":"subscribe","args":["{symbol}"]}',          # a text, @FILE reads it from a file
+        {op = "subscribe", args = ["{symbols}"]},          # or a table or an array, sent as JSON
+        {send = "...", reply = ["$.event=subscribed"], timeout = "5s"},
+    ]                                   # or a table with send (any of these), reply (conditions of
+                                        # the message to wait for; default: do not wait) and timeout
+                                        # (default: 10s)
+    heartbeat = {send = '{"op":"ping"}', every = "20s"}    # or an array of them; default: none
+    ignore = ["pong"]                   # texts that are neither row nor reject; default: none
+    compression = "deflate"             # or "off"; default: off
+    proxy = "socks5://host:1080"        # text; default: none
+    ca-file = "ca.pem"                  # text; default: the system's authorities
+    cert-file = "own.pem"               # text; default: none
+    key-file = "own.key"                # text; default: it is in cert-file
+
+    symbols.default = ["BTCUSDT"]       # texts; default: none. symbols = ["BTCUSDT"] says the same
+    symbols.each = "{symbol}@trade"     # text; how one stands in {symbols}; default: {symbol}
+    symbols.join = "/"                  # text; what stands between two; default: ,
+    symbols.case = "lower"              # or "upper"; default: they stay as they are
+
+    # A feed with one table has its keys itself.
+    out = "venue.csv"                   # text; default: out above, or --out
+    columns = "symbol:str=s, price:float=p"     # or an array with one each; default: messages are
+                                        # told by themselves (symbol, price, volume)
+    rows = "data"                       # path; default: the message itself
+    where = ["$.data.e=trade"]          # conditions, all of which must hold; default: none
+
+    # One with several has this for each of them, in place of columns, rows and where.
+    [[feed.table]]
+    columns = ["bid:float=b", "ask:float=a"]    # needed; rows and where as above
+    out = "quotes.csv"                  # text; or:
+    name = "quotes"                     # text: write trades_quotes.csv where the feed's out, or
+                                        # else --out, is trades.csv
+
+A file with one feed may leave ``[[feed]]`` out, and have its keys at the top. One that has nothing
+but options describes no feed, and goes with ``--url`` or ``--feed``.
+
+In ``url``, and in ``send`` and ``reply`` of ``subscribe``, ``{symbols}`` is all symbols, each as
+``each`` says, with ``join`` between. What holds ``{symbol}`` is sent once for each symbol (a URL
+cannot). Two tables of a feed never write one file. Two feeds may, if their headers are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fastingest.access.endpoint import check_feed
+from fastingest.config.catalog import known_feed
+from fastingest.config.options import Options
+from fastingest.config.overrides import Given, build_feeds, located
+from fastingest.config.parse import read_description
+from fastingest.config.spec import Description
+from fastingest.config.toml_file import TomlFile
+from fastingest.errors import ConfigError, OptionError
+from fastingest.model.feed import Feed
+
+__all__ = ["feeds_of", "options_from", "settings_of"]
+
+
+def options_from(given: Mapping[str, Any]) -> Options:
+    """The options ``given``, with those that the file of ``config`` sets where none is given.
+
+    ``Options(config=path)`` takes feeds from the file, and where they write, and no other setting.
+
+    :raises OptionError: they cannot be used.
+    :raises ConfigError: the file has a mistake.
+    """
+    if not given.get("config"):
+        return Options(**given)
+    description = _read(Path(given["config"]), needs_url=not given.get("url"))
+    try:
+        return Options(**{**description.settings, **given})
+    except OptionError as error:
+        if error.option in given or error.option not in description.setting_keys:
+            raise
+        key = description.setting_keys[error.option]
+        raise description.file.error(key, error.problem) from None
+
+
+def settings_of(path: Path) -> dict[str, Any]:
+    """The options that the file at ``path`` sets, by their names in :class:`~fastingest.Options`.
+
+    :raises OptionError: the file cannot be read.
+    :raises ConfigError: it has a mistake.
+    """
+    return _read(path, needs_url=False).settings
+
+
+def feeds_of(options: Options) -> tuple[Feed, ...]:
+    """The feeds that ``options`` describe.
+
+    :raises OptionError: they describe none, or something of them is wrong.
+    :raises ConfigError: something in the file that they name is wrong.
+    """
+    given = Given.of(options)
+    if len(set(given.feed)) < len(given.feed):
+        raise OptionError("feed", "the same feed is named twice")
+    texts = [text for name in given.feed for text in known_feed(name).feeds]
+    if given.config is not None:
+        described = _read(given.config, needs_url=not given.urls)
+        if not (described.feeds or texts or given.urls):
+            raise OptionError("config", f"{given.config} describes no feed; add --url or --feed")
+        texts += described.feeds
+        out = described.settings.get("out")
+        if out is not None and given.out == Given.out:
+            given = replace(given, out=out)
+    feeds = build_feeds(texts, given)
+    for index, feed in enumerate(feeds):
+        try:
+            check_feed(feed)
+        except OptionError as error:
+            raise (located(error, texts[index], given) if texts else error) from None
+    return feeds
+
+
+def _read(path: Path, *, needs_url: bool) -> Description:
+    problems: list[ConfigError] = []
+    description = read_description(TomlFile.read(path), problems, needs_url=needs_url)
+    if problems:
+        raise problems[0]
+    return description

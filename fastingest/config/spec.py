@@ -1,0 +1,129 @@
+"""A feed as it is described, before symbols and the command line are put into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fastingest.config.symbols import Symbols, has_place
+from fastingest.config.toml_file import Key, TomlFile
+from fastingest.errors import ConfigError, OptionError
+from fastingest.model.feed import Heartbeat, Subscription
+from fastingest.model.jsonpath import parse_condition
+from fastingest.model.schema import Schema
+
+__all__ = ["Description", "FeedText", "Message", "TableText"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """A subscription, into which symbols may have to be put.
+
+    :param text: what to send.
+    :param reply: the conditions of its reply, as text. None: nothing is waited for.
+    :param timeout: seconds to wait for it.
+    """
+
+    text: str
+    reply: tuple[str, ...] | None = None
+    timeout: float = Subscription.timeout
+
+    @property
+    def has_place(self) -> bool:
+        """Whether symbols can be put into it."""
+        return any(map(has_place, (self.text, *(self.reply or ()))))
+
+    def subscriptions(self, how: Symbols, symbols: Sequence[str]) -> list[Subscription]:
+        """What is sent for ``symbols``; without any, it is sent as it is."""
+        if not symbols:
+            return [self._subscription(lambda text: text)]
+        repeated = any("{symbol}" in text for text in (self.text, *(self.reply or ())))
+        return [
+            self._subscription(partial(how.fill, symbols=symbols, one=one))
+            for one in (symbols if repeated else ("",))
+        ]
+
+    def _subscription(self, fill: Callable[[str], str]) -> Subscription:
+        reply = None
+        if self.reply is not None:
+            reply = tuple(parse_condition(fill(condition)) for condition in self.reply)
+        return Subscription(fill(self.text), reply, self.timeout)
+
+
+@dataclass(frozen=True)
+class TableText:
+    """A table of a feed; see :class:`fastingest.model.feed.Table`.
+
+    :param key: where it is in the file.
+    :param out: the file that it names itself.
+    :param name: what is put behind the stem of the feed's file otherwise; None: nothing.
+    """
+
+    schema: Schema
+    key: Key = ()
+    out: Path | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class FeedText:
+    """A feed; see :class:`fastingest.model.feed.Feed`. None and empty are what was not said.
+
+    :param file: the file; None: it is from the command line alone.
+    :param key: where it is in the file.
+    :param out: the file of those of its tables that name none.
+    """
+
+    tables: tuple[TableText, ...]
+    url: str | None = None
+    name: str | None = None
+    file: TomlFile | None = None
+    key: Key = ()
+    out: Path | None = None
+    headers: tuple[str, ...] = ()
+    messages: tuple[Message, ...] = ()
+    heartbeats: tuple[Heartbeat, ...] = ()
+    ignore: tuple[str, ...] = ()
+    symbols: Symbols = field(default_factory=Symbols)
+    compression: str | None = None
+    proxy: str | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    @property
+    def has_place(self) -> bool:
+        """Whether symbols can be put into it."""
+        return has_place(self.url or "") or any(message.has_place for message in self.messages)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All texts that may hold secrets."""
+        messages = (message.text for message in self.messages)
+        beats = (heartbeat.text for heartbeat in self.heartbeats)
+        return (self.url or "", *self.headers, *messages, *beats, self.proxy or "")
+
+    def error(self, option: str, problem: str, *more: str | int) -> OptionError | ConfigError:
+        """What is wrong with it, said of the line where it stands, or else of the option."""
+        if self.file is None:
+            return OptionError(option, problem)
+        return self.file.error((*self.key, *more), problem)
+
+
+@dataclass(frozen=True)
+class Description:
+    """A file.
+
+    :param file: where it is.
+    :param feeds: what it describes.
+    :param settings: the options that it sets.
+    :param setting_keys: where it does.
+    """
+
+    file: TomlFile
+    feeds: tuple[FeedText, ...]
+    settings: dict[str, Any]
+    setting_keys: dict[str, Key]

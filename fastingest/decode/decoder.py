@@ -1,0 +1,134 @@
+"""Messages → rows, rejects, and what is neither. No I/O: bytes in, batches out.
+
+A feed has one decoder for all its tables: :class:`fastingest.decode.auto.PlainDecoder` tells
+messages by themselves, :class:`fastingest.decode.feed_decoder.DescribedDecoder` reads what the
+user's columns say. What they share stands here.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+
+from fastingest.decode.batch_builder import Filling
+from fastingest.model.batch import Batch
+from fastingest.model.feed import Feed
+from fastingest.model.schema import Schema
+
+__all__ = ["MOST_BAD_ELEMENTS", "Decoder", "Unfit", "decoder_of", "reason_of", "too_many_bad"]
+
+MOST_BAD_ELEMENTS = 1000
+"""Elements of one array that are rejected one by one; with one more, the message is rejected whole.
+
+A message of 16 MiB has room for millions of them, which would take minutes and gigabytes.
+"""
+
+# What msgspec raises on bytes that are not what they should be. A UnicodeDecodeError is a
+# ValueError, and so is every error of msgspec's own; deep nesting is a RecursionError.
+Unfit = (ValueError, RecursionError)
+
+
+def reason_of(error: Exception) -> str:
+    """``error`` as a reason for a person, in one line."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8: byte {error.start}"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    # The bounds of a double, which shut out inf and nan.
+    text = re.sub(r"Expected `float` [<>]= -?[\d.e+]+", "a number that is not finite", str(error))
+    for theirs, ours in (
+        ("JSON is malformed: ", "not JSON: "),
+        ("Input data was truncated", "not JSON: it ends too early"),
+    ):
+        text = text.replace(theirs, ours)
+    return text
+
+
+def too_many_bad(first: str) -> str:
+    """The reason of a message that is rejected whole for its bad elements.
+
+    :param first: the reason of the first of them.
+    """
+    return f"more than {MOST_BAD_ELEMENTS:,} of its rows are none; the first: {first}"
+
+
+class Decoder(ABC):
+    """Decodes one feed's messages into the batches that are being filled, one for each table.
+
+    :param schemas: the feed's tables.
+    :param batch_size: the rows that close a batch.
+    :param feed: the feed's index.
+    :param name: the feed's name.
+    :param ignore: messages that are neither row nor reject, word for word.
+    """
+
+    def __init__(
+        self,
+        schemas: Sequence[Schema],
+        batch_size: int,
+        feed: int = 0,
+        name: str = "",
+        ignore: Iterable[str] = (),
+    ) -> None:
+        self.tables = [
+            Filling(schema, batch_size, feed, name, table) for table, schema in enumerate(schemas)
+        ]
+        self._ignore = frozenset(text.encode() for text in ignore)
+        self.ignored = 0
+        """Messages that no table takes, and rows that a table leaves out, so far."""
+
+    @abstractmethod
+    def decode(
+        self, messages: list[bytes], stamps: list[tuple[int, int]], limit: int | None = None
+    ) -> list[Batch]:
+        """Add what ``messages`` say; the batches that this has closed.
+
+        :param messages: whole messages, in the order received.
+        :param stamps: pairs (end, time): the messages before ``end``, from where the pair before
+            ended, came at ``time``, in nanoseconds since the epoch. The last ``end`` is their
+            number.
+        :param limit: stop after so many rows, in all tables together. None: no limit.
+        """
+
+    @property
+    def rows(self) -> int:
+        """Rows decoded so far, in all tables."""
+        return sum(table.rows for table in self.tables)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no batch being filled holds anything."""
+        return all(table.is_empty for table in self.tables)
+
+    @property
+    def room(self) -> int:
+        """How many rows each of the batches being filled still takes; at least one."""
+        return min(table.room for table in self.tables)
+
+    @property
+    def oldest(self) -> int:
+        """When the oldest row or reject in them came, in ns since the epoch; 0: they are empty."""
+        return min((oldest for table in self.tables if (oldest := table.oldest)), default=0)
+
+    def take(self) -> list[Batch]:
+        """Close the batches being filled that hold anything, and start others."""
+        return [table.take() for table in self.tables if not table.is_empty]
+
+    def connected(self, number: int) -> None:
+        """What comes from now on comes by the feed's connection ``number``."""
+        for table in self.tables:
+            table.connected(number)
+
+
+def decoder_of(feed: Feed, index: int, batch_size: int) -> Decoder:
+    """The decoder for a feed.
+
+    :param index: the feed's.
+    """
+    from fastingest.decode.auto import PlainDecoder
+    from fastingest.decode.feed_decoder import DescribedDecoder
+
+    schemas = [table.schema for table in feed.tables]
+    kind = DescribedDecoder if schemas[0].described else PlainDecoder
+    return kind(schemas, batch_size, index, feed.name, feed.ignore)

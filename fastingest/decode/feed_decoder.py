@@ -1,0 +1,195 @@
+"""Messages → rows by the user's columns.
+
+What a message means, rule by rule:
+
+1. A message that stands word for word in ``ignore`` is ignored. One that is not UTF-8, or not JSON
+   as RFC 8259 has it (no NaN, no byte order mark, no half of a surrogate pair in an escape, not
+   nested too deeply), is a reject, once, of the feed's first table; wherever in the message it is
+   wrong, in members that nobody asked for as well. Of duplicate members the last one counts.
+2. A table takes a message if all its conditions of the message (``$``) hold. A condition compares
+   text: a string's characters, or a number, true, false or null as it is written, so that
+   ``$.x=1`` is 1 and "1", and not 1.0. Nothing equals what is not there, an object or an array.
+3. What stands at ``rows`` is one row, or an array of rows: an array, whatever its elements are.
+   Where the row's own paths begin with an index, a row is itself an array; then it is an array of
+   rows if its first element is an array. Where all paths begin with ``$``, a message is one row.
+   If nothing stands at ``rows``, or null, it is a reject for a table that has conditions of the
+   message (it was meant to have rows), and others do not take it. An empty array is one ignored.
+4. A row for which a condition of the row does not hold is left out, and is one ignored.
+5. A column is read where its path leads, from the row or from the root. What is not there, or null,
+   makes a reject of a row that requires it, and an empty cell otherwise. A bad element of an array
+   is rejected alone, with its own bytes; of more than 1,000 the message is rejected whole, with its
+   good rows. So it is, once, for a bad column of the root, unless all its rows were left out. What
+   fits which type: :mod:`fastingest.decode.column_types`.
+6. A message that no table takes is one ignored.
+
+Theory of operation. :class:`fastingest.decode.reference.Meaning` does this one message at a time,
+at 5 to 10 µs. Everything else merely gets there sooner, and gives up where it cannot:
+
+- A table remembers the :class:`fastingest.decode.shapes.Shape` of its last messages, and takes a
+  run of them at once: a message that fails is done alone, and the run goes on behind it. If a
+  column of the run fails, it is halved until the message is found. Once a message was done alone
+  and had rows, a shape that fits it is looked for, and kept.
+- Where many messages are not for a table, or where there are several tables, a
+  :class:`fastingest.decode.router.Sieve` sorts the messages first.
+- Rows are counted before anything is handed on, so that a run in which the limit is reached can be
+  done again message by message.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import compress
+from operator import and_
+
+from fastingest.decode.decoded import Harvest, untaken
+from fastingest.decode.decoder import Decoder
+from fastingest.decode.router import Sieve, Verdict, sieves_of
+from fastingest.decode.table_decoder import Reader
+from fastingest.model.batch import Batch
+from fastingest.model.schema import Schema
+
+__all__ = ["DescribedDecoder"]
+
+# One message in so many that no table wants makes it worth while to sort them first. Sorting takes
+# half of what reading a row takes, and a message that fails ten times as much.
+_SORTED_FROM = 16
+_MOST_SIEVES = 16  # kept, each for one way in which the tables come
+_MEMORY = 4096  # messages that this is judged by
+
+
+class DescribedDecoder(Decoder):
+    """See :class:`Decoder`."""
+
+    def __init__(
+        self,
+        schemas: Sequence[Schema],
+        batch_size: int,
+        feed: int = 0,
+        name: str = "",
+        ignore: Iterable[str] = (),
+    ) -> None:
+        super().__init__(schemas, batch_size, feed, name, ignore)
+        self._readers = [
+            Reader(schema, self._ignore, is_first=index == 0)
+            for index, schema in enumerate(schemas)
+        ]
+        # By which tables' messages are one row each; to make them takes a millisecond.
+        self._sieves: dict[tuple[bool, ...], list[Sieve]] = {}
+        self._seen = self._unwanted = 0  # messages, of late
+        # Whether what is to be ignored might have rows, or more than one that is left out.
+        self._may_ignore_rows = any(
+            any(outcome.rows for outcome in outcomes)
+            or sum(outcome.ignored for outcome in outcomes) > 1
+            for outcomes in (
+                [reader.meaning_of(message) for reader in self._readers] for message in self._ignore
+            )
+        )
+
+    def decode(
+        self, messages: list[bytes], stamps: list[tuple[int, int]], limit: int | None = None
+    ) -> list[Batch]:
+        """As in :class:`Decoder`."""
+        if not _is_utf8(messages) or (
+            self._may_ignore_rows and not self._ignore.isdisjoint(messages)
+        ):
+            harvests, read = self._one_by_one(messages, limit)
+        else:
+            harvests, read = self._together(messages), len(messages)
+            if limit is not None and sum(harvest.rows for harvest in harvests) >= limit:
+                harvests, read = self._one_by_one(messages, limit)
+        self.ignored += sum(harvest.ignored for harvest in harvests)
+        self.ignored += untaken(harvests, read)
+        closed: list[Batch] = []
+        for table, harvest in zip(self.tables, harvests, strict=True):
+            for index, raw, reason in harvest.rejects:
+                table.reject(raw, stamps[bisect_right(stamps, index, key=_end)][1], reason)
+            if harvest.rows or harvest.rejects:
+                closed += table.fill(harvest.columns, harvest.stamps(stamps))
+        return closed
+
+    def _one_by_one(
+        self, messages: Sequence[bytes], limit: int | None
+    ) -> tuple[list[Harvest], int]:
+        """What the messages bring, up to a limit of rows; and how many were read."""
+        harvests = [reader.harvest() for reader in self._readers]
+        for read, message in enumerate(messages, 1):
+            for reader, harvest in zip(self._readers, harvests, strict=True):
+                harvest.add_alone(reader.outcome_of(message))
+                if limit is not None:
+                    over = sum(each.rows for each in harvests) - limit
+                    if over >= 0:
+                        harvest.cut(harvest.rows - over)
+                        return harvests, read
+        return harvests, len(messages)
+
+    def _together(self, messages: Sequence[bytes]) -> list[Harvest]:
+        sieves = self._fitting_sieves()
+        if len(self._readers) == 1 and (not sieves or self._unwanted * _SORTED_FROM <= self._seen):
+            (reader,) = self._readers
+            harvest = reader.harvest()
+            most = len(messages) // _SORTED_FROM + 4 if sieves else len(messages)
+            if reader.read(messages, harvest, most):
+                self._count(len(messages), harvest.misses)
+                return [harvest]
+        verdicts = [verdict for sieve in sieves for verdict in sieve.sort(messages)]
+        if not verdicts:
+            verdicts = [Verdict()] * len(self._readers)
+        harvests = [
+            _sorted(reader, verdict, messages)
+            for reader, verdict in zip(self._readers, verdicts, strict=True)
+        ]
+        self._count(len(messages), len(messages) - harvests[0].messages + harvests[0].misses)
+        return harvests
+
+    def _fitting_sieves(self) -> list[Sieve]:
+        one_row = tuple(reader.takes_one_row for reader in self._readers)
+        sieves = self._sieves.get(one_row)
+        if sieves is None:
+            tables = [reader.schema for reader in self._readers]
+            sieves = sieves_of(list(zip(tables, one_row, strict=True)))
+            if len(self._sieves) >= _MOST_SIEVES:
+                self._sieves.clear()
+            self._sieves[one_row] = sieves
+        return sieves
+
+    def _count(self, seen: int, unwanted: int) -> None:
+        self._seen += seen
+        self._unwanted += unwanted
+        while self._seen > _MEMORY:
+            self._seen //= 2
+            self._unwanted //= 2
+
+
+def _end(stamp: tuple[int, int]) -> int:
+    return stamp[0]
+
+
+def _is_utf8(messages: Sequence[bytes]) -> bool:
+    """Whether all are; msgspec looks at the encoding of what it is asked for only."""
+    if b"".join(messages).isascii():
+        return True
+    try:
+        # No sequence of bytes goes on across a line feed.
+        b"\n".join(messages).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _sorted(reader: Reader, verdict: Verdict, messages: Sequence[bytes]) -> Harvest:
+    """What a table has of the messages that passed its sieve."""
+    takes, keeps = verdict
+    passes = takes if keeps is None else keeps
+    if keeps is not None and takes is not None:
+        passes = list(map(and_, takes, keeps))
+    if passes is None or all(passes):
+        harvest = reader.harvest()
+    else:
+        harvest = reader.harvest(list(compress(range(len(messages)), passes)), takes)
+        if keeps is not None:
+            taken = len(messages) if takes is None else sum(takes)
+            harvest.ignored += taken - sum(passes)
+        messages = list(compress(messages, passes))
+    reader.read(messages, harvest, len(messages))
+    return harvest

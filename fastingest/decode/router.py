@@ -1,0 +1,123 @@
+"""Which messages each table takes, found without reading more of them than the conditions.
+
+Where a feed sends many messages that a table does not want, each of them would fail to be one of
+its rows, which costs microseconds. So all messages are parsed into structs of nothing but the
+members that conditions ask for, at about half of what a row takes, and sorted by comprehensions.
+
+Only the verdict "no" counts: what passes is read by its table, which looks at the conditions again.
+So a message that cannot be sorted passes everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import msgspec
+
+from fastingest.decode.decoder import Unfit
+from fastingest.decode.reference import row_kind
+from fastingest.decode.struct_columns import filter_of
+from fastingest.decode.struct_types import Node, NoTree, access, compiled
+from fastingest.model.schema import Schema
+
+__all__ = ["Sieve", "Verdict", "sieves_of"]
+
+_Filter = Callable[[Sequence[Any]], list[bool]]
+
+
+class Verdict(NamedTuple):
+    """Which messages a table takes; None: it may take all.
+
+    :param takes: by the conditions of the message.
+    :param keeps: by those of the row as well, where a message is one row.
+    """
+
+    takes: list[bool] | None = None
+    keeps: list[bool] | None = None
+
+
+def sieves_of(tables: Sequence[tuple[Schema, bool]]) -> list[Sieve]:
+    """As few sieves as these tables need, in their order; [] where none has conditions.
+
+    :param tables: pairs of a schema and whether its messages are one row each: then the conditions
+        of the row are used as well.
+    """
+    if not any(_conditions(*table) for table in tables):
+        return []
+    try:
+        return [Sieve(tables)]
+    except NoTree:
+        return [_sieve_alone(table) for table in tables]
+
+
+def _sieve_alone(table: tuple[Schema, bool]) -> Sieve:
+    try:
+        return Sieve([table])
+    except NoTree:
+        return Sieve([(Schema(table[0].columns), False)])
+
+
+def _conditions(schema: Schema, one_row: bool) -> bool:
+    return any(one_row or condition.path.from_root for condition in schema.where)
+
+
+class Sieve:
+    """Sorts the messages for some tables.
+
+    :raises NoTree: their conditions cannot be read together.
+    """
+
+    def __init__(self, tables: Sequence[tuple[Schema, bool]]) -> None:
+        root = Node()
+        wanted = []
+        for schema, one_row in tables:
+            start = schema.rows.steps
+            of_root = [(each, each.path.steps) for each in schema.where if each.path.from_root]
+            of_row = [
+                (each, start + each.path.steps)
+                for each in schema.where
+                if one_row and not each.path.from_root
+            ]
+            for condition, steps in of_root + of_row:
+                root.at(steps).compare(condition.values)
+            if of_row:
+                root.at(start).is_row |= row_kind(schema) is list
+            wanted.append((of_root, of_row, start))
+        self._decode: Callable[[bytes], Any] | None = None
+        if root.steps:
+            self._decode = msgspec.json.Decoder(compiled(root, str)).decode
+        self._filters: list[tuple[_Filter | None, _Filter | None]] = []
+        for of_root, of_row, start in wanted:
+            takes = filter_of(root, of_root) if of_root else None
+            # Without a row, no condition of the row is asked.
+            is_there = f"{access(root, start)} is None or " if start and of_row else ""
+            keeps = filter_of(root, of_row, is_there) if of_row else None
+            self._filters.append((takes, keeps))
+
+    def sort(self, messages: Sequence[bytes]) -> list[Verdict]:
+        """For each table, what it takes of the messages."""
+        if self._decode is None:
+            return [Verdict() for _ in self._filters]
+        verdicts = [
+            Verdict(None if takes is None else [], None if keeps is None else [])
+            for takes, keeps in self._filters
+        ]
+        done, left = 0, iter(messages)
+        while done < len(messages):
+            parsed: list[Any] = []
+            # What was parsed before one that fails stays in the list, and that one is passed.
+            with suppress(*Unfit):
+                parsed.extend(map(self._decode, left))
+            done += len(parsed) + 1
+            odd = [True] if done <= len(messages) else []
+            for filters, verdict in zip(self._filters, verdicts, strict=True):
+                try:
+                    sorted_ = [keep and keep(parsed) for keep in filters]
+                except ValueError:  # neither can be told, then
+                    sorted_ = [[True] * len(parsed)] * 2
+                for flags, more in zip(verdict, sorted_, strict=True):
+                    if flags is not None and more is not None:
+                        flags.extend(more + odd)
+        return verdicts

@@ -1,0 +1,259 @@
+"""Messages that are alike → columns, a whole run at once.
+
+A table's messages have few shapes, and a feed hardly ever mixes them:
+
+- ``row``: one row a message;
+- ``rows``: an array of rows, all of which have the columns' types;
+- ``mixed``: an array in which rows that the conditions leave out are of other types.
+
+Each is tried with numbers that stay text (``decimal``) as strings and as bare numbers. A
+:class:`Shape` takes messages in two steps: :attr:`Shape.decode` one message, meant for ``map``, and
+:meth:`Shape.columns` what that made of many. Either may fail; where both succeed the outcome is
+that of :class:`fastingest.decode.reference.Meaning`. What keeps that true:
+
+- A condition of the message is a ``Literal`` type, or checked afterwards: a message that the table
+  does not take fails.
+- What must be there has no default, and only what may be null is a union with None.
+- An object and an array are different types. Where rows are arrays themselves, the first element
+  of a single row is nothing that an array fits (:attr:`Node.is_row`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import chain, compress, islice, repeat
+from typing import Any, NamedTuple
+
+import msgspec
+
+from fastingest.decode.column_types import kind_of
+from fastingest.decode.decoder import Unfit
+from fastingest.decode.reference import row_kind
+from fastingest.decode.struct_columns import Cells, Steps, Texts, columns_of, filter_of
+from fastingest.decode.struct_types import Node, NoTree, access, compiled, comprehension
+from fastingest.model.jsonpath import Condition
+from fastingest.model.schema import Schema
+
+__all__ = ["Run", "Shape", "shape_of"]
+
+# Bytes of a mixed message: a list of the texts of all its elements takes up to 40 times as much.
+_MOST_MIXED = 1024 * 1024
+
+
+class Run(NamedTuple):
+    """What messages in a row have brought.
+
+    :param columns: their cells, a list for each column that is not our own.
+    :param counts: how many rows each message has; None: one.
+    :param ignored: rows left out, and empty arrays of rows.
+    """
+
+    columns: list[list[Any]]
+    counts: list[int] | None = None
+    ignored: int = 0
+
+
+class Shape(ABC):
+    """See the module; :func:`shape_of` makes them."""
+
+    name: str
+    """``row``, ``rows`` or ``mixed``."""
+
+    decode: Callable[[bytes], Any]
+    """Parses a message, or raises what is in :data:`Unfit`."""
+
+    @abstractmethod
+    def columns(self, parsed: list[Any]) -> Run | None:
+        """The columns of messages that were parsed; None: at least one does not fit."""
+
+
+def shape_of(schema: Schema, sample: bytes) -> Shape | None:
+    """The shape of a message that has rows for a table; None: it has none.
+
+    Members may be in any order in other messages, but the sample's is the fastest.
+    """
+    kinds = [kind_of(column.type) for column in schema.columns if column.path is not None]
+    texts = [str, msgspec.Raw] if any(kind.parsed is None for kind in kinds) else [str]
+    makers: list[type[_Row] | type[_Rows] | type[_Mixed]] = [_Row]
+    if row_kind(schema) is not None:
+        makers.append(_Rows)
+        if any(not condition.path.from_root for condition in schema.where):
+            makers.append(_Mixed)
+    try:
+        like = msgspec.json.decode(sample)
+    except Unfit:  # such as a number that only a decimal can hold
+        like = None
+    for maker in makers:
+        for text in texts:
+            with suppress(NoTree, *Unfit):
+                shape = maker(schema, text, like)
+                if shape.columns([shape.decode(sample)]) is not None:
+                    return shape
+    return None
+
+
+def _decoder(type_: Any) -> Callable[[bytes], Any]:
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(type_, strict=False).decode
+    return decode
+
+
+class _Row(Shape):
+    """One row a message."""
+
+    name = "row"
+
+    def __init__(self, schema: Schema, text: Any, like: Any) -> None:
+        root, start = Node(), schema.rows.steps
+        root.at(start, is_required=True).is_row = row_kind(schema) is list
+        self._cells = Cells(root, columns_of(schema), start)
+        wanted = []
+        for condition in schema.where:
+            path = condition.path
+            wanted.append((condition, path.steps if path.from_root else start + path.steps))
+            root.at(wanted[-1][1], is_required=True).allow(condition.values)
+        root.arrange(like)
+        self.decode = _decoder(compiled(root, text))
+        self._cells.compile()
+        self._texts = Texts(root, wanted)
+
+    def columns(self, parsed: list[Any]) -> Run | None:
+        columns = self._cells.read(parsed) if self._texts.hold(parsed) else None
+        return None if columns is None else Run(columns)
+
+
+class _Array(Shape):
+    """An array of rows in each message."""
+
+    _row_cells: Cells  # of the columns that are read from the row
+
+    def __init__(self, schema: Schema, element: Node, text: Any, like: Any) -> None:
+        root = Node()
+        rows = root.at(schema.rows.steps, is_required=True)
+        rows.elements = element
+        columns = columns_of(schema)
+        self._of_root = [column.path.from_root for column in columns]
+        of_root = list(compress(columns, self._of_root))
+        self._root_cells = Cells(root, of_root, ()) if of_root else None
+        wanted = [
+            (condition, condition.path.steps)
+            for condition in schema.where
+            if condition.path.from_root
+        ]
+        for condition, steps in wanted:
+            root.at(steps, is_required=True).allow(condition.values)
+        root.arrange(like)
+        self.decode = _decoder(compiled(root, text))
+        if self._root_cells is not None:
+            self._root_cells.compile()
+        self._texts = Texts(root, wanted)
+        self._rows_of = comprehension([access(root, schema.rows.steps)])
+
+    def columns(self, parsed: list[Any]) -> Run | None:
+        if not self._texts.hold(parsed):
+            return None
+        (arrays,) = self._rows_of(parsed)
+        elements: list[Any] = list(chain.from_iterable(arrays))
+        if len(elements) == len(arrays) and all(arrays):
+            counts, ignored = None, 0
+        else:
+            counts = list(map(len, arrays))
+            ignored = counts.count(0)
+        try:
+            elements, kept = self._kept(elements)
+        except Unfit:
+            return None
+        if kept is not None:
+            flags = iter(kept)
+            counts = [sum(islice(flags, count)) for count in counts or repeat(1, len(arrays))]
+            ignored += len(kept) - len(elements)
+        columns = self._row_cells.read(elements)
+        if columns is None or self._root_cells is None:
+            return None if columns is None else Run(columns, counts, ignored)
+        of_root = self._root_cells.read(parsed)
+        if of_root is None:
+            return None
+        if counts is not None:
+            of_root = [list(chain.from_iterable(map(repeat, each, counts))) for each in of_root]
+        sources = {True: iter(of_root), False: iter(columns)}
+        columns = [next(sources[is_of_root]) for is_of_root in self._of_root]
+        return Run(columns, counts, ignored)
+
+    @abstractmethod
+    def _kept(self, elements: list[Any]) -> tuple[list[Any], list[bool] | None]:
+        """The structs of the rows that the conditions leave, and of which elements; None: all."""
+
+
+def _row_tree(schema: Schema) -> tuple[Node, Cells]:
+    element = Node(is_required=True)
+    columns = [column for column in columns_of(schema) if not column.path.from_root]
+    return element, Cells(element, columns, ())
+
+
+def _row_conditions(schema: Schema) -> list[Condition]:
+    return [condition for condition in schema.where if not condition.path.from_root]
+
+
+class _Rows(_Array):
+    """An array of rows that are all of the columns' types."""
+
+    name = "rows"
+
+    def __init__(self, schema: Schema, text: Any, like: Any) -> None:
+        element, self._row_cells = _row_tree(schema)
+        wanted = [(condition, condition.path.steps) for condition in _row_conditions(schema)]
+        for condition, steps in wanted:
+            element.at(steps).compare(condition.values)
+        super().__init__(schema, element, text, like)
+        self._row_cells.compile()
+        self._flags = filter_of(element, wanted) if wanted else None
+
+    def _kept(self, elements: list[Any]) -> tuple[list[Any], list[bool] | None]:
+        flags = self._flags(elements) if self._flags is not None else None
+        if flags is None or all(flags):
+            return elements, None
+        return list(compress(elements, flags)), flags
+
+
+def _above(rows: Node, steps: Steps) -> Node:
+    """The root of a tree in which the steps lead to ``rows``."""
+    for step in reversed(steps):
+        rows = Node({step: rows})
+    return rows
+
+
+class _Mixed(_Array):
+    """An array of which some elements are rows of the columns' types, as the conditions say."""
+
+    name = "mixed"
+
+    def __init__(self, schema: Schema, text: Any, like: Any) -> None:
+        element, self._row_cells = _row_tree(schema)
+        sieve = Node(is_required=True)
+        wanted = [(condition, condition.path.steps) for condition in _row_conditions(schema)]
+        for condition, steps in wanted:
+            element.at(steps, is_required=True).allow(condition.values)
+            sieve.at(steps).compare(condition.values)
+        _above(Node(elements=element), schema.rows.steps).arrange(like)
+        self._decode_row = _decoder(compiled(element, text))
+        self._decode_sieve = _decoder(compiled(sieve, str))
+        self._row_cells.compile()
+        self._texts_of_row = Texts(element, wanted)
+        self._flags = filter_of(sieve, wanted)
+        super().__init__(schema, Node(is_whole=True, is_required=True), text, like)
+        self._decode_whole = self.decode
+        self.decode = self._decode_short
+
+    def _decode_short(self, message: bytes) -> Any:
+        """Parse a message, unless the list of its elements' texts could be a large one."""
+        if len(message) > _MOST_MIXED:
+            raise ValueError("too long to have all elements at once")
+        return self._decode_whole(message)
+
+    def _kept(self, elements: list[Any]) -> tuple[list[Any], list[bool] | None]:
+        flags = self._flags(list(map(self._decode_sieve, elements)))
+        rows = list(map(self._decode_row, compress(elements, flags)))
+        if not self._texts_of_row.hold(rows):
+            raise ValueError("a condition takes a closer look")
+        return rows, flags

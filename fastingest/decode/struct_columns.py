@@ -1,0 +1,133 @@
+"""Columns and conditions, read from the structs that msgspec has made of messages.
+
+Python for them is put together once, from :func:`fastingest.decode.struct_types.access`, and works
+on a whole run of structs at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from fastingest.decode.column_types import Kind, cells_of, kind_of
+from fastingest.decode.struct_types import Node, access, comprehension, scalar_text
+from fastingest.model.jsonpath import Condition, JsonPath
+from fastingest.model.schema import Schema
+
+__all__ = ["Cells", "Steps", "Texts", "Wanted", "columns_of", "filter_of"]
+
+Steps = tuple[str | int, ...]
+_Settle = Callable[[list[Any]], list[Any] | None]
+
+
+class Wanted(NamedTuple):
+    """A column that comes from the feed."""
+
+    kind: Kind
+    path: JsonPath
+    is_required: bool
+
+
+def columns_of(schema: Schema) -> list[Wanted]:
+    """The columns that come from the feed, in the file's order."""
+    return [
+        Wanted(kind_of(column.type), column.path, column.required)
+        for column in schema.columns
+        if column.path is not None
+    ]
+
+
+class Cells:
+    """Reads columns from structs: those of them that stand in one tree.
+
+    :param root: the tree, in which the columns are put.
+    :param start: the steps to where the columns' paths begin.
+    """
+
+    def __init__(self, root: Node, columns: Sequence[Wanted], start: Steps) -> None:
+        self._root = root
+        self._leaves: list[tuple[Node, Kind, Steps]] = []
+        for kind, path, is_required in columns:
+            steps = path.steps if path.from_root else start + path.steps
+            node = root.at(steps, is_required=is_required)
+            if kind not in node.kinds:
+                node.kinds.append(kind)
+            self._leaves.append((node, kind, steps))
+
+    def compile(self) -> None:
+        """Call this when all is in the tree."""
+        self._get = comprehension(access(self._root, steps) for _, _, steps in self._leaves)
+        self._settle: list[tuple[int, _Settle, bool]] = []
+        for index, (node, kind, _) in enumerate(self._leaves):
+            if node.is_raw:
+                self._settle.append((index, kind.settle_raw, node.is_required))
+            elif kind.checked:
+                self._settle.append((index, kind.settle, node.is_required))
+
+    def read(self, structs: Sequence[Any]) -> list[list[Any]] | None:
+        """The columns, if all cells fit."""
+        columns: list[list[Any]] = self._get(structs)
+        for index, settle, required in self._settle:
+            cells = cells_of(settle, columns[index], required=required)
+            if cells is None:
+                return None
+            columns[index] = cells
+        return columns
+
+
+class Texts:
+    """Checks the conditions whose values were parsed as they stand, and not by a Literal type.
+
+    :param root: the tree, which has all conditions already.
+    :param wanted: the conditions, and the steps to their values.
+    """
+
+    def __init__(self, root: Node, wanted: Sequence[tuple[Condition, Steps]]) -> None:
+        self._values = []
+        texts = []
+        for condition, steps in wanted:
+            if root.at(steps).is_raw:
+                self._values.append(frozenset(condition.values))
+                texts.append(f"scalar_text({access(root, steps)})")
+        self._get = comprehension(texts, {"scalar_text": scalar_text})
+
+    def hold(self, structs: Sequence[Any]) -> bool:
+        """Whether all hold for all."""
+        if not self._values:
+            return True
+        try:
+            columns = self._get(structs)
+        except ValueError:
+            return False
+        return all(
+            values.issuperset(column) for values, column in zip(self._values, columns, strict=True)
+        )
+
+
+def filter_of(
+    root: Node, wanted: Sequence[tuple[Condition, Steps]], unless: str = ""
+) -> Callable[[Sequence[Any]], list[bool]]:
+    """What says of structs of the tree for which of them all the conditions hold.
+
+    It raises ValueError where that takes a closer look.
+
+    :param unless: Python before the conditions, that ends in ``or``.
+    """
+    tests: list[str] = []
+    names: dict[str, Any] = {"scalar_text": scalar_text}
+    for number, (condition, steps) in enumerate(wanted):
+        value = access(root, steps)
+        if root.at(steps).is_raw:
+            value = f"scalar_text({value})"
+        if len(condition.values) == 1:
+            tests.append(f"{value} == {condition.values[0]!r}")
+        else:
+            names[f"values{number}"] = frozenset(condition.values)
+            tests.append(f"{value} in values{number}")
+    get = comprehension([f"{unless}({' and '.join(tests)})"], names)
+
+    def flags(structs: Sequence[Any]) -> list[bool]:
+        (column,) = get(structs)
+        return list(column)
+
+    return flags

@@ -1,0 +1,150 @@
+"""One table's messages → its rows, by the shape that they have had of late."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from fastingest.decode.decoded import Harvest
+from fastingest.decode.decoder import Unfit, reason_of
+from fastingest.decode.reference import Meaning, Outcome, json_of
+from fastingest.decode.shapes import Run, Shape, shape_of
+from fastingest.decode.struct_columns import columns_of
+from fastingest.model.schema import Schema
+
+__all__ = ["Reader"]
+
+_LONGEST_WAIT = 1024
+# The string "null", in letters of any size; and with escapes, which takes longer to look for.
+_NULL = re.compile(rb'"null"', re.IGNORECASE)
+_NULL_ESCAPED = re.compile(rb'"(?:n|\\u00[46]e)(?:u|\\u00[57]5)(?:l|\\u00[46]c){2}"', re.IGNORECASE)
+
+
+class Reader:
+    """Reads one table.
+
+    :param schema: the table's.
+    :param ignore: messages to be ignored.
+    :param is_first: whether it is the feed's first table, whose rejects are what is not JSON.
+    """
+
+    def __init__(self, schema: Schema, ignore: frozenset[bytes], *, is_first: bool) -> None:
+        self.schema = schema
+        self._ignore = ignore
+        self._is_first = is_first
+        self._meaning = Meaning(schema)
+        self._width = sum(column.path is not None for column in schema.columns)
+        # Optional columns for which msgspec takes the string "null" for null, where it takes "1".
+        self._lenient = [
+            index
+            for index, wanted in enumerate(columns_of(schema))
+            if not wanted.is_required and wanted.kind.parsed not in (None, str)
+        ]
+        self._shape: Shape | None = None
+        self._shapes: list[Shape] = []  # that have been seen
+        self._wait = 0  # messages for which no other shape is made, which takes milliseconds
+        self._last_wait = 0
+
+    @property
+    def takes_one_row(self) -> bool:
+        """Whether a message is one row, as far as is known."""
+        return self._shape is not None and self._shape.name == "row"
+
+    def harvest(
+        self, positions: list[int] | None = None, takes: list[bool] | None = None
+    ) -> Harvest:
+        """An empty one."""
+        return Harvest(self._width, positions, takes)
+
+    def read(self, messages: Sequence[bytes], harvest: Harvest, most_misses: int) -> bool:
+        """Add what the messages bring, which are UTF-8.
+
+        :param most_misses: after so many messages without row or reject, give up.
+        :returns: whether all was read.
+        """
+        start, left = 0, iter(messages)
+        while start < len(messages):
+            parsed: list[Any] = []
+            if self._shape is not None:
+                shape = self._shape
+                # What was parsed before one that fails stays in the list, and that one is passed.
+                with suppress(*Unfit):
+                    parsed.extend(map(shape.decode, left))
+                if parsed:
+                    self._settle(shape, parsed, messages, start, harvest)
+                start += len(parsed)
+            else:
+                next(left)
+            if start < len(messages):
+                self._alone(messages[start], harvest)
+                start += 1
+            if harvest.misses > most_misses:
+                return False
+        return True
+
+    def _settle(
+        self,
+        shape: Shape,
+        parsed: list[Any],
+        messages: Sequence[bytes],
+        start: int,
+        harvest: Harvest,
+    ) -> None:
+        """Add what was parsed of the messages from ``start`` on."""
+        run = shape.columns(parsed)
+        if run is not None and self._is_exact(run, messages[start : start + len(parsed)]):
+            harvest.add(run, len(parsed))
+        elif len(parsed) == 1:
+            self._alone(messages[start], harvest)
+        else:
+            half = len(parsed) // 2
+            self._settle(shape, parsed[:half], messages, start, harvest)
+            self._settle(shape, parsed[half:], messages, start + half, harvest)
+
+    def _is_exact(self, run: Run, messages: Sequence[bytes]) -> bool:
+        """Whether no empty cell of the run can be one because of the string "null"."""
+        if not any(None in run.columns[index] for index in self._lenient):
+            return True
+        text = b"".join(messages)
+        return (_NULL_ESCAPED if b"\\" in text else _NULL).search(text) is None
+
+    def _alone(self, message: bytes, harvest: Harvest) -> None:
+        outcome = self.outcome_of(message)
+        harvest.add_alone(outcome)
+        if not outcome.rows or outcome.rejects:
+            return
+        for shape in self._shapes:
+            if _fits(shape, message):
+                self._shape = shape
+                return
+        if self._wait:
+            self._wait -= 1
+            return
+        made = shape_of(self.schema, message)
+        if made is not None:
+            self._shape = made
+            self._shapes.append(made)
+        else:
+            self._wait = self._last_wait = min(2 * self._last_wait + 1, _LONGEST_WAIT)
+
+    def outcome_of(self, message: bytes) -> Outcome:
+        """What becomes of a message."""
+        return Outcome(taken=False) if message in self._ignore else self.meaning_of(message)
+
+    def meaning_of(self, message: bytes) -> Outcome:
+        """What a message means that is not to be ignored."""
+        try:
+            return self._meaning.of(json_of(message), message)
+        except Unfit as error:
+            if self._is_first:
+                return Outcome(rejects=[(message, reason_of(error))])
+            return Outcome(taken=False)
+
+
+def _fits(shape: Shape, message: bytes) -> bool:
+    try:
+        return shape.columns([shape.decode(message)]) is not None
+    except Unfit:
+        return False

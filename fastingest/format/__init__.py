@@ -1,0 +1,1 @@
+"""Batch → bytes of the output. The only room that knows polars."""

@@ -1,0 +1,1 @@
+"""Plain data that the other rooms hand on, and no I/O."""

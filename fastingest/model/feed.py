@@ -1,0 +1,91 @@
+"""A feed, described: where to connect, what to say there, and which tables come of it.
+
+Texts may hold ``${NAME}``, an environment variable, and ``${file:PATH}``, a file's content without
+the line feed at its end. They stay as they are written until a connection is opened
+(:mod:`fastingest.access.secrets` reads them then), so that no secret is in any process but the
+receiver, and :attr:`Feed.shown` and the like never show one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastingest.model.jsonpath import Condition
+from fastingest.model.schema import TRADES, Schema
+
+__all__ = ["MOST_FEEDS", "Feed", "Heartbeat", "Subscription", "Table"]
+
+MOST_FEEDS = 1024
+"""The most feeds that a run may have."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a feed that go to one file.
+
+    :param out: the CSV file.
+    :param schema: which rows, and their columns.
+    """
+
+    out: Path
+    schema: Schema = TRADES
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A message to send after every connect.
+
+    :param text: what to send.
+    :param reply: conditions of a message that must come before the next one is sent. None: nothing
+        is waited for. The reply itself counts as ignored.
+    :param timeout: seconds to wait for it; then the connection is made anew.
+    """
+
+    text: str
+    reply: tuple[Condition, ...] | None = None
+    timeout: float = 10.0
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """A message to send every so often.
+
+    :param text: what to send.
+    :param every: seconds between two of them.
+    """
+
+    text: str
+    every: float
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One WebSocket URL that is captured, and what comes of it.
+
+    :param name: what it is called in the log, in the ledger, and in the column ``@feed``.
+    :param url: where to connect.
+    :param tables: at least one; no two write the same file.
+    :param headers: for the opening request, ``Name: value`` each.
+    :param subscriptions: sent after every connect, in order.
+    :param heartbeats: sent while connected.
+    :param ignore: messages that are neither row nor reject, word for word, such as ``pong``.
+    :param proxy: the proxy to connect through; None: none.
+    :param ca_file: the authorities to trust; None: the system's.
+    :param cert_file: our certificate, for a server that asks for one; None: none.
+    :param key_file: its key; None: it is in ``cert_file``.
+    :param compression: ``deflate`` offers permessage-deflate (RFC 7692), ``off`` does not.
+    """
+
+    name: str
+    url: str
+    tables: tuple[Table, ...]
+    headers: tuple[str, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
+    heartbeats: tuple[Heartbeat, ...] = ()
+    ignore: tuple[str, ...] = ()
+    proxy: str | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    compression: str = "off"

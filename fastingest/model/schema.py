@@ -1,0 +1,226 @@
+"""What a table is: its columns, and where in a message its rows are.
+
+A schema is a description, made from text (:func:`parse_columns`) and compiled elsewhere: into
+msgspec types by the receiver (:mod:`fastingest.decode.shapes`), into polars types by the writer
+(:mod:`fastingest.format.csv`). What lies between the two, the *cells* of a batch, is fixed here;
+the form in which they travel is chosen in :mod:`fastingest.model.chunks`:
+
+============================  ==================================================================
+type                          a cell on its way from the receiver to the writer
+============================  ==================================================================
+``str``                       str
+``int``                       int of 64 bits; beyond, its digits as str
+``float``                     float, finite
+``number``                    as ``int``, or as ``float``
+``bool``                      bool
+``decimal``                   str, the number's own text
+``timestamp[s]``              str, a number without exponent: seconds, maybe with a fraction
+``timestamp[ms]``, us, ns     int of 64 bits, in this unit, since the epoch
+``timestamp[iso]``            str, RFC 3339 with upper-case T and Z, or an offset
+============================  ==================================================================
+
+An empty cell is None. A timestamp is written as ISO 8601 in UTC, or, where a second unit is given
+(``timestamp[ms,ns]``), as the integer in this unit. Columns of our own (:data:`OWN`) have no cells:
+the writer makes them of what the batch says of itself.
+
+Where formulas are escaped (``--escape-formulas``), a batch says so itself: its columns of ``str``
+are :data:`ESCAPED`. Their cells are the same, and only what is written differs, so that another run
+that writes the batch, whatever its options are, writes the same.
+
+Where columns are not described, messages are told by themselves: :data:`TRADES`, which is what
+:mod:`fastingest.decode.auto` reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastingest.model.jsonpath import Condition, JsonPath, parse_path
+
+__all__ = [
+    "ESCAPED",
+    "EXAMPLE",
+    "OWN",
+    "TRADES",
+    "Column",
+    "Schema",
+    "base_type",
+    "check_type",
+    "header_of",
+    "parse_columns",
+]
+
+OWN = ("@received", "@feed", "@connection", "@sequence")
+"""When the row was received, in nanoseconds since the epoch; its feed's name; which connection of
+the feed it came by, from 1; its number among the rows of the feed in this file, from 1."""
+
+ESCAPED = "str:escaped"
+"""The type of a column of ``str`` in a batch whose formulas are escaped when they are written."""
+
+_TYPES = ("str", "int", "float", "number", "bool", "decimal")
+_UNITS = ("iso", "s", "ms", "us", "ns")
+EXAMPLE = "write for example 'symbol:str=s, price:float=p, time:timestamp[ms]=T'"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the file.
+
+    :param name: its name in the header.
+    :param type: as in the table above; of a column of our own: ``@received``, …, with the type that
+        it is written as behind a colon where that is another: ``@received:timestamp[ns]``.
+    :param path: where its value is, from the row or from the message's root; None for a column of
+        our own.
+    :param required: whether a row without it, or with null, is no row; otherwise the cell stays
+        empty.
+    """
+
+    name: str
+    type: str
+    path: JsonPath | None = None
+    required: bool = True
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is one of :data:`OWN`."""
+        return self.type.startswith("@")
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A table: which messages, which rows of them, which columns of these in the file's order.
+
+    :param columns: at least one that is not our own.
+    :param rows: where in a message the rows are, from its root: one row there, or an array of rows.
+    :param where: conditions that must all hold, of the message (``$``) or of the row.
+    :param described: whether columns say where they are; otherwise messages are told by themselves.
+    """
+
+    columns: tuple[Column, ...]
+    rows: JsonPath = JsonPath()
+    where: tuple[Condition, ...] = ()
+    described: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names, in the file's order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The columns' types."""
+        return tuple(column.type for column in self.columns)
+
+    @property
+    def header(self) -> str:
+        """The file's first line, without its end (RFC 4180 quoting)."""
+        return header_of(self.names)
+
+
+def header_of(names: Sequence[str]) -> str:
+    """The first line of a file with these columns, without its end (RFC 4180 quoting)."""
+    return ",".join(
+        '"' + name.replace('"', '""') + '"' if re.search(r'[",\r\n]', name) else name
+        for name in names
+    )
+
+
+def check_type(text: str) -> str:
+    """A type as it stands in a :class:`Column`; ``timestamp`` alone is ``timestamp[iso]``.
+
+    :raises ValueError: there is none of that name.
+    """
+    text = re.sub(r"\s", "", text)
+    if text in _TYPES:
+        return text
+    if text == "timestamp":
+        return "timestamp[iso]"
+    units = re.fullmatch(r"timestamp\[(\w+)(?:,(\w+))?\]", text)
+    if units and units[1] in _UNITS and units[2] in (None, *_UNITS):
+        return f"timestamp[{units[1]}]" if units[2] in (None, "iso") else text
+    raise ValueError(
+        f"{text!r} is no type; there are {', '.join(_TYPES)}, timestamp[s|ms|us|ns|iso], and "
+        "timestamp[ms,ns] for one that is written as an integer"
+    )
+
+
+def base_type(type_: str) -> str:
+    """A type without what a timestamp is written as: ``timestamp[ms]`` of ``timestamp[ms,ns]``."""
+    return type_.partition(",")[0].rstrip("]") + "]" if "[" in type_ else type_
+
+
+def parse_columns(text: str | Sequence[str]) -> tuple[Column, ...]:
+    """The columns that ``name:type=path, name:type=path, …`` describes.
+
+    - the path may be left out where it is the column's name: ``price:float``;
+    - the type may be left out where it is ``str``: ``symbol=$.arg.instId``;
+    - a ``?`` behind the type makes it optional: ``volume:float?=q``;
+    - a column of our own needs no type: ``@received``, ``time=@received``,
+      ``time:timestamp[ns]=@received``.
+
+    :param text: all of them, or a sequence with one each.
+    :raises ValueError: it describes none; the message says what is wrong and with which.
+    """
+    parts = _split(text) if isinstance(text, str) else [part.strip() for part in text]
+    columns = tuple(_column(part) for part in parts)
+    if all(column.is_own for column in columns):
+        raise ValueError(f"there is no column that comes from the feed; {EXAMPLE}")
+    seen: set[str] = set()
+    for column in columns:
+        if column.name in seen:
+            raise ValueError(f"two columns are named {column.name!r}")
+        seen.add(column.name)
+    return columns
+
+
+def _split(text: str) -> list[str]:
+    """At the commas that stand outside brackets and quotes."""
+    pieces = re.findall(r'(?:\[(?:"(?:[^"\\]|\\.)*"|[^\]"])*\]|"(?:[^"\\]|\\.)*"|[^,])+', text)
+    return [piece.strip() for piece in pieces if piece.strip()]
+
+
+def _column(text: str) -> Column:
+    match = re.fullmatch(
+        r"""(?P<name>"(?:[^"\\]|\\.)*"|[^:="?]+?)\s*
+            (?::\s*(?P<type>[\w]+(?:\[[^\]]*\])?))?\s*(?P<optional>\?)?\s*
+            (?:=\s*(?P<path>.*))?""",
+        text,
+        re.VERBOSE | re.DOTALL,
+    )
+    if match is None:
+        raise ValueError(f"{text!r} describes no column; {EXAMPLE}")
+    name = match["name"]
+    if name.startswith('"'):
+        name = re.sub(r"\\(.)", r"\1", name[1:-1])
+    path = (match["path"] or "").strip()
+    kind = match["type"]
+    if path.startswith("@") or (not path and name.startswith("@")):
+        own = path or name
+        if own not in OWN:
+            raise ValueError(f"{own!r} is no column of our own; there are {', '.join(OWN)}")
+        if kind and (own != "@received" or check_type(kind) != "timestamp[ns]"):
+            raise ValueError(f"{text!r}: {own} is written as it is, or @received as timestamp[ns]")
+        name = name.removeprefix("@")
+        return Column(name, f"{own}:{check_type(kind)}" if kind else own)
+    if not path and not text.startswith('"') and re.search(r"[$.\[\]]", name):
+        raise ValueError(f"column {name!r} looks like a path; give it a name: NAME={name}")
+    try:
+        where = parse_path(path) if path else JsonPath((name,))
+        if not where.steps:
+            raise ValueError(f"{path!r} is the whole message; name a member of it")
+        return Column(name, check_type(kind or "str"), where, required=not match["optional"])
+    except ValueError as error:
+        raise ValueError(f"column {name!r}: {error}") from None
+
+
+TRADES = Schema(
+    (
+        Column("symbol", "str", JsonPath(("symbol",))),
+        Column("price", "float", JsonPath(("price",))),
+        Column("volume", "number", JsonPath(("volume",)), required=False),
+    ),
+    described=False,
+)
+"""The default: ``{"symbol": "AAPL", "price": 145.67, "volume": 1500}`` or ``{"AAPL": 145.67}``."""

@@ -1,0 +1,1 @@
+"""The compiled twin of decode, and of the frames in source."""

@@ -1,0 +1,150 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""What picows calls for each frame: the native half of :mod:`fastingest.source.listener`.
+
+A whole text message of the usual state is read where it lies, in picows' buffer. Other frames go to
+the Python listener, and all of them as long as the state is not the usual one (``is_on``). From
+there come back messages that were put together, or inflated. Messages that the reader is not
+certain about are left to Python as well. The order is that in which they came: what Python has
+waiting is decoded before another message is read here, and the Python listener settles what was
+read here before it decodes.
+
+Decoding one message alone in Python takes ten times as long as one of many. So where messages are
+uncertain again and again, all of them go to Python for a while, in which it has runs of them, and
+the while is longer each time, until most of them are certain.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_SIZE
+from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
+
+from fastingest.native._parser cimport Rows
+
+from picows.picows import _make_test_ws_frame
+
+cdef enum:
+    MISS = 16  # what a message that is not certain weighs, against one that is
+    MOST_MISSED = 256
+    FIRST_PAUSE = 1024  # messages
+    LONGEST_PAUSE = 65536
+
+
+cdef class NativeListener(WSListener):
+    """Stands before a Python listener.
+
+    :param listener: a :class:`fastingest.source.listener.Listener`.
+    :param rows: what reads messages.
+    :param waiting: the listener's list of messages that it has not decoded yet.
+    :param batch_size: rows from which on the listener is told at once.
+    :param max_message_size: bytes.
+    """
+
+    cdef object listener
+    cdef Rows rows
+    cdef list waiting
+    cdef Py_ssize_t batch_size
+    cdef Py_ssize_t max_message_size
+    cdef Py_ssize_t count  # messages read since the listener has asked
+    cdef int missed
+    cdef int pause  # messages left that go to Python
+    cdef int next_pause
+    cdef public bint is_on
+
+    def __init__(
+        self,
+        listener,
+        Rows rows,
+        list waiting,
+        Py_ssize_t batch_size,
+        Py_ssize_t max_message_size,
+    ):
+        self.listener = listener
+        self.rows = rows
+        self.waiting = waiting
+        self.batch_size = batch_size
+        self.max_message_size = max_message_size
+        self.next_pause = FIRST_PAUSE
+
+    cpdef on_ws_connected(self, WSTransport transport):
+        self.listener.on_ws_connected(transport)
+
+    cpdef on_ws_disconnected(self, WSTransport transport):
+        self.listener.on_ws_disconnected(transport)
+
+    cpdef pause_writing(self):
+        self.listener.pause_writing()
+
+    cpdef resume_writing(self):
+        self.listener.resume_writing()
+
+    cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
+        if (
+            not self.is_on
+            or frame.msg_type != WSMsgType.TEXT
+            or not frame.fin
+            or frame.rsv1 | frame.rsv2 | frame.rsv3
+        ):
+            self.listener.on_ws_frame(transport, frame)
+            return
+        if frame.payload_size > self.max_message_size:  # which picows has refused, and still brings
+            self.is_on = False
+            self.listener.on_ws_frame(transport, frame)
+            return
+        self.take_text(frame.payload_ptr, frame.payload_size)
+        if frame.last_in_buffer:
+            self.listener.end_of_read(transport)
+
+    def take(self, bytes message):
+        """Take a message that the Python listener has put together, or inflated."""
+        self.take_text(PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message))
+
+    cdef bint take_text(self, const char* text, Py_ssize_t size) except False:
+        if self.pause:
+            self.pause -= 1
+            self.waiting.append(PyBytes_FromStringAndSize(text, size))
+            return True
+        if PyList_GET_SIZE(self.waiting):
+            self.listener.decode()
+        if self.rows.read(text, size):
+            self.count += 1
+            if self.rows.columns.rows >= self.batch_size:
+                self.listener.settle()
+            if self.missed:
+                self.missed -= 1
+                if not self.missed:
+                    self.next_pause = FIRST_PAUSE
+            return True
+        self.missed += MISS
+        if self.missed > MOST_MISSED:
+            self.pause = self.next_pause
+            self.next_pause = min(2 * self.next_pause, LONGEST_PAUSE)
+            self.missed = MOST_MISSED - MISS
+        self.waiting.append(PyBytes_FromStringAndSize(text, size))
+        self.listener.decode()
+        return True
+
+    def take_counts(self):
+        """Messages read since this was last asked, and of them (or their rows) those ignored."""
+        counts = self.count, self.rows.ignored
+        self.count = self.rows.ignored = 0
+        return counts
+
+
+def check():
+    """Make sure that picows' objects are laid out here as they are there.
+
+    :raises RuntimeError: they are not; using them would end in a crash.
+    """
+    cdef WSFrame frame
+    payload = b"a payload"
+    for kind in (WSMsgType.TEXT, WSMsgType.PING):
+        for fin in (True, False):
+            for rsv1 in (True, False):
+                frame = _make_test_ws_frame(kind, payload, fin, rsv1)
+                if (
+                    frame.msg_type != kind
+                    or frame.fin != fin
+                    or frame.rsv1 != rsv1
+                    or frame.payload_size != len(payload)
+                    or frame.payload_ptr[: frame.payload_size] != payload
+                ):
+                    raise RuntimeError("picows' frames are not as they were when this was built")

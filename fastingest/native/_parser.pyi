@@ -1,0 +1,9 @@
+from fastingest.native._builders import Columns
+from fastingest.native.parse_plan import Nodes
+
+class Rows:
+    ignored: int
+    def __init__(self, nodes: Nodes) -> None: ...
+    @property
+    def columns(self) -> Columns: ...
+    def parse(self, message: bytes) -> bool: ...

@@ -1,0 +1,41 @@
+"""A proposal tried on the messages that it was made from, by the decoder that captures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastingest.decode.decoder import decoder_of
+from fastingest.model.feed import Feed, Table
+from fastingest.model.schema import TRADES
+from fastingest.probe.proposal import Proposal
+
+__all__ = ["Trial", "trial_of"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of the messages.
+
+    :param rejected: messages, or elements of arrays of rows.
+    :param reason: of the first reject; empty: there is none.
+    """
+
+    rows: int
+    ignored: int
+    rejected: int
+    reason: str
+
+
+def trial_of(proposal: Proposal, messages: Sequence[bytes]) -> Trial | None:
+    """Decode ``messages`` as the proposal says; None: it proposes nothing."""
+    if not (proposal.tables or proposal.is_default):
+        return None
+    schemas = [table.schema for table in proposal.tables] or [TRADES]
+    tables = tuple(Table(Path(), schema) for schema in schemas)
+    feed = Feed(name="", url="", tables=tables, ignore=proposal.ignore)
+    decoder = decoder_of(feed, 0, batch_size=1_000_000)
+    batches = decoder.decode(list(messages), [(len(messages), 0)]) + decoder.take()
+    rejects = [reject for batch in batches for reject in batch.rejects]
+    return Trial(decoder.rows, decoder.ignored, len(rejects), rejects[0].reason if rejects else "")

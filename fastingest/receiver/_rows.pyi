@@ -1,9 +1,0 @@
-from fastingest.receiver._columns import Columns
-from fastingest.receiver.nodes import Nodes
-
-class Rows:
-    ignored: int
-    def __init__(self, nodes: Nodes) -> None: ...
-    @property
-    def columns(self) -> Columns: ...
-    def parse(self, message: bytes) -> bool: ...

@@ -1,0 +1,146 @@
+"""Droughts: messages come, and no rows come of them.
+
+Nothing is lost then and nothing fails: what is no row is kept among the rejects, and what no table
+wants is left out on purpose. Mostly it is a mistake all the same: a path that leads nowhere, a
+condition that never holds, a feed that has begun to send something else. So it is said in the log,
+after :data:`PATIENCE`, or at the end of a run that was shorter.
+
+A table is in a drought when it gets no row, and
+
+- it gets rejects instead, or
+- no table of its feed has ever got anything, and messages come.
+
+A feed that has brought rows before, and now brings what is ignored, is just quiet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fastingest.metrics.counters import Slot
+from fastingest.model.feed import Feed
+from fastingest.runtime.assignment import Share
+from fastingest.spool.directories import beside
+from fastingest.storage.ownership import open_own
+
+__all__ = ["AGAIN", "PATIENCE", "PATIENCE_LATER", "Drought", "last_reason", "watch"]
+
+PATIENCE = 10.0
+"""Seconds of a drought at a feed's beginning until it is said."""
+
+PATIENCE_LATER = 60.0
+"""Seconds of one at a table that has got rows before."""
+
+AGAIN = 3600.0
+"""Seconds until a drought of the same table is said again."""
+
+_HINT = "fastingest probe shows what the feed sends"
+_MOST_TAIL = 64 * 1024  # bytes of the rejects in which the last one is looked for
+
+
+class Drought:
+    """Watches one table of a feed.
+
+    :param feed: the feed.
+    :param number: which of its tables it is.
+    :param shares: the outputs of all of its tables, in their order.
+    :param index: the feed's index in their counters.
+    """
+
+    def __init__(self, feed: Feed, number: int, shares: Sequence[Share], index: int) -> None:
+        self._feed = feed
+        self._number = number
+        self._share = shares[number]
+        self._tables = [share.counters.feeds[index] for share in shares]
+        self._table = self._tables[number]
+        self._counted = (0, 0, 0)  # messages, rejects and ignored, when the latest row had come
+        self._rows = 0
+        self._since: float | None = None
+        self._quiet_until = 0.0
+
+    def look(self, now: float) -> dict[str, Any] | None:
+        """The facts for the log, where there is something to say.
+
+        :param now: in seconds, by the monotonic clock.
+        """
+        if not self._is_dry():
+            self._since = None
+            return None
+        if self._since is None:
+            self._since = now
+        patience = PATIENCE_LATER if self._rows else PATIENCE
+        if now - self._since < patience or now < self._quiet_until:
+            return None
+        self._quiet_until = now + AGAIN
+        return self._facts()
+
+    def end(self) -> dict[str, Any] | None:
+        """The facts where there was no row in the whole run, and nothing has been said of that."""
+        return self._facts() if self._is_dry() and not (self._rows or self._quiet_until) else None
+
+    def _is_dry(self) -> bool:
+        """Whether something has come since the latest row that should have been one."""
+        counts = self._counts()
+        if self._table.rows_received != self._rows:
+            self._rows, self._counted = self._table.rows_received, counts
+        if counts[1] > self._counted[1]:
+            return True
+        # Said once for a feed, at its first table.
+        return (
+            not self._number and counts[0] > 0 and not any(t[Slot.RECEIVED] for t in self._tables)
+        )
+
+    def _counts(self) -> tuple[int, int, int]:
+        ignored = sum(table[Slot.IGNORED] for table in self._tables)
+        return self._table[Slot.DECODED], self._table[Slot.REJECTED], ignored
+
+    def _facts(self) -> dict[str, Any]:
+        messages, rejected, ignored = (
+            count - before for count, before in zip(self._counts(), self._counted, strict=True)
+        )
+        facts: dict[str, Any] = {"messages": messages, "rejected": rejected, "ignored": ignored}
+        if not rejected:
+            return facts | {"problem": self._unmet(), "hint": _HINT}
+        out = self._share.target.path
+        # The latest reject may be another feed's.
+        is_alone = len(self._share.target.tables) == 1 and self._table[Slot.QUARANTINED]
+        if reason := last_reason(out) if is_alone else "":
+            facts["reason"] = reason
+        return facts | {"kept_in": str(beside(out, ".rejected.jsonl")), "hint": _HINT}
+
+    def _unmet(self) -> str:
+        """What no message is."""
+        if len(self._tables) > 1:
+            return "none is for any of the tables"
+        schema = self._feed.tables[0].schema
+        wanted = list(map(str, schema.where))
+        if schema.rows.steps:
+            wanted.append(f"rows at {schema.rows}")
+        return f"none has {' and '.join(wanted)}" if wanted else "all are ignored"
+
+
+def watch(feeds: Sequence[Feed], shares: Sequence[Share]) -> Iterator[tuple[Feed, Drought]]:
+    """Watches for all tables of all feeds of a run."""
+    for index, feed in enumerate(feeds):
+        own = {
+            share.target.tables[index]: share for share in shares if index in share.target.tables
+        }
+        outputs = [own[number] for number in range(len(feed.tables))]
+        for number in range(len(feed.tables)):
+            yield feed, Drought(feed, number, outputs, index)
+
+
+def last_reason(out: Path) -> str:
+    """Why the latest reject of an output is no row; empty where that cannot be read."""
+    with contextlib.suppress(OSError, msgspec.DecodeError, AttributeError):
+        with open(open_own(beside(out, ".rejected.jsonl"), os.O_RDONLY), "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _MOST_TAIL))
+            line = file.read().rstrip(b"\n").rpartition(b"\n")[2]
+        return str(msgspec.json.decode(line).get("reason", ""))
+    return ""

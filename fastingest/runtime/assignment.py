@@ -1,0 +1,87 @@
+"""Who does what in a run: which tables go to which output, and which feeds to which receiver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastingest.metrics.counters import Counters
+from fastingest.model.feed import Feed
+from fastingest.spool.directories import Places, named
+from fastingest.storage.csv_file import OutputLock
+
+__all__ = ["Plan", "Share", "Target", "feeds_of_lane", "targets_of"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """An output of a run, and what goes there.
+
+    :param path: the CSV file.
+    :param header: its first line, without the end.
+    :param tables: for each feed that goes there, by its index, which of its tables does.
+    """
+
+    path: Path
+    header: str
+    tables: dict[int, int]
+
+
+@dataclass(frozen=True)
+class Share:
+    """What the processes of a run share of one output.
+
+    :param target: the output.
+    :param run: the run's id, in the output's account.
+    :param places: where its spool and its spill are.
+    :param counters: its counters.
+    :param lock: the output's; a process that has it holds it for as long as it lives, since the
+        next start takes what it has in the spool.
+    """
+
+    target: Target
+    run: int
+    places: Places
+    counters: Counters
+    lock: OutputLock
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one receiver has to do.
+
+    :param stream: the id of this life of it.
+    :param feeds: its feeds by their index (the demo's URL has been resolved to a real one).
+    :param shares: the outputs that they go to, by their index.
+    :param gaps: for each feed that has been connected before: since when, in nanoseconds since the
+        epoch, and why there has been no connection.
+    :param parts: how many outboxes all receivers of the run have.
+    :param is_one_of_many: whether the run has other feeds.
+    :param native: whether the native listener is used (:mod:`fastingest.native.availability`).
+    """
+
+    stream: int
+    feeds: dict[int, Feed]
+    shares: dict[int, Share]
+    gaps: dict[int, tuple[int, str]]
+    parts: int
+    is_one_of_many: bool
+    native: bool
+
+
+def targets_of(feeds: Sequence[Feed]) -> tuple[Target, ...]:
+    """The outputs of a run, in the order in which the feeds name them."""
+    targets: dict[Path, Target] = {}
+    for index, feed in enumerate(feeds):
+        for number, table in enumerate(feed.tables):
+            path = named(table.out)
+            if path not in targets:
+                targets[path] = Target(table.out, table.schema.header, {})
+            targets[path].tables[index] = number
+    return tuple(targets.values())
+
+
+def feeds_of_lane(lane: int, lanes: int, feeds: int) -> tuple[int, ...]:
+    """Which feeds, by index, the receiver ``lane`` of ``lanes`` has."""
+    return tuple(range(lane, feeds, lanes))

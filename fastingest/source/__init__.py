@@ -1,0 +1,1 @@
+"""Keeps a feed connected: whatever happens between a server and the decoder."""

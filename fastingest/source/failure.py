@@ -1,0 +1,106 @@
+"""Why there is no connection, and whether waiting can mend it.
+
+:func:`diagnose` is the one place that decides what is worth another try.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import os
+import re
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+
+import picows
+import python_socks
+
+from fastingest.errors import OptionError
+from fastingest.source.proxy import ProxyFailed
+
+__all__ = ["Trouble", "diagnose"]
+
+_LONGEST_RETRY_AFTER = 86400.0  # seconds; what asks for more is a mistake, or a no
+
+# The answers to an opening request that waiting does not change.
+_HOPELESS_STATUS = {401, 403, 404, 410}
+
+_ANSWER = re.compile(rb"HTTP/\d\.\d (\d{3})(.*)")
+_PROXY_STATUS = re.compile(r"HTTP proxy rejected connection with status (\d{3})")
+_RETRY_AFTER = re.compile(rb"^Retry-After:(.*)$", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why there is no connection (any more).
+
+    :param reason: one line for people.
+    :param hopeless: whether waiting cannot change it.
+    :param retry_after: seconds that the server asked to wait, if it did.
+    """
+
+    reason: str
+    hopeless: bool = False
+    retry_after: float = 0.0
+
+
+def diagnose(error: BaseException) -> Trouble:  # noqa: PLR0911, PLR0912 - one for each kind of error
+    """What an exception from connecting, or from a lost connection, means."""
+    match error:
+        case picows.WSHandshakeError(raw_header=bytes(header)) if answer := _ANSWER.match(header):
+            # Read from the bytes, since picows knows neither HTTP/1.0 nor statuses of vendors.
+            status, phrase = int(answer[1]), answer[2].decode("latin-1").strip()
+            if status == 101:
+                return Trouble(f"the opening handshake failed: {error}")
+            after = _RETRY_AFTER.search(header)
+            return Trouble(
+                f"the server answered {status} {phrase}".rstrip(),
+                hopeless=status in _HOPELESS_STATUS,
+                retry_after=_retry_after(after[1].decode("latin-1")) if after else 0.0,
+            )
+        case OptionError():  # a secret or a certificate, which was good at the start
+            return Trouble(f"{error.option}: {error.problem}")
+        case ProxyFailed():
+            return Trouble(error.reason, hopeless=error.hopeless)
+        case python_socks.ProxyError():  # from picows
+            if status_only := _PROXY_STATUS.fullmatch(str(error)):
+                return diagnose(ProxyFailed.with_status(int(status_only[1])))
+            return Trouble(f"the proxy does not connect us: {error}")
+        case picows.WSInvalidURL():
+            return Trouble(str(error), hopeless=True)
+        case picows.WSProtocolError():
+            return Trouble(f"closed with code {error.code.value}: {error}")
+        case picows.WSError():
+            return Trouble(f"the opening handshake failed: {error}")
+        case ssl.SSLCertVerificationError():
+            return Trouble(
+                f"its certificate is not trusted: {error.verify_message}; "
+                "--ca-file names other authorities",
+                hopeless=True,
+            )
+        case ssl.SSLError():
+            return Trouble(f"TLS failed: {getattr(error, 'reason', None) or error}")
+        case TimeoutError():
+            return Trouble("no answer in time")
+        case socket.gaierror():
+            return Trouble(f"the host name has no address: {error.strerror}")
+        case ConnectionError() if not error.errno:
+            return Trouble("the server broke the connection off")
+        case OSError():
+            if error.errno:  # what the loop says beside it differs from call to call
+                return Trouble(os.strerror(error.errno))
+            return Trouble(str(error) or type(error).__name__)
+    return Trouble(f"{type(error).__name__}: {error}")
+
+
+def _retry_after(value: str) -> float:
+    """Seconds in a ``Retry-After`` header, a number or a date (RFC 9110, section 10.2.3)."""
+    try:
+        if value.strip().isdecimal():
+            seconds = float(value)
+        else:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER)

@@ -1,0 +1,109 @@
+"""What is said to a server on one connection: subscriptions with their replies, and heartbeats."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+import msgspec
+import picows
+
+from fastingest.access.secrets import shown
+from fastingest.config.options import format_duration
+from fastingest.decode.elements import elements_of, members_decoder
+from fastingest.model.feed import Heartbeat, Subscription
+from fastingest.model.jsonpath import Condition
+from fastingest.source.listener import Listener
+
+__all__ = ["NoReply", "beat", "says", "subscribe"]
+
+_SHOWN = 80  # characters of a subscription in a message for people
+
+_decode_any = msgspec.json.Decoder(msgspec.Raw).decode
+_text_of = msgspec.json.Decoder(str).decode
+
+
+class NoReply(Exception):
+    """The reply to a subscription did not come in time."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        text = " ".join(shown(subscription.text).split())
+        text = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+        super().__init__(
+            f"no reply for {format_duration(subscription.timeout)} to the subscription {text}"
+        )
+
+
+async def subscribe(
+    transport: picows.WSTransport,
+    listener: Listener,
+    subscriptions: Sequence[tuple[Subscription, str]],
+    is_paused: Callable[[], bool],
+) -> None:
+    """Send ``subscriptions`` in order, each after the reply to the one before it.
+
+    :param subscriptions: each with its text as it is to be sent.
+    :param is_paused: whether the socket is not being read; the time for a reply stands still then.
+    :raises NoReply: one did not come in time.
+    """
+    for subscription, text in subscriptions:
+        conditions = subscription.reply
+        if conditions is None:
+            transport.send(picows.WSMsgType.TEXT, text)
+            continue
+        reply = listener.wait_for(lambda message, c=conditions: says(message, c))  # type: ignore[misc]
+        try:
+            transport.send(picows.WSMsgType.TEXT, text)
+            left = subscription.timeout
+            while not reply.done():
+                if left <= 0:
+                    raise NoReply(subscription)
+                tick = min(left, 1.0)
+                await asyncio.wait((reply,), timeout=tick)
+                left -= 0.0 if is_paused() else tick
+        finally:
+            reply.cancel()
+
+
+async def beat(transport: picows.WSTransport, heartbeat: Heartbeat, text: str) -> None:
+    """Send ``text`` as often as ``heartbeat`` says, until cancelled."""
+    while True:
+        await asyncio.sleep(heartbeat.every)
+        transport.send(picows.WSMsgType.TEXT, text)
+
+
+def says(message: bytes, conditions: Sequence[Condition]) -> bool:
+    """Whether all ``conditions`` hold of ``message``, from its root."""
+    return all(_scalar_at(message, condition) in condition.values for condition in conditions)
+
+
+def _scalar_at(message: bytes, condition: Condition) -> str | None:
+    """The text of what the condition's path leads to; None: nothing, an object or an array."""
+    text = message.strip()
+    try:
+        if condition.path.steps:
+            _decode_any(text)
+        for step in condition.path.steps:
+            text = _inside(text, step)
+        if text.startswith((b"{", b"[")):
+            return None
+        return _text_of(text) if text.startswith(b'"') else text.decode()
+    except (ValueError, LookupError, RecursionError):  # it is not JSON, or not there
+        return None
+
+
+def _inside(text: bytes, step: str | int) -> bytes:
+    """What stands one step further in JSON.
+
+    :raises LookupError: nothing does.
+    """
+    if isinstance(step, str):
+        found = bytes(dict(members_decoder((step,))(text)).get(step, b""))
+    elif text.startswith(b"["):
+        found = next(islice(elements_of(text), step, None), b"")
+    else:
+        found = b""
+    if not found:
+        raise LookupError(step)
+    return found

@@ -1,0 +1,1 @@
+"""What the writer has not acknowledged yet: in memory, then on disk."""

@@ -1,0 +1,271 @@
+"""The output file: lock it, look at what is there, append whole rows.
+
+One run writes a file. The lock is ``flock`` on ``<out>.lock``, whose text says who holds it
+(:mod:`fastingest.storage.holders`); it holds for as long as any process of the run has it open, so
+a writer that outlives its supervisor still keeps the next run out, and a machine that crashed
+leaves no lock behind, whatever the file says.
+
+A file that does not end with a line feed was torn by a crash. Where its last whole row ends is told
+by RFC 4180: a line feed inside quotes belongs to a cell, so it is the last one with an even number
+of quotes before it. But somebody else's file may have a lone quote in a cell without quotes, and
+then all that follows seems to be one cell: where the lines in question are rows by themselves, the
+last line feed of all is taken. The piece behind it goes to the quarantine, and then is cut off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import errno
+import fcntl
+import io
+import os
+import stat
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from multiprocessing import reduction
+from pathlib import Path
+from typing import Any
+
+from fastingest.errors import HeaderMismatch, OutputLocked, OutputRefused
+from fastingest.spool.directories import beside, named
+from fastingest.storage.append_file import AppendFile
+from fastingest.storage.holders import add_holder, holder_of, is_alive, taker_of
+from fastingest.storage.ownership import NotOurs, check_output_file, open_output, open_own
+from fastingest.storage.torn_tail import Tail
+
+__all__ = ["CsvFile", "OutputLock", "check_output", "end_of_rows"]
+
+_CHUNK = 1024 * 1024
+
+
+class OutputLock:
+    """Keeps other runs from writing ``path``, until every process that holds it has let go or died.
+
+    It may be passed to a child process as an argument, which then holds it as well.
+
+    :param patience: seconds to wait for a run whose supervisor is dead, and so itself soon.
+    :raises OutputLocked: another run has it.
+    :raises OutputRefused: there is no place for the lock.
+    """
+
+    def __init__(self, path: Path, patience: float = 3.0) -> None:
+        self.path = path
+        self._name = beside(named(path), ".lock")
+        self._descriptor = -1
+        deadline = time.monotonic() + patience
+        while self._descriptor < 0:
+            try:
+                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+                descriptor = open_own(self._name, flags, alone=True)
+                self._take(descriptor, is_last=time.monotonic() > deadline)
+            except OSError as error:
+                raise _refused(path, error) from None
+            if self._descriptor < 0:
+                time.sleep(0.02)
+
+    def _take(self, descriptor: int, *, is_last: bool) -> None:
+        """Try to lock the file; it is closed again where that is to be tried once more."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(descriptor, self._name):
+                os.truncate(descriptor, 0)
+                add_holder(descriptor)
+                self._descriptor = descriptor
+            # or else the run before removed it between our open and our lock
+        except BlockingIOError:
+            taker = taker_of(descriptor)
+            if taker is None or is_alive(taker) or is_last:
+                raise OutputLocked(self.path, holder_of(descriptor)) from None
+        finally:
+            if self._descriptor < 0:
+                os.close(descriptor)
+
+    def release(self) -> None:
+        """Let go, and leave no lock file behind, if it can be removed. Raises nothing."""
+        with contextlib.suppress(OSError):  # as where the file system has become read-only
+            if _is_still(self._descriptor, self._name):
+                self._name.unlink()
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received_lock, (self.path, reduction.DupFd(self._descriptor))
+
+
+def _received_lock(path: Path, descriptor: Any) -> OutputLock:
+    """The lock, on the child's side of a spawn."""
+    lock = OutputLock.__new__(OutputLock)
+    lock.path, lock._name = path, beside(named(path), ".lock")
+    lock._descriptor = descriptor.detach()
+    add_holder(lock._descriptor)
+    return lock
+
+
+def _is_still(descriptor: int, name: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), name.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def check_output(path: Path, header: str) -> None:
+    """Refuse a file that rows with ``header`` must not be appended to. Changes nothing.
+
+    :raises OutputRefused: the path is no file, or may not be written, or holds something else.
+    """
+    try:
+        check_output_file(path)
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            what = "a directory" if path.is_dir() else "not a regular file"
+            raise OutputRefused(path, f"is {what}; name a file with --out")
+        if not path.parent.is_dir():
+            raise OutputRefused(path, f"its directory {path.parent} does not exist; make it first")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        if path.exists():
+            with path.open("rb") as file:
+                _check_header(path, file.read(len(header.encode()) + 4096), header)
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def _check_header(path: Path, start: bytes, header: str) -> None:
+    line = (header + "\n").encode()
+    if not start.startswith(line) and not line.startswith(start):
+        found = start.split(b"\n", 1)[0][:1000].decode(errors="replace")
+        raise HeaderMismatch(path, found, header)
+
+
+def _refused(path: Path, error: OSError) -> OutputRefused:
+    if isinstance(error, NotOurs):
+        return OutputRefused(error.path, error.problem)
+    return OutputRefused(path, f"cannot be written: {error.strerror}")
+
+
+def end_of_rows(file: io.RawIOBase | io.BufferedReader, start: int = 0) -> int:
+    """Where the last whole row ends: the offset behind the last line feed outside quotes.
+
+    Reads the file from ``start``, where a row begins, since whether a line feed is inside quotes is
+    told by all before it.
+    """
+    file.seek(start)
+    offset = end = start
+    quoted = False
+    while chunk := file.read(_CHUNK):
+        begin = 0
+        for piece in chunk.split(b'"'):
+            if begin:  # a quote stands before this piece
+                quoted = not quoted
+            found = -1 if quoted else piece.rfind(b"\n")
+            if found >= 0:
+                end = offset + begin + found + 1
+            begin += len(piece) + 1
+        offset += len(chunk)
+    return end
+
+
+class CsvFile(AppendFile):
+    """The file, with the header in place.
+
+    :param path: where it is; it is made where there is none.
+    :param header: its first line, without the line feed.
+    :raises HeaderMismatch: it holds other columns.
+    :raises OutputLocked: another run has it open, under another name.
+    :raises OutputRefused: it cannot be opened.
+    """
+
+    def __init__(self, path: Path, header: str) -> None:
+        check_output(path, header)
+        try:
+            super().__init__(path, open_output)
+        except BlockingIOError:
+            raise OutputLocked(path, None) from None
+        except OSError as error:
+            raise _refused(path, error) from None
+        self._line = (header + "\n").encode()
+        self._columns = len(next(csv.reader([header])))
+        try:
+            self.begin()
+        except OSError as error:
+            self.close()
+            raise _refused(path, error) from None
+
+    def begin(self) -> None:
+        """Write the header, where it is not there or cut short.
+
+        :raises HeaderMismatch: the file holds other columns.
+        :raises OSError: it could not be written.
+        """
+        start = self.read(0, len(self._line) + 4096)
+        _check_header(self.path, start, self._line.decode()[:-1])
+        if len(start) < len(self._line):
+            self.cut(0)
+            if os.write(self.descriptor, self._line) < len(self._line):
+                self.cut(0)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.size = self.length
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is behind the header."""
+        return self.length <= len(self._line)
+
+    def torn(self, start: int = 0) -> Tail:
+        """The piece of a row at its end; empty where there is none.
+
+        :param start: where a row begins, to look only at what is behind it.
+        """
+        length = self.length
+        if length <= len(self._line) or self.read(length - 1, length) == b"\n":
+            return Tail(length, b"")
+        with open(self.descriptor, "rb", closefd=False) as file:
+            piece = self.read(end_of_rows(file, start), length)
+        *lines, last = piece.split(b"\n")
+        rows = csv.reader(line.decode(errors="replace") for line in lines)
+        if all(len(row) == self._columns for row in rows):  # none, or only by a lone quote not rows
+            piece = last
+        return Tail(length - len(piece), piece)
+
+    def cut_torn(self, tail: Tail) -> bool:
+        """Cut off a piece at its end, if it is there as it was; whether it was.
+
+        :raises OSError: it could not be done.
+        """
+        if self.read(tail.start, tail.start + len(tail.piece) + 1) != tail.piece:
+            return False
+        self.cut(tail.start)
+        return True
+
+    def checksums(self, start: int, ends: Sequence[int]) -> list[int]:
+        """The checksums of the bytes from ``start`` to before each of ``ends``.
+
+        :param ends: offsets in the file, the least first.
+        """
+        sums, crc, offset = [], 0, start
+        for end in ends:
+            while offset < end:
+                piece = self.read(offset, min(end, offset + _CHUNK))
+                crc = zlib.crc32(piece, crc)
+                offset += len(piece)
+            sums.append(crc)
+        return sums
+
+    def measure(self, start: int, end: int) -> tuple[int, int]:
+        """How many rows there are between two offsets, and the checksum of their bytes."""
+        rows = crc = 0
+
+        def lines() -> Iterator[str]:
+            nonlocal crc
+            left = end - start
+            with open(self.descriptor, "rb", closefd=False) as file:
+                file.seek(start)
+                while left > 0 and (line := file.readline(left)):
+                    left -= len(line)
+                    crc = zlib.crc32(line, crc)
+                    yield line.decode(errors="replace")
+
+        for _ in csv.reader(lines()):
+            rows += 1
+        return rows, crc

@@ -1,0 +1,1 @@
+"""Starts the processes, starts them again, and says how a run ended."""

@@ -1,0 +1,119 @@
+"""The receivers of a run: which there are, what each has to do, and what it leaves when it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from fastingest.metrics.counters import Slot
+from fastingest.model.feed import Feed
+from fastingest.runtime.assignment import Plan, Share, feeds_of_lane
+from fastingest.supervisor.account import Account, new_stream
+
+__all__ = ["Before", "Roster"]
+
+Before: TypeAlias = dict[int, list[tuple[int, int, int]]]
+"""For each output of a receiver and each of its feeds: the feed, what had been received of it
+before the receiver began, and how much of that has been given up."""
+
+
+class Roster:
+    """The receivers by name; each has a lane, which its successors have after it.
+
+    :param feeds: the run's, as they are connected to; they may be exchanged until the first plan.
+    :param shares: the run's outputs.
+    :param accounts: theirs.
+    :param receivers: how many there may be; no more than feeds.
+    :param native: whether they use the native listener.
+    """
+
+    def __init__(
+        self,
+        feeds: Sequence[Feed],
+        shares: Sequence[Share],
+        accounts: Sequence[Account],
+        receivers: int,
+        *,
+        native: bool,
+    ) -> None:
+        self._feeds = feeds
+        self._shares = shares
+        self._accounts = accounts
+        self._native = native
+        count = min(receivers, len(feeds))
+        self.lanes: Mapping[str, int] = {
+            "receiver" if count == 1 else f"receiver {lane + 1}": lane for lane in range(count)
+        }
+        """The receivers' names, and the lane of each."""
+        self.streams: dict[str, int] = {}
+        """The stream of each receiver's present life."""
+        self.before: dict[str, Before] = {}
+        """What there was before that."""
+
+    def begin(self, name: str, gaps: dict[int, tuple[int, str]]) -> Plan:
+        """A new life of a receiver: what it has to do.
+
+        :param gaps: for each of its feeds that has been connected: since when it is not, and why.
+        """
+        lane = self.lanes[name]
+        feeds = feeds_of_lane(lane, len(self.lanes), len(self._feeds))
+        own = {
+            number: [feed for feed in feeds if feed in share.target.tables]
+            for number, share in enumerate(self._shares)
+        }
+        shares = {number: self._shares[number] for number, there in own.items() if there}
+        newest = [time.time_ns(), *self.streams.values()]
+        for number in shares:
+            with contextlib.suppress(OSError):  # who has removed it may have had a reason
+                self._accounts[number].places.make()
+            newest.append(self._accounts[number].newest())
+        self.streams[name] = new_stream(max(newest), lane)
+        # What was received before it: the writer accounts for that before it takes anything else.
+        self.before[name] = {
+            number: [
+                (feed, counters[Slot.RECEIVED], counters[Slot.DROPPED] + counters[Slot.UNREADABLE])
+                for feed in own[number]
+                for counters in [share.counters.feeds[feed]]
+            ]
+            for number, share in shares.items()
+        }
+        return Plan(
+            stream=self.streams[name],
+            feeds={feed: self._feeds[feed] for feed in feeds},
+            shares=shares,
+            gaps=gaps,
+            parts=self._parts,
+            is_one_of_many=len(self._feeds) > 1,
+            native=self._native,
+        )
+
+    @property
+    def _parts(self) -> int:
+        """How many outboxes there are: one in each receiver for each of its outputs."""
+        lanes = len(self.lanes)
+        return sum(len({feed % lanes for feed in share.target.tables}) for share in self._shares)
+
+    def bury(self, name: str, how: str) -> dict[int, tuple[int, str]]:
+        """Count what a dead receiver had not decoded.
+
+        :param how: how it has died.
+        :returns: since when its feeds have been without a connection, and why, as in :meth:`begin`.
+        """
+        gaps: dict[int, tuple[int, str]] = {}
+        for number, before in self.before[name].items():
+            for feed, _, _ in before:
+                counters = self._shares[number].counters.feeds[feed]
+                counters.bury_receiver()
+                if counters[Slot.CONNECTIONS]:
+                    since = gaps[feed][0] if feed in gaps else counters[Slot.GAP_SINCE]
+                    gaps[feed] = since or time.time_ns(), how
+                    # The next one may be dead before it has come to say so.
+                    counters[Slot.GAP_SINCE] = gaps[feed][0]
+        return gaps
+
+    def count_restart(self, name: str) -> None:
+        """Another process takes the place of a receiver."""
+        for number in self.before[name]:
+            self._shares[number].counters.add(Slot.RECEIVER_RESTARTS)

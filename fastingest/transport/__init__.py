@@ -1,0 +1,1 @@
+"""How batches get from a receiver to the writer."""

@@ -1,0 +1,1 @@
+"""A pipe between two processes of one machine, and how its ends are handed over."""

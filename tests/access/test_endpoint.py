@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastingest import OptionError, Options
+from fastingest.access.endpoint import Access, access_to, check_feed
+from fastingest.model.feed import Feed, Heartbeat, Subscription, Table
+
+SECRET = "pass/wörd:@"
+
+
+@pytest.fixture(autouse=True)
+def _variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY", SECRET)
+    monkeypatch.setenv("TOKEN", "abc+/=")
+    monkeypatch.setenv("LINES", "a\nb")
+    monkeypatch.delenv("MISSING", raising=False)
+
+
+def feed(url: str = "wss://host/", **more: Any) -> Feed:
+    return Feed("name", url, (Table(Path("out.csv")),), **more)
+
+
+def basic(pair: str) -> tuple[str, str]:
+    return "Authorization", "Basic " + base64.b64encode(pair.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "pair"),
+    [
+        ("wss://me:pw@host:8443/x?a=b", "wss://host:8443/x?a=b", "me:pw"),
+        ("wss://me:${KEY}@host/", "wss://host/", f"me:{SECRET}"),
+        ("ws://m%20e:p%C3%A9%3A@[::1]:9/", "ws://[::1]:9/", "m e:pé:"),
+        ("wss://${TOKEN}@host/", "wss://host/", "abc+/=:"),
+        ("wss://me:p@w@host/", "wss://host/", "me:p@w"),
+    ],
+)
+def test_user_info_becomes_a_header_and_is_no_part_of_the_url(
+    url: str, target: str, pair: str
+) -> None:
+    access = access_to(feed(url, headers=("X-Key: a",)))
+    assert access.url == target
+    assert access.headers == (("X-Key", "a"), basic(pair))
+
+
+def test_texts_get_their_secrets_and_the_values_are_told() -> None:
+    access = access_to(
+        feed(
+            "wss://bücher.example:90/?t=${TOKEN}",
+            headers=("X-Key: ${TOKEN}", "X-Other: a:b"),
+            subscriptions=(Subscription("${KEY}"), Subscription("plain")),
+            heartbeats=(Heartbeat("ping ${TOKEN}", 1.0),),
+            proxy="http://me:${KEY}@proxy",
+        )
+    )
+    assert access == Access(
+        url="wss://xn--bcher-kva.example:90/?t=abc+/=",
+        headers=(("X-Key", "abc+/="), ("X-Other", "a:b")),
+        subscriptions=(SECRET, "plain"),
+        heartbeats=("ping abc+/=",),
+        proxy=access.proxy,
+        values=access.values,
+    )
+    assert {SECRET, "abc+/="} < access.values
+    assert access.proxy is not None
+    assert (access.proxy.user, access.proxy.password) == ("me", SECRET)
+
+
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("http://proxy", "http://proxy:80"),
+        ("https://proxy:3128", "https://proxy:3128"),
+        ("socks4://[::1]", "socks4://[::1]:1080"),
+        ("socks5://me@proxy", "socks5://me:@proxy:1080"),
+        ("socks5://me:${TOKEN}@proxy:99", "socks5://me:abc%2B%2F%3D@proxy:99"),
+        ("http://me:${KEY}@proxy:99", "http://me:pass%2Fw%C3%B6rd%3A%40@proxy:99"),
+    ],
+)
+def test_a_proxy_is_whole(written: str, url: str) -> None:
+    proxy = access_to(feed(proxy=written)).proxy
+    assert proxy is not None
+    assert proxy.url == url
+
+
+@pytest.mark.parametrize(
+    ("more", "option", "says"),
+    [
+        ({"url": "wss://host/?k=${MISSING}"}, "url", "the environment variable MISSING is not set"),
+        ({"url": "wss://host/${LINES}"}, "url", "'wss://host/***' holds a space or a control"),
+        ({"url": "wss://host:${KEY}/"}, "url", "'wss://host:***/' is malformed"),
+        ({"url": "wss://me:pa/ss@host/"}, "url", "'wss://***@host/' is malformed"),
+        ({"url": "${KEY}"}, "url", "'***' must begin with ws://"),
+        ({"url": "wss://a%3Ab:c@host/"}, "url", "may not hold a colon"),
+        ({"url": "wss://a:b%0Ac@host/"}, "url", "hold what is no UTF-8 text"),
+        ({"url": "wss://a:b%FF@host/"}, "url", "hold what is no UTF-8 text"),
+        ({"url": "wss://a:b@host/", "headers": ("authorization: c",)}, "header", "keep one"),
+        ({"headers": ("X: ${MISSING}",)}, "header", "variable MISSING is not set"),
+        ({"headers": ("X: ${LINES}",)}, "header", "the value of 'X' holds a character"),
+        ({"headers": ("X: ${KEY}",)}, "header", "the value of 'X' holds a character"),
+        ({"subscriptions": (Subscription("${MISSING}"),)}, "subscribe", "MISSING is not set"),
+        ({"heartbeats": (Heartbeat("${file:/no/where}", 1),)}, "heartbeat", "/no/where: No such"),
+        ({"proxy": "http://me:${MISSING}@proxy"}, "proxy", "MISSING is not set"),
+        ({"proxy": "http://me:pw@proxy:${KEY}"}, "proxy", "'http://***@proxy:***' must be"),
+        ({"proxy": "socks5://me:${KEY}@proxy"}, "proxy", "must be ASCII"),
+        ({"proxy": "ftp://me:pw@proxy"}, "proxy", "'ftp://***@proxy' must be http://"),
+        ({"ca_file": Path("/no/where")}, "ca_file", "No such file"),
+        ({"cert_file": Path("/no/where")}, "cert_file", "No such file"),
+        ({"key_file": Path("/no/where")}, "key_file", "name its certificate"),
+    ],
+)
+def test_what_cannot_be_connected_to_is_refused(
+    more: dict[str, Any], option: str, says: str
+) -> None:
+    with pytest.raises(OptionError) as error:
+        check_feed(feed(**more))
+    assert error.value.option == option
+    assert says in str(error.value)
+    for secret in (SECRET, "pa/ss", "pw", "b%0Ac"):
+        assert secret not in str(error.value)
+
+
+def test_options_refuse_a_secret_that_is_not_there() -> None:
+    with pytest.raises(OptionError, match="--header: the environment variable MISSING is not set"):
+        Options(url=("wss://host/",), header=("X-Key: ${MISSING}",))
+    with pytest.raises(OptionError, match="--url: the environment variable MISSING is not set"):
+        Options(url=("wss://${MISSING}/",))
+    options = Options(url=("wss://me:${KEY}@host/",))
+    assert options.feeds[0].url == "wss://me:${KEY}@host/"  # as it was written

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastingest.decode.batch_builder import MOST_REJECT_BYTES, Filling
+from fastingest.model.batch import Batch, Layout
+from fastingest.model.schema import ESCAPED, Schema, parse_columns
+
+
+def _filling(batch_size: int = 10) -> Filling:
+    columns = parse_columns("n:int, @received, text")
+    return Filling(Schema(columns), batch_size, feed=3, name="feed", table=2)
+
+
+def _columns(start: int, end: int) -> list[list[object]]:
+    return [list(range(start, end)), [f"t{n}" for n in range(start, end)]]
+
+
+def _times(batch: Batch) -> list[int]:
+    """When each row was received."""
+    times: list[int] = []
+    for end, time in batch.stamps:
+        assert len(times) < end <= batch.rows
+        times += [time] * (end - len(times))
+    return times
+
+
+def _connections(batch: Batch) -> list[int]:
+    """Which connection each row came by."""
+    ends = [start for start, _ in batch.connections[1:]] + [batch.rows]
+    numbers: list[int] = []
+    for (start, number), end in zip(batch.connections, ends, strict=True):
+        assert start == len(numbers) < end
+        numbers += [number] * (end - start)
+    return numbers
+
+
+def test_a_batch_says_what_it_is_of() -> None:
+    filling = _filling()
+    assert filling.fill(_columns(0, 2), [(2, 7)]) == []
+    batch = filling.take()
+    assert batch.layout == Layout(("n", "received", "text"), ("int", "@received", "str"), "feed")
+    assert (batch.feed, batch.table, batch.rows, batch.first) == (3, 2, 2, 1)
+    assert batch.columns() == _columns(0, 2)
+    assert filling.is_empty
+
+
+def test_a_batch_says_that_its_formulas_are_escaped() -> None:
+    filling = _filling(batch_size=2)
+    filling.escape_formulas()
+    (closed,) = filling.fill(_columns(0, 3), [(3, 7)])
+    for batch in (closed, filling.take()):
+        assert batch.layout.types == ("int", "@received", ESCAPED)
+    assert closed.columns() == _columns(0, 2)
+
+
+@given(st.integers(1, 6), st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=8))
+def test_rows_go_through_in_order_whatever_closes_a_batch(
+    batch_size: int, runs: list[tuple[int, bool]]
+) -> None:
+    filling = _filling(batch_size)
+    filling.first = 100
+    batches: list[Batch] = []
+    times: list[int] = []
+    connections: list[int] = []
+    count = connection = 0
+    for length, reconnects in runs:
+        connection += reconnects
+        filling.connected(connection)
+        half = length // 2
+        stamps = [(half, 10 * count), (length, 10 * count + 1)]
+        batches += filling.fill(_columns(count, count + length), stamps)
+        times += [10 * count] * half + [10 * count + 1] * (length - half)
+        connections += [connection] * length
+        count += length
+        assert filling.room == batch_size - (count % batch_size)
+        assert filling.is_empty == (count % batch_size == 0)
+    assert {batch.rows for batch in batches} <= {batch_size}
+    if not filling.is_empty:
+        batches.append(filling.take())
+    assert [n for batch in batches for n in batch.columns()[0]] == list(range(count))
+    assert [time for batch in batches for time in _times(batch)] == times
+    assert [number for batch in batches for number in _connections(batch)] == connections
+    assert [batch.first for batch in batches] == [100 + n for n in range(0, count, batch_size)]
+    assert filling.rows == count
+
+
+def test_the_oldest_is_a_row_or_a_reject() -> None:
+    filling = _filling()
+    assert filling.oldest == 0
+    filling.fill(_columns(0, 2), [(1, 50), (2, 60)])
+    assert filling.oldest == 50
+    filling.reject(b"x", 40, "no row")
+    assert filling.fill([[], []], []) == []
+    assert filling.oldest == 40
+    filling.take()
+    assert filling.oldest == 0
+
+
+def test_many_bytes_of_rejects_close_a_batch() -> None:
+    filling = _filling()
+    large = b"x" * (MOST_REJECT_BYTES // 2)
+    filling.reject(large, 1, "no row")
+    assert filling.fill([[], []], []) == []
+    filling.reject(large, 2, "no row")
+    (batch,) = filling.fill(_columns(0, 1), [(1, 3)])
+    assert [(reject.time, reject.raw) for reject in batch.rejects] == [(1, large), (2, large)]
+    assert (batch.rows, filling.rejects, filling.is_empty) == (1, 2, True)
+    filling.reject(b"small", 4, "no row")
+    assert filling.fill([[], []], []) == []

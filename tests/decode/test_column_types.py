@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastingest.decode.column_types import cells_of, kind_of
+
+_TYPES = [
+    "str", "int", "float", "number", "bool", "decimal", "timestamp[s]", "timestamp[ms]",
+    "timestamp[us]", "timestamp[ns]", "timestamp[iso]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "cell"),
+    [
+        ("str", '"A\\u00e9"', "Aé"),
+        ("int", "1", 1),
+        ("int", '"-12"', -12),
+        ("int", "1.0", 1),
+        ("int", '"1e3"', 1000),
+        ("int", "-0", 0),
+        ("int", str(2**63 - 1), 2**63 - 1),
+        ("int", str(2**63), str(2**63)),
+        ("int", f'"{-(2**63) - 1}"', str(-(2**63) - 1)),
+        ("float", "1", 1.0),
+        ("float", '"1e-7"', 1e-7),
+        ("number", "1", 1),
+        ("number", "1.0", 1.0),
+        ("number", '"18446744073709551616"', "18446744073709551616"),
+        ("bool", "true", True),
+        ("bool", "0", False),
+        ("bool", '"TRUE"', True),
+        ("decimal", "1.50", "1.50"),
+        ("decimal", '"-1E+5"', "-1E+5"),
+        ("decimal", '"\\u0031"', "1"),
+        ("timestamp[s]", '"1534614057.321597"', "1534614057.321597"),
+        ("timestamp[s]", "-62135596800", "-62135596800"),
+        ("timestamp[s,ns]", "1.5", "1.5"),
+        ("timestamp[ms]", '"1672515782136"', 1672515782136),
+        ("timestamp[ms,s]", "253402300799999", 253402300799999),
+        ("timestamp[iso]", '"2024-01-01 00:00:00.5z"', "2024-01-01T00:00:00.5Z"),
+        ("timestamp[iso]", '"2024-01-01t23:59:59-05:30"', "2024-01-01T23:59:59-05:30"),
+    ],
+)
+def test_a_cell(type_: str, value: str, cell: Any) -> None:
+    read = kind_of(type_).read(value.encode())
+    assert (read, type(read)) == (cell, type(cell))
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "reason"),
+    [
+        ("str", "1", "Expected `str`, got `int`"),
+        ("str", "true", "Expected `str`, got `bool`"),
+        ("str", "[]", "Expected `str`, got `array`"),
+        ("str", "{}", "Expected `str`, got `object`"),
+        *[("int", value, "Expected `int`, got `float`") for value in ("1.5", "1e18")],
+        *[("int", value, "Expected `int`, got `str`") for value in ('"1_0"', '""', '" 1"')],
+        ("int", "true", "Expected `int`, got `bool`"),
+        ("int", "1e400", "Number out of range"),
+        *[("float", value, "a number that is not finite") for value in ('"nan"', '"inf"')],
+        ("float", "1e400", "Number out of range"),
+        *[("float", value, "Expected `float`, got `str`") for value in ('"01"', '"+1"', '".5"')],
+        ("float", "[1]", "Expected `float`, got `array`"),
+        ("bool", "2", "Expected `bool`, got `int`"),
+        ("bool", "1.0", "Expected `bool`, got `float`"),
+        *[("bool", value, "Expected `bool`, got `str`") for value in ('"yes"', '""')],
+        *[
+            ("decimal", value, f"Expected a number, got {value}")
+            for value in ('"1,2"', '"1\\n2"', '""', "true", "[1]", '"\\uff11"')
+        ],
+        ("decimal", "[1,\n 2]", "Expected a number, got [1, 2]"),
+        ("timestamp[s]", "1e9", "Expected seconds since 1970, got 1e9"),
+        *[
+            ("timestamp[s]", value, f"{value} seconds are not within the years 1 to 9999")
+            for value in ("-62135596801", "-62135596800.1", "9" * 12)
+        ],
+        ("timestamp[ms]", "-62135596800001", "Expected `int` >= -62135596800000"),
+        ("timestamp[ms]", "253402300800000", "Expected `int` <= 253402300799999"),
+        ("timestamp[ms]", "0.5", "Expected `int`, got `float`"),
+        ("timestamp[ns]", str(2**63), f"Expected `int` <= {2**63 - 1}"),
+        ("timestamp[iso]", '"2023-02-29T00:00:00Z"', "2023-02-29 is no date"),
+        ("timestamp[iso]", '"0000-01-01T00:00:00Z"', "0000-01-01 is no date"),
+        *[
+            ("timestamp[iso]", value, f"Expected a time as in RFC 3339, got {value}")
+            for value in (
+                '"2024-01-01T24:00:00Z"', '"2024-01-01T00:60:00Z"', '"2024-01-01T00:00:60Z"',
+                '"2024-01-01T00:00:00"', '"2024-01-01T00:00:00.Z"', '"2024-01-01T00:00:00+24:00"',
+                '"2024-1-1T00:00:00Z"', '"2024-01-01T00:00:00Z\\n"', '""', "20240101",
+            )
+        ],
+    ],
+)  # fmt: skip
+def test_what_does_not_fit(type_: str, value: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(reason)}$"):
+        kind_of(type_).read(value.encode())
+
+
+_digits = st.text("0123456789.+-eE,", max_size=6)
+_values = st.one_of(
+    st.integers().map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(lambda value: f'"{value}"'),
+    st.integers(-(10**13), 10**13).map(lambda value: f'"{value}"'),
+    _digits.map(json.dumps),
+    st.datetimes().map(lambda moment: f'"{moment.isoformat()}Z"'),
+    st.sampled_from(
+        ["true", "[]", '["1"]', "{}", '"a"', '"1,2"', '"2024-02-30T00:00:00Z"', '"1\\n2"', "1e400"]
+        + [f'"2024-01-01T0{n}:0{n}:0{n}Z"' for n in range(10)]
+        + ['"2024-01-01T01:00:00+01:00"', '"2024-01-01T01:00:00+01:99"', '""', '"2024-01-01"']
+        + ['"2024-01-01T01:70:00Z"', '"2024-01-01T01:00:70Z"', '"2024-01-01T31:00:00Z"']
+    ),
+)
+
+
+def _read(type_: str, value: str) -> Any:
+    """The cell; an exception's type where there is none."""
+    try:
+        return kind_of(type_).read(value.encode())
+    except ValueError:
+        return ValueError
+
+
+def _may_give_up(type_: str, values: list[str], cells: list[Any]) -> bool:
+    """Whether a column may be left to be read value by value."""
+    match type_:
+        case "int" | "number":
+            return any(isinstance(cell, str) for cell in cells)  # past 64 bits
+        case "decimal":
+            return any("\\" in value for value in values)
+        case "timestamp[s]":
+            return any("\\" in value or "-" in value for value in values)
+    return False
+
+
+@given(st.sampled_from(_TYPES), st.lists(_values, min_size=1, max_size=5), st.booleans())
+def test_a_column_is_settled_as_its_cells_are_read(
+    type_: str, values: list[str], repeats: bool
+) -> None:
+    kind = kind_of(type_)
+    values = values[:1] * 3 if repeats else values
+    expected = [_read(type_, value) for value in values]
+    raws = [msgspec.Raw(value.encode()) for value in values]
+    columns = [kind.settle_raw(raws)]
+    if kind.parsed is None:
+        columns.append(kind.settle(raws))
+    if kind.parsed in (None, str):
+        texts = [json.loads(value) if value.startswith('"') else None for value in values]
+        if None not in texts:
+            columns.append(kind.settle(texts))
+    if ValueError in expected:
+        assert columns == [None] * len(columns)
+        return
+    for column in columns:
+        if column is None:
+            assert _may_give_up(type_, values, expected)
+        else:
+            assert repr(column) == repr(expected)
+
+
+@pytest.mark.parametrize("type_", _TYPES)
+def test_what_is_usual_is_settled_at_once(type_: str) -> None:
+    usual = {
+        "str": '"A"',
+        "bool": "true",
+        "timestamp[iso]": '"2024-01-01T00:00:00.123Z"',
+    }.get(type_, '"1534614057"')
+    assert kind_of(type_).settle_raw([msgspec.Raw(usual.encode())] * 3) is not None
+
+
+def test_timestamps_of_several_days_are_settled_at_once() -> None:
+    cells = ["2024-02-29T23:59:59.9Z", "2024-03-01T00:00:00Z", "2024-03-01t00:00:00.25 +01:00"]
+    cells[2] = cells[2].replace(" ", "")
+    settled = kind_of("timestamp[iso]").settle(list(cells))
+    assert settled == [*cells[:2], "2024-03-01T00:00:00.25+01:00"]
+    assert kind_of("timestamp[iso]").settle([*cells, "2024-02-30T00:00:00Z"]) is None
+
+
+def test_empty_cells_stay_where_they_are() -> None:
+    settle = kind_of("decimal").settle
+    raws: list[Any] = [msgspec.Raw(raw) for raw in (b"1", b"", b'"2"', b"null")]
+    assert cells_of(settle, [*raws, None], required=False) == ["1", None, "2", None, None]
+    assert cells_of(settle, [None, *raws], required=False) == [None, "1", None, "2", None]
+    assert cells_of(settle, [None, "1", "2"], required=False) == [None, "1", "2"]
+    assert cells_of(settle, [None, None], required=False) == [None, None]
+    for values in ([*raws], [None, "1"], [None]):
+        assert cells_of(settle, values, required=True) is None

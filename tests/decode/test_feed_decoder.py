@@ -1,0 +1,510 @@
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastingest.decode import feed_decoder as described
+from fastingest.decode.feed_decoder import DescribedDecoder
+from fastingest.decode.router import Sieve, sieves_of
+from fastingest.format.csv import to_csv, to_frame
+from fastingest.model.batch import Batch, Reject
+from fastingest.model.schema import Schema, parse_columns
+from tests.peers.plain_reading import Reading, TableReading, read
+from tests.support.any_feed import feeds, mixed, schema_of
+
+
+def _stamps(count: int, start: int = 0) -> list[tuple[int, int]]:
+    """Each message at its own time: 1000 times its index."""
+    return [(index + 1, 1000 * (start + index)) for index in range(count)]
+
+
+def _decoder(tables: Sequence[Schema], ignore: Sequence[str] = ()) -> DescribedDecoder:
+    return DescribedDecoder(tables, 10**6, name="feed", ignore=ignore)
+
+
+def _take(decoder: DescribedDecoder) -> list[Batch]:
+    """One batch for each table, empty ones as well."""
+    return [table.take() for table in decoder.tables]
+
+
+def _rows(batch: Batch) -> list[list[str]]:
+    """The cells as the file shows them."""
+    if not batch.rows:
+        return []
+    text = bytes(to_csv(to_frame(batch))).decode()
+    rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    return [row or [""] for row in rows]  # one empty cell is an empty line
+
+
+def _reading(batches: Sequence[Batch], ignored: int) -> Reading:
+    return Reading(
+        [TableReading(_rows(batch), [r.raw for r in batch.rejects]) for batch in batches], ignored
+    )
+
+
+def _decode(
+    tables: Schema | Sequence[Schema], *messages: str | bytes, ignore: Sequence[str] = ()
+) -> tuple[list[Batch], int]:
+    tables = [tables] if isinstance(tables, Schema) else tables
+    raw = [message.encode() if isinstance(message, str) else message for message in messages]
+    decoder = _decoder(tables, ignore)
+    closed = decoder.decode(raw, _stamps(len(raw)))
+    assert closed == []
+    batches = _take(decoder)
+    assert _reading(batches, decoder.ignored) == read(tables, raw, ignore=ignore)
+    return batches, decoder.ignored
+
+
+# Anything, held to a reading that shares no code with it.
+
+
+@given(feeds(), st.lists(st.integers(1, 18), max_size=4))
+@settings(max_examples=300)
+def test_it_reads_what_a_plain_reading_reads(
+    feed: tuple[list[Schema], list[bytes]], cuts: list[int]
+) -> None:
+    tables, messages = feed
+    ignore = ["pong", "[]", '{"a":"é"}']
+    expected = read(tables, messages, ignore=ignore)
+    decoder, start = _decoder(tables, ignore), 0
+    for end in sorted({min(cut, len(messages)) for cut in cuts} | {len(messages)}):
+        decoder.decode(messages[start:end], _stamps(end - start, start))
+        start = end
+    assert _reading(_take(decoder), decoder.ignored) == expected
+
+
+@given(mixed())
+@settings(max_examples=150)
+def test_it_reads_what_a_plain_reading_reads_of_mixed_arrays(
+    feed: tuple[list[Schema], list[bytes]],
+) -> None:
+    tables, messages = feed
+    decoder = _decoder(tables)
+    decoder.decode(messages, _stamps(len(messages)))
+    assert _reading(_take(decoder), decoder.ignored) == read(tables, messages)
+
+
+@given(feeds(), st.lists(st.integers(1, 18), max_size=4))
+@settings(max_examples=100)
+def test_it_does_not_matter_how_messages_come_together(
+    feed: tuple[list[Schema], list[bytes]], cuts: list[int]
+) -> None:
+    tables, messages = feed
+    whole, pieces = _decoder(tables), _decoder(tables)
+    whole.decode(messages, _stamps(len(messages)))
+    start = 0
+    for end in sorted({min(cut, len(messages)) for cut in cuts} | {len(messages)}):
+        pieces.decode(messages[start:end], _stamps(end - start, start))
+        start = end
+    everything = [_all_of(batch) for batch in _take(whole)]
+    assert [_all_of(batch) for batch in _take(pieces)] == everything
+    assert pieces.ignored == whole.ignored
+    # A decoder that has seen nothing yet reads its first message by itself.
+    alone: list[Any] = [([], [], []) for _ in tables]
+    ignored = 0
+    for index, message in enumerate(messages):
+        decoder = _decoder(tables)
+        decoder.decode([message], [(1, 1000 * index)])
+        ignored += decoder.ignored
+        for (rows, times, rejects), batch in zip(alone, _take(decoder), strict=True):
+            rows.extend(zip(*batch.columns(), strict=True))
+            times.extend(_times(batch))
+            rejects.extend(batch.rejects)
+    assert alone == everything
+    assert ignored == whole.ignored
+
+
+def _times(batch: Batch) -> list[int]:
+    """When each row was received."""
+    times: list[int] = []
+    for end, time in batch.stamps:
+        assert len(times) < end <= batch.rows
+        times += [time] * (end - len(times))
+    assert len(times) == batch.rows
+    return times
+
+
+def _all_of(batch: Batch) -> tuple[list[tuple[Any, ...]], list[int], list[Reject]]:
+    return list(zip(*batch.columns(), strict=True)), _times(batch), batch.rejects
+
+
+@given(feeds(), st.integers(1, 8))
+@settings(max_examples=100)
+def test_a_limit_cuts_after_exactly_so_many_rows(
+    feed: tuple[list[Schema], list[bytes]], limit: int
+) -> None:
+    tables, messages = feed
+    whole, cut = _decoder(tables), _decoder(tables)
+    whole.decode(messages, _stamps(len(messages)))
+    cut.decode(messages, _stamps(len(messages)), limit)
+    assert cut.rows == min(limit, whole.rows)
+    batches = list(zip(_take(cut), _take(whole), strict=True))
+    last = max((time for batch, _ in batches for time in _times(batch)), default=0)
+    for batch, full in batches:
+        assert _rows(batch) == _rows(full)[: batch.rows]
+        assert _times(batch) == _times(full)[: batch.rows]
+        # What was received before the last row is there.
+        assert batch.rows >= sum(time < last for time in _times(full))
+
+
+@given(feeds(), st.integers(1, 4))
+@settings(max_examples=60)
+def test_batches_close_when_they_are_full(
+    feed: tuple[list[Schema], list[bytes]], size: int
+) -> None:
+    tables, messages = feed
+    whole, small = _decoder(tables), DescribedDecoder(tables, size, name="feed")
+    whole.decode(messages, _stamps(len(messages)))
+    batches = small.decode(messages, _stamps(len(messages)))
+    assert {batch.rows for batch in batches} <= {size}
+    batches += _take(small)
+    for index, full in enumerate(_take(whole)):
+        parts = [batch for batch in batches if batch.table == index]
+        assert [row for part in parts for row in _rows(part)] == _rows(full)
+        assert [time for part in parts for time in _times(part)] == _times(full)
+        assert [reject for part in parts for reject in part.rejects] == full.rejects
+
+
+@given(st.lists(st.binary(max_size=40) | st.text(max_size=20).map(str.encode), max_size=6))
+def test_no_bytes_make_it_fail(messages: list[bytes]) -> None:
+    decoder = _decoder([schema_of("a?", "", "$.b=c"), schema_of("x:float=[0]")])
+    decoder.decode(messages, _stamps(len(messages)))
+    rejects = sum(len(batch.rejects) for batch in _take(decoder))
+    assert decoder.rows + decoder.ignored + rejects >= len(messages)
+
+
+# Rule by rule.
+
+_TRADES = schema_of(
+    "symbol=s, price:float=p, quantity:decimal=q, time:timestamp[ms]=T, maker:bool?=m",
+    "data",
+    "$.data.e=trade",
+)
+_TRADE = '{"stream":"x","data":{"e":"trade","s":"A","p":"1.5","q":"2.50","T":1672515782136}}'
+_ROW = ["A", "1.5", "2.50", "2022-12-31T19:43:02.136Z", ""]
+
+
+def _only(tables: Schema | Sequence[Schema], *messages: str | bytes) -> tuple[Any, ...]:
+    """Rows, reasons of rejects and what is ignored, with one table."""
+    (batch,), ignored = _decode(tables, *messages)
+    return _rows(batch), [reject.reason for reject in batch.rejects], ignored
+
+
+def test_a_message_is_a_row() -> None:
+    assert _only(_TRADES, _TRADE, _TRADE) == ([_ROW, _ROW], [], 0)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (b"", "not JSON: it ends too early"),
+        (b"hello", "not JSON: "),
+        (b'{"a":1', "not JSON: it ends too early"),
+        (b'{"a":"1"}{"a":"2"}', "not JSON: trailing characters"),
+        (b'{"a":"1","z":NaN}', "not JSON: "),
+        (b'{"a":"1","z":-Infinity}', "not JSON: "),
+        (b'{"a":"1","z":01}', "not JSON: "),
+        (b'{"a":"1","z":"\\ud800"}', "not JSON: "),
+        (b'{"a":"1","\\ud800":1}', "not JSON: "),
+        (b'{"a":"1","z":"\\ud800\\u0041"}', "not JSON: "),
+        (b'{"a":"1","z":"\n"}', "not JSON: "),
+        (b'\xef\xbb\xbf{"a":"1"}', "not JSON: "),
+        (b'{"a":"1","z":"\xff"}', "not UTF-8: byte 14"),
+        (b'{"a":"1","\xff":1}', "not UTF-8: byte 10"),
+        (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
+        (b'{"a":"1","z":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+    ],
+)
+def test_what_is_not_json_is_rejected_once_by_the_first_table(message: bytes, reason: str) -> None:
+    good, table = b'{"a":"1"}', schema_of("a")
+    (first, second), ignored = _decode([table, table], good, message, good)
+    assert _rows(first) == _rows(second) == [["1"], ["1"]]
+    (reject,) = first.rejects
+    assert (reject.raw, reject.time) == (message, 1000)
+    assert reject.reason.startswith(reason)
+    assert "\n" not in reject.reason
+    assert (second.rejects, ignored) == ([], 0)
+
+
+def test_members_that_nobody_asked_for_may_hold_any_json() -> None:
+    wide = '"1":1e400,"2":-0,"3":"\\ud83d\\ude00","4":' + "9" * 10_000 + ',"5":[{}],"6":"é"'
+    message = f'{{{wide},"a":"1","a":"2"}}'
+    assert _only(schema_of("a"), message, message) == ([["2"], ["2"]], [], 0)
+
+
+def test_what_is_to_be_ignored_is_ignored_even_if_it_is_a_row() -> None:
+    message = '{"a":"1"}'
+    (batch,), ignored = _decode(
+        schema_of("a"), "pong", message, '{"a":"hb"}', '{"a": "hb"}', ignore=["pong", '{"a":"hb"}']
+    )
+    assert (_rows(batch), batch.rejects, ignored) == ([["1"], ["hb"]], [], 2)
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "holds"),
+    [
+        ("$.x=trade", '"trade"', True),
+        ("$.x=trade", '"tr\\u0061de"', True),
+        ("$.x=trade", '"Trade"', False),
+        ("$.x=quote,trade", '"trade"', True),
+        ("$.x=trade", '["trade"]', False),
+        ("$.x=trade", "5", False),
+        ("$.x=1", "1", True),
+        ("$.x=1", '"1"', True),
+        ("$.x=1", '"\\u0031"', True),
+        ("$.x=1", "1.0", False),
+        ("$.x=1", "true", False),
+        ("$.x=1.0", "1.0", True),
+        ("$.x=true", "true", True),
+        ("$.x=true", '"true"', True),
+        ("$.x=true", "false", False),
+        ("$.x=null", "null", True),
+        ("$.x=null", '"null"', True),
+        ("$.x=", '""', True),
+        ("$.x=", "null", False),
+    ],
+)
+def test_a_condition_compares_text(condition: str, value: str, holds: bool) -> None:
+    rows, rejects, ignored = _only(
+        schema_of("a", "", condition),
+        *[f'{{"a":"1","x":{value}}}', '{"a":"1","x":"no"}', '{"a":"1"}', "[]", "5"] * 3,
+    )
+    assert (len(rows), rejects, ignored) == (3 * holds, [], 15 - 3 * holds)
+
+
+@pytest.mark.parametrize("rows", ["null", "5", "{}", '{"d":null}', '{"x":1}', "7"])
+def test_where_no_rows_stand_it_depends_on_whether_the_message_was_asked_for(rows: str) -> None:
+    message = f'{{"e":"t","d":{rows}}}'
+    assert _only(schema_of("a", "d.d"), message, message) == ([], [], 2)
+    found, rejects, ignored = _only(schema_of("a", "d.d", "$.e=t"), message, message)
+    reason = "is null" if "null" in rows[1:] else "is missing"
+    assert (found, ignored) == ([], 0)
+    assert rejects == [f"d.d, where the rows should be, {reason}"] * 2
+
+
+@pytest.mark.parametrize("kind", ["int", "float", "number", "bool", "timestamp[ms]", "decimal"])
+@pytest.mark.parametrize("null", ['"null"', '"Null"', r'"n\u0055l\u006C"'])
+def test_the_word_null_in_quotes_is_no_empty_cell(kind: str, null: str) -> None:
+    good, empty, odd = (f'{{"a": {text}, "s": "A"}}' for text in ("1", "null", null))
+    for messages in ([good, odd], [good, empty, odd, good], [odd, good, good]):
+        batches, _ = _decode(schema_of(f"s, a:{kind}?"), *messages)
+        assert [reject.raw for reject in batches[0].rejects] == [odd.encode()]
+    _decode(schema_of(f"s, a:{kind}?", "$.d"), f'{{"d": [{good}]}}', f'{{"d": [{good}, {odd}]}}')
+
+
+def test_an_array_gives_up_only_its_bad_elements() -> None:
+    message = '{"d":[{"a":1}, {"a" : "x"}, 7,{"a":3},null,[] ,{}]}'
+    (batch,), ignored = _decode(schema_of("a:int", "d"), '{"d":[{"a":0}]}', message)
+    assert _rows(batch) == [["0"], ["1"], ["3"]]
+    assert [reject.raw for reject in batch.rejects] == [
+        b'{"a" : "x"}',
+        b"7",
+        b"null",
+        b"[]",
+        b"{}",
+    ]
+    assert [reject.reason for reject in batch.rejects] == [
+        "a: Expected `int`, got `str`",
+        "a row should be an object, and this is none",
+        "a row should be an object, and this is none",
+        "a row should be an object, and this is none",
+        "a: a is missing",
+    ]
+    assert ignored == 0
+
+
+def test_an_empty_array_of_rows_is_ignored() -> None:
+    message = '{"d":[]}'
+    assert _only(schema_of("a", "d"), message, '{"d":[{"a":"1"}]}', message) == ([["1"]], [], 2)
+    assert _only(schema_of("a=[0]"), "[]", '["1"]', "[]", '[["2"],["3"]]') == (
+        [["1"], ["2"], ["3"]],
+        [],
+        2,
+    )
+
+
+def test_rows_that_are_arrays() -> None:
+    kraken = schema_of(
+        "price:decimal=[0], volume:decimal=[1], time:timestamp[s]=[2], side=[3], symbol=$[3]",
+        "[1]",
+        "$[2]=trade",
+    )
+    message = '[0,[["5541.20000","0.15850568","1534614057.321597","s"]],"trade","XBT/USD"]'
+    row = ["5541.20000", "0.15850568", "2018-08-18T17:40:57.321597Z", "s", "XBT/USD"]
+    two = message.replace("[[", '[["1","2",3,"b"],[')
+    first = ["1", "2", "1970-01-01T00:00:03Z", "b", "XBT/USD"]
+    one = message.replace("[[", "[").replace("]]", "]")
+    heartbeat = '{"event":"heartbeat"}'
+    messages = [message, heartbeat, two, message, one, message.replace("trade", "book"), heartbeat]
+    rows = [row, first, row, row, row]
+    assert _only(kraken, *messages, *messages) == (rows * 2, [], 6)
+
+
+def test_a_shorter_array_lacks_its_last_columns() -> None:
+    table = schema_of("a=[0], b:int?=[1], c:float?=[3]")
+    assert _only(table, '["x"]', '["x",1]', '["x",null,0,2]', '["x",1,{},3.5,9]', '["x",1,2]') == (
+        [["x", "", ""], ["x", "1", ""], ["x", "", "2.0"], ["x", "1", "3.5"], ["x", "1", ""]],
+        [],
+        0,
+    )
+
+
+def test_where_all_comes_from_the_root_a_message_is_one_row() -> None:
+    table = schema_of("kind=$[0], price:float=$[1][0]")
+    assert _only(table, '["t",[1.5]]', '[["t"],[1]]', "[]") == (
+        [["t", "1.5"]],
+        ["kind: Expected `str`, got `array` - at $[0]", "kind: $[0] is missing"],
+        0,
+    )
+
+
+def test_columns_of_the_root_stand_in_every_row() -> None:
+    table = schema_of("symbol=$.s, price:float=p", "d")
+    messages = [
+        '{"s":"A","d":[{"p":1},{"p":2}]}',
+        '{"s":"B","d":[]}',
+        '{"s":"C","d":[{"p":3}]}',
+        '{"s":"D","d":{"p":4}}',
+    ]
+    rows = [["A", "1.0"], ["A", "2.0"], ["C", "3.0"], ["D", "4.0"]]
+    assert _only(table, *messages) == (rows, [], 1)
+
+
+def test_a_bad_column_of_the_root_rejects_the_message_once() -> None:
+    table = schema_of("symbol=$.s, price:float=p", "d", "k=x")
+    message = '{"s":5,"d":[{"k":"x","p":1},{"k":"x","p":2},{"k":"y"}]}'
+    (batch,), ignored = _decode(table, message, '{"d":[{"k":"y"}]}')
+    assert [(r.raw.decode(), r.reason) for r in batch.rejects] == [
+        (message, "symbol: Expected `str`, got `int` - at $.s")
+    ]
+    assert (batch.rows, ignored) == (0, 2)
+
+
+def test_rows_that_a_condition_leaves_out_are_ignored_one_by_one() -> None:
+    table = schema_of("symbol=s, price:float=p", "", "ev=T")
+    trade, quote = '{"ev":"T","s":"A","p":1}', '{"ev":"Q","s":"A","b":2}'
+    status = '{"ev":"status"}'
+    messages = [f"[{trade},{quote},{trade}]", f"[{status}]", f"[{quote}]", trade, quote, "[5]"]
+    assert _only(table, *messages, *messages) == ([["A", "1.0"]] * 6, [], 10)
+
+
+def test_messages_that_change_their_shape_by_turns_are_sorted_by_what_was_made_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = []
+
+    def counted(tables: Sequence[tuple[Schema, bool]]) -> list[Sieve]:
+        made.append(tables)
+        return sieves_of(tables)
+
+    monkeypatch.setattr(described, "sieves_of", counted)
+    decoder = _decoder([schema_of("s", "$.d", "$.e=trade", "k=x")])
+    row = '{"s": "A", "k": "x"}'
+    for number in range(20):
+        text = f'{{"e": "trade", "d": {row if number % 2 else f"[{row}, {row}]"}}}'
+        decoder.decode([text.encode()] * 3, _stamps(3))
+    assert decoder.rows == 90
+    assert len(made) == 2
+
+
+def test_several_tables_take_what_is_theirs() -> None:
+    trades = schema_of("s, p:float", "", "$.type=trade")
+    quotes = schema_of("s, b:float", "", "$.type=quote")
+    both = schema_of("kind=type, s", "", "$.type=trade,quote")
+    trade, quote = '{"type":"trade","s":"A","p":1}', '{"type":"quote","s":"B","b":2}'
+    hello = '{"type":"hello"}'
+    messages = [trade, hello, quote, quote, "5", trade, hello, '{"type":"trade","s":"C"}'] * 5
+    (first, second, third), ignored = _decode([trades, quotes, both], *messages)
+    assert _rows(first) == [["A", "1.0"]] * 10
+    assert [(r.reason, r.time) for r in first.rejects] == [
+        ("p: p is missing", 1000 * index) for index in range(7, 40, 8)
+    ]
+    assert _rows(second) == [["B", "2.0"]] * 10
+    order = [["trade", "A"], ["quote", "B"], ["quote", "B"], ["trade", "A"], ["trade", "C"]]
+    assert _rows(third) == order * 5
+    assert _times(third)[:6] == [0, 2000, 3000, 5000, 7000, 8000]
+    assert ignored == 15
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ('{"p":"x"}', "price: Expected `float`, got `str` - at p"),
+        ('{"p":"nan"}', "price: a number that is not finite - at p"),
+        ('{"p":1e400}', "price: Number out of range - at p"),
+        ('{"p":null}', "price: p is null"),
+        ("{}", "price: p is missing"),
+        ('{"p":1}', "quantity: q is missing"),
+        ('{"p":1,"q":"1,5"}', 'quantity: Expected a number, got "1,5" - at q'),
+        ('{"p":1,"q":""}', 'quantity: Expected a number, got "" - at q'),
+        ('{"p":1,"q":true}', "quantity: Expected a number, got true - at q"),
+        ('{"p":1,"q":1,"t":1e9}', "time: Expected seconds since 1970, got 1e9 - at t"),
+        ('{"p":1,"q":1,"t":253402300800}', "253402300800 seconds are not within the years"),
+        ('{"p":1,"q":1,"t":0,"i":"2023-02-29T00:00:00Z"}', "iso: 2023-02-29 is no date - at i"),
+        ('{"p":1,"q":1,"t":0,"i":"yesterday\\n"}', "iso: Expected a time as in RFC 3339, got "),
+        ('{"p":1,"q":1,"t":0,"i":5}', "iso: Expected a time as in RFC 3339, got 5 - at i"),
+        ("5", "a row should be an object, and this is none"),
+    ],
+)
+def test_a_reason_names_the_column(message: str, reason: str) -> None:
+    table = schema_of("price:float=p, quantity:decimal=q, time:timestamp[s]=t, iso:timestamp=i")
+    _, (found,), _ = _only(table, message)
+    assert reason in found
+    assert "\n" not in found
+
+
+def test_integers_past_64_bits_keep_their_digits() -> None:
+    digits = "123456789012345678901234567890"
+    messages = [f'{{"n":{n}}}' for n in ("1", digits, f'"{digits}"', "9" * 4300, "9" * 4301, "2")]
+    rows, (reason,), _ = _only(schema_of("n:int"), *messages)
+    assert rows == [["1"], [digits], [digits], ["9" * 4300], ["2"]]
+    assert reason == "n: Integer value out of range"
+
+
+def test_a_decimal_of_any_length_keeps_its_text() -> None:
+    text = "1" + "0" * 100_000 + ".50"
+    rows, _, _ = _only(
+        schema_of("n:decimal"), f'{{"n":{text}}}', f'{{"n":"{text}"}}', '{"n":"1E5"}'
+    )
+    assert rows == [[text], [text], ["1E5"]]
+
+
+def test_one_member_may_be_several_columns() -> None:
+    table = schema_of("exact:decimal=p, price:float=p, text?=p, again:decimal=p", "", "p=1.50,2.50")
+    messages = ['{"p":"1.50"}', '{"p":"2.50"}', '{"p":"3.50"}', '{"p":2.50}']
+    assert _only(table, *messages) == (
+        [["1.50", "1.5", "1.50", "1.50"], ["2.50", "2.5", "2.50", "2.50"]],
+        ["text: Expected `str`, got `float` - at p"],
+        1,
+    )
+
+
+def test_paths_that_contradict_each_other_are_read_one_by_one() -> None:
+    table = schema_of('whole?=a, part:int?=a.b, odd?=["q\\""]')
+    messages = ['{"a":"x"}', '{"a":{"b":1}}', '{"q\\"":"y"}', '{"a":"x"}']
+    rows, rejects, _ = _only(table, *messages)
+    assert rows == [["x", "", ""], ["", "", "y"], ["x", "", ""]]
+    assert rejects == ["whole: Expected `str`, got `object` - at a"]
+
+
+@pytest.mark.parametrize("bad", [1000, 1001])
+def test_a_message_of_too_many_bad_elements_is_rejected_whole(bad: int) -> None:
+    schema = Schema(parse_columns("a:int"))
+    message = b"[" + b",".join([b'{"a":1}', *[b"{}"] * bad, b'{"a":2}']) + b"]"
+    decoder = DescribedDecoder([schema], 10**6)
+    batches = decoder.decode([message, b'{"a":3}'], [(2, 5)]) + decoder.take()
+    rejects = [reject for batch in batches for reject in batch.rejects]
+    rows = [cell for batch in batches for cell in batch.columns()[0]]
+    if bad == 1000:
+        assert (rows, len(rejects), rejects[0].raw) == ([1, 2, 3], 1000, b"{}")
+    else:
+        assert (rows, [reject.raw for reject in rejects]) == ([3], [message])
+        assert rejects[0].reason == (
+            "more than 1,000 of its rows are none; the first: a: a is missing"
+        )

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastingest.decode.reference import Meaning, Outcome, json_of, row_kind
+from fastingest.model.jsonpath import parse_condition, parse_path
+from fastingest.model.schema import Schema, parse_columns
+
+
+def _schema(columns: str, rows: str = "", *where: str) -> Schema:
+    return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
+
+
+def _outcome(schema: Schema, message: str) -> Outcome:
+    raw = message.encode()
+    return Meaning(schema).of(json_of(raw), raw)
+
+
+def test_json_has_no_space_around_it_and_keeps_that_within() -> None:
+    assert json_of(b' \r\n\t{ "a" : [1 ,2] }\n') == b'{ "a" : [1 ,2] }'
+    assert json_of(b" 5") == b"5"
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        (b"", ValueError),
+        (b" ", ValueError),
+        (b"{} {}", ValueError),
+        (b"{'a':1}", ValueError),
+        (b'{"a":"\xff"}', UnicodeDecodeError),
+        (b"[" * 100_000 + b"]" * 100_000, RecursionError),
+    ],
+)
+def test_what_is_not_json_has_none(message: bytes, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        json_of(message)
+
+
+@pytest.mark.parametrize(
+    ("schema", "kind"),
+    [
+        (_schema("a"), dict),
+        (_schema("a=[0]"), list),
+        (_schema("a=[0], b?=c"), list),
+        (_schema("a=$.a"), None),
+        (_schema("a=$[0]", "d"), None),
+        (_schema("a=$.a, b=[1].c", "d"), list),
+        (_schema("a=$.a", "d", "k=x"), dict),
+        (_schema("a=$.a", "d", "[0]=x"), list),
+        (_schema("a=$.a", "d", "$[0]=x"), None),
+        (_schema("a, @received"), dict),
+    ],
+)
+def test_the_rows_own_paths_say_what_a_row_is(schema: Schema, kind: type | None) -> None:
+    assert row_kind(schema) is kind
+
+
+def test_cells_stand_in_the_order_of_the_columns() -> None:
+    schema = _schema("b:int, s=$.s, @received, a:float?, t:int=$.t", "d")
+    assert _outcome(schema, '{"t":3,"d":{"a":1,"b":2},"s":"A"}') == Outcome(rows=[(2, "A", 1.0, 3)])
+    assert _outcome(schema, '{"t":3,"d":[{"b":2},{"b":4}],"s":"A"}') == Outcome(
+        rows=[(2, "A", None, 3), (4, "A", None, 3)]
+    )
+
+
+def test_a_rejected_message_keeps_the_bytes_that_were_received() -> None:
+    reason = "p: Expected `float`, got `str`"
+    for message in (' {"p": "x"}\n', '{"p":"x" }'):
+        assert _outcome(_schema("p:float"), message) == Outcome(
+            rejects=[(message.encode(), reason)]
+        )
+    assert _outcome(_schema("p:float"), ' [ {"p": "x"} , {"p":1}]\n') == Outcome(
+        rows=[(1.0,)], rejects=[(b'{"p": "x"}', reason)]
+    )
+
+
+def test_the_first_column_that_does_not_fit_is_the_reason_those_of_the_root_before_all() -> None:
+    schema = _schema("a:int, b:int, s:int=$.s", "d")
+    for message, reason in (
+        ('{"s":1,"d":{"a":"x","b":"x"}}', "a: Expected `int`, got `str`"),
+        ('{"s":1,"d":{"a":1,"b":[]}}', "b: Expected `int`, got `array`"),
+        ('{"s":"x","d":{"a":"x"}}', "s: Expected `int`, got `str` - at $.s"),
+        ('{"d":5}', "s: $.s is missing"),
+    ):
+        assert _outcome(schema, message) == Outcome(rejects=[(message.encode(), reason)])
+
+
+def test_a_path_that_leads_through_another_kind_of_value_finds_nothing() -> None:
+    schema = _schema("a?=x.y, b?=x[0], c?=z[1][0]")
+    for x, row in (
+        ('{"y":"A"}', ("A", None, None)),
+        ('["B"]', (None, "B", None)),
+        ('"y"', (None, None, None)),
+        ("[]", (None, None, None)),
+        ('{"0":"C"}', (None, None, None)),
+    ):
+        assert _outcome(schema, f'{{"x":{x},"z":[[1]]}}') == Outcome(rows=[row])
+    assert _outcome(schema, '{"z":[0,["D"]]}') == Outcome(rows=[(None, None, "D")])
+
+
+def test_conditions_of_the_message_come_before_those_of_the_row() -> None:
+    schema = _schema("a", "d", "$.e=t", "k=x")
+    assert _outcome(schema, '{"d":[{"k":"x","a":"1"}]}') == Outcome(taken=False)
+    assert _outcome(schema, '{"e":"t","d":[{"k":"y"},{"a":"1"},5]}') == Outcome(ignored=3)
+    assert _outcome(schema, '{"e":"t","d":[]}') == Outcome(ignored=1)
+
+
+@pytest.mark.parametrize("value", ["[]", "{}", "[1]"])
+def test_nothing_equals_an_object_or_an_array(value: str) -> None:
+    message = f'{{"a":"1","k":{value}}}'
+    assert _outcome(_schema("a", "", f"k={value}"), message) == Outcome(ignored=1)
+    assert _outcome(_schema("a", "", f"$.k={value}"), message) == Outcome(taken=False)
+
+
+_ELEMENTS = {
+    '{"k":"x","p":1}': "row",
+    '{"k":"x", "p":"2"}': "row",
+    '{"k":"x","p":"one"}': "reject",
+    '{"k":"x"}': "reject",
+    '{"k":"y","p":1}': "ignored",
+    "[]": "ignored",
+    "null": "ignored",
+}
+
+
+@given(st.lists(st.sampled_from(list(_ELEMENTS)), min_size=1))
+def test_each_element_becomes_a_row_a_reject_or_is_ignored_in_its_order(
+    elements: list[str],
+) -> None:
+    outcome = _outcome(_schema("p:int", "", "k=x"), f"[{' ,'.join(elements)}]")
+    of = {
+        what: [each for each in elements if _ELEMENTS[each] == what]
+        for what in ("row", "reject", "ignored")
+    }
+    assert outcome.taken
+    assert outcome.rows == [(int(json.loads(each)["p"]),) for each in of["row"]]
+    assert [raw.decode() for raw, _ in outcome.rejects] == of["reject"]
+    assert outcome.ignored == len(of["ignored"])
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inside: (
+        st.lists(inside, max_size=3) | st.dictionaries(st.sampled_from("abd"), inside, max_size=3)
+    ),
+    max_leaves=8,
+)
+_TABLES = [
+    _schema("a?", "d"),
+    _schema("a:int=$.a, b:number?", "", "$.b=1,true"),
+    _schema("a=[0], b?=$.a[1].b", "d"),
+    _schema("a:bool?=a.b, c:decimal?=a[0]", "", "d=null"),
+]
+
+
+@given(st.dictionaries(st.sampled_from("abd"), _json, max_size=3), st.sampled_from(_TABLES))
+def test_neither_the_order_of_members_nor_space_nor_escapes_change_what_is_meant(
+    value: dict[str, Any], schema: Schema
+) -> None:
+    turned = dict(reversed(value.items()))
+    one = _outcome(schema, json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    other = _outcome(schema, json.dumps(turned, indent=1))
+    assert (one.taken, one.rows, one.ignored) == (other.taken, other.rows, other.ignored)
+    # The reasons show a value as it is written.
+    assert [reason.partition(", got")[0] for _, reason in one.rejects] == [
+        reason.partition(", got")[0] for _, reason in other.rejects
+    ]

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from fastingest.decode.column_types import kind_of
+from fastingest.decode.shapes import Run, Shape, shape_of
+from fastingest.decode.struct_types import Node, NoTree, access, compiled
+from fastingest.model.jsonpath import parse_condition, parse_path
+from fastingest.model.schema import Schema, parse_columns
+
+
+def _schema(columns: str, rows: str = "", *where: str) -> Schema:
+    return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
+
+
+def _shape(schema: Schema, sample: str) -> Shape:
+    shape = shape_of(schema, sample.encode())
+    assert shape is not None
+    return shape
+
+
+def _run(shape: Shape, *messages: str) -> Run | None:
+    return shape.columns([shape.decode(message.encode()) for message in messages])
+
+
+_TRADES = _schema("p:decimal, s=$.s", "d", "$.e=t", "k=x")
+
+
+@pytest.mark.parametrize(
+    ("rows", "name", "run"),
+    [
+        ('{"k":"x","p":"1"}', "row", Run([["1"], ["A"]])),
+        ('{"k":"x","p":1.50}', "row", Run([["1.50"], ["A"]])),
+        ('[{"k":"x","p":1}]', "rows", Run([["1"], ["A"]])),
+        ('[{"k":"x","p":1},{"k":"y","p":2}]', "rows", Run([["1"], ["A"]], [1], 1)),
+        ('[{"k":"x","p":"1"},{"k":"x","p":"2"}]', "rows", Run([["1", "2"], ["A", "A"]], [2])),
+        ('[{"k":"y"},{"k":"x","p":"1"}]', "mixed", Run([["1"], ["A"]], [1], 1)),
+        ('[{"k":"x","p":1},{"q":[]}]', "mixed", Run([["1"], ["A"]], [1], 1)),
+    ],
+)
+def test_a_sample_has_a_shape(rows: str, name: str, run: Run) -> None:
+    message = f'{{"e":"t","s":"A","d":{rows}}}'
+    shape = _shape(_TRADES, message)
+    assert shape.name == name
+    assert _run(shape, message) == run
+
+
+@pytest.mark.parametrize("rows", ["5", "null", '{"k":"x","p":"one"}', '{"k":"y","p":1}', "[5]"])
+def test_what_has_no_rows_has_no_shape(rows: str) -> None:
+    assert shape_of(_TRADES, f'{{"e":"t","s":"A","d":{rows}}}'.encode()) is None
+
+
+def test_paths_that_contradict_each_other_have_no_shape() -> None:
+    for columns in ("a, b?=a.b", "a?=x.b, b?=x[0]", 'a=["q\\""]'):
+        assert shape_of(_schema(columns), b'{"a":"1","x":{"b":"2"},"q\\"":"3"}') is None
+
+
+def test_a_message_that_was_not_asked_for_fails() -> None:
+    shape = _shape(_TRADES, '{"e":"t","s":"A","d":{"k":"x","p":"1"}}')
+    for other in (
+        '{"e":"u","s":"A","d":{"k":"x","p":"1"}}',
+        '{"s":"A","d":{"k":"x","p":"1"}}',
+        '{"e":"t","s":"A","d":{"k":"y","p":"1"}}',
+        '{"e":"t","s":"A","d":[{"k":"x","p":"1"}]}',
+    ):
+        with pytest.raises(msgspec.ValidationError):
+            shape.decode(other.encode())
+
+
+def test_a_condition_of_a_bare_value_is_checked_behind() -> None:
+    shape = _shape(_schema("a", "", "$.n=1,true"), '{"a":"x","n":1}')
+    assert _run(shape, '{"a":"x","n":1}', '{"a":"y","n":"1"}', '{"a":"z","n":true}') == Run(
+        [["x", "y", "z"]]
+    )
+    for other in ("1.0", "2", "[1]", '"\\u0031"', "null"):
+        assert _run(shape, '{"a":"x","n":1}', f'{{"a":"y","n":{other}}}') is None
+
+
+def test_a_single_row_that_is_an_array_is_no_array_of_rows() -> None:
+    shape = _shape(_schema("b?=[1]"), '[5,"x"]')
+    assert shape.name == "row"
+    assert _run(shape, '["a","x"]', "[null,null]", "[1.5]") == Run([["x", None, None]])
+    for other in ('[["a"],"x"]', "[[]]", "[]", '[{"a":1}]'):
+        with pytest.raises(msgspec.ValidationError):
+            shape.decode(other.encode())
+
+
+def test_columns_of_the_root_stand_in_each_row_that_is_kept() -> None:
+    schema = _schema("s=$.s, p:float", "d", "k=x")
+    shape = _shape(schema, '{"s":"A","d":[{"k":"x","p":1}]}')
+    x, y = '{"k":"x","p":1}', '{"k":"y","p":2}'
+    messages = [f'{{"s":"{s}","d":[{d}]}}' for s, d in zip("ABCD", (x, f"{y},{x},{x}", "", y))]  # noqa: B905
+    assert _run(shape, *messages) == Run(
+        [["A", "B", "B"], [1.0, 1.0, 1.0]], [1, 2, 0, 0], ignored=3
+    )
+
+
+def test_members_are_parsed_in_the_order_of_the_sample() -> None:
+    schema = _schema("a?, b?, c?=x.c, d?=x.d")
+    sample = b'{"x":{"d":"1","n":0,"c":"2"},"b":"3","a":"4"}'
+    shape = _shape(schema, sample.decode())
+    parsed: Any = shape.decode(sample)
+    names = [field.encode_name for field in msgspec.structs.fields(parsed)]
+    assert names == ["x", "b", "a"]
+    inner = getattr(parsed, msgspec.structs.fields(parsed)[0].name)
+    assert [field.encode_name for field in msgspec.structs.fields(inner)] == ["d", "c"]
+
+
+def test_what_is_not_there_is_none_at_any_depth() -> None:
+    root = Node()
+    root.at(("a", "b", "c", "d")).kinds.append(kind_of("int"))
+    text = access(root, ("a", "b", "c", "d"))
+    decode = msgspec.json.Decoder(compiled(root, str)).decode
+    for message, value in {
+        "{}": None,
+        '{"a":null}': None,
+        '{"a":{"b":{}}}': None,
+        '{"a":{"b":{"c":{"d":null}}}}': None,
+        '{"a":{"b":{"c":{"d":5}}}}': 5,
+    }.items():
+        assert eval(text, {"x": decode(message)}) == value
+
+
+def test_a_value_that_leads_on_is_no_leaf() -> None:
+    root = Node()
+    root.at(("a",)).kinds.append(kind_of("int"))
+    root.at(("a", "b")).kinds.append(kind_of("int"))
+    with pytest.raises(NoTree):
+        compiled(root, str)

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastingest.decode.column_types import kind_of
+from fastingest.decode.struct_columns import Cells, Steps, Texts, Wanted, columns_of, filter_of
+from fastingest.decode.struct_types import Node, NoTree, compiled
+from fastingest.model.jsonpath import Condition, parse_condition, parse_path
+from fastingest.model.schema import Schema, parse_columns
+
+
+def _wanted(columns: str) -> list[Wanted]:
+    return columns_of(Schema(parse_columns(columns)))
+
+
+def _parsed(root: Node, text: Any, messages: Sequence[str]) -> list[Any]:
+    decode = msgspec.json.Decoder(compiled(root, text), strict=False).decode
+    return [decode(message) for message in messages]
+
+
+def _read(
+    columns: str, *messages: str, start: Steps = (), text: Any = str
+) -> list[list[Any]] | None:
+    root = Node()
+    cells = Cells(root, _wanted(columns), start)
+    structs = _parsed(root, text, messages)
+    cells.compile()
+    return cells.read(structs)
+
+
+def test_the_columns_of_our_own_are_not_read() -> None:
+    assert _wanted("@received, price:decimal?=$.p, feed=@feed, symbol") == [
+        Wanted(kind_of("decimal"), parse_path("$.p"), is_required=False),
+        Wanted(kind_of("str"), parse_path("symbol"), is_required=True),
+    ]
+
+
+def test_columns_begin_at_the_row_or_at_the_root() -> None:
+    messages = ['{"s":"A","d":{"s":"B"}}', '{"s":"C","d":{"s":"D"}}']
+    assert _read("row=s, root=$.s", *messages, start=("d",)) == [["B", "D"], ["A", "C"]]
+
+
+def test_no_messages_have_columns_without_cells() -> None:
+    assert _read("a, b:decimal, c:timestamp[iso]?=c, d:int=b") == [[], [], [], []]
+
+
+def test_one_value_may_be_several_columns_of_several_types() -> None:
+    messages = ['{"p":"1.50"}', '{"p":2}', "{}", '{"p":null}']
+    for columns in ("a:decimal?=p, b:float?=p", "b:float?=p, a:decimal?=p"):
+        read = _read(columns, *messages)
+        assert read is not None
+        assert sorted(read, key=str) == [["1.50", "2", None, None], [1.5, 2.0, None, None]]
+    assert _read("a?=p, b?=p", '{"p":"x"}') == [["x"], ["x"]]
+
+
+def test_columns_of_one_type_share_what_the_parser_makes() -> None:
+    root = Node()
+    Cells(root, _wanted("a?=p, b?=p"), ())
+    assert not root.at(("p",)).is_raw
+
+
+@pytest.mark.parametrize("text", [str, msgspec.Raw])
+def test_a_cell_that_msgspec_cannot_check_is_checked_behind(text: Any) -> None:
+    good = ["1.50", "-2", "3e4"]
+    quoted = [f'"{each}"' for each in good] if text is str else good
+    messages = [f'{{"p":{each}}}' for each in quoted]
+    assert _read("p:decimal", *messages, text=text) == [good]
+    assert _read("p:decimal", *messages, '{"p":"one"}', text=text) is None
+
+
+def test_no_required_cell_may_be_null() -> None:
+    # Both read the member's JSON, which the parser lets be null.
+    columns = "a:decimal=p, b:float=p"
+    assert _read(columns, '{"p":1}') == [["1"], [1.0]]
+    assert _read(columns, '{"p":1}', '{"p":null}') is None
+
+
+# Conditions
+
+_TOKENS = [
+    '"t"',
+    '"1"',
+    "1",
+    "1.0",
+    "true",
+    '"true"',
+    "null",
+    '""',
+    "-0",
+    '"é"',
+    '"t "',
+    '"\\u0074"',
+]
+_VALUES = ["t", "1", "1.0", "true", "null", "", "-0", "é", "z"]
+
+
+def _conditions() -> st.SearchStrategy[list[Condition]]:
+    values = st.lists(st.sampled_from(_VALUES), min_size=1, max_size=3).map(tuple)
+    paths = st.sampled_from(["a", "b.c", "$.a"]).map(parse_path)
+    return st.lists(st.builds(Condition, paths, values), min_size=1, max_size=3)
+
+
+def _messages() -> st.SearchStrategy[list[str]]:
+    token = st.sampled_from(_TOKENS)
+    members = st.fixed_dictionaries(
+        {}, optional={"a": token, "b": token.map(lambda inside: f'{{"c":{inside}}}')}
+    )
+    texts = members.map(
+        lambda each: f"{{{','.join(f'{chr(34)}{name}{chr(34)}:{each[name]}' for name in each)}}}"
+    )
+    return st.lists(texts, max_size=5)
+
+
+def _holds(condition: Condition, message: str) -> bool:
+    """By the standard library's JSON, in which numbers and words stay as they are written."""
+    words = {None: "null", True: "true", False: "false"}
+    value = json.loads(message, parse_int=str, parse_float=str)
+    for step in condition.path.steps:
+        if step not in value:
+            return False
+        value = value[step]
+    text = words[value] if value is None or isinstance(value, bool) else value
+    return text in condition.values
+
+
+def _some_parsed(root: Node, messages: Sequence[str]) -> tuple[list[Any], list[str]]:
+    """The structs of the messages that the tree's types take, and these messages."""
+    structs, taken = [], []
+    for message in messages:
+        with suppress(msgspec.ValidationError):
+            structs += _parsed(root, str, [message])
+            taken.append(message)
+    return structs, taken
+
+
+@given(_conditions(), _messages())
+def test_a_filter_says_for_which_structs_all_conditions_hold(
+    conditions: list[Condition], messages: list[str]
+) -> None:
+    root = Node()
+    wanted = [(condition, condition.path.steps) for condition in conditions]
+    for condition, steps in wanted:
+        root.at(steps).compare(condition.values)
+    structs, messages = _some_parsed(root, messages)
+    expected = [all(_holds(each, message) for each in conditions) for message in messages]
+    try:
+        flags = filter_of(root, wanted)(structs)
+    except ValueError:
+        assert any("\\" in message for message in messages)
+    else:
+        assert flags == expected
+
+
+@given(_conditions(), _messages())
+def test_texts_hold_where_all_conditions_hold_for_all(
+    conditions: list[Condition], messages: list[str]
+) -> None:
+    root = Node()
+    wanted = [(condition, condition.path.steps) for condition in conditions]
+    for condition, steps in wanted:
+        root.at(steps, is_required=True).allow(condition.values)
+    allowed: dict[Any, set[str]] = {}
+    for condition, steps in wanted:
+        allowed[steps] = allowed.get(steps, set(condition.values)) & set(condition.values)
+    try:
+        structs, taken = _some_parsed(root, messages)
+    except NoTree:  # two conditions that cannot both hold
+        assert set() in allowed.values()
+        return
+    assert set() not in allowed.values() or not messages
+    for message in messages:
+        assert message in taken or not all(_holds(each, message) for each in conditions)
+    messages = taken
+    expected = all(_holds(each, message) for each in conditions for message in messages)
+    held = Texts(root, wanted).hold(structs)
+    assert held == expected or (not held and any("\\" in message for message in messages))
+
+
+def test_a_filter_passes_what_is_excused() -> None:
+    root = Node()
+    condition = parse_condition("k=x")
+    root.at(("d", "k")).compare(condition.values)
+    (attr,) = (child.attr for child in root.steps.values())
+    flags = filter_of(root, [(condition, ("d", "k"))], f"x.{attr} is None or ")
+    messages = ["{}", '{"d":null}', '{"d":{}}', '{"d":{"k":"x"}}', '{"d":{"k":"y"}}']
+    assert flags(_parsed(root, str, messages)) == [True, True, False, True, False]
+
+
+def test_an_escape_takes_a_closer_look() -> None:
+    root = Node()
+    wanted = [(parse_condition("k=1"), ("k",))]
+    root.at(("k",)).compare(("1",))
+    structs = _parsed(root, str, ['{"k":1}', '{"k":"\\u0031"}'])
+    assert filter_of(root, wanted)(structs[:1]) == [True]
+    with pytest.raises(ValueError, match="escape"):
+        filter_of(root, wanted)(structs)
+    assert Texts(root, wanted).hold(structs[:1])
+    assert not Texts(root, wanted).hold(structs)

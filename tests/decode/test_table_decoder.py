@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastingest.decode.decoded import Harvest
+from fastingest.decode.reference import Outcome
+from fastingest.decode.table_decoder import Reader
+from fastingest.model.jsonpath import parse_condition, parse_path
+from fastingest.model.schema import Schema, parse_columns
+
+
+def _reader(columns: str, rows: str = "", *where: str, is_first: bool = True) -> Reader:
+    schema = Schema(
+        parse_columns(columns), parse_path(rows), tuple(parse_condition(each) for each in where)
+    )
+    return Reader(schema, frozenset([b"pong"]), is_first=is_first)
+
+
+def _read(reader: Reader, *messages: bytes, most_misses: int = 10**6) -> tuple[Harvest, bool]:
+    harvest = reader.harvest()
+    return harvest, reader.read(messages, harvest, most_misses)
+
+
+def _content(harvest: Harvest) -> tuple[Any, ...]:
+    messages = harvest.messages
+    return (
+        harvest.columns,
+        harvest.rejects,
+        harvest.ignored,
+        harvest.untaken,
+        messages,
+        # Each message at its own time.
+        harvest.stamps([(index + 1, 1000 * index) for index in range(messages)]),
+    )
+
+
+def _alone(reader: Reader, messages: Sequence[bytes]) -> Harvest:
+    harvest = reader.harvest()
+    for message in messages:
+        harvest.add_alone(reader.outcome_of(message))
+    return harvest
+
+
+_ROW, _OTHER = b'{"k":"x","p":"1.50"}', b'{"k":"y","p":"2"}'
+_MESSAGES = [
+    _ROW,
+    b'{"p":"-7","k":"x","z":[{}]}',
+    b'{"k":"x","p":3}',
+    b'{"k":"x","p":"one"}',
+    b'{"k":"x"}',
+    b'{"k":"\\u0078","p":"5"}',
+    _OTHER,
+    b'[{"k":"x","p":"6"},{"k":"x","p":"7"}]',
+    b'[{"k":"x","p":8},{"k":"y"},{"k":"x","p":null}]',
+    b'[{"k":"y","p":[]}]',
+    b"[]",
+    b"pong",
+    b"5",
+    b'{"k":"x","p":',
+]
+_runs = st.lists(
+    st.tuples(st.sampled_from(_MESSAGES), st.integers(1, 5)).map(lambda run: [run[0]] * run[1]),
+    max_size=8,
+).map(lambda runs: [message for run in runs for message in run])
+
+
+@given(st.lists(_runs, min_size=1, max_size=3), st.booleans())
+def test_messages_that_are_read_together_bring_what_they_bring_alone(
+    parts: list[list[bytes]], is_first: bool
+) -> None:
+    reader = _reader("p:decimal, k", "", "k=x", is_first=is_first)
+    for messages in parts:
+        harvest, is_whole = _read(reader, *messages)
+        assert is_whole
+        assert _content(harvest) == _content(_alone(reader, messages))
+
+
+def test_a_message_is_known_to_be_one_row_once_one_was() -> None:
+    reader = _reader("p:decimal", "", "k=x")
+    known = []
+    nothing = (b"5", b'{"k":"x","p":"one"}', _OTHER, b"[]")
+    for messages in (nothing, (_ROW,), nothing, (b"[%b]" % _ROW,), nothing, (_ROW,)):
+        _read(reader, *messages)
+        known.append(reader.takes_one_row)
+    assert known == [False, True, True, False, False, True]
+
+
+def test_nothing_to_read_is_all_read() -> None:
+    harvest, is_whole = _read(_reader("p:float"), most_misses=0)
+    assert is_whole
+    assert _content(harvest) == ([[]], [], 0, [], 0, [])
+
+
+@pytest.mark.parametrize("most", [0, 1, 3])
+def test_it_gives_up_after_too_many_messages_for_nothing(most: int) -> None:
+    reader = _reader("p:decimal", "", "k=x")
+    messages = [_ROW, _OTHER, _ROW] * 4
+    harvest, is_whole = _read(reader, *messages, most_misses=most)
+    assert (is_whole, harvest.misses) == (False, most + 1)
+    assert harvest.messages == messages.index(_OTHER) + 3 * most + 1
+    assert _read(reader, *messages, most_misses=4)[1]
+
+
+def test_rejects_are_no_messages_for_nothing() -> None:
+    harvest, is_whole = _read(_reader("p:float"), *[b"not JSON", b"{}"] * 3, most_misses=0)
+    assert (is_whole, harvest.misses, len(harvest.rejects)) == (True, 0, 6)
+
+
+def test_one_cell_that_does_not_fit_is_found_in_a_run_of_any_length() -> None:
+    reader = _reader("p:decimal")
+    for length in (1, 2, 7, 64):
+        for bad in {0, length // 2, length - 1}:
+            messages = [b'{"p":"%d"}' % index for index in range(length)]
+            messages[bad] = b'{"p":"x"}'
+            harvest, _ = _read(reader, b'{"p":"0"}', *messages)
+            assert [(index, raw) for index, raw, _ in harvest.rejects] == [(bad + 1, messages[bad])]
+            (cells,) = harvest.columns
+            assert cells == ["0", *(str(index) for index in range(length) if index != bad)]
+
+
+def test_what_is_not_json_is_a_reject_of_the_first_table_alone() -> None:
+    first, other = _reader("p"), _reader("p", is_first=False)
+    for message, reason in (
+        (b"{", "not JSON: it ends too early"),
+        (b'{"p":"\xff"}', "not UTF-8: byte 6"),
+        (b"[" * 100_000, "nested too deeply"),
+    ):
+        assert first.outcome_of(message) == Outcome(rejects=[(message, reason)])
+        assert other.outcome_of(message) == Outcome(taken=False)
+
+
+def test_what_is_to_be_ignored_is_not_taken_but_has_a_meaning() -> None:
+    reader = _reader("p")
+    assert reader.outcome_of(b"pong") == Outcome(taken=False)
+    assert reader.meaning_of(b"pong").rejects != []
+    assert reader.outcome_of(b'"pong"') == reader.meaning_of(b'"pong"')
+
+
+def test_a_harvest_has_a_list_for_each_column_of_the_feed() -> None:
+    assert _reader("@received, a, @feed, b:int?").harvest().columns == [[], []]

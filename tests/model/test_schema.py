@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import csv
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastingest.model.jsonpath import JsonPath
+from fastingest.model.schema import TRADES, Column, Schema, check_type, header_of, parse_columns
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("price:float=p", Column("price", "float", JsonPath(("p",)))),
+        ("price:float", Column("price", "float", JsonPath(("price",)))),
+        ("symbol=$.arg.instId", Column("symbol", "str", JsonPath(("arg", "instId"), True))),
+        ("symbol", Column("symbol", "str", JsonPath(("symbol",)))),
+        ("volume:float?=q", Column("volume", "float", JsonPath(("q",)), required=False)),
+        ("volume?", Column("volume", "str", JsonPath(("volume",)), required=False)),
+        (" a : int ? = [0] ", Column("a", "int", JsonPath((0,)), required=False)),
+        ('"a, b":bool=["x,y"]', Column("a, b", "bool", JsonPath(("x,y",)))),
+        ('"q\\"x"=a', Column('q"x', "str", JsonPath(("a",)))),
+        ('"last.price":float', Column("last.price", "float", JsonPath(("last.price",)))),
+        ("last price", Column("last price", "str", JsonPath(("last price",)))),
+        ("t:timestamp", Column("t", "timestamp[iso]", JsonPath(("t",)))),
+        ("t:timestamp[ms, ns]=T", Column("t", "timestamp[ms,ns]", JsonPath(("T",)))),
+        ("t:timestamp[us,iso]=T", Column("t", "timestamp[us]", JsonPath(("T",)))),
+    ],
+)
+def test_a_column(text: str, column: Column) -> None:
+    assert parse_columns(text) == (column,)
+    assert not column.is_own
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("@received", Column("received", "@received")),
+        ("time=@received", Column("time", "@received")),
+        ("time:timestamp[ns]=@received", Column("time", "@received:timestamp[ns]")),
+        ("@feed", Column("feed", "@feed")),
+        ("n=@sequence", Column("n", "@sequence")),
+        ("@connection", Column("connection", "@connection")),
+    ],
+)
+def test_a_column_of_our_own(text: str, column: Column) -> None:
+    first, own = parse_columns(f"a, {text}")
+    assert own == column
+    assert (first.is_own, own.is_own) == (False, True)
+
+
+def test_columns_are_parted_at_commas_outside_brackets_and_quotes() -> None:
+    text = 'a, b:timestamp[ms,ns]=["x,y"][0], "c,d" , e'
+    assert [column.name for column in parse_columns(text)] == ["a", "b", "c,d", "e"]
+    assert parse_columns(text) == parse_columns(
+        ["a", 'b:timestamp[ms,ns]=["x,y"][0]', '"c,d"', "e"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "there is no column that comes from the feed"),
+        ("@received, @feed", "there is no column that comes from the feed"),
+        ("a:foo", "column 'a': 'foo' is no type; there are str, int"),
+        ("a:timestamp[min]", "is no type"),
+        ("a:timestamp[ms,days]", "is no type"),
+        (":int=b", "describes no column; write for example"),
+        ("a, b=c, a=d", "two columns are named 'a'"),
+        ("a=$", "column 'a': '\\$' is the whole message; name a member of it"),
+        ("a=b..c", "column 'a': 'b..c' is no path"),
+        ("$.arg.instId", "looks like a path; give it a name: NAME=\\$.arg.instId"),
+        ("last.price:float", "looks like a path; give it a name"),
+        ("[0]", "looks like a path; give it a name"),
+        ("a, @when", "'@when' is no column of our own; there are @received, @feed"),
+        ("a, @feed:str", "@feed is written as it is"),
+        ("a, @received:timestamp[ms]", "@received as timestamp\\[ns\\]"),
+    ],
+)
+def test_what_describes_no_columns_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason) as caught:
+        parse_columns(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("type_", ["str", "int", "float", "number", "bool", "decimal"])
+def test_a_type_is_what_it_is_called(type_: str) -> None:
+    assert check_type(f" {type_} ") == type_
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1))
+def test_a_header_reads_back(names: list[str]) -> None:
+    rows = csv.reader(header_of(names).splitlines(keepends=True), strict=True)
+    if not any(mark in "".join(names) for mark in "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"):
+        assert list(rows) == [names]
+    assert Schema(tuple(Column(name, "str") for name in names)).header == header_of(names)
+
+
+def test_a_header_is_quoted_as_in_rfc_4180() -> None:
+    assert header_of(["a", "b,c", 'd"e', "f\ng", " h"]) == 'a,"b,c","d""e","f\ng", h'
+
+
+def test_the_default() -> None:
+    assert TRADES.header == "symbol,price,volume"
+    assert TRADES.types == ("str", "float", "number")
+    assert not TRADES.described

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from fastingest.native.parse_plan import How, NodeKind, nodes_of
+from tests.support.any_feed import schema_of
+
+
+def test_the_root_leads_to_the_rows_and_a_row_to_its_columns() -> None:
+    nodes = nodes_of(schema_of("price:float=p, at:timestamp[ms]=$.time", "data", "$.type=trade"))
+    assert nodes is not None
+    kinds = {name: nodes.nodes[node][:2] for name, node in nodes.nodes[0][2]}
+    assert kinds == {
+        b'"data"': (NodeKind.ROWS, 0),
+        b'"time"': (NodeKind.LATER, 1),
+        b'"type"': (NodeKind.CONDITION, 0),
+    }
+    assert {name: nodes.nodes[node][:2] for name, node in nodes.nodes[1][2]} == {
+        b'"p"': (NodeKind.COLUMN, 0)
+    }
+    assert [column.type for column in nodes.columns] == [How.DOUBLE, How.INTEGER]
+    assert nodes.columns[1].greatest == 253402300799999
+    assert (nodes.of_root, nodes.conditions, nodes.many) == (1, [(b"trade",)], True)
+
+
+def test_where_a_row_is_the_message_the_root_is_where_the_rows_are() -> None:
+    nodes = nodes_of(schema_of("symbol=s, price:float=$.p", "", "$.e=trade,quote"))
+    assert nodes is not None
+    assert nodes.nodes[0] == (NodeKind.ROWS, 0, [])
+    assert [name for name, _ in nodes.nodes[1][2]] == [b'"e"', b'"p"', b'"s"']
+    assert (nodes.of_root, nodes.conditions, nodes.many) == (0, [(b"trade", b"quote")], False)
+
+
+def test_elements_of_an_array_that_lead_nowhere_have_their_place() -> None:
+    nodes = nodes_of(schema_of("price:float=[2], side=[4].s"))
+    assert nodes is not None
+    assert nodes.is_array
+    kind, _, children = nodes.nodes[1]
+    assert kind is NodeKind.ARRAY
+    assert [node >= 0 for _, node in children] == [False, False, True, False, True]
+    side = nodes.nodes[children[4][1]]
+    assert (side[0], [name for name, _ in side[2]]) == (NodeKind.OBJECT, [b'"s"'])
+
+
+def test_own_columns_are_not_read() -> None:
+    nodes = nodes_of(schema_of("@received, symbol, @feed"))
+    assert nodes is not None
+    assert len(nodes.columns) == 1

@@ -1,0 +1,338 @@
+"""The native reader against the decoders in Python: certain and the same, or nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from fastingest.decode.auto import PlainDecoder
+from fastingest.decode.decoder import Decoder
+from fastingest.decode.feed_decoder import DescribedDecoder
+from fastingest.model.chunks import cells
+from fastingest.model.schema import TRADES, Schema, parse_columns
+from fastingest.native.parse_plan import nodes_of
+from tests.support.any_feed import feeds, mixed, schema_of
+from tests.support.native import native_module
+
+native = native_module("_parser")
+
+PADDING = b" " * 16  # a shorter message is not read natively
+
+
+def _reader(schema: Schema) -> Any:
+    nodes = nodes_of(schema)
+    assert nodes is not None
+    return native.Rows(nodes)
+
+
+def _read(rows: Any) -> list[list[Any]]:
+    """All cells, a list for each row."""
+    pieces = rows.columns.pieces(0, rows.columns.rows)
+    return [list(row) for row in zip(*map(cells, pieces), strict=True)]
+
+
+def _decode(schema: Schema, message: bytes) -> tuple[list[list[Any]], int, int]:
+    """Rows, rejects and ignored ones, as Python has them."""
+    kind: type[Decoder] = DescribedDecoder if schema.described else PlainDecoder
+    decoder = kind([schema], 10**9)
+    decoder.decode([message], [(1, 1)])
+    (table,) = decoder.tables
+    rejects = table.rejects
+    columns = table.take().columns()
+    return [list(row) for row in zip(*columns, strict=True)], rejects, decoder.ignored
+
+
+def _exact(rows: list[list[Any]]) -> list[list[tuple[str, str]]]:
+    """In which 1, 1.0 and True are not the same, nor 0.0 and -0.0."""
+    return [[(type(cell).__name__, repr(cell)) for cell in row] for row in rows]
+
+
+def _whole_as_read(schema: Schema, rows: list[list[Any]], like: list[list[Any]]) -> Any:
+    """The rows with doubles of number columns as integers where ``like`` has integers."""
+    types = [column.type for column in schema.columns if not column.is_own]
+    return [
+        [
+            int(cell) if type_ == "number" and type(cell) is float and type(other) is int else cell
+            for cell, other, type_ in zip(row, others, types, strict=True)
+        ]
+        for row, others in zip(rows, like, strict=True)
+    ]
+
+
+def check(schema: Schema, messages: Sequence[bytes]) -> int:
+    """Hold the native reader to Python, message by message; how many it was certain about."""
+    rows = _reader(schema)
+    expected: list[list[Any]] = []
+    certain = ignored = 0
+    for message in messages:
+        before = rows.columns.rows, rows.ignored
+        if rows.parse(message):
+            found, rejects, left_out = _decode(schema, message)
+            assert not rejects
+            expected += found
+            ignored += left_out
+            certain += 1
+        else:
+            assert (rows.columns.rows, rows.ignored) == before
+    assert rows.ignored == ignored
+    read = _read(rows)
+    assert len(read) == len(expected)
+    assert _exact(_whole_as_read(schema, read, expected)) == _exact(expected)
+    return certain
+
+
+@given(feeds())
+@settings(max_examples=150)
+def test_what_it_reads_of_any_described_feed_is_what_python_reads(
+    feed: tuple[list[Schema], list[bytes]],
+) -> None:
+    tables, messages = feed
+    for schema in tables:
+        if nodes_of(schema) is not None:
+            check(schema, [PADDING + message for message in messages])
+
+
+@given(mixed())
+@settings(max_examples=150)
+def test_what_it_reads_of_mixed_arrays_is_what_python_reads(
+    feed: tuple[list[Schema], list[bytes]],
+) -> None:
+    tables, messages = feed
+    for schema in tables:
+        check(schema, messages)
+
+
+_NUMBERS = st.sampled_from(
+    ["0", "-0", "1", "-1", "00", "01", "1.", ".5", "1.5", "-0.0", "1e5", "+1"]
+)
+_DIGITS = st.from_regex(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
+_ODD = st.sampled_from(
+    ['"A"', '"é"', '"\\u0041"', '"a\x01"', '"a\x7f"', "null", "true", "[]", "{}"]
+)
+_values = _NUMBERS | _DIGITS | _ODD
+_quoted = (_NUMBERS | _DIGITS).map(lambda text: f'"{text}"')
+_names = st.sampled_from(["symbol", "price", "volume", "other", "pric\\u0065", ""])
+_space = st.sampled_from(["", "", " ", "\n\t", "\r ", "\x0b"])
+
+
+@st.composite
+def _records(draw: st.DrawFn) -> str:
+    """A trade, or nearly."""
+    members = [
+        ("symbol", draw(st.sampled_from(['"AAPL"', '"MSFT"', '""']) | _ODD)),
+        ("price", draw(_values | _quoted)),
+        ("volume", draw(_values | _quoted)),
+        *draw(st.lists(st.tuples(_names, _values | _quoted), max_size=2)),
+    ]
+    members = draw(st.permutations(members))[draw(st.sampled_from([0, 0, 0, 1])) :]
+    space = draw(_space)
+    inside = (f'"{name}"{space}:{space}{value}' for name, value in members)
+    return "{" + f"{space},{space}".join(inside) + "}"
+
+
+@given(st.lists(_records() | st.lists(_records(), max_size=3).map(lambda e: f"[{','.join(e)}]")))
+@example(
+    ['{"symbol": "A", "price": 1.5, "volume": 1.0}', '{"symbol": "A", "price": 1, "volume": 1}']
+)
+@settings(max_examples=150)
+def test_what_it_reads_of_trades_is_what_python_reads(messages: list[str]) -> None:
+    check(TRADES, [message.encode() for message in messages])
+
+
+@given(st.lists(st.binary(min_size=16, max_size=80)))
+def test_no_bytes_make_it_fail(messages: list[bytes]) -> None:
+    check(TRADES, [*messages, *(b"{" + message + b"}" for message in messages)])
+
+
+@given(
+    st.sampled_from(
+        [
+            b'{"symbol": "AAPL", "price": 145.67, "volume": 1500, "x": [1, {"y": null}]}',
+            b'[{"symbol": "AAPL", "price": "1.25"}, {"symbol": "", "price": -7e-3, "volume": 0.5}]',
+        ]
+    ),
+    st.data(),
+)
+@settings(max_examples=150)
+def test_a_changed_byte_is_seen(message: bytes, data: st.DataObject) -> None:
+    position = data.draw(st.integers(0, len(message) - 1))
+    changed = data.draw(st.binary(max_size=2))
+    check(TRADES, [message[:position] + changed + message[position + 1 :]])
+
+
+def test_messages_cut_at_any_byte_are_not_read() -> None:
+    message = b'{"symbol": "AAPL", "price": 145.67, "volume": 1500}'
+    rows = _reader(TRADES)
+    assert [size for size in range(len(message) + 1) if rows.parse(message[:size])] == [
+        len(message)
+    ]
+
+
+CERTAIN: list[tuple[Schema, list[str]]] = [
+    (
+        TRADES,
+        [
+            '{"symbol": "AAPL", "price": 145.67, "volume": 1500}',
+            '{"symbol":"AAPL","price":"145.67","volume":null}',
+            ' {"volume": 2.5, "price": 1e-7, "symbol": "AAPL", "venue": [{"a": []}, "x", -1.5]} \n',
+            '[{"symbol": "A", "price": 0.1}, {"symbol": "B", "price": 145.67000000000002}]',
+        ],
+    ),
+    (
+        schema_of(
+            "s, p:decimal, q:decimal, t:int, T:timestamp[ms], m:bool", "data", "$.data.e=trade"
+        ),
+        [
+            '{"stream":"btcusdt@trade","data":{"e":"trade","E":1672515782136,"s":"BTCUSDT","t":12345,'
+            '"p":"0.00100000","q":"100","T":1672515782136,"m":true,"M":true}}',
+            '{"stream":"x","data":{"e":"quote","s":[{}]}}',
+        ],
+    ),
+    (
+        schema_of("s, p:float, v:number, t:timestamp[ms]", "data", "$.type=trade"),
+        [
+            '{"data":[{"c":["1","12"],"p":7296.89,"s":"BTC","t":1575526691134,"v":0.011467},'
+            '{"c":null,"p":7296,"s":"BTC","t":1575526691134,"v":3}],"type":"trade"}',
+        ],
+    ),
+    (
+        schema_of(
+            "symbol=$[3], price:decimal=[0], time:timestamp[s]=[2], side?=[9]", "[1]", "$[2]=trade"
+        ),
+        [
+            '[337,[["5541.20000","0.15850568","1534614057.321597","s","l",""],'
+            '["6060.00000","0.02455000","1534614057.324998","b","l",""]],"trade","XBT/USD"]'
+        ],
+    ),
+    (
+        schema_of("product=$.product_id, time:timestamp[iso], price:decimal", "trades"),
+        [
+            '{"product_id":"BTC-USD","trades":[{"time":"2023-02-09T20:32:50.714964855Z","price":"1"},'
+            '{"price":2.50,"time":"1999-12-28T23:59:59Z"}]}'
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "messages"), CERTAIN)
+def test_it_is_certain_about_what_venues_send(schema: Schema, messages: list[str]) -> None:
+    assert check(schema, [message.encode() for message in messages]) == len(messages)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        '{"symbol": "A\\u0041", "price": 1, "volume": 1}',
+        '{"symbol": "é", "price": 1, "volume": 1}',
+        '{"symbol": "A", "price": 1, "price": 2}',
+        '{"symbol": "A", "price": 1, "volume": 9223372036854775808}',
+        '{"symbol": "A", "price": null, "volume": 1}',
+        '{"symbol": "A", "volume": 1, "open": 3.5}',
+        '{"symbol": 5, "price": 1, "volume": 1500}',
+        '{"AAPL": 145.67, "MSFT": 289.12}',
+        "[                   ]",
+        '[{"symbol": "A", "price": 1.5}, 5]',
+        '{"symbol": "A", "price": 1.5}, {}',
+    ],
+)
+def test_what_it_is_not_certain_about_is_left(message: str) -> None:
+    assert check(TRADES, [message.encode()]) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "certain"),
+    [("16725157", 1), ('"16725157"', 1), ("167251571234", 1), ("1672515712345678", 0)],
+)
+def test_seconds_of_as_many_digits_as_a_word_has_bytes(value: str, certain: int) -> None:
+    assert check(schema_of("at:timestamp[s]"), [b'{   "at": %b}' % value.encode()]) == certain
+
+
+@pytest.mark.parametrize("value", [2**63 - 1, -(2**63) + 1, 10**18, 1672515782136000001])
+def test_integers_of_nineteen_digits(value: int) -> None:
+    assert check(schema_of("n:int"), [b'{"n": %d}' % value]) == 1
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        schema_of("a:int, b:int=a.b"),  # a value cannot be both
+        schema_of("a:int=x[0], b:int=x.y"),
+        schema_of("a:int=b, c:int=b"),
+        schema_of("a:int=$.x", "d"),  # which says only that there must be something
+    ],
+)
+def test_what_cannot_be_walked_through_once_is_left_to_python(schema: Schema) -> None:
+    assert nodes_of(schema) is None
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["repr", ".17g", "f"]))
+@settings(max_examples=1000)
+def test_doubles_are_exact(value: float, form: str) -> None:
+    text = repr(value) if form == "repr" else format(value, form)
+    schema = schema_of("a:float")
+    rows = _reader(schema)
+    if rows.parse(b'{          "a":%b}' % text.encode()):
+        assert _exact(_read(rows)) == _exact([[float(text)]])
+    else:
+        assert float(text) == 0 or len(text) >= 64 or abs(value) < 1e-98 or abs(value) > 1e98
+
+
+def test_values_are_counted_until_they_stop_repeating() -> None:
+    rows = _reader(schema_of("id, side"))
+    messages = [f'{{"id": "trade-{n}", "side": "{"bs"[n % 2]}"}}' for n in range(5000)]
+    assert check(schema_of("id, side"), [message.encode() for message in messages]) == 5000
+    for message in messages:
+        rows.parse(message.encode())
+    first, second = rows.columns.pieces(0, 5000)
+    assert (first.kind, second.kind) == ("text", "codes")
+    rows.columns.begin(5000)
+    rows.parse(messages[0].encode())
+    assert [piece.kind for piece in rows.columns.pieces(0, 1)] == ["text", "codes"]
+
+
+def test_numbers_are_integers_until_the_first_double() -> None:
+    schema = parse_columns("n:number")
+    rows = _reader(Schema(schema))
+    for n, kind in (("1", "i8"), ("-2", "i8"), ("0.5", "f8"), ("3", "f8")):
+        assert rows.parse(f'{{              "n": {n}}}'.encode())
+        (piece,) = rows.columns.pieces(0, rows.columns.rows)
+        assert piece.kind == kind
+    assert not rows.parse(b'{              "n": 9007199254740993}')  # no double is that
+    assert cells(piece) == [1.0, -2.0, 0.5, 3.0]
+
+
+def test_an_integer_that_is_no_double_is_kept_from_doubles() -> None:
+    rows = _reader(Schema(parse_columns("n:number")))
+    assert rows.parse(b'{              "n": 9007199254740993}')
+    assert not rows.parse(b'{              "n": 0.5}')
+    assert _read(rows) == [[9007199254740993]]
+
+
+def test_rows_decoded_in_python_come_between() -> None:
+    rows = _reader(TRADES)
+    message = b'{"symbol": "A", "price": 1.5, "volume": 1}'
+    assert rows.parse(message)
+    rows.columns.extend([["é", "B"], [2.5, 3.5], [None, 2.5]])
+    assert rows.parse(message)
+    assert _read(rows) == [["A", 1.5, 1], ["é", 2.5, None], ["B", 3.5, 2.5], ["A", 1.5, 1]]
+    wide = str(10**30)
+    rows.columns.extend([["C"], [4.5], [wide]])
+    assert not rows.parse(message)  # until the batch is closed
+    assert _read(rows)[-1] == ["C", 4.5, wide]
+    rows.columns.begin(5)
+    assert rows.parse(message)
+    assert _read(rows) == [["A", 1.5, 1]]
+
+
+def test_a_message_that_shall_not_be_taken_is_ignored() -> None:
+    schema = schema_of("s, p:float", "d", "$.e=trade")
+    rows = _reader(schema)
+    assert rows.parse(json.dumps({"e": "quote", "d": [{"s": "A", "p": 1}]}).encode())
+    assert rows.parse(json.dumps({"e": "trade", "d": [{"s": "A", "p": 1}]}).encode())
+    assert rows.parse(json.dumps({"d": {"s": "A", "p": 1}, "e": ["trade"]}).encode())
+    assert (rows.ignored, _read(rows)) == (2, [["A", 1.0]])

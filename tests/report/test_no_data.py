@@ -1,0 +1,234 @@
+"""What is said of a feed whose messages become no rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastingest.metrics.counters import Counters, Slot
+from fastingest.model.batch import Reject
+from fastingest.model.feed import Feed, Table
+from fastingest.model.jsonpath import parse_condition, parse_path
+from fastingest.model.schema import Schema, parse_columns
+from fastingest.report.no_data import AGAIN, PATIENCE, PATIENCE_LATER, last_reason, watch
+from fastingest.runtime.assignment import Share, targets_of
+from fastingest.spool.directories import Places
+from fastingest.storage.rejects import Quarantine
+from tests.end_to_end.command import Command
+
+NO_LOCK: Any = None  # nobody writes here
+
+
+class Run:
+    """A run of feeds with these tables, and what becomes of their messages."""
+
+    def __init__(self, folder: Path, *feeds: Sequence[Table]) -> None:
+        self.folder = folder
+        self.feeds = [
+            Feed(f"feed {number}", f"ws://{number}", tuple(tables))
+            for number, tables in enumerate(feeds)
+        ]
+        self.shares = [
+            Share(target, 0, Places(folder, folder), Counters.create(feeds=len(feeds)), NO_LOCK)
+            for target in targets_of(self.feeds)
+        ]
+        self.droughts = list(watch(self.feeds, self.shares))
+
+    def take(
+        self, rows: int = 0, rejected: int = 0, ignored: int = 0, table: int = 0, feed: int = 0
+    ) -> None:
+        """Count messages of a feed as a receiver does."""
+        own = [share for share in self.shares if feed in share.target.tables]
+        for share in own:
+            counters = share.counters.feeds[feed]
+            counters.add(Slot.DECODED, rows + rejected + ignored)
+            if share.target.tables[feed] == table:
+                counters.add(Slot.RECEIVED, rows + rejected)
+                counters.add(Slot.REJECTED, rejected)
+            if share.target.tables[feed] == 0:
+                counters.add(Slot.IGNORED, ignored)
+
+    def said(self, now: float | None) -> list[tuple[str, dict[str, Any]]]:
+        """What there is to say at this moment; None: at the end."""
+        found = [(f.name, d.end() if now is None else d.look(now)) for f, d in self.droughts]
+        return [(name, facts) for name, facts in found if facts]
+
+
+def table(folder: Path, name: str = "out.csv", rows: str = "", *where: str) -> Table:
+    conditions = tuple(map(parse_condition, where))
+    return Table(folder / name, Schema(parse_columns("a"), parse_path(rows), conditions))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path, [table(tmp_path)])
+
+
+def test_a_silent_feed_is_in_no_drought(run: Run) -> None:
+    assert [run.said(now) for now in (0, PATIENCE, 1e6, None)] == [[]] * 4
+
+
+def test_messages_without_a_row_are_said_once_an_hour(run: Run) -> None:
+    run.take(ignored=3)
+    assert run.said(100) == []
+    assert run.said(100 + PATIENCE - 1) == []
+    run.take(ignored=2)
+    ((_, facts),) = run.said(100 + PATIENCE)
+    assert (facts["messages"], facts["rejected"], facts["ignored"]) == (5, 0, 5)
+    assert run.said(100 + PATIENCE + AGAIN - 1) == []
+    assert len(run.said(100 + PATIENCE + AGAIN)) == 1
+
+
+def test_a_row_ends_it(run: Run) -> None:
+    run.take(ignored=3, rejected=1)
+    assert run.said(0) == []
+    run.take(rows=1)
+    assert [run.said(now) for now in (PATIENCE, PATIENCE_LATER, 1e6, None)] == [[]] * 4
+
+
+def test_a_feed_that_has_brought_rows_may_be_quiet_for_ever(run: Run) -> None:
+    run.take(rows=1)
+    assert run.said(0) == []
+    run.take(ignored=1000)
+    assert [run.said(now) for now in (1, 1e4, None)] == [[]] * 3
+
+
+def test_rejects_instead_of_rows_are_said_later_on_as_well(run: Run) -> None:
+    run.take(rows=10, rejected=5)
+    assert run.said(0) == []
+    run.take(rejected=7, ignored=1)
+    assert run.said(1) == []
+    assert run.said(PATIENCE_LATER) == []
+    ((_, facts),) = run.said(1 + PATIENCE_LATER)
+    assert (facts["messages"], facts["rejected"], facts["ignored"]) == (8, 7, 1)
+
+
+def test_rows_among_rejects_are_no_drought(run: Run) -> None:
+    for now in range(0, 1000, 10):
+        run.take(rows=1, rejected=100)
+        assert run.said(now) == []
+
+
+def test_a_short_run_says_it_at_its_end(run: Run) -> None:
+    run.take(ignored=1)
+    assert run.said(0) == []
+    assert len(run.said(None)) == 1
+
+
+def test_what_was_said_is_not_said_again_at_the_end(run: Run) -> None:
+    run.take(ignored=1)
+    assert run.said(0) == []
+    assert len(run.said(PATIENCE)) == 1
+    assert run.said(None) == []
+
+
+def test_it_is_said_of_the_feed_that_is_in_it(tmp_path: Path) -> None:
+    run = Run(tmp_path, [table(tmp_path)], [table(tmp_path)])
+    run.take(rows=1)
+    run.take(ignored=1, feed=1)
+    assert [name for name, _ in run.said(None)] == ["feed 1"]
+
+
+def test_a_table_without_rows_beside_one_with_rows_is_no_drought(tmp_path: Path) -> None:
+    run = Run(tmp_path, [table(tmp_path), table(tmp_path, "b.csv")])
+    run.take(rows=5, table=1)
+    assert run.said(None) == []
+
+
+def test_a_table_with_rejects_beside_one_with_rows_is_in_one(tmp_path: Path) -> None:
+    run = Run(tmp_path, [table(tmp_path), table(tmp_path, "b.csv")])
+    run.take(rows=5)
+    run.take(rejected=3, table=1)
+    ((_, facts),) = run.said(None)
+    assert (facts["rejected"], facts["kept_in"]) == (3, f"{tmp_path}/b.csv.rejected.jsonl")
+
+
+def test_a_feed_without_any_row_is_said_once_and_not_for_each_table(tmp_path: Path) -> None:
+    run = Run(tmp_path, [table(tmp_path), table(tmp_path, "b.csv")])
+    run.take(ignored=3)
+    ((_, facts),) = run.said(None)
+    assert facts["problem"] == "none is for any of the tables"
+
+
+@pytest.mark.parametrize(
+    ("rows", "where", "problem"),
+    [
+        ("", (), "all are ignored"),
+        ("", ("T=t",), "none has T=t"),
+        ("data", (), "none has rows at data"),
+        ("[1]", ("$.e=a,b", "T=t"), "none has $.e=a,b and T=t and rows at [1]"),
+    ],
+)
+def test_it_says_what_no_message_is(
+    rows: str, where: Sequence[str], problem: str, tmp_path: Path
+) -> None:
+    run = Run(tmp_path, [table(tmp_path, "out.csv", rows, *where)])
+    run.take(ignored=1)
+    ((_, facts),) = run.said(None)
+    assert facts["problem"] == problem
+    assert facts["hint"] == "fastingest probe shows what the feed sends"
+
+
+def quarantine(out: Path, *reasons: str, raw: bytes = b"{}") -> None:
+    file = Quarantine(out)
+    file.add([Reject(0, reason, raw) for reason in reasons])
+    file.close()
+
+
+def test_it_says_why_the_latest_reject_is_none(run: Run, tmp_path: Path) -> None:
+    quarantine(tmp_path / "out.csv", "a is missing", "b is missing")
+    run.take(rejected=2)
+    assert "reason" not in run.said(None)[0][1]  # those may be of another run
+    run.shares[0].counters.feeds[0][Slot.QUARANTINED] = 2
+    ((_, facts),) = run.said(None)
+    assert facts["reason"] == "b is missing"
+
+
+def test_a_reject_of_another_feed_explains_nothing(tmp_path: Path) -> None:
+    run = Run(tmp_path, [table(tmp_path)], [table(tmp_path)])
+    quarantine(tmp_path / "out.csv", "a is missing")
+    run.take(rejected=1)
+    run.shares[0].counters.feeds[0][Slot.QUARANTINED] = 1
+    ((_, facts),) = run.said(None)
+    assert "reason" not in facts
+
+
+def test_the_last_reason_of_none_or_of_a_long_one(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    assert last_reason(out) == ""
+    quarantine(out, "short")
+    quarantine(out, "long", raw=b"x" * 100_000)
+    assert last_reason(out) == ""
+    quarantine(out, "short again")
+    assert last_reason(out) == "short again"
+    (tmp_path / "out.csv.rejected.jsonl").write_text("[1]\n")
+    assert last_reason(out) == ""
+
+
+def test_a_run_whose_path_is_mistyped_says_so(tmp_path: Path) -> None:
+    options = ("--url", "demo://?rate=1000", "--out", tmp_path / "o.csv", "--duration", "1s")
+    with Command(*options, "--columns", "symbol=sym, price:float") as command:
+        assert command.summary()["written"] == 0
+        (said,) = [entry for entry in command.events if entry["event"] == "no rows"]
+    rejects = (tmp_path / "o.csv.rejected.jsonl").read_text().splitlines()
+    assert (said["level"], said["rejected"], said["ignored"]) == ("warning", len(rejects), 0)
+    assert said["reason"] == json.loads(rejects[-1])["reason"] == "symbol: sym is missing"
+
+
+def test_a_run_with_rows_says_nothing_of_the_kind(tmp_path: Path) -> None:
+    options = ("--url", "demo://?rate=1000", "--out", tmp_path / "o.csv", "--max-rows", "100")
+    with Command(*options) as command:
+        assert command.summary()["written"] == 100
+        assert not [entry for entry in command.events if entry["event"] == "no rows"]
+
+
+def test_a_table_is_found_in_whatever_order_the_outputs_are(tmp_path: Path) -> None:
+    one, two = table(tmp_path, "1.csv"), table(tmp_path, "2.csv")
+    run = Run(tmp_path, [one], [two, one])
+    run.take(rejected=1, table=1, feed=1)
+    ((name, facts),) = run.said(None)
+    assert (name, facts["kept_in"]) == ("feed 1", f"{tmp_path}/1.csv.rejected.jsonl")

@@ -1,0 +1,59 @@
+"""Who has what to do in a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fastingest.model.batch import LANES
+from fastingest.model.feed import MOST_FEEDS, Feed, Table
+from fastingest.model.schema import TRADES, Schema, parse_columns
+from fastingest.runtime.assignment import Target, feeds_of_lane, targets_of
+
+QUOTES = Schema(parse_columns('symbol, "bid, ask":float=b'))
+
+
+def feed(name: str, *tables: Table) -> Feed:
+    return Feed(name, f"ws://{name}", tables)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3, 7, LANES])
+@pytest.mark.parametrize("feeds", [1, 2, 7, LANES, MOST_FEEDS])
+def test_every_feed_has_one_receiver_and_they_have_about_as_many(lanes: int, feeds: int) -> None:
+    lanes = min(lanes, feeds)
+    shares = [feeds_of_lane(lane, lanes, feeds) for lane in range(lanes)]
+    assert sorted(index for share in shares for index in share) == list(range(feeds))
+    assert all(index % lanes == lane for lane, share in enumerate(shares) for index in share)
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_an_output_is_made_of_all_tables_that_go_there(tmp_path: Path) -> None:
+    trades, quotes = tmp_path / "trades.csv", tmp_path / "quotes.csv"
+    feeds = [
+        feed("a", Table(trades)),
+        feed("b", Table(quotes, QUOTES), Table(trades)),
+        feed("c", Table(quotes, QUOTES)),
+    ]
+    assert targets_of(feeds) == (
+        Target(trades, TRADES.header, {0: 0, 1: 1}),
+        Target(quotes, 'symbol,"bid, ask"', {1: 0, 2: 0}),
+    )
+
+
+def test_names_of_one_output_are_one_and_the_first_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    names = [Path("o.csv"), tmp_path / "o.csv", Path("link/o.csv"), Path("data/../o.csv")]
+    feeds = [feed(str(number), Table(name)) for number, name in enumerate(names)]
+    assert targets_of(feeds) == (Target(Path("o.csv"), TRADES.header, dict.fromkeys(range(4), 0)),)
+
+
+def test_a_link_that_is_the_output_itself_is_another_name(tmp_path: Path) -> None:
+    """What it leads to may be another file tomorrow; the lock on the file tells today."""
+    (tmp_path / "link.csv").symlink_to(tmp_path / "o.csv")
+    feeds = [feed("a", Table(tmp_path / "o.csv")), feed("b", Table(tmp_path / "link.csv"))]
+    assert [target.path.name for target in targets_of(feeds)] == ["o.csv", "link.csv"]

@@ -1,0 +1,71 @@
+"""What is a reply; that it is waited for, test_connection.py shows."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastingest.model.feed import Subscription
+from fastingest.model.jsonpath import parse_condition
+from fastingest.source.subscriptions import NoReply, says
+
+
+@pytest.mark.parametrize(
+    ("message", "condition"),
+    [
+        (b'{"id": 1}', "id=1"),
+        (b'{"id": 1}', "$.id=1"),
+        (b' {"id" : 1 } \n', "id=0,1"),
+        (b'{"id": 1.0}', "id=1.0"),
+        (b'{"id": "1"}', "id=1"),
+        (b'{"ok": true}', "ok=true"),
+        (b'{"error": null}', "error=null"),
+        (b'{"a": {"b": [0, {"c": "\\u00e9"}]}}', "a.b[1].c=é"),
+        (b'[[1, "x"], 2]', "[0][1]=x"),
+        (b'{"id": 2, "id": 1}', "id=1"),
+        (b'{"e": ""}', "e="),
+    ],
+)
+def test_a_condition_holds(message: bytes, condition: str) -> None:
+    assert says(message, [parse_condition(condition)])
+
+
+@pytest.mark.parametrize(
+    ("message", "condition"),
+    [
+        (b'{"id": 2}', "id=1"),
+        (b'{"id": 1.0}', "id=1"),
+        (b'{"id": [1]}', "id=[1]"),
+        (b'{"id": {}}', "id={}"),
+        (b'{"data": {"id": 1}}', "id=1"),
+        (b'{"id": 1', "id=1"),
+        (b'{"id": 1} {', "id=1"),
+        (b"[1]", "id=1"),
+        (b"[1]", "[1]=1"),
+        (b'{"id": 1}', "[0]=1"),
+        (b'{"id": 1}', "id.x=1"),
+        (b"", "id=1"),
+        (b'{"id": "\xff"}', "id=1"),
+        (b"[" * 100_000, "[0][0]=1"),
+    ],
+)
+def test_a_condition_does_not_hold(message: bytes, condition: str) -> None:
+    assert not says(message, [parse_condition(condition)])
+
+
+def test_all_conditions_must_hold() -> None:
+    conditions = [parse_condition("id=1"), parse_condition("ok=true")]
+    assert says(b'{"ok": true, "id": 1}', conditions)
+    assert not says(b'{"ok": false, "id": 1}', conditions)
+    assert says(b"anything", [])
+
+
+@given(st.binary())
+def test_no_message_is_an_error(message: bytes) -> None:
+    assert not says(message, [parse_condition("a.b[0]=x")])
+
+
+def test_a_long_subscription_is_shortened() -> None:
+    said = str(NoReply(Subscription('{"key":\n "${KEY}"}' + "x" * 1000, (), 2.5)))
+    assert said == 'no reply for 2.5s to the subscription {"key": "***"}' + "x" * 65 + "…"

@@ -1,0 +1,235 @@
+"""Feeds of any description, with messages that fit it, or nearly: strategies for hypothesis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from fastingest.model.jsonpath import Condition, JsonPath, parse_condition, parse_path
+from fastingest.model.schema import Column, Schema, parse_columns
+
+__all__ = ["feeds", "mixed", "schema_of"]
+
+
+def schema_of(columns: str, rows: str = "", *where: str) -> Schema:
+    return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
+
+
+_NAMES = ["a", "b", "e", "x y", "é", 'q"']
+_FITTING = {
+    "str": ['"A"', '"é"', '"a\\"b,c"', '""', '"line\\nbreak"', '"\\u0041"'],
+    "int": ["1", "-7", '"12"', "9223372036854775807", "9223372036854775808", "1.0", "1e3", "-0"],
+    "float": ["1.5", '"2.25"', "7", "1e-7", "1e16", '"1E5"', "-0.0", "-0", "123456789.125"],
+    "number": ["1", "0.25", '"1500"', "2.0", "1e18", '"99999999999999999999"', "-0.0", "1e300"],
+    "bool": ["true", "false", "1", "0", '"TRUE"', '"0"', "-0"],
+    "decimal": ["1.50", '"0.00100000"', "1E5", '"-1e-9"', "12345678901234567890.123", "7", '"7"'],
+    "timestamp[s]": ["1534614057.321597", '"1534614057"', "0", "-1", "253402300799.99", '"1.50"'],
+    "timestamp[ms]": ["1672515782136", '"1672515782136"', "-1", "253402300799999", "0"],
+    "timestamp[us]": ["1672515782136001", "-62135596800000000", '"5"'],
+    "timestamp[ns]": ["1672515782136000001", "-9223372036854775808", '"1"'],
+    "timestamp[iso]": [
+        '"2024-02-29T23:59:59.123Z"',
+        '"2024-02-29T23:59:59.124Z"',
+        '"2024-01-01T00:00:00Z"',
+        '"2024-01-01 00:00:00.5z"',
+        '"2024-01-01T00:00:00+05:30"',
+        '"2024-12-31t23:00:00.25-02:00"',
+    ],
+}
+_TYPES = [*_FITTING, "timestamp[ms,ns]", "timestamp[s,us]", "timestamp[iso,ms]", "timestamp[ns,s]"]
+_NEARLY = [
+    *(token for tokens in _FITTING.values() for token in tokens),
+    *("null", "[]", "{}", '[["A"]]', '{"a":1}', "[1,2]", "1e400", '"nan"', '"01"', '"+1"', '" 1"'),
+    *("9" * 400, "1.5e3", '"1\\n2"', '"1,2"', '"trade"', '"tr\\u0061de"', '"2023-02-29T00:00:00Z"'),
+    *('"2024-01-01T24:00:00Z"', '"2024-01-01T00:00:60Z"', '"0001-01-01T00:00:00+23:59"', '"1"'),
+    *("253402300800000", "-62135596801", "253402300800", "1e9", '"2024-01-01T00:00:00"', '"t"'),
+    *('"null"', '"NULL"', '"nul\\u006c"'),
+]  # fmt: skip
+_VALUES = ["A", "trade", "1", "true", "null", "1.0", "", "t"]
+
+_names = st.sampled_from(_NAMES)
+_indices = st.integers(0, 2)
+
+
+_more = st.lists(st.sampled_from(["a", "b", 0, 1]), max_size=1)
+
+
+def _steps(first: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[str | int, ...]]:
+    several = st.sampled_from([False, False, True]).flatmap(
+        lambda more: _more if more else st.just([])
+    )
+    return st.builds(lambda step, rest: (step, *rest), first, several)
+
+
+@st.composite
+def _schemas(draw: st.DrawFn) -> Schema:
+    rows = draw(st.sampled_from([(), (), (), ("d",), ("d", "a"), ("d", 0), (1,)]))
+    step: Any = draw(st.sampled_from([_names, _names, _indices]))
+    root_step: Any = _indices if rows and isinstance(rows[0], int) else _names
+    of_row = _steps(step).map(JsonPath)
+    of_root = _steps(root_step).map(lambda steps: JsonPath(steps, from_root=True))
+    inside = st.builds(lambda path: JsonPath(rows + path.steps, from_root=True), of_row)
+    path = st.integers(0, 9).flatmap(lambda n: of_root if n == 0 else inside if n == 1 else of_row)
+    # Two columns may have one path, or contradict each other; mostly they do not.
+    own = None if draw(st.integers(0, 3)) == 0 else lambda column: column[1].steps[0]
+    columns = draw(
+        st.lists(
+            st.tuples(st.sampled_from(_TYPES), path, st.integers(0, 3)),
+            min_size=1,
+            max_size=4,
+            unique_by=own,
+        )
+    )
+    conditions = st.builds(
+        Condition,
+        st.integers(0, 4).flatmap(lambda n: of_row if n < 2 else inside if n == 2 else of_root),
+        st.lists(st.sampled_from(_VALUES), min_size=1, max_size=2).map(tuple),
+    )
+    where = draw(st.just([]) | st.lists(conditions, max_size=2))
+    return Schema(
+        tuple(
+            Column(f"c{index}", type_, path, required=optional > 0)
+            for index, (type_, path, optional) in enumerate(columns)
+        ),
+        JsonPath(rows),
+        tuple(where),
+    )
+
+
+class _Token(str):
+    """A JSON text that is put into a message as it stands."""
+
+    __slots__ = ()
+
+
+def _put(value: Any, steps: tuple[str | int, ...], leaf: Any) -> Any:
+    """``value`` with a leaf where the steps lead; what is in the way stays."""
+    if not steps:
+        return leaf if value is None else value
+    step, *rest = steps
+    if value is None:
+        value = {} if isinstance(step, str) else []
+    if isinstance(step, str) and isinstance(value, dict):
+        value[step] = _put(value.get(step), tuple(rest), leaf)
+    elif isinstance(step, int) and isinstance(value, list):
+        value += [None] * (step + 1 - len(value))
+        value[step] = _put(value[step], tuple(rest), leaf)
+    return value
+
+
+def _text(value: Any, space: str) -> str:
+    if isinstance(value, dict):
+        inside = f",{space}".join(
+            f"{json.dumps(name, ensure_ascii=False)}{space}:{_text(each, space)}"
+            for name, each in value.items()
+        )
+        return f"{{{space}{inside}}}"
+    if isinstance(value, list):
+        return f"[{f'{space},'.join(_text(each, space) for each in value)}{space}]"
+    return "7" if value is None else value
+
+
+@st.composite
+def _messages(draw: st.DrawFn, tables: Sequence[Schema], wrong: int) -> bytes:
+    """One that fits a table, or nearly.
+
+    :param wrong: how many tenths of the values are any value.
+    """
+    schema = draw(st.sampled_from(list(tables)))
+
+    def token(type_: str, is_other: bool) -> _Token | None:
+        chance = draw(st.integers(0, 9))
+        if chance < wrong or is_other:
+            return None if chance == 0 else _Token(draw(st.sampled_from(_NEARLY)))
+        unit = type_.partition(",")[0].rstrip("]") + "]" if "[" in type_ else type_
+        return _Token(draw(st.sampled_from(_FITTING[unit])))
+
+    def value_of(condition: Condition, is_other: bool) -> _Token:
+        if is_other and draw(st.integers(0, 4)):
+            return _Token('"other"')
+        if is_other or draw(st.integers(0, 9)) < wrong:
+            return _Token(draw(st.sampled_from(_NEARLY)))
+        value = draw(st.sampled_from(condition.values))
+        is_bare = value in ("1", "true", "null", "1.0") and draw(st.booleans())
+        return _Token(value if is_bare else json.dumps(value))
+
+    def fill(value: Any, *, from_root: bool, is_other: bool = False) -> Any:
+        for condition in schema.where:
+            if condition.path.from_root == from_root:
+                value = _put(value, condition.path.steps, value_of(condition, is_other))
+        for column in schema.columns:
+            assert column.path is not None
+            if column.path.from_root == from_root:
+                leaf = token(column.type, is_other)
+                if leaf is not None:
+                    value = _put(value, column.path.steps, leaf)
+        if from_root or draw(st.integers(0, 3)):
+            return value
+        return _put(value, ("other",), _Token(draw(st.sampled_from(_NEARLY))))
+
+    if draw(st.booleans()):
+        rows = fill(None, from_root=False)
+    else:
+        # Elements of another kind stand among those that a condition takes.
+        others = draw(st.sampled_from([0, 5])) if wrong or schema.where else 0
+        rows = [
+            fill(None, from_root=False, is_other=draw(st.integers(0, 9)) < others)
+            for _ in range(draw(st.sampled_from([0, 1, 2, 2, 3])))
+        ]
+    message = _put(None, schema.rows.steps, rows)
+    message = fill(message, from_root=True)
+    text = _text(message, draw(st.sampled_from(["", "", " ", "\n"])))
+    kind = draw(st.integers(0, 40))
+    if kind == 0:
+        return text.encode()[: draw(st.integers(0, len(text)))]
+    if kind == 1:
+        return text.encode() + draw(st.sampled_from([b"\xff", b" ", b"]", b"{}"]))
+    return text.encode()
+
+
+_ODD = [
+    b"pong", b"", b"null", b"5", b'"trade"', b"[]", b"{}", b"[[]]", b"[null]", b"[[], 1]", b"NaN",
+    b'{"a":NaN}', b'{"z":"\\ud800"}', b'{"a":"1","a":"2","a":2}', b'\xef\xbb\xbf{"a":1}', b"\xff",
+    b'{"z":"\xff"}', b'{"a":1}{"a":1}', b'{"d":null,"a":1}', b'{"d":[],"a":"A"}', b'{"d":[null]}',
+    b"[" * 5000 + b"]" * 5000, b'{"z":' + b"[" * 5000 + b"]" * 5000 + b"}", b'{"a":"\xc3\xa9"}',
+]  # fmt: skip
+
+
+@st.composite
+def feeds(draw: st.DrawFn) -> tuple[list[Schema], list[bytes]]:
+    tables = draw(st.lists(_schemas(), min_size=1, max_size=3) | _schemas().map(lambda s: [s]))
+    wrong = draw(st.sampled_from([0, 0, 0, 1, 3]))
+    some = draw(st.lists(_messages(tables, wrong), min_size=1, max_size=6))
+    odd = draw(st.just([]) | st.lists(st.sampled_from(_ODD), max_size=2))
+    order = draw(st.lists(st.sampled_from([*some, *some, *some, *odd]), max_size=16))
+    return tables, [*some, *order]
+
+
+def _element(kind: str, type_: str, *, nearly: bool) -> st.SearchStrategy[str]:
+    """A row of a kind, of which ``v`` is a value of a type."""
+    values = st.sampled_from(_NEARLY if nearly else _FITTING[type_])
+    return values.map(lambda value: f'{{"k":{kind},"v":{value},"kind {kind.strip(chr(34))}":1}}')
+
+
+@st.composite
+def mixed(draw: st.DrawFn) -> tuple[list[Schema], list[bytes]]:
+    """Arrays of rows that are for several tables, or for none."""
+    types = draw(st.lists(st.sampled_from(list(_FITTING)), min_size=1, max_size=3))
+    kinds = ["x", "y", "1"][: len(types)]
+    tables = [
+        schema_of(f'v:{type_}, own:int=["kind {kind}"], all?=$.s', "d", f"k={kind}")
+        for kind, type_ in zip(kinds, types, strict=True)
+    ]
+    wrong = draw(st.booleans())
+    elements = [
+        element
+        for kind, type_ in zip(['"x"', '"y"', "1"], types, strict=False)
+        for element in [_element(kind, type_, nearly=False), _element(kind, type_, nearly=wrong)]
+    ]
+    other = st.sampled_from(['{"k":"z"}', '{"k":"z","v":[]}', "{}"] + ["5", '{"k":7}'] * wrong)
+    arrays = st.lists(st.one_of(*elements, other), max_size=6)
+    messages = draw(st.lists(arrays, min_size=1, max_size=8))
+    return tables, [f'{{"s":"A","d":[{",".join(rows)}]}}'.encode() for rows in messages]

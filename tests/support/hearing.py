@@ -1,0 +1,123 @@
+"""A listener under picows, and a real server that it listens to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import picows
+
+from fastingest.decode.auto import PlainDecoder
+from fastingest.metrics.counters import Counters, FeedCounters, Slot
+from fastingest.model.batch import Batch, Reject
+from fastingest.model.schema import TRADES
+from fastingest.native.parse_plan import nodes_of
+from fastingest.source.listener import Limit, Listener
+from fastingest.source.loop import ReceiverLoop
+from tests.peers.raw import RawConnection, RawServer
+from tests.support.native import native_module
+
+__all__ = ["Heard", "hear", "native_rows", "record"]
+
+
+def native_rows() -> Any:
+    """What reads trades natively; the test is skipped where it was not built."""
+    rows = native_module("_parser")
+    native_module("_listener")
+    return rows.Rows(nodes_of(TRADES))
+
+
+@dataclass
+class Heard:
+    """What came of a connection."""
+
+    batches: list[Batch] = field(default_factory=list)
+    counters: Counters = field(default_factory=Counters.create)
+    finished: int = 0
+    error: BaseException | None = None
+
+    @property
+    def volumes(self) -> list[Any]:
+        return [v for batch in self.batches if batch.rows for v in batch.columns()[2]]
+
+    @property
+    def rows(self) -> list[tuple[Any, ...]]:
+        columns = [batch.columns() for batch in self.batches if batch.rows]
+        return [row for each in columns for row in zip(*each, strict=True)]
+
+    @property
+    def rejected(self) -> list[Reject]:
+        return [reject for batch in self.batches for reject in batch.rejects]
+
+    @property
+    def rejects(self) -> list[bytes]:
+        return [reject.raw for batch in self.batches for reject in batch.rejects]
+
+
+def record(number: int, padding: int = 0) -> bytes:
+    return b'{"symbol": "A", "price": 1, "volume": %d}' % number + b" " * padding
+
+
+def hear(
+    *sends: bytes,
+    native: bool = False,
+    batch_size: int = 1000,
+    flush_interval: float = 3600,
+    max_message_size: int = 10_000,
+    max_rows: int | None = None,
+    until: Callable[[Heard], bool] | None = None,
+) -> Heard:
+    """Listen to what a server sends, each part in a segment of its own, until it ends it.
+
+    :param native: by the native listener.
+    :param until: the server ends it when this holds; None: after the last part.
+    """
+    heard = Heard()
+
+    def script(connection: RawConnection) -> None:
+        connection.handshake()
+        for part in sends:
+            connection.send_raw(part)
+        if until is None:
+            connection.drop()
+        else:
+            connection.stall()
+
+    async def run(url: str) -> None:
+        def finish() -> None:
+            heard.finished += 1
+
+        listener = Listener(
+            PlainDecoder([TRADES], batch_size),
+            FeedCounters([heard.counters]),
+            emit=heard.batches.append,
+            finished=finish,
+            flush_interval=flush_interval,
+            max_message_size=max_message_size,
+            limit=Limit(max_rows),
+            rows=native_rows() if native else None,
+        )
+        transport, _ = await picows.ws_connect(
+            lambda: listener.front,
+            url,
+            enable_auto_pong=False,
+            max_frame_size=max_message_size,
+            use_aiofastnet=False,
+        )
+        while until is not None and not until(heard):
+            await asyncio.sleep(0.001)  # between two looks
+        if until is not None:
+            transport.disconnect()
+        try:
+            await transport.wait_disconnected()
+        except picows.WSError as error:
+            heard.error = error
+
+    with RawServer(script) as server, asyncio.Runner(loop_factory=ReceiverLoop) as runner:
+        runner.run(asyncio.wait_for(run(server.url), 30))
+    assert server.errors == []
+    assert heard.counters[Slot.RECEIVED] == len(heard.volumes) + len(heard.rejects)
+    assert heard.counters[Slot.REJECTED] == len(heard.rejects)
+    return heard

@@ -1,0 +1,103 @@
+"""A feed's connection in this process, against real servers: what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from fastingest import Options
+from fastingest.decode.auto import PlainDecoder
+from fastingest.metrics.counters import Counters, FeedCounters, Slot
+from fastingest.model.batch import Batch
+from fastingest.model.schema import TRADES
+from fastingest.source.connection import Connection
+from fastingest.source.listener import Listener
+from fastingest.source.loop import ReceiverLoop
+
+__all__ = ["Met", "meet", "record"]
+
+LIMIT = 30.0  # seconds that a meeting may take
+
+
+@dataclass
+class Met:
+    """What came of a connection so far."""
+
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+    counters: Counters = field(default_factory=Counters.create)
+    error: Exception | None = None
+    """What :meth:`Connection.run` has raised."""
+
+    @property
+    def volumes(self) -> list[Any]:
+        return [v for batch in self.batches if batch.rows for v in batch.columns()[2]]
+
+    @property
+    def rejects(self) -> list[bytes]:
+        return [reject.raw for batch in self.batches for reject in batch.rejects]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why there was no connection, each time."""
+        return [facts["reason"] for event, facts in self.events if event == "no connection"]
+
+    @property
+    def connected(self) -> int:
+        return [event for event, _ in self.events].count("connected")
+
+
+def record(number: int) -> bytes:
+    return b'{"symbol": "A", "price": 1.5, "volume": %d}' % number
+
+
+def meet(
+    url: str,
+    until: Callable[[Met], bool],
+    *,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] = ReceiverLoop,
+    options: dict[str, Any] | None = None,
+    **feed: Any,
+) -> Met:
+    """Stay connected to ``url`` until ``until`` holds.
+
+    :param options: of the run.
+    :param feed: more of what a feed has.
+    """
+    met = Met()
+    quick = {"reconnect_initial": 0.001, "reconnect_max": 0.01, "flush_interval": 0.01}
+    made = Options(url=("ws://127.0.0.1/",), **{**quick, **(options or {})})
+
+    async def run() -> None:
+        listener = Listener(
+            PlainDecoder([TRADES], 100),
+            FeedCounters([met.counters]),
+            emit=met.batches.append,
+            finished=lambda: None,
+            flush_interval=made.flush_interval,
+            max_message_size=made.max_message_size,
+        )
+        connection = Connection(
+            replace(made.feeds[0], name="feed", url=url, **feed),
+            made,
+            listener,
+            FeedCounters([met.counters]),
+            lambda level, event, **facts: met.events.append((event, facts)),
+        )
+        running = asyncio.create_task(connection.run())
+        while not until(met) and not running.done():
+            await asyncio.sleep(0.001)  # between two looks
+        connection.stop()
+        try:
+            await running
+        except Exception as error:
+            met.error = error
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(asyncio.wait_for(run(), LIMIT))
+    ledger = met.counters.ledger
+    assert ledger.received == len(met.volumes) + len(met.rejects) + ledger.ignored
+    assert met.counters[Slot.MESSAGES] == met.counters[Slot.DECODED]
+    return met
