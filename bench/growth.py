@@ -45,8 +45,8 @@ from bench.process import busy
 from bench.trend import Point, Trend, Trends
 from bench.trials import rows_that_take
 from fastingest import __version__
-from fastingest.config.options import parse_size
 from fastingest.native.availability import find_native
+from fastingest.units import parse_size
 
 __all__ = ["main"]
 

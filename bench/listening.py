@@ -26,8 +26,9 @@ from bench.process import Sampler
 from bench.samples import feed_of
 from fastingest import Options
 from fastingest.access.secrets import Redactor
-from fastingest.decode.decoder import decoder_of
+from fastingest.decode.factory import decoder_of
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
+from fastingest.native.factory import reader_of
 from fastingest.receiver.process import _let_enums_be_fast
 from fastingest.source.connector import Opening
 from fastingest.source.listener import Listener
@@ -40,12 +41,6 @@ async def listen(url: str, shape: str, is_native: bool) -> dict[str, float]:
     """Take a feed to its end; what it says of that."""
     options, feed = Options(url=url), feed_of(shape, url)
     counters = Counters.create()
-    rows = None
-    if is_native:
-        from fastingest.native.factory import rows_of  # which need not be there
-
-        rows = rows_of(feed)
-
     listener = Listener(
         decoder_of(feed, 0, options.batch_size),
         FeedCounters([counters]),
@@ -53,7 +48,7 @@ async def listen(url: str, shape: str, is_native: bool) -> dict[str, float]:
         finished=lambda: None,
         flush_interval=options.flush_interval,
         max_message_size=options.max_message_size,
-        rows=rows,
+        make_reader=reader_of(feed) if is_native else None,
     )
     opening = Opening(feed, listener, options.max_message_size, Redactor())
     gc.collect()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bench.end_to_end import COLUMNS
 from bench.frames import frames, members, records
 from fastingest import Options
-from fastingest.decode.decoder import decoder_of
+from fastingest.decode.factory import decoder_of
 from fastingest.model.batch import Batch
 from fastingest.model.feed import Feed
 

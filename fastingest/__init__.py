@@ -14,8 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastingest.config.options import Options
-    from fastingest.config.resolve import options_from
+    from fastingest.config.options import Options, options_from
     from fastingest.errors import (
         Aborted,
         ConfigError,
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
         UsageError,
         WriteFailed,
     )
-    from fastingest.metrics.counters import Ledger
+    from fastingest.model.counts import Ledger
     from fastingest.report.summary import Summary
     from fastingest.supervisor.supervisor import ingest
 
@@ -62,9 +61,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "config.options": ("Options",),
-    "config.resolve": ("options_from",),
-    "metrics.counters": ("Ledger",),
+    "config.options": ("Options", "options_from"),
+    "model.counts": ("Ledger",),
     "report.summary": ("Summary",),
     "supervisor.supervisor": ("ingest",),
 }

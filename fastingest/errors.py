@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fastingest.report.summary import Summary
+    from fastingest.model.counts import Counted
 
 __all__ = [
     "Aborted",
@@ -51,7 +51,7 @@ class FastingestError(Exception):
     """Anything that ends a run early. ``summary`` is the run's numbers, if it had begun."""
 
     exit_status = 1
-    summary: Summary | None = None
+    summary: Counted | None = None
 
 
 class UsageError(FastingestError):

@@ -20,7 +20,7 @@ from fastingest.config.check import check
 from fastingest.model.batch import Batch, Layout
 from fastingest.model.chunks import segment_of
 from fastingest.model.schema import TRADES, check_type, parse_columns
-from fastingest.storage.set_aside import set_aside
+from fastingest.writer.set_aside import set_aside
 from tests.end_to_end.command import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from fastingest.access.secrets import SecretError, expand, expand_url, user_info
 from fastingest.access.tls import client_context
-from fastingest.config.options import check_expanded_url, check_proxy, parse_header
+from fastingest.access.urls import check_expanded_url, check_proxy, parse_header
 from fastingest.errors import OptionError
 from fastingest.model.feed import Feed
 

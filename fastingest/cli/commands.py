@@ -37,19 +37,21 @@ from cyclopts import UnusedCliTokensError as UnusedTokensError
 
 import fastingest
 from fastingest.access.secrets import shown
-from fastingest.cli.log import configure, escape
+from fastingest.cli.log import configure
 from fastingest.cli.terminal import StreamLog, Terminal
 from fastingest.cli.view import progress_facts, summary_json, summary_text
 from fastingest.config.catalog import known_text, listing
 from fastingest.config.check import check, check_text
-from fastingest.config.options import Options, Texts, format_duration
-from fastingest.config.resolve import options_from
+from fastingest.config.options import Options, options_from
+from fastingest.config.settings import Texts
 from fastingest.errors import FastingestError, OptionError, RunFailed, UsageError
 from fastingest.model.feed import Feed
 from fastingest.native.availability import VARIABLE, find_native
 from fastingest.probe.options import ProbeOptions
 from fastingest.report.summary import Summary
 from fastingest.supervisor.supervisor import ingest
+from fastingest.text import escape
+from fastingest.units import format_duration
 from fastingest.verify.verify import report_text, verify
 
 __all__ = ["PROGRESS_INTERVAL", "VIEW_INTERVAL", "main", "parse", "run"]
@@ -396,7 +398,8 @@ def run(
             tick = view_interval if is_view else progress_interval
             summary = ingest(options, on_tick=on_tick, tick=tick)
     except FastingestError as caught:
-        error, summary = caught, caught.summary
+        error = caught
+        summary = caught.summary if isinstance(caught.summary, Summary) else None
     # What was refused has mostly captured nothing; a summary would only hide the reason.
     refused = isinstance(error, UsageError) and not (summary and summary.ledger.received)
     if summary and not options.quiet and not refused:

@@ -22,25 +22,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from fastingest.config.options import format_duration, format_size
 from fastingest.isotime import iso_time
+from fastingest.text import escape
+from fastingest.units import format_duration, format_size
 
-__all__ = ["JsonFormatter", "TextFormatter", "configure", "counted", "escape", "iso_utc"]
-
-
-def escape(text: str) -> str:
-    r"""``text`` on one line, with ``\n`` and the like for what cannot be printed."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
-        for char in text
-    )
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 row``, ``2,000 rows``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+__all__ = ["JsonFormatter", "TextFormatter", "configure", "iso_utc"]
 
 
 def iso_utc(seconds: float) -> str:

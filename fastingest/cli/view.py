@@ -12,11 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from fastingest.cli.log import counted, escape
-from fastingest.config.options import Options, format_size
-from fastingest.metrics.counters import Ledger, State
+from fastingest.config.options import Options
+from fastingest.metrics.counters import State
+from fastingest.model.counts import Ledger
 from fastingest.report.summary import FeedSummary, OutputSummary, Summary
-from fastingest.spool.directories import beside
+from fastingest.storage.names import beside
+from fastingest.text import counted, escape
+from fastingest.units import format_size
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions

@@ -12,15 +12,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fastingest.access.secrets import shown
-from fastingest.config.options import Options
 from fastingest.config.parse import check_written_url
+from fastingest.config.settings import Settings
 from fastingest.config.spec import FeedText, Message, TableText
 from fastingest.config.symbols import has_place
 from fastingest.errors import OptionError, UsageError
 from fastingest.model.feed import Feed, Table
 from fastingest.model.jsonpath import Condition, parse_condition, parse_path
 from fastingest.model.schema import EXAMPLE, TRADES, Schema, parse_columns
-from fastingest.spool.directories import named
+from fastingest.storage.names import named
 
 __all__ = ["Given", "build_feeds", "located"]
 
@@ -46,9 +46,9 @@ class Given:
     out: Path = Path("stock_data.csv")
 
     @classmethod
-    def of(cls, options: Options) -> Given:
-        """That part of ``options``."""
-        return cls(**{each.name: getattr(options, each.name) for each in fields(cls)})
+    def of(cls, settings: Settings) -> Given:
+        """That part of ``settings``."""
+        return cls(**{each.name: getattr(settings, each.name) for each in fields(cls)})
 
     @property
     def urls(self) -> tuple[str, ...]:

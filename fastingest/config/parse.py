@@ -13,14 +13,9 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from fastingest.config.options import (
-    Options,
-    check_expanded_url,
-    parse_duration,
-    parse_header,
-    read_subscription,
-)
+from fastingest.access.urls import check_expanded_url, parse_header
 from fastingest.config.section import Section, json_text
+from fastingest.config.settings import Settings, read_subscription
 from fastingest.config.spec import Description, FeedText, Message, TableText
 from fastingest.config.symbols import Symbols, check_symbol
 from fastingest.config.toml_file import TomlFile
@@ -28,6 +23,7 @@ from fastingest.errors import ConfigError
 from fastingest.model.feed import Heartbeat, Subscription
 from fastingest.model.jsonpath import Condition, parse_condition, parse_path
 from fastingest.model.schema import TRADES, Column, Schema, parse_columns
+from fastingest.units import parse_duration
 
 __all__ = ["check_written_url", "read_description"]
 
@@ -43,7 +39,7 @@ _FEED = (
 _ANOTHER = "\0=x"  # a column from the feed, without which there can be none of our own
 _SETTINGS = {
     each.name: each
-    for each in fields(Options)
+    for each in fields(Settings)
     if each.init and each.name not in ("config", "feed", *set(_FEED) - {"out"})
 }
 
@@ -84,7 +80,7 @@ def read_description(
 def _setting(top: Section, name: str) -> Any:
     """The value of an option; MISSING where it is wrong."""
     option = _SETTINGS[name]
-    hint = get_type_hints(Options)[name]
+    hint = get_type_hints(Settings)[name]
     wanted = next((each for each in get_args(hint) or [hint] if each is not type(None)), hint)
     parse = option.metadata["parse"]
     if parse:

@@ -83,65 +83,34 @@ cannot). Two tables of a feed never write one file. Two feeds may, if their head
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from fastingest.access.endpoint import check_feed
 from fastingest.config.catalog import known_feed
-from fastingest.config.options import Options
 from fastingest.config.overrides import Given, build_feeds, located
 from fastingest.config.parse import read_description
+from fastingest.config.settings import Settings
 from fastingest.config.spec import Description
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError, OptionError
 from fastingest.model.feed import Feed
 
-__all__ = ["feeds_of", "options_from", "settings_of"]
+__all__ = ["feeds_of", "read_file"]
 
 
-def options_from(given: Mapping[str, Any]) -> Options:
-    """The options ``given``, with those that the file of ``config`` sets where none is given.
-
-    ``Options(config=path)`` takes feeds from the file, and where they write, and no other setting.
-
-    :raises OptionError: they cannot be used.
-    :raises ConfigError: the file has a mistake.
-    """
-    if not given.get("config"):
-        return Options(**given)
-    description = _read(Path(given["config"]), needs_url=not given.get("url"))
-    try:
-        return Options(**{**description.settings, **given})
-    except OptionError as error:
-        if error.option in given or error.option not in description.setting_keys:
-            raise
-        key = description.setting_keys[error.option]
-        raise description.file.error(key, error.problem) from None
-
-
-def settings_of(path: Path) -> dict[str, Any]:
-    """The options that the file at ``path`` sets, by their names in :class:`~fastingest.Options`.
-
-    :raises OptionError: the file cannot be read.
-    :raises ConfigError: it has a mistake.
-    """
-    return _read(path, needs_url=False).settings
-
-
-def feeds_of(options: Options) -> tuple[Feed, ...]:
-    """The feeds that ``options`` describe.
+def feeds_of(settings: Settings) -> tuple[Feed, ...]:
+    """The feeds that ``settings`` describe.
 
     :raises OptionError: they describe none, or something of them is wrong.
     :raises ConfigError: something in the file that they name is wrong.
     """
-    given = Given.of(options)
+    given = Given.of(settings)
     if len(set(given.feed)) < len(given.feed):
         raise OptionError("feed", "the same feed is named twice")
     texts = [text for name in given.feed for text in known_feed(name).feeds]
     if given.config is not None:
-        described = _read(given.config, needs_url=not given.urls)
+        described = read_file(given.config, needs_url=not given.urls)
         if not (described.feeds or texts or given.urls):
             raise OptionError("config", f"{given.config} describes no feed; add --url or --feed")
         texts += described.feeds
@@ -157,7 +126,12 @@ def feeds_of(options: Options) -> tuple[Feed, ...]:
     return feeds
 
 
-def _read(path: Path, *, needs_url: bool) -> Description:
+def read_file(path: Path, *, needs_url: bool) -> Description:
+    """What the file at ``path`` says.
+
+    :raises OptionError: it cannot be read.
+    :raises ConfigError: it has a mistake, the first of them.
+    """
     problems: list[ConfigError] = []
     description = read_description(TomlFile.read(path), problems, needs_url=needs_url)
     if problems:

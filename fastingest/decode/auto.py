@@ -33,14 +33,9 @@ from typing import Any
 import msgspec
 
 from fastingest.decode.column_types import Double, Int64
-from fastingest.decode.decoder import (
-    MOST_BAD_ELEMENTS,
-    Decoder,
-    Unfit,
-    reason_of,
-    too_many_bad,
-)
+from fastingest.decode.decoder import Decoder
 from fastingest.decode.elements import elements_of, is_empty, members_decoder
+from fastingest.decode.reasons import MOST_BAD_ELEMENTS, Unfit, reason_of, too_many_bad
 from fastingest.model.batch import Batch
 from fastingest.model.schema import TRADES
 

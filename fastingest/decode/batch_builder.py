@@ -9,22 +9,39 @@ when it is closed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from fastingest.access.secrets import Redactor
 from fastingest.model.batch import Batch, Layout, Reject
-from fastingest.model.chunks import encode, segment_of
+from fastingest.model.chunks import Piece, encode, segment_of
 from fastingest.model.schema import ESCAPED, Schema
 
-if TYPE_CHECKING:
-    from fastingest.native._builders import Columns
-
-__all__ = ["MOST_REJECT_BYTES", "Filling"]
+__all__ = ["MOST_REJECT_BYTES", "ColumnBuffers", "Filling"]
 
 MOST_REJECT_BYTES = 1024 * 1024
 """Bytes of rejects that close a batch, however few rows there are."""
 
 _REJECT_COST = 200  # bytes that a reject takes besides its raw text, about
+
+
+class ColumnBuffers(Protocol):
+    """Rows in native buffers: the batch that is being filled, and those not settled yet."""
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+
+    def cut(self, rows: int) -> None:
+        """Keep so many, the first ones."""
+
+    def extend(self, columns: Sequence[list[Any]]) -> None:
+        """Add rows as lists of cells, one for each column."""
+
+    def pieces(self, start: int, stop: int) -> list[Piece]:
+        """The rows from ``start`` to ``stop``, a piece for each column."""
+
+    def begin(self, start: int) -> None:
+        """Forget the rows before ``start``."""
 
 
 class Filling:
@@ -48,7 +65,7 @@ class Filling:
         self._layout = Layout(schema.names, schema.types, name)
         self._types = [column.type for column in schema.columns if not column.is_own]
         self._connection = 0
-        self._gathered: Columns | None = None  # the batch's rows, and those not settled yet
+        self._gathered: ColumnBuffers | None = None  # the batch's rows, and those not settled yet
         self.first = 1
         """The number of the first row, among the feed's rows in the output; set before any is."""
         self.rows = 0
@@ -90,7 +107,7 @@ class Filling:
         """What comes from now on comes by the feed's connection ``number``."""
         self._connection = number
 
-    def gather_in(self, columns: Columns) -> None:
+    def gather_in(self, columns: ColumnBuffers) -> None:
         """Keep the batch's rows in native buffers from now on; nothing has been taken yet."""
         self._gathered = columns
 
@@ -156,7 +173,7 @@ class Filling:
             self._gathered.cut(self._batch.rows + new)
         return self._settle(self._gathered, [(new, time)])
 
-    def _settle(self, gathered: Columns, stamps: list[tuple[int, int]]) -> list[Batch]:
+    def _settle(self, gathered: ColumnBuffers, stamps: list[tuple[int, int]]) -> list[Batch]:
         """Take the rows gathered since the last time, and close the batches that they fill."""
         closed = []
         total = gathered.rows

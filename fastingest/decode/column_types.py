@@ -37,7 +37,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from fastingest.decode.decoder import Unfit, reason_of
+from fastingest.decode.reasons import Unfit, reason_of
 from fastingest.model.schema import base_type
 
 __all__ = ["Double", "Int64", "Kind", "cells_of", "kind_of", "moments"]

@@ -7,50 +7,14 @@ user's columns say. What they share stands here.
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
 from fastingest.decode.batch_builder import Filling
 from fastingest.model.batch import Batch
-from fastingest.model.feed import Feed
 from fastingest.model.schema import Schema
 
-__all__ = ["MOST_BAD_ELEMENTS", "Decoder", "Unfit", "decoder_of", "reason_of", "too_many_bad"]
-
-MOST_BAD_ELEMENTS = 1000
-"""Elements of one array that are rejected one by one; with one more, the message is rejected whole.
-
-A message of 16 MiB has room for millions of them, which would take minutes and gigabytes.
-"""
-
-# What msgspec raises on bytes that are not what they should be. A UnicodeDecodeError is a
-# ValueError, and so is every error of msgspec's own; deep nesting is a RecursionError.
-Unfit = (ValueError, RecursionError)
-
-
-def reason_of(error: Exception) -> str:
-    """``error`` as a reason for a person, in one line."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"not UTF-8: byte {error.start}"
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    # The bounds of a double, which shut out inf and nan.
-    text = re.sub(r"Expected `float` [<>]= -?[\d.e+]+", "a number that is not finite", str(error))
-    for theirs, ours in (
-        ("JSON is malformed: ", "not JSON: "),
-        ("Input data was truncated", "not JSON: it ends too early"),
-    ):
-        text = text.replace(theirs, ours)
-    return text
-
-
-def too_many_bad(first: str) -> str:
-    """The reason of a message that is rejected whole for its bad elements.
-
-    :param first: the reason of the first of them.
-    """
-    return f"more than {MOST_BAD_ELEMENTS:,} of its rows are none; the first: {first}"
+__all__ = ["Decoder"]
 
 
 class Decoder(ABC):
@@ -119,16 +83,3 @@ class Decoder(ABC):
         """What comes from now on comes by the feed's connection ``number``."""
         for table in self.tables:
             table.connected(number)
-
-
-def decoder_of(feed: Feed, index: int, batch_size: int) -> Decoder:
-    """The decoder for a feed.
-
-    :param index: the feed's.
-    """
-    from fastingest.decode.auto import PlainDecoder
-    from fastingest.decode.feed_decoder import DescribedDecoder
-
-    schemas = [table.schema for table in feed.tables]
-    kind = DescribedDecoder if schemas[0].described else PlainDecoder
-    return kind(schemas, batch_size, index, feed.name, feed.ignore)

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fastingest.decode.column_types import Kind, kind_of
-from fastingest.decode.decoder import MOST_BAD_ELEMENTS, too_many_bad
 from fastingest.decode.elements import elements_of, is_empty, members_decoder
+from fastingest.decode.reasons import MOST_BAD_ELEMENTS, too_many_bad
 from fastingest.model.jsonpath import Condition, JsonPath
 from fastingest.model.schema import Column, Schema
 

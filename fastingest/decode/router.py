@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fastingest.decode.decoder import Unfit
+from fastingest.decode.reasons import Unfit
 from fastingest.decode.reference import row_kind
 from fastingest.decode.struct_columns import filter_of
 from fastingest.decode.struct_types import Node, NoTree, access, compiled

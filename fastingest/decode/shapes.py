@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fastingest.decode.column_types import kind_of
-from fastingest.decode.decoder import Unfit
+from fastingest.decode.reasons import Unfit
 from fastingest.decode.reference import row_kind
 from fastingest.decode.struct_columns import Cells, Steps, Texts, columns_of, filter_of
 from fastingest.decode.struct_types import Node, NoTree, access, compiled, comprehension

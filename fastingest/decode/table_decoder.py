@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from fastingest.decode.decoded import Harvest
-from fastingest.decode.decoder import Unfit, reason_of
+from fastingest.decode.reasons import Unfit, reason_of
 from fastingest.decode.reference import Meaning, Outcome, json_of
 from fastingest.decode.shapes import Run, Shape, shape_of
 from fastingest.decode.struct_columns import columns_of

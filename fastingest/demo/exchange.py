@@ -20,7 +20,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
-from multiprocessing.connection import Connection
+from typing import Any, Protocol
 
 import uvloop
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
@@ -212,7 +212,17 @@ async def serve(settings: DemoSettings, port: int = 0, host: str = "127.0.0.1") 
     return exchange
 
 
-def main(settings: DemoSettings, lifeline: Connection, port: int = 0) -> None:
+class Lifeline(Protocol):
+    """One end of a duplex ``multiprocessing.Pipe``."""
+
+    def fileno(self) -> int:
+        """Its descriptor, which can be read when the other end is closed."""
+
+    def send(self, value: Any, /) -> None:
+        """Send a value to the other end."""
+
+
+def main(settings: DemoSettings, lifeline: Lifeline, port: int = 0) -> None:
     """Run an exchange as a child process: a target for ``multiprocessing``.
 
     :param lifeline: one end of a duplex ``Pipe``. The port goes out over it as soon as the exchange
@@ -227,7 +237,7 @@ async def serve_until_stopped(
     settings: DemoSettings,
     port: int,
     on_listening: Callable[[int], None],
-    lifeline: Connection | None = None,
+    lifeline: Lifeline | None = None,
 ) -> None:
     """Run an exchange until SIGINT or SIGTERM comes, or ``lifeline``'s other end is closed.
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from fastingest.config.options import parse_duration
+from fastingest.units import parse_duration
 
 __all__ = ["DemoSettings", "parse"]
 

@@ -22,23 +22,21 @@ wrong behind: the next one sets its slots anew.
 
 from __future__ import annotations
 
-import math
 import mmap
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Sequence
 from enum import IntEnum, auto
 from functools import cached_property
-from itertools import accumulate
 from multiprocessing import reduction
-from operator import add
 from pathlib import Path
 from typing import Any
 
 from fastingest.metrics import counters_file as file_header
+from fastingest.metrics.latency import LatencyHistogram
+from fastingest.model.counts import Ledger
 
-__all__ = ["Counters", "FeedCounters", "LatencyHistogram", "Ledger", "Slot", "State"]
+__all__ = ["Counters", "FeedCounters", "Slot", "State"]
 
 
 class Slot(IntEnum):
@@ -105,72 +103,6 @@ class State(IntEnum):
     WAITING = auto()  # for the next try
     PAUSED = auto()  # connected, not read: the writer is behind
     CLOSED = auto()
-
-
-class LatencyHistogram:
-    """Counts of durations in buckets that grow geometrically: 8 to a factor of two.
-
-    A quantile read from it is too high by 9% at most. The first bucket holds all under 1 µs, the
-    last all above about half an hour. (The idea is HdrHistogram's.)
-    """
-
-    _PER_OCTAVE = 8
-    _FLOOR = 10  # log2 of the first bucket's end in nanoseconds
-    BUCKETS = 1 + _PER_OCTAVE * 31
-
-    def __init__(self, slots: Any) -> None:
-        self._slots = slots  # memoryview of BUCKETS unsigned 64-bit numbers
-
-    def add(self, nanoseconds: int, count: int) -> None:
-        """Count ``count`` durations of ``nanoseconds`` each."""
-        self._slots[self._bucket(nanoseconds)] += count
-
-    def quantiles(
-        self, shares: Iterable[float], others: Iterable[LatencyHistogram] = ()
-    ) -> list[float]:
-        """For each share (0.99 for p99): the seconds that so many stayed under; nan with none.
-
-        :param others: to be counted as well.
-        """
-        counts = list(self._slots)
-        for other in others:
-            counts = list(map(add, counts, other._slots))
-        total = sum(counts)
-        return [self._quantile(counts, share * total) if total else math.nan for share in shares]
-
-    def _quantile(self, counts: list[int], rank: float) -> float:
-        reached = accumulate(counts)
-        bucket = next(b for b, seen in enumerate(reached) if seen >= rank and counts[b])
-        return float(2 ** (self._FLOOR + bucket / self._PER_OCTAVE) / 1e9)
-
-    @classmethod
-    def _bucket(cls, nanoseconds: int) -> int:
-        if nanoseconds < 1 << cls._FLOOR:
-            return 0
-        octaves = math.log2(nanoseconds) - cls._FLOOR
-        return min(1 + int(octaves * cls._PER_OCTAVE), cls.BUCKETS - 1)
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """The counts of one feed, or of several added up, at one moment."""
-
-    received: int = 0
-    written: int = 0
-    quarantined: int = 0
-    ignored: int = 0
-    dropped: int = 0
-    lost: int = 0
-    set_aside: int = 0
-
-    def __add__(self, other: Ledger) -> Ledger:
-        return Ledger(*map(sum, zip(astuple(self), astuple(other), strict=True)))
-
-    @property
-    def in_flight(self) -> int:
-        """Received, and not yet accounted for. At the end of a run: kept for the next start."""
-        accounted = self.written + self.quarantined + self.ignored + self.dropped + self.lost
-        return self.received - accounted - self.set_aside
 
 
 class Counters:

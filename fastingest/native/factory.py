@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastingest.decode.batch_builder import ColumnBuffers
 from fastingest.model.feed import Feed
 from fastingest.native.parse_plan import nodes_of
+from fastingest.source.listener import FrameReader, Listener, MakeReader
 
 if TYPE_CHECKING:
     from fastingest.native._parser import Rows
 
-__all__ = ["layout_problem", "rows_of"]
+__all__ = ["layout_problem", "reader_of", "reader_with", "rows_of"]
 
 
 def layout_problem() -> str | None:
@@ -31,8 +33,27 @@ def layout_problem() -> str | None:
     return None
 
 
+def reader_of(feed: Feed) -> MakeReader | None:
+    """What reads a feed's messages natively; None: only Python can."""
+    rows = rows_of(feed)
+    return None if rows is None else reader_with(rows)
+
+
+def reader_with(rows: Rows) -> MakeReader:
+    """What reads messages natively with ``rows``."""
+    from fastingest.native._listener import NativeListener
+
+    def make(
+        listener: Listener, waiting: list[bytes], batch_size: int, max_message_size: int
+    ) -> tuple[FrameReader, ColumnBuffers]:
+        reader = NativeListener(listener, rows, waiting, batch_size, max_message_size)
+        return reader, rows.columns
+
+    return make
+
+
 def rows_of(feed: Feed) -> Rows | None:
-    """What reads a feed's messages natively; None: only Python can.
+    """What makes rows of a feed's messages natively; None: only Python can.
 
     That is also where a message that shall be ignored would be a row, or several that are left out:
     what is read natively is not compared with these.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastingest.decode.decoder import decoder_of
+from fastingest.decode.factory import decoder_of
 from fastingest.model.feed import Feed, Table
 from fastingest.model.schema import TRADES
 from fastingest.probe.proposal import Proposal

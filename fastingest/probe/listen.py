@@ -16,10 +16,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from fastingest import demo
 from fastingest.access.secrets import shown
-from fastingest.config.options import Options, format_duration
+from fastingest.config.options import Options
 from fastingest.decode.decoder import Decoder
+from fastingest.demo.exchange import serve
+from fastingest.demo.settings import parse
 from fastingest.errors import FeedRefused, OptionError, UsageError
 from fastingest.metrics.counters import Counters, FeedCounters
 from fastingest.model.batch import Batch
@@ -29,6 +30,7 @@ from fastingest.probe.options import ProbeOptions
 from fastingest.source.connection import Connection
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
+from fastingest.units import format_duration
 
 __all__ = ["Heard", "listen"]
 
@@ -172,10 +174,10 @@ async def _reachable(feed: Feed) -> AsyncIterator[Feed]:
         yield feed
         return
     try:
-        settings = demo.parse(feed.url)
+        settings = parse(feed.url)
     except ValueError as error:
         raise OptionError("url", str(error)) from None
-    exchange = await demo.serve(settings)
+    exchange = await serve(settings)
     try:
         yield replace(feed, url=f"ws://127.0.0.1:{exchange.port}/")
     finally:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastingest.config.options import format_duration, parse_duration, setting
+from fastingest.config.settings import setting
 from fastingest.errors import OptionError
+from fastingest.units import format_duration, parse_duration
 
 __all__ = ["ProbeOptions"]
 

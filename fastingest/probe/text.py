@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from fastingest.access.secrets import shown
-from fastingest.cli.log import counted, escape
-from fastingest.config.options import format_duration
 from fastingest.model.feed import Feed, Subscription
 from fastingest.model.schema import Column
 from fastingest.probe.dry_run import Trial
 from fastingest.probe.listen import Heard
 from fastingest.probe.proposal import Proposal, ProposedTable
+from fastingest.text import counted, escape
+from fastingest.units import format_duration
 
 __all__ = ["column_text", "config_text", "report_text"]
 

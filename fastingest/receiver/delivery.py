@@ -17,7 +17,6 @@ import asyncio
 import errno
 import os
 from collections.abc import Callable
-from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
 import msgspec
@@ -29,6 +28,7 @@ from fastingest.runtime.assignment import Share
 from fastingest.spool.outbox import Held, Level, Outbox, Place, Segment
 from fastingest.spool.spool import Spool
 from fastingest.transport.pipe.channel import Channel
+from fastingest.transport.pipe.wiring import PipeEnd
 
 __all__ = ["Sender"]
 
@@ -372,7 +372,7 @@ class Sender:
 
     # The writer
 
-    async def join(self, pipe: Pipe) -> None:
+    async def join(self, pipe: PipeEnd) -> None:
         """Talk to another writer from now on."""
         if self._is_over:
             pipe.close()

@@ -30,30 +30,25 @@ import socket
 import sys
 import traceback
 from functools import partial
-from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
 import msgspec
 
 from fastingest.config.options import Options
-from fastingest.decode.decoder import decoder_of
+from fastingest.decode.factory import decoder_of
 from fastingest.errors import FeedRefused
 from fastingest.metrics.counters import FeedCounters
 from fastingest.model.feed import Feed
-from fastingest.native.factory import layout_problem, rows_of
+from fastingest.native.factory import layout_problem, reader_of
 from fastingest.receiver.delivery import Sender
 from fastingest.runtime.assignment import Plan
-from fastingest.runtime.process_setup import (
-    ORPHAN_LIMIT,
-    allow_many_files,
-    keep_memory,
-    receive_pipe,
-    show_name,
-)
+from fastingest.runtime.process_setup import ORPHAN_LIMIT, allow_many_files, keep_memory, show_name
 from fastingest.source.connection import Connection
 from fastingest.source.listener import Limit, Listener
 from fastingest.source.loop import ReceiverLoop
 from fastingest.transport.pipe.channel import Channel
+from fastingest.transport.pipe.fd_passing import receive_pipe
+from fastingest.transport.pipe.wiring import PipeEnd
 
 __all__ = ["main"]
 
@@ -61,7 +56,7 @@ __all__ = ["main"]
 def main(
     options: Options,
     plan: Plan,
-    control: Pipe,
+    control: PipeEnd,
     *,
     pipes: socket.socket,
 ) -> None:
@@ -109,7 +104,7 @@ class _Receiver:
         self._outputs_of: dict[int, set[int]] = {}  # where each feed goes
         self._joining: set[asyncio.Task[None]] = set()
 
-    async def run(self, pipes: socket.socket, control: Pipe) -> None:
+    async def run(self, pipes: socket.socket, control: PipeEnd) -> None:
         # Everything so far lives as long as the process; the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -186,7 +181,7 @@ class _Receiver:
             flush_interval=self._options.flush_interval,
             max_message_size=self._options.max_message_size,
             limit=self._limit,
-            rows=rows_of(feed) if self._native else None,
+            make_reader=reader_of(feed) if self._native else None,
         )
         self._listeners.append(listener)
         report = partial(self._report_of, feed.name) if self._plan.is_one_of_many else self._report
@@ -213,7 +208,7 @@ class _Receiver:
             self._report("warning", "a pipe cannot be used", problem="too many open files")
             self._tell("pipe broke", self._plan.stream)
 
-    async def _join(self, sender: Sender, pipe: Pipe) -> None:
+    async def _join(self, sender: Sender, pipe: PipeEnd) -> None:
         try:
             await sender.join(pipe)
         except OSError as error:

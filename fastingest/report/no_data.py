@@ -26,7 +26,7 @@ import msgspec
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import Share
-from fastingest.spool.directories import beside
+from fastingest.storage.names import beside
 from fastingest.storage.ownership import open_own
 
 __all__ = ["AGAIN", "PATIENCE", "PATIENCE_LATER", "Drought", "last_reason", "watch"]

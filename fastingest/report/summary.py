@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastingest.access.secrets import shown
-from fastingest.metrics.counters import Counters, Ledger, Slot, State
+from fastingest.metrics.counters import Counters, Slot, State
+from fastingest.model.counts import Ledger
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import Share
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from fastingest.metrics.counters import Counters
 from fastingest.model.feed import Feed
-from fastingest.spool.directories import Places, named
-from fastingest.storage.csv_file import OutputLock
+from fastingest.spool.directories import Places
+from fastingest.storage.lock import OutputLock
+from fastingest.storage.names import named
 
 __all__ = ["Plan", "Share", "Target", "feeds_of_lane", "targets_of"]
 

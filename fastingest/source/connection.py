@@ -32,7 +32,7 @@ import picows
 
 from fastingest.access.endpoint import Access
 from fastingest.access.secrets import Redactor, shown
-from fastingest.config.options import Options, format_duration
+from fastingest.config.options import Options
 from fastingest.errors import FeedRefused
 from fastingest.metrics.counters import FeedCounters, Slot, State
 from fastingest.model.feed import Feed
@@ -42,6 +42,7 @@ from fastingest.source.failure import Trouble, diagnose
 from fastingest.source.listener import Listener
 from fastingest.source.loop import BoundedReads
 from fastingest.source.subscriptions import NoReply, beat, subscribe
+from fastingest.units import format_duration
 
 __all__ = ["Connection"]
 

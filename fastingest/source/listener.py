@@ -33,21 +33,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeAlias, cast
 
 import picows
 from picows import WSCloseCode, WSFrame, WSMsgType, WSTransport
 
 from fastingest.access.secrets import Redactor
+from fastingest.decode.batch_builder import ColumnBuffers
 from fastingest.decode.decoder import Decoder
 from fastingest.metrics.counters import FeedCounters, Slot
 from fastingest.model.batch import Batch
 
-if TYPE_CHECKING:
-    from fastingest.native._listener import NativeListener
-    from fastingest.native._parser import Rows
-
-__all__ = ["Limit", "Listener"]
+__all__ = ["FrameReader", "Limit", "Listener", "MakeReader"]
 
 # A read that brings this many messages is decoded at once; smaller ones wait for company. Decoding
 # one message alone takes 3.2 µs, one of 32 together 0.45, one of 1,000 0.34.
@@ -62,6 +59,26 @@ _MOST_UNSENT = 64 * 1024
 
 # Close codes for programs to see, never for the wire (RFC 6455, section 7.4.1).
 _NEVER_SENT = {1004, 1005, 1006, 1015}
+
+
+class FrameReader(Protocol):
+    """Stands before a listener, and reads messages natively; a :class:`picows.WSListener`."""
+
+    is_on: bool
+    """Whether it reads; otherwise it hands on everything."""
+
+    def take(self, message: bytes) -> None:
+        """Take a message that the listener has put together, or inflated."""
+
+    def take_counts(self) -> tuple[int, int]:
+        """Messages read since this was last asked, and of them (or their rows) those ignored."""
+
+
+MakeReader: TypeAlias = (
+    "Callable[[Listener, list[bytes], int, int], tuple[FrameReader, ColumnBuffers]]"
+)
+"""Makes one for a listener: with its list of messages that wait to be decoded, the rows from which
+on it is told at once, and the most bytes of a message. The rows are in the buffers."""
 
 
 class Limit:
@@ -82,7 +99,7 @@ class Listener(picows.WSListener):
     :param flush_interval: seconds after which a batch is closed anyway.
     :param max_message_size: bytes; a split message that grows larger fails the connection.
     :param limit: may be shared with others.
-    :param rows: reads messages natively; None: all are read in Python.
+    :param make_reader: what reads messages natively; None: all are read in Python.
     """
 
     def __init__(
@@ -95,7 +112,7 @@ class Listener(picows.WSListener):
         flush_interval: float,
         max_message_size: int,
         limit: Limit | None = None,
-        rows: Rows | None = None,
+        make_reader: MakeReader | None = None,
     ) -> None:
         self._decoder = decoder
         self._counters = counters
@@ -116,14 +133,11 @@ class Listener(picows.WSListener):
         self._inflated = 0  # bytes, of this read so far: a small one may hold large messages
         self._awaited: tuple[Callable[[bytes], bool], asyncio.Future[None]] | None = None
         self._time = 0  # of the read under way, in ns since the epoch; 0: not asked for yet
-        self._native: NativeListener | None = None
-        if rows is not None:
-            from fastingest.native._listener import NativeListener
-
-            decoder.tables[0].gather_in(rows.columns)
-            self._native = NativeListener(
-                self, rows, self._messages, decoder.tables[0].batch_size, max_message_size
-            )
+        self._native: FrameReader | None = None
+        if make_reader is not None:
+            size = decoder.tables[0].batch_size
+            self._native, columns = make_reader(self, self._messages, size, max_message_size)
+            decoder.tables[0].gather_in(columns)
         self._append = self._messages.append if self._native is None else self._native.take
         """Takes a whole message."""
         self._plain_handler = self._make_handler()
@@ -140,7 +154,7 @@ class Listener(picows.WSListener):
     @property
     def front(self) -> picows.WSListener:
         """What picows is to call."""
-        return self._native or self
+        return self if self._native is None else cast(picows.WSListener, self._native)
 
     def hide_with(self, redactor: Redactor) -> None:
         """Hide in rejects what ``redactor`` hides."""

@@ -10,11 +10,11 @@ import msgspec
 import picows
 
 from fastingest.access.secrets import shown
-from fastingest.config.options import format_duration
 from fastingest.decode.elements import elements_of, members_decoder
 from fastingest.model.feed import Heartbeat, Subscription
 from fastingest.model.jsonpath import Condition
 from fastingest.source.listener import Listener
+from fastingest.units import format_duration
 
 __all__ = ["NoReply", "beat", "says", "subscribe"]
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fastingest.spool import segment
+from fastingest.storage.names import beside, named
 from fastingest.storage.ownership import (
     NotOurs,
     check_own_directory,
@@ -33,35 +34,9 @@ from fastingest.storage.ownership import (
     remove_if_empty,
 )
 
-__all__ = ["Places", "beside", "named", "sync_directory"]
+__all__ = ["Places"]
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - whose directory there is whose is checked
-
-
-def beside(path: Path, suffix: str) -> Path:
-    """``stock_data.csv`` and ``.lock`` → ``stock_data.csv.lock``."""
-    return path.with_name(path.name + suffix)
-
-
-def named(path: Path) -> Path:
-    """The path from the root on, without links but for the last one.
-
-    What belongs to an output goes by the name that it was given, not by what that leads to: a link
-    may lead somewhere else tomorrow. Two names for one file are told by the lock on the file.
-    """
-    return path.parent.resolve() / path.name
-
-
-def sync_directory(path: Path) -> None:
-    """Put the names in a directory on the disk: a new one may be gone after a power cut otherwise.
-
-    :raises OSError: it could not be done.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from fastingest.spool.directories import sync_directory
 from fastingest.spool.outbox import Held, Place, Segment
 from fastingest.spool.segment import RECORD_SIZE, file_name, header, record
+from fastingest.storage.names import sync_directory
 from fastingest.storage.ownership import check_own_directory, make_own_directory, open_own
 
 __all__ = ["Spool"]

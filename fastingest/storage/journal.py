@@ -36,8 +36,8 @@ import msgspec
 
 from fastingest.errors import WriteFailed
 from fastingest.model.batch import Position
-from fastingest.spool.directories import beside, named
 from fastingest.storage.ledger import Region
+from fastingest.storage.names import beside, named
 from fastingest.storage.ownership import open_own
 
 __all__ = [

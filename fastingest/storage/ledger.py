@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from fastingest.spool.directories import beside, sync_directory
+from fastingest.storage.names import beside, sync_directory
 from fastingest.storage.ownership import open_own
 
 __all__ = [

@@ -24,6 +24,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from fastingest.errors import OutputRefused
+
 __all__ = [
     "NotOurs",
     "check_output_file",
@@ -33,6 +35,7 @@ __all__ = [
     "open_output",
     "open_own",
     "own_files",
+    "refused",
     "remove_files",
     "remove_if_empty",
     "remove_own",
@@ -48,6 +51,13 @@ class NotOurs(PermissionError):
         super().__init__(errno.EPERM, problem, str(path))
         self.path = path
         self.problem = problem
+
+
+def refused(path: Path, error: OSError) -> OutputRefused:
+    """What to raise where ``error`` came of an output, or of a file beside it."""
+    if isinstance(error, NotOurs):
+        return OutputRefused(error.path, error.problem)
+    return OutputRefused(path, f"cannot be written: {error.strerror}")
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:

@@ -26,8 +26,8 @@ import msgspec
 from fastingest.errors import WriteFailed
 from fastingest.isotime import iso_time
 from fastingest.model.batch import Reject
-from fastingest.spool.directories import beside
 from fastingest.storage.append_file import AppendFile
+from fastingest.storage.names import beside
 from fastingest.storage.room import check_room
 from fastingest.storage.unsynced import Piece, Unsynced
 

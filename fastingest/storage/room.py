@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fastingest.config.options import format_size
 from fastingest.errors import WriteFailed
+from fastingest.units import format_size
 
 __all__ = ["check_room"]
 

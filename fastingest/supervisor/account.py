@@ -18,41 +18,31 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from fastingest.access.secrets import shown
 from fastingest.config.options import Options
 from fastingest.errors import OptionError, OutputRefused, RowsLost
-from fastingest.isotime import iso_time
-from fastingest.metrics.counters import Counters, Ledger, Slot
+from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import LANES, Position
+from fastingest.model.counts import Ledger
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import Target
-from fastingest.spool.directories import Places, beside
+from fastingest.spool.directories import Places
 from fastingest.spool.reader import Leftovers
 from fastingest.storage.journal import Entry, Recorded, journal_path, read_journal
-from fastingest.storage.ledger import LEDGER_TAIL, append_entry, ledger_path, read_entries
-from fastingest.storage.offsets import FeedCount, Tally, counts_in
-from fastingest.storage.ownership import NotOurs, check_own_file, open_own, remove_own
+from fastingest.storage.ledger import ledger_path
+from fastingest.storage.names import beside
+from fastingest.storage.offsets import Tally, counts_in
+from fastingest.storage.ownership import NotOurs, check_own_file, remove_own
+from fastingest.storage.run_events import Events
+from fastingest.storage.run_log import (
+    log_run,
+)
 
-__all__ = [
-    "Account",
-    "Events",
-    "line_of",
-    "log_run",
-    "new_stream",
-    "problem_of",
-    "read_events",
-    "report_fallbacks",
-]
-
-MOST_GAPS = 10_000
-"""Gaps that are noted one by one; more are only counted."""
+__all__ = ["Account", "new_stream", "problem_of", "report_fallbacks"]
 
 
 def new_stream(after: int, lane: int) -> int:
@@ -94,197 +84,6 @@ def problem_of(accounts: Sequence[Account]) -> RowsLost | None:
         rows = f"{ledger.set_aside} received rows"
         problems.append(f"{rows} could not be written, and are set aside (*.failed)")
     return RowsLost("; ".join(problems)) if problems else None
-
-
-class Events:
-    """The events of a run, as they happen.
-
-    :param path: where they are noted.
-    :param feeds: name and URL of each of the output's feeds, by their index.
-    :param spare: says where else they can be, when there is no room; None: nowhere.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        feeds: dict[int, tuple[str, str]],
-        spare: Callable[[], Path | None] = lambda: None,
-    ) -> None:
-        self._path = path
-        self._spare = spare
-        described = [
-            {"index": index, "name": name, "url": url} for index, (name, url) in feeds.items()
-        ]
-        self.known: dict[str, Any] = {"feeds": described, "gaps": []}
-        """What :func:`read_events` returns of them."""
-        self._note({"feeds": described})
-
-    def gap(self, feed: str, start: int, seconds: float, reason: str) -> None:
-        """A feed had no connection for so long.
-
-        :param feed: its name.
-        :param start: from when on, in nanoseconds since the epoch.
-        """
-        if len(self.known["gaps"]) < MOST_GAPS:
-            length = round(seconds, 6)
-            gap = {"feed": feed, "start": iso_time(start), "seconds": length, "reason": reason}
-            self.known["gaps"].append(gap)
-            self._note({"gap": gap})
-
-    def _note(self, event: dict[str, Any]) -> None:
-        try:
-            _append(self._path, [event])
-        except OSError:
-            # Nowhere at all: then the line in the ledger says a little less.
-            with contextlib.suppress(OSError):
-                self._move()
-
-    def _move(self) -> None:
-        """Note all of them elsewhere, since what is there takes the place of these."""
-        spare = self._spare()
-        if spare is None or spare == self._path:
-            return
-        gaps = [{"gap": gap} for gap in self.known["gaps"]]
-        try:
-            _append(spare, [{"feeds": self.known["feeds"]}, *gaps])
-        except OSError:
-            remove_own(spare)
-            raise
-        self._path = spare
-
-
-def _append(path: Path, events: Sequence[dict[str, Any]]) -> None:
-    lines = b"".join(msgspec.json.encode(event) + b"\n" for event in events)
-    with open(open_own(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as file:
-        file.write(lines)
-
-
-def read_events(path: Path) -> dict[str, Any]:
-    """``feeds`` and ``gaps`` of a run, as far as they were noted."""
-    feeds: list[dict[str, Any]] = []
-    gaps: list[dict[str, Any]] = []
-    with contextlib.suppress(OSError):
-        with open(open_own(path, os.O_RDONLY), "rb") as file:
-            lines = file.read().splitlines()
-        for line in lines:
-            with contextlib.suppress(msgspec.DecodeError):
-                event = msgspec.json.decode(line)
-                feeds = event.get("feeds", feeds)
-                gaps += [event["gap"]] if "gap" in event else []
-    return {"feeds": feeds, "gaps": gaps}
-
-
-def line_of(out: Path, run: int) -> dict[str, Any]:
-    """The last line that the ledger of ``out`` has of a run; empty where there is none."""
-    lines = [line for line in read_entries(out, last=LEDGER_TAIL) if line.get("run") == run]
-    return next((line for line in reversed(lines) if "received" in line), {})
-
-
-def log_run(
-    out: Path,
-    entry: Entry,
-    counters: Counters | None,
-    events: dict[str, Any],
-    *,
-    header: str,
-    feeds: Mapping[int, FeedCount],
-    end: int | None,
-    with_region: bool = True,
-) -> None:
-    """Append a run's line to the ledger of ``out``, unless it is there.
-
-    :param header: the output's first line.
-    :param entry: the run's state in the journal.
-    :param feeds: what it says of each feed.
-    :param counters: the run's; None where the machine was started anew, and nobody knows.
-    :param end: when it ended, in nanoseconds since the epoch; None: it was interrupted.
-    :param with_region: whether the journal knows what the run appended.
-    :raises OSError: it could not be written.
-    """
-    region = entry.region.to_json() if with_region else None
-    line: dict[str, Any] = {
-        "run": entry.run,
-        "start": iso_time(entry.run),
-        "end": None if end is None else iso_time(end),
-        "interrupted": end is None,
-        "feed": " ".join(feed["url"] for feed in events["feeds"]) or None,
-        "received": None,
-        "written": entry.written,
-        "quarantined": entry.quarantined,
-        "ignored": None,
-        "dropped": None,
-        "lost": None,
-        "set_aside": entry.set_aside,
-        "kept": None,
-        "rejects_not_kept": entry.not_kept,
-        "messages_lost": None,
-        "connections": None,
-        "gaps": events["gaps"],
-        "first_received": iso_time(entry.first_received) if entry.first_received else None,
-        "last_received": iso_time(entry.last_received) if entry.last_received else None,
-        "receiver_restarts": None,
-        "writer_restarts": None,
-        "header": header,
-        "file": region,
-        "size": entry.size,
-        "feeds": [feed | _feed_numbers(feed["index"], feeds, counters) for feed in events["feeds"]],
-    }
-    before = line_of(out, entry.run) if counters is None else {}
-    if before.get("kept") is not None:  # it had kept rows, in memory, and that is gone
-        names = ("feed", "received", "ignored", "dropped", "messages_lost", "connections", "gaps")
-        line |= {name: before.get(name) for name in names}
-        now = FeedCount(entry.written, entry.quarantined, entry.set_aside)
-        line |= _without_kept(before, now)
-        line["feeds"] = [
-            feed | _without_kept(feed, feeds.get(feed["index"], FeedCount(0, 0)))
-            for feed in before.get("feeds", [])
-        ]
-    if counters is not None:
-        line |= _ledger_numbers(counters.whole_ledger)
-        line |= {
-            "messages_lost": counters.total(Slot.LOST_MESSAGES),
-            "connections": counters.total(Slot.CONNECTIONS),
-            "receiver_restarts": counters[Slot.RECEIVER_RESTARTS],
-            "writer_restarts": counters[Slot.WRITER_RESTARTS],
-        }
-    # Where nothing has been appended since, the region may have begun anew behind the one that is
-    # in the line.
-    same = ["run", "written", "quarantined", "set_aside", "kept"]
-    if entry.rows or not with_region:
-        same.append("file")
-    for logged in read_entries(out, last=LEDGER_TAIL):
-        if "ended" not in logged and all(logged.get(name, 0) == line[name] for name in same):
-            return
-    append_entry(out, line)
-
-
-def _without_kept(before: dict[str, Any], now: FeedCount) -> dict[str, Any]:
-    """Of a run, or a feed, that had kept rows, the numbers that are others now: those are gone."""
-    accounted = sum(now) + before["ignored"] + before["dropped"]
-    lost = max(0, before["received"] - accounted)
-    return now._asdict() | {"lost": lost, "kept": 0}
-
-
-def _ledger_numbers(ledger: Ledger) -> dict[str, int]:
-    """What the counters know of a run, or of a feed, and the journal does not."""
-    return {
-        "received": ledger.received,
-        "ignored": ledger.ignored,
-        "dropped": ledger.dropped,
-        "lost": ledger.lost,
-        "kept": ledger.in_flight,
-    }
-
-
-def _feed_numbers(
-    index: int, feeds: Mapping[int, FeedCount], counters: Counters | None
-) -> dict[str, Any]:
-    """A feed's part of the line, in what is known of it."""
-    numbers: dict[str, Any] = feeds.get(index, FeedCount(0, 0))._asdict()
-    if counters is not None and index < len(counters.feeds):
-        numbers |= _ledger_numbers(counters.feeds[index].ledger)
-        numbers["connections"] = counters.feeds[index][Slot.CONNECTIONS]
-    return numbers
 
 
 class Account:

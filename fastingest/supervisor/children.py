@@ -7,6 +7,7 @@ one that dies before it has read what it is to do, one that a call to the system
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import pickle
 import select
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import types
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing import process as processes
 from multiprocessing import reduction, resource_tracker
@@ -23,8 +24,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
-from fastingest.runtime.process_setup import send_pipe
 from fastingest.supervisor.signals import signals_blocked
+from fastingest.transport.pipe.fd_passing import send_pipe
 from fastingest.transport.pipe.framing import span
 
 __all__ = ["KILL_LIMIT", "Child", "spawn"]
@@ -113,13 +114,15 @@ class Child:
 def spawn(
     context: SpawnContext,
     name: str,
-    target: Callable[..., None],
+    target: str,
     *args: Any,
     with_pipes: bool = False,
     **kwargs: Any,
 ) -> Child:
     """Start ``target(*args, control, **kwargs)`` in a process of its own.
 
+    :param target: ``module:function``. Only the process imports it: what a writer needs is nothing
+        that the supervisor has to load.
     :param with_pipes: give it a socket that brings pipes, as the keyword argument ``pipes``.
     :raises OSError: it could not be started; nothing is left of it.
     """
@@ -170,9 +173,7 @@ class _Box:
     before it has read them, the writing end waits for ever.
     """
 
-    def __init__(
-        self, target: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
+    def __init__(self, target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._contents = target, args, kwargs
         self._file = _memory_file()
 
@@ -193,7 +194,7 @@ def _memory_file() -> int:
         return os.dup(file.fileno())
 
 
-_Contents = tuple[Callable[..., None], tuple[Any, ...], dict[str, Any]]
+_Contents = tuple[str, tuple[Any, ...], dict[str, Any]]
 
 
 def _unpacked(descriptor: Any) -> _Contents:
@@ -206,4 +207,5 @@ def _unpacked(descriptor: Any) -> _Contents:
 
 def _run(contents: _Contents) -> None:
     target, args, kwargs = contents
-    target(*args, **kwargs)
+    module, _, function = target.partition(":")
+    getattr(importlib.import_module(module), function)(*args, **kwargs)

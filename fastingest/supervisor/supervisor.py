@@ -65,14 +65,14 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
 
-from fastingest.config.options import Options, format_duration
+from fastingest.config.options import Options
+from fastingest.demo.settings import parse
 from fastingest.errors import (
     Aborted,
     FastingestError,
@@ -91,8 +91,9 @@ from fastingest.native.availability import Native, find_native
 from fastingest.report.no_data import watch
 from fastingest.report.summary import Rates, RunCounters, Summary
 from fastingest.runtime.assignment import Share, Target, targets_of
-from fastingest.storage.csv_file import OutputLock, check_output
+from fastingest.storage.csv_file import check_output
 from fastingest.storage.ledger import ledger_path
+from fastingest.storage.lock import OutputLock
 from fastingest.supervisor.account import Account, problem_of, report_fallbacks
 from fastingest.supervisor.children import KILL_LIMIT, Child, spawn
 from fastingest.supervisor.oom import OomWatch
@@ -100,6 +101,8 @@ from fastingest.supervisor.progress import Progress, Standing
 from fastingest.supervisor.receivers import Roster
 from fastingest.supervisor.restart_policy import RestartPolicy
 from fastingest.supervisor.signals import SIGNALS, signals_to_socket
+from fastingest.transport.pipe.wiring import wait
+from fastingest.units import format_duration
 
 __all__ = ["ingest"]
 
@@ -335,14 +338,12 @@ class _Supervisor:
         return not self._failures
 
     def _start_demo(self, url: str, before: int) -> str:
-        from fastingest import demo
-
         try:
-            settings = demo.parse(url)
+            settings = parse(url)
         except ValueError as error:
             raise OptionError("url", str(error)) from None
         name = f"{_DEMO} {before + 1}" if before else _DEMO
-        child = self._spawn(name, demo.main, settings)
+        child = self._spawn(name, "fastingest.demo.exchange:main", settings)
         if not child.control.poll(DEMO_LIMIT):
             limit = format_duration(DEMO_LIMIT)
             raise RunFailed(f"the demo exchange did not start within {limit}")
@@ -353,20 +354,16 @@ class _Supervisor:
             raise ProcessDied(child.name, child.process.exitcode) from None
 
     def _start_writer(self) -> None:
-        from fastingest.writer import process as writer
-
+        main = "fastingest.writer.process:main"
         first = not self._ready
-        shares = self._shares
-        self._spawn(_WRITER, writer.main, self._options, shares, is_first=first, with_pipes=True)
+        self._spawn(_WRITER, main, self._options, self._shares, is_first=first, with_pipes=True)
 
     def _start_receiver(self, name: str) -> None:
         """Start one, with a stream of its own."""
-        from fastingest.receiver import process as receiver
-
         plan = self._roster.begin(name, self._gaps.get(name, {}))
-        self._spawn(name, receiver.main, self._options, plan, with_pipes=True)
+        self._spawn(name, "fastingest.receiver.process:main", self._options, plan, with_pipes=True)
 
-    def _spawn(self, name: str, target: Callable[..., None], *args: Any, **kwargs: Any) -> Child:
+    def _spawn(self, name: str, target: str, *args: Any, **kwargs: Any) -> Child:
         if name in self._policies:
             self._policies[name].started(time.monotonic())
         child = spawn(self._context, name, target, *args, **kwargs)

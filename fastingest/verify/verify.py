@@ -30,13 +30,13 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from fastingest.cli.log import counted, escape
-from fastingest.config.options import format_size
 from fastingest.errors import UsageError
 from fastingest.isotime import iso_time
-from fastingest.spool.directories import beside, named
 from fastingest.storage.journal import journal_path
 from fastingest.storage.ledger import GONE, Region, iter_entries, ledger_path
+from fastingest.storage.names import beside, named
+from fastingest.text import counted, escape
+from fastingest.units import format_size
 
 __all__ = ["RegionResult", "Report", "report_text", "verify"]
 

@@ -10,14 +10,15 @@ from typing import Any
 
 from fastingest.config.options import Options
 from fastingest.errors import OutputRefused, WriteFailed
+from fastingest.format.csv import DEFECTS, to_csv, to_frame
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import Batch, Position, check_batch, lane_of
 from fastingest.storage.journal import Journal
 from fastingest.storage.reject_limit import RejectLimit
-from fastingest.storage.set_aside import set_aside
 from fastingest.writer.attempts import TRY_PAUSE, Attempts
 from fastingest.writer.fsync import Syncer
 from fastingest.writer.output import Output
+from fastingest.writer.set_aside import set_aside
 
 __all__ = ["Committer"]
 
@@ -51,13 +52,6 @@ class Committer:
         tell: Callable[..., None],
         wait: Callable[[float], bool],
     ) -> None:
-        from fastingest.format.csv import (
-            DEFECTS,
-            to_csv,
-            to_frame,
-        )  # polars is not for the processes that only talk
-
-        self._to_frame, self._to_csv, self._defects = to_frame, to_csv, DEFECTS
         self.counters = counters
         self._out = out
         self._tell = tell
@@ -97,7 +91,7 @@ class Committer:
         while self._attempts.begin(batch.position):
             try:
                 text = self._make_text(batch)
-            except self._defects as error:
+            except DEFECTS as error:
                 self._defect = f"{type(error).__name__}: {error}"
                 self.report("warning", "a batch cannot be written", problem=self._defect)
                 self._wait(delay)
@@ -112,10 +106,10 @@ class Committer:
         check_batch(batch, len(self.counters.feeds))
         if not batch.rows:
             return memoryview(b"")
-        frame = self._to_frame(batch)
+        frame = to_frame(batch)
         if frame.columns.height != batch.rows:
             raise ValueError(f"its columns have {frame.columns.height} rows, and not {batch.rows}")
-        return self._to_csv(frame)
+        return to_csv(frame)
 
     def commit(self, batch: Batch) -> None:
         """Commit the batch, unless that has been done.

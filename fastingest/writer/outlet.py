@@ -22,7 +22,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from fastingest.model.batch import Position, read_batch
 from fastingest.runtime.assignment import Share
 from fastingest.storage.journal import Journal, journal_path
 from fastingest.transport.pipe.inlet import Inlet
+from fastingest.transport.pipe.wiring import PipeEnd, wait
 from fastingest.writer.committer import Committer
 from fastingest.writer.recovery import Recovery
 
@@ -114,7 +114,7 @@ class Outlet:
         self._lock = threading.Lock()  # so that no pipe arrives where nobody takes it any more
         self._arrived: list[Inlet] = []
         self._inlets: dict[int, deque[Inlet]] = {}  # of each lane; the first is the one in use
-        self._linked: dict[Connection, Inlet] = {}  # those that are read
+        self._linked: dict[PipeEnd, Inlet] = {}  # those that are read
         self._thread = threading.Thread(target=self._run, name=f"write {self.path}", daemon=True)
 
     # From the main thread
@@ -221,7 +221,7 @@ class Outlet:
                 self._read(pipe)
         self._recovery.streams_before(2**63)
 
-    def _readable(self) -> list[Connection]:
+    def _readable(self) -> list[PipeEnd]:
         """Wait for anything that can come; the pipes that have something."""
         owed = [inlet for inlet in self._linked.values() if not inlet.send_owed()]
         sources: list[Any] = [self._bell, *self._linked]
@@ -277,7 +277,7 @@ class Outlet:
         counters.add(Slot.LOST, lost)
         return lost
 
-    def _read(self, pipe: Connection) -> None:
+    def _read(self, pipe: PipeEnd) -> None:
         """Commit a batch from a pipe that has something, when all of it has come."""
         inlet = self._linked[pipe]
         try:

@@ -37,7 +37,6 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
-from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import msgspec
@@ -45,14 +44,10 @@ import msgspec
 from fastingest.config.options import Options
 from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.runtime.assignment import Share
-from fastingest.runtime.process_setup import (
-    ORPHAN_LIMIT,
-    allow_many_files,
-    keep_memory,
-    receive_pipe,
-    show_name,
-)
+from fastingest.runtime.process_setup import ORPHAN_LIMIT, allow_many_files, keep_memory, show_name
+from fastingest.transport.pipe.fd_passing import receive_pipe
 from fastingest.transport.pipe.inlet import Inlet
+from fastingest.transport.pipe.wiring import PipeEnd, wait
 from fastingest.writer.outlet import GIVE_UP_LIMIT, Bell, Outlet, Stage
 
 __all__ = ["main"]
@@ -61,7 +56,7 @@ __all__ = ["main"]
 def main(
     options: Options,
     shares: Sequence[Share],
-    control: Connection,
+    control: PipeEnd,
     *,
     is_first: bool,
     pipes: socket.socket,
@@ -77,8 +72,6 @@ def main(
     show_name("writer")
     allow_many_files()
     keep_memory(has_threads=True)
-    # One thread writes a batch faster than several share it, and a pool's memory is not needed.
-    os.environ.setdefault("POLARS_MAX_THREADS", "1")
     status = 0
     try:
         status = _Writer(options, shares, control, is_first, pipes).serve()
@@ -95,7 +88,7 @@ class _Writer:
         self,
         options: Options,
         shares: Sequence[Share],
-        control: Connection,
+        control: PipeEnd,
         is_first: bool,
         pipes: socket.socket,
     ) -> None:

@@ -12,12 +12,14 @@ from fastingest.model.batch import Batch, Position
 from fastingest.model.feed import MOST_FEEDS
 from fastingest.model.schema import header_of
 from fastingest.runtime.assignment import Share
-from fastingest.spool.directories import Places, beside
+from fastingest.spool.directories import Places
 from fastingest.spool.reader import Leftovers
 from fastingest.storage.journal import Journal
 from fastingest.storage.ledger import LEDGER_TAIL, read_entries
+from fastingest.storage.names import beside
 from fastingest.storage.offsets import counts_in
-from fastingest.supervisor.account import line_of, log_run, read_events
+from fastingest.storage.run_events import read_events
+from fastingest.storage.run_log import line_of, log_run
 from fastingest.writer.committer import Committer
 
 __all__ = ["Recovery"]

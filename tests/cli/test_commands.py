@@ -41,8 +41,8 @@ from fastingest import (
 )
 from fastingest.cli import commands as cli
 from fastingest.native.availability import find_native
-from fastingest.storage.csv_file import OutputLock
 from fastingest.storage.ledger import Region, append_entry
+from fastingest.storage.lock import OutputLock
 from tests.cli.test_view import EMPTY, RUNNING
 from tests.end_to_end.command import ROOT, read_rows, wait_until
 from tests.peers.raw import RawConnection, RawServer

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from fastingest.cli.log import JsonFormatter, TextFormatter, configure, escape, iso_utc
+from fastingest.cli.log import JsonFormatter, TextFormatter, configure, iso_utc
+from fastingest.text import escape
 
 # 2026-11-22T14:03:00.123Z
 MOMENT = 1795356180.123

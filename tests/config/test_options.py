@@ -9,16 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest import OptionError, Options
-from fastingest.config.options import (
-    format_duration,
-    format_fsync,
-    format_size,
-    parse_duration,
-    parse_fsync,
-    parse_header,
-    parse_size,
-    read_subscription,
-)
+from fastingest.access.urls import parse_header
+from fastingest.config.settings import format_fsync, parse_fsync, read_subscription
+from fastingest.units import format_duration, format_size, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(

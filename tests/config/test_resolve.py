@@ -9,7 +9,8 @@ import pytest
 
 from fastingest import ConfigError, OptionError, Options
 from fastingest.config.catalog import known_feed
-from fastingest.config.resolve import options_from, settings_of
+from fastingest.config.options import options_from
+from fastingest.config.resolve import read_file
 from fastingest.model.feed import Feed, Heartbeat, Subscription
 from fastingest.model.jsonpath import parse_condition
 from fastingest.model.schema import TRADES, parse_columns
@@ -329,7 +330,11 @@ def test_two_feeds_may_write_one_file_with_one_header(tmp_path: Path) -> None:
 
 def test_options_of_a_file_are_defaults(tmp_path: Path) -> None:
     path = written(tmp_path, "flush-interval = '100ms'\nmax-rows = 5\nout = 'o.csv'\n" + TWO)
-    assert settings_of(path) == {"flush_interval": 0.1, "max_rows": 5, "out": Path("o.csv")}
+    assert read_file(path, needs_url=False).settings == {
+        "flush_interval": 0.1,
+        "max_rows": 5,
+        "out": Path("o.csv"),
+    }
     options = options_from({"config": path, "max_rows": 7})
     assert (options.flush_interval, options.max_rows, options.out) == (0.1, 7, Path("o.csv"))
 

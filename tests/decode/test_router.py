@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.decode.decoder import Unfit
+from fastingest.decode.reasons import Unfit
 from fastingest.decode.reference import Meaning, Outcome, json_of
 from fastingest.decode.router import Sieve, Verdict, sieves_of
 from fastingest.decode.struct_types import NoTree

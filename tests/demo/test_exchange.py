@@ -349,7 +349,8 @@ def test_a_child_whose_parent_is_gone_already_ends() -> None:
 
 _PARENT = """
 import multiprocessing, signal
-from fastingest.demo import main, parse
+from fastingest.demo.exchange import main
+from fastingest.demo.settings import parse
 
 if __name__ == "__main__":
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})

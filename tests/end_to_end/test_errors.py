@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from fastingest import Options, RunFailed, ingest
-from fastingest.storage.csv_file import OutputLock
 from fastingest.storage.ledger import read_entries
+from fastingest.storage.lock import OutputLock
 from fastingest.supervisor import supervisor
 from fastingest.supervisor.account import Account
 from tests.end_to_end.command import left_by

@@ -36,7 +36,8 @@ from fastingest.model.chunks import segment_of
 from fastingest.model.schema import TRADES
 from fastingest.storage.journal import Journal
 from fastingest.storage.offsets import FeedCount
-from fastingest.supervisor.account import log_run, new_stream
+from fastingest.storage.run_log import log_run
+from fastingest.supervisor.account import new_stream
 from fastingest.verify.verify import report_text, verify
 from fastingest.writer.output import Output
 from tests.faults.fault import Fault

@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 
 from fastingest.errors import UsageError
-from fastingest.spool.directories import Places, beside
+from fastingest.spool.directories import Places
 from fastingest.storage.ledger import read_entries
+from fastingest.storage.names import beside
 from fastingest.verify.verify import report_text, verify
 from tests.faults.fault import Fault
 from tests.faults.shim import LEDGER_TORN, Call

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.spool.directories import beside
+from fastingest.storage.names import beside
 from tests.end_to_end.command import Command, wait_until
 from tests.end_to_end.test_connection import answer_close
 from tests.faults.run import Capture, feed, kill, running

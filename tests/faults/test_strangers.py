@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.spool.directories import Places, beside
+from fastingest.spool.directories import Places
 from fastingest.spool.segment import file_name
 from fastingest.storage.journal import Journal, journal_path
+from fastingest.storage.names import beside
 from tests.end_to_end.command import Command, is_running, wait_until
 from tests.faults.run import feed, kill, running
 

@@ -10,7 +10,7 @@ import pytest
 
 from fastingest import Options
 from fastingest.config.catalog import known_names
-from fastingest.decode.decoder import decoder_of
+from fastingest.decode.factory import decoder_of
 from fastingest.format.csv import to_csv, to_frame
 from fastingest.model.batch import Batch
 from fastingest.model.feed import Feed

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.metrics.counters import Counters, FeedCounters, LatencyHistogram, Ledger, Slot
+from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.metrics.counters_file import SIZE, OtherCounters, header
+from fastingest.metrics.latency import LatencyHistogram
+from fastingest.model.counts import Ledger
 from tests.support.limits import largest_file
 
 _context = multiprocessing.get_context("spawn")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fastingest.model.feed import MOST_FEEDS
-from fastingest.runtime.process_setup import receive_pipe, send_pipe
+from fastingest.transport.pipe.fd_passing import receive_pipe, send_pipe
 
 _context = multiprocessing.get_context("spawn")
 

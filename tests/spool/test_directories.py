@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from fastingest.spool import directories as module
-from fastingest.spool.directories import Places, beside
+from fastingest.spool.directories import Places
 from fastingest.spool.segment import FileName, file_name
+from fastingest.storage.names import beside
 from fastingest.storage.ownership import NotOurs
 from tests.support.privileges import under_file_modes
 

@@ -20,9 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest import HeaderMismatch, OutputLocked, OutputRefused, WriteFailed
-from fastingest.spool.directories import beside
 from fastingest.storage import csv_file
-from fastingest.storage.csv_file import CsvFile, OutputLock, check_output, end_of_rows
+from fastingest.storage.csv_file import CsvFile, check_output, end_of_rows
+from fastingest.storage.lock import OutputLock
+from fastingest.storage.names import beside
 from tests.support.limits import largest_file, read_only
 from tests.support.privileges import under_file_modes
 
@@ -312,7 +313,7 @@ def test_a_lock_file_that_was_left_behind_does_not_lock(tmp_path: Path) -> None:
 _DEAD_HOLDER = """
 import os, sys, time
 from pathlib import Path
-from fastingest.storage.csv_file import OutputLock
+from fastingest.storage.lock import OutputLock
 lock = OutputLock(Path(sys.argv[1]))
 os.set_inheritable(lock._descriptor, True)
 reader, writer = os.pipe()

@@ -15,7 +15,7 @@ from fastingest import WriteFailed
 from fastingest.isotime import iso_time
 from fastingest.metrics.counters import Counters
 from fastingest.model.batch import Reject
-from fastingest.spool.directories import beside
+from fastingest.storage.names import beside
 from fastingest.storage.reject_limit import SAMPLE_SIZE, RejectLimit
 from fastingest.storage.rejects import Quarantine, to_lines
 from tests.support.limits import largest_file

@@ -23,19 +23,13 @@ from fastingest.runtime.assignment import targets_of
 from fastingest.spool import directories as places
 from fastingest.spool import segment
 from fastingest.spool.directories import Places
+from fastingest.storage import run_events
 from fastingest.storage.journal import Entry, Journal, journal_path
 from fastingest.storage.ledger import append_entry, ledger_path, read_entries
 from fastingest.storage.offsets import FeedCount
-from fastingest.supervisor import account
-from fastingest.supervisor.account import (
-    Account,
-    Events,
-    log_run,
-    new_stream,
-    problem_of,
-    read_events,
-    report_fallbacks,
-)
+from fastingest.storage.run_events import Events, read_events
+from fastingest.storage.run_log import log_run
+from fastingest.supervisor.account import Account, new_stream, problem_of, report_fallbacks
 from tests.support.limits import largest_file, read_only, small_disk
 
 RUN = 1_700_000_000_000_000_000
@@ -324,8 +318,8 @@ def test_events_cut_off_at_every_byte_are_read_as_far_as_they_are_whole(tmp_path
 def test_more_gaps_than_are_noted_are_only_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert account.MOST_GAPS == 10_000
-    monkeypatch.setattr(account, "MOST_GAPS", 3)
+    assert run_events.MOST_GAPS == 10_000
+    monkeypatch.setattr(run_events, "MOST_GAPS", 3)
     events = Events(tmp_path / "events", {})
     for number in range(5):
         events.gap("é", RUN, number, "x")

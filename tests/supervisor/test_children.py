@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from fastingest.runtime.process_setup import receive_pipe
 from fastingest.supervisor.children import Child, spawn
 from fastingest.supervisor.signals import SIGNALS
+from fastingest.transport.pipe.fd_passing import receive_pipe
 
 _context = multiprocessing.get_context("spawn")
 
@@ -39,7 +39,7 @@ def _use_pipe(control: Connection, *, pipes: socket.socket) -> None:
 def test_a_child_gets_its_arguments_and_no_signals() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     main = sys.modules["__main__"]
-    child = spawn(_context, "somebody", _describe, "a", second=2)
+    child = spawn(_context, "somebody", f"{__name__}:{_describe.__name__}", "a", second=2)
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
     assert sys.modules["__main__"] is main
     first, second, blocked, has_main, pid = child.control.recv()
@@ -56,7 +56,7 @@ def test_a_child_gets_its_arguments_and_no_signals() -> None:
 
 
 def test_who_is_gone_can_be_told_anything() -> None:
-    child = spawn(_context, "somebody", _describe, "a", second=2)
+    child = spawn(_context, "somebody", f"{__name__}:{_describe.__name__}", "a", second=2)
     child.control.recv()
     child.process.kill()
     child.process.join(30)
@@ -72,7 +72,7 @@ def test_who_is_gone_can_be_told_anything() -> None:
 
 
 def test_a_child_that_wants_pipes_gets_them() -> None:
-    child = spawn(_context, "somebody", _use_pipe, with_pipes=True)
+    child = spawn(_context, "somebody", f"{__name__}:{_use_pipe.__name__}", with_pipes=True)
     assert child.control.recv() == "ready"
     kept, sent = _context.Pipe()
     child.hand_over(sent, 7, "é")
@@ -98,7 +98,7 @@ def _echo_names(control: Connection, *, pipes: socket.socket) -> None:
 
 
 def test_pipes_for_a_child_that_takes_none_yet_hold_up_nobody_and_reach_it() -> None:
-    child = spawn(_context, "somebody", _echo_names, with_pipes=True)
+    child = spawn(_context, "somebody", f"{__name__}:{_echo_names.__name__}", with_pipes=True)
     kept = []
     for number in range(MANY):
         ours, theirs = _context.Pipe()
@@ -119,7 +119,7 @@ def test_pipes_for_a_child_that_takes_none_yet_hold_up_nobody_and_reach_it() -> 
 
 
 def test_pipes_that_a_child_never_took_are_closed_with_it() -> None:
-    child = spawn(_context, "somebody", _echo_names, with_pipes=True)
+    child = spawn(_context, "somebody", f"{__name__}:{_echo_names.__name__}", with_pipes=True)
     kept = []
     for number in range(MANY):
         ours, theirs = _context.Pipe()
@@ -149,7 +149,7 @@ def _next(child: Child) -> list[bytes]:
 
 
 def test_who_stops_in_the_middle_of_a_message_holds_up_nobody() -> None:
-    child = spawn(_context, "somebody", _say, with_pipes=True)
+    child = spawn(_context, "somebody", f"{__name__}:{_say.__name__}", with_pipes=True)
     heard: list[bytes] = []
     while heard != [b"first"] or len(child._received) < 7:
         heard += _next(child)
@@ -170,7 +170,7 @@ def test_a_child_that_dies_before_it_knows_what_to_do_holds_up_nobody() -> None:
     for _ in range(20):
         killer = threading.Thread(target=_kill_next_child, args=(set(_children()),))
         killer.start()
-        child = spawn(_context, "somebody", _be_large, "x" * 2**22)
+        child = spawn(_context, "somebody", f"{__name__}:{_be_large.__name__}", "x" * 2**22)
         killer.join(30)
         child.process.join(30)
         assert child.process.exitcode == -signal.SIGKILL
@@ -194,7 +194,7 @@ def _kill_next_child(before: set[int]) -> None:
 def test_the_arguments_of_the_program_are_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["program", "x" * 2**17]
     monkeypatch.setattr(sys, "argv", arguments)
-    child = spawn(_context, "somebody", _tell_arguments)
+    child = spawn(_context, "somebody", f"{__name__}:{_tell_arguments.__name__}")
     assert child.control.recv() == ["program"]
     assert sys.argv is arguments
     assert child.close()
@@ -205,7 +205,7 @@ def _tell_arguments(control: Connection) -> None:
 
 
 def test_a_child_that_does_not_end_is_left_behind() -> None:
-    child = spawn(_context, "somebody", _describe, "a", second=2)
+    child = spawn(_context, "somebody", f"{__name__}:{_describe.__name__}", "a", second=2)
     process = child.process
     child.control.recv()
     assert not child.close(patience=0.1)

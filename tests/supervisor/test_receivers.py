@@ -12,7 +12,7 @@ from fastingest.metrics.counters import Slot
 from fastingest.model.batch import lane_of
 from fastingest.model.feed import Feed, Table
 from fastingest.runtime.assignment import Share, targets_of
-from fastingest.storage.csv_file import OutputLock
+from fastingest.storage.lock import OutputLock
 from fastingest.supervisor.account import Account
 from fastingest.supervisor.receivers import Roster
 

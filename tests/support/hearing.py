@@ -13,6 +13,7 @@ from fastingest.decode.auto import PlainDecoder
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.batch import Batch, Reject
 from fastingest.model.schema import TRADES
+from fastingest.native.factory import reader_with
 from fastingest.native.parse_plan import nodes_of
 from fastingest.source.listener import Limit, Listener
 from fastingest.source.loop import ReceiverLoop
@@ -97,7 +98,7 @@ def hear(
             flush_interval=flush_interval,
             max_message_size=max_message_size,
             limit=Limit(max_rows),
-            rows=native_rows() if native else None,
+            make_reader=reader_with(native_rows()) if native else None,
         )
         transport, _ = await picows.ws_connect(
             lambda: listener.front,

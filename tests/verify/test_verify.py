@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 import fastingest.verify.verify as module
 from fastingest import UsageError
-from fastingest.spool.directories import beside
-from fastingest.storage.csv_file import OutputLock
 from fastingest.storage.ledger import Region, append_entry, ledger_path
+from fastingest.storage.lock import OutputLock
+from fastingest.storage.names import beside
 from fastingest.verify.verify import Report, report_text, verify
 
 HEADER = b"symbol,price,volume\n"
@@ -471,7 +471,7 @@ def test_a_line_of_the_ledger_that_is_no_entry(line: bytes, problem: str, out: O
 LOCK = """
 import sys
 from pathlib import Path
-from fastingest.storage.csv_file import OutputLock
+from fastingest.storage.lock import OutputLock
 lock = OutputLock(Path(sys.argv[1]))
 print(flush=True)
 sys.stdin.read()

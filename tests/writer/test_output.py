@@ -30,12 +30,12 @@ from msgspec.structs import replace
 from fastingest import HeaderMismatch, OutputRefused, WriteFailed
 from fastingest.model.batch import Batch, Layout, Position, Reject, lane_of
 from fastingest.model.schema import TRADES
-from fastingest.spool.directories import beside
 from fastingest.storage import torn_tail
 from fastingest.storage.journal import Entry, Journal, journal_path
 from fastingest.storage.ledger import Region, ledger_path, read_entries
+from fastingest.storage.names import beside
 from fastingest.storage.rejects import to_lines
-from fastingest.supervisor.account import log_run
+from fastingest.storage.run_log import log_run
 from fastingest.verify.verify import verify
 from fastingest.writer import output as module
 from fastingest.writer.output import Output

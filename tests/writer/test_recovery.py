@@ -22,12 +22,14 @@ from fastingest.model.chunks import segment_of
 from fastingest.model.schema import TRADES
 from fastingest.runtime.assignment import Share, Target
 from fastingest.spool import segment
-from fastingest.spool.directories import Places, beside
-from fastingest.storage.csv_file import OutputLock
+from fastingest.spool.directories import Places
 from fastingest.storage.journal import Journal, journal_path
 from fastingest.storage.ledger import read_entries
+from fastingest.storage.lock import OutputLock
+from fastingest.storage.names import beside
 from fastingest.storage.rejects import to_lines
-from fastingest.supervisor.account import Events, new_stream
+from fastingest.storage.run_events import Events
+from fastingest.supervisor.account import new_stream
 from fastingest.writer.committer import Committer
 from fastingest.writer.recovery import Recovery
 

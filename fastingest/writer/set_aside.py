@@ -22,7 +22,7 @@ from pathlib import Path
 from fastingest.errors import WriteFailed
 from fastingest.model.batch import Batch
 from fastingest.spool import segment
-from fastingest.spool.directories import beside
+from fastingest.storage.names import beside
 from fastingest.storage.room import check_room
 
 __all__ = ["set_aside"]

@@ -1,0 +1,129 @@
+"""The line of a run in the ledger of its output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastingest.isotime import iso_time
+from fastingest.metrics.counters import Counters, Slot
+from fastingest.model.counts import Ledger
+from fastingest.storage.journal import Entry
+from fastingest.storage.ledger import LEDGER_TAIL, append_entry, read_entries
+from fastingest.storage.offsets import FeedCount
+
+__all__ = ["line_of", "log_run"]
+
+
+def line_of(out: Path, run: int) -> dict[str, Any]:
+    """The last line that the ledger of ``out`` has of a run; empty where there is none."""
+    lines = [line for line in read_entries(out, last=LEDGER_TAIL) if line.get("run") == run]
+    return next((line for line in reversed(lines) if "received" in line), {})
+
+
+def log_run(
+    out: Path,
+    entry: Entry,
+    counters: Counters | None,
+    events: dict[str, Any],
+    *,
+    header: str,
+    feeds: Mapping[int, FeedCount],
+    end: int | None,
+    with_region: bool = True,
+) -> None:
+    """Append a run's line to the ledger of ``out``, unless it is there.
+
+    :param header: the output's first line.
+    :param entry: the run's state in the journal.
+    :param feeds: what it says of each feed.
+    :param counters: the run's; None where the machine was started anew, and nobody knows.
+    :param end: when it ended, in nanoseconds since the epoch; None: it was interrupted.
+    :param with_region: whether the journal knows what the run appended.
+    :raises OSError: it could not be written.
+    """
+    region = entry.region.to_json() if with_region else None
+    line: dict[str, Any] = {
+        "run": entry.run,
+        "start": iso_time(entry.run),
+        "end": None if end is None else iso_time(end),
+        "interrupted": end is None,
+        "feed": " ".join(feed["url"] for feed in events["feeds"]) or None,
+        "received": None,
+        "written": entry.written,
+        "quarantined": entry.quarantined,
+        "ignored": None,
+        "dropped": None,
+        "lost": None,
+        "set_aside": entry.set_aside,
+        "kept": None,
+        "rejects_not_kept": entry.not_kept,
+        "messages_lost": None,
+        "connections": None,
+        "gaps": events["gaps"],
+        "first_received": iso_time(entry.first_received) if entry.first_received else None,
+        "last_received": iso_time(entry.last_received) if entry.last_received else None,
+        "receiver_restarts": None,
+        "writer_restarts": None,
+        "header": header,
+        "file": region,
+        "size": entry.size,
+        "feeds": [feed | _feed_numbers(feed["index"], feeds, counters) for feed in events["feeds"]],
+    }
+    before = line_of(out, entry.run) if counters is None else {}
+    if before.get("kept") is not None:  # it had kept rows, in memory, and that is gone
+        names = ("feed", "received", "ignored", "dropped", "messages_lost", "connections", "gaps")
+        line |= {name: before.get(name) for name in names}
+        now = FeedCount(entry.written, entry.quarantined, entry.set_aside)
+        line |= _without_kept(before, now)
+        line["feeds"] = [
+            feed | _without_kept(feed, feeds.get(feed["index"], FeedCount(0, 0)))
+            for feed in before.get("feeds", [])
+        ]
+    if counters is not None:
+        line |= _ledger_numbers(counters.whole_ledger)
+        line |= {
+            "messages_lost": counters.total(Slot.LOST_MESSAGES),
+            "connections": counters.total(Slot.CONNECTIONS),
+            "receiver_restarts": counters[Slot.RECEIVER_RESTARTS],
+            "writer_restarts": counters[Slot.WRITER_RESTARTS],
+        }
+    # Where nothing has been appended since, the region may have begun anew behind the one that is
+    # in the line.
+    same = ["run", "written", "quarantined", "set_aside", "kept"]
+    if entry.rows or not with_region:
+        same.append("file")
+    for logged in read_entries(out, last=LEDGER_TAIL):
+        if "ended" not in logged and all(logged.get(name, 0) == line[name] for name in same):
+            return
+    append_entry(out, line)
+
+
+def _without_kept(before: dict[str, Any], now: FeedCount) -> dict[str, Any]:
+    """Of a run, or a feed, that had kept rows, the numbers that are others now: those are gone."""
+    accounted = sum(now) + before["ignored"] + before["dropped"]
+    lost = max(0, before["received"] - accounted)
+    return now._asdict() | {"lost": lost, "kept": 0}
+
+
+def _ledger_numbers(ledger: Ledger) -> dict[str, int]:
+    """What the counters know of a run, or of a feed, and the journal does not."""
+    return {
+        "received": ledger.received,
+        "ignored": ledger.ignored,
+        "dropped": ledger.dropped,
+        "lost": ledger.lost,
+        "kept": ledger.in_flight,
+    }
+
+
+def _feed_numbers(
+    index: int, feeds: Mapping[int, FeedCount], counters: Counters | None
+) -> dict[str, Any]:
+    """A feed's part of the line, in what is known of it."""
+    numbers: dict[str, Any] = feeds.get(index, FeedCount(0, 0))._asdict()
+    if counters is not None and index < len(counters.feeds):
+        numbers |= _ledger_numbers(counters.feeds[index].ledger)
+        numbers["connections"] = counters.feeds[index][Slot.CONNECTIONS]
+    return numbers

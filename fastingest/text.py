@@ -1,0 +1,20 @@
+"""Text for people: what is safe to show, and words for numbers."""
+
+from __future__ import annotations
+
+__all__ = ["counted", "escape"]
+
+
+def escape(text: str) -> str:
+    r"""``text`` on one line, with ``\n`` and the like for what cannot be printed."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 row``, ``2,000 rows``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
