@@ -13,8 +13,7 @@ from websockets.sync.client import connect
 
 from bench.frames import blocks, column_names, frame, records
 from tests.peers.process import Peer
-
-LIMIT = 20.0  # seconds that any wait may take
+from tests.support.patience import LIMIT
 
 
 def burst(*arguments: str) -> Peer:
@@ -86,10 +85,10 @@ def test_connections_at_once_get_all_rows_each() -> None:
 
 def test_nobody_is_served_before_all_are_there() -> None:
     arguments = ("--rows", "10", "--block", "10", "--connections-served", "2", "--together", "2")
-    with burst(*arguments) as peer, connect(peer.url, proxy=None) as first:
+    with burst(*arguments) as peer, connect(peer.url, open_timeout=LIMIT, proxy=None) as first:
         with pytest.raises(TimeoutError):
             first.recv(timeout=0.3)
-        with connect(peer.url, proxy=None) as second:
+        with connect(peer.url, open_timeout=LIMIT, proxy=None) as second:
             assert len(list(first)) == len(list(second)) == 10
 
 

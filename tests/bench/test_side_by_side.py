@@ -21,7 +21,7 @@ CLIENT = """
 import sys
 from json import loads
 from websockets.sync.client import connect
-with connect(sys.argv[1], proxy=None) as client, open(sys.argv[2], "w") as file:
+with connect(sys.argv[1], open_timeout=60, proxy=None) as client, open(sys.argv[2], "w") as file:
     file.write("symbol,price,volume\\n")
     for number, message in enumerate(client, 1):
         if number != {lost}:

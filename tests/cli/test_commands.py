@@ -46,8 +46,8 @@ from fastingest.storage.lock import OutputLock
 from tests.cli.test_view import EMPTY, RUNNING
 from tests.end_to_end.command import ROOT, read_rows, wait_until
 from tests.peers.raw import RawConnection, RawServer
+from tests.support.patience import LIMIT
 
-LIMIT = 60
 COMMAND = [sys.executable, "-m", "fastingest"]
 FEED = "demo://?rate=20000&burst=1"
 

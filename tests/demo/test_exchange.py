@@ -24,10 +24,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from fastingest.demo import exchange as exchange_module
 from fastingest.demo.exchange import Exchange, main, serve
 from fastingest.demo.settings import parse
+from tests.support.patience import LIMIT
 
 SplitFrames = Callable[[bytes], list[bytes]]
 
-_LIMIT = 30  # seconds, for anything that is waited for
 _ROOT = Path(__file__).parents[2]
 _OPENING = (
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -39,7 +39,7 @@ _PING = b"\x89\x82\0\0\0\0hi"
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(_LIMIT):
+        async with asyncio.timeout(LIMIT):
             await scenario
 
     uvloop.run(limited())
@@ -58,7 +58,7 @@ async def serving(url: str) -> AsyncIterator[Exchange]:
 def open_client(exchange: Exchange) -> connect:
     # With a bound to its queue it stops reading, and then waits for our close frame in vain.
     url = f"ws://127.0.0.1:{exchange.port}/"
-    return connect(url, max_size=None, max_queue=None)
+    return connect(url, max_size=None, max_queue=None, open_timeout=LIMIT)
 
 
 async def open_raw(exchange: Exchange) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -310,12 +310,12 @@ def child() -> Any:
     process.start()
     theirs.close()
     try:
-        assert ours.poll(_LIMIT)
+        assert ours.poll(LIMIT)
         yield process, ours, ours.recv()
     finally:
         ours.close()
         process.kill()
-        process.join(_LIMIT)
+        process.join(LIMIT)
 
 
 Child = tuple[SpawnProcess, Connection, int]
@@ -323,20 +323,20 @@ Child = tuple[SpawnProcess, Connection, int]
 
 def test_a_child_tells_its_port_and_ends_with_its_lifeline(child: Child) -> None:
     process, lifeline, port = child
-    with websockets.sync.client.connect(f"ws://127.0.0.1:{port}/") as client:
-        assert json.loads(client.recv(_LIMIT))["volume"] == 0
+    with websockets.sync.client.connect(f"ws://127.0.0.1:{port}/", open_timeout=LIMIT) as client:
+        assert json.loads(client.recv(LIMIT))["volume"] == 0
         lifeline.send("anything sent to it is ignored")
-        client.ping().wait(_LIMIT)
+        client.ping().wait(LIMIT)
         assert process.is_alive()
         lifeline.close()
-        process.join(_LIMIT)
+        process.join(LIMIT)
     assert process.exitcode == 0
 
 
 def test_a_child_ends_on_sigterm(child: Child) -> None:
     process, _, _ = child
     process.terminate()
-    process.join(_LIMIT)
+    process.join(LIMIT)
     assert process.exitcode == 0
 
 
@@ -374,11 +374,13 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         pid, port = map(int, parent.stdout.readline().split())
         exchange = os.pidfd_open(pid)
         try:
-            with websockets.sync.client.connect(f"ws://127.0.0.1:{port}/") as client:
-                client.recv(_LIMIT)
+            with websockets.sync.client.connect(
+                f"ws://127.0.0.1:{port}/", open_timeout=LIMIT
+            ) as client:
+                client.recv(LIMIT)
                 parent.send_signal(signal.SIGKILL)
                 # A pid's descriptor is readable once its process has ended.
-                assert select.select([exchange], [], [], _LIMIT)[0] == [exchange]
+                assert select.select([exchange], [], [], LIMIT)[0] == [exchange]
         finally:
             parent.kill()
             os.close(exchange)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import websockets.sync.client
 
-_LIMIT = 30
+from tests.support.patience import LIMIT
+
 _COMMAND = [sys.executable, "-m", "fastingest.demo"]
 _ROOT = Path(__file__).parents[2]
 
@@ -22,7 +23,7 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
         cwd=_ROOT,
         capture_output=True,
         text=True,
-        timeout=_LIMIT,
+        timeout=LIMIT,
         check=False,
     )
 
@@ -41,10 +42,10 @@ def test_it_serves_until_a_signal(number: signal.Signals) -> None:
             line = process.stdout.readline()
             match = re.fullmatch(r"listening on (ws://127\.0\.0\.1:[1-9][0-9]*/)\n", line)
             assert match is not None
-            with websockets.sync.client.connect(match[1]) as client:
-                assert json.loads(client.recv(_LIMIT))["volume"] == 0
+            with websockets.sync.client.connect(match[1], open_timeout=LIMIT) as client:
+                assert json.loads(client.recv(LIMIT))["volume"] == 0
                 process.send_signal(number)
-                assert process.communicate(timeout=_LIMIT) == ("", "")
+                assert process.communicate(timeout=LIMIT) == ("", "")
             assert process.returncode == 0
         finally:
             process.kill()

@@ -18,11 +18,11 @@ from typing import Any
 
 from fastingest.spool.directories import Places
 from tests.peers.process import JsonLines
+from tests.support.patience import LIMIT
 
 __all__ = ["ROOT", "Command", "is_running", "left_by", "read_rows", "rejects_of", "wait_until"]
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 30.0  # seconds that any wait may take
 
 
 def wait_until(condition: Callable[[], Any], what: str = "", timeout: float = LIMIT) -> Any:

@@ -23,9 +23,9 @@ from tests.faults.evidence import connections
 from tests.faults.feed import Pace, Pings, Source, parse_arguments
 from tests.peers.process import Peer
 from tests.peers.raw import CLOSE, PING, PONG, TEXT, frame
+from tests.support.patience import LIMIT
 
 BLOCK = 1000
-LIMIT = 30.0  # seconds that any wait may take
 OPENING = (
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -45,7 +45,12 @@ def feeding(*arguments: object) -> Iterator[Peer]:
 def open_client(feed: Peer) -> ClientConnection:
     # With a bound to its queue it stops reading, and then answers no ping either.
     return connect(
-        feed.url, compression=None, proxy=None, max_queue=None, close_timeout=LIMIT, open_timeout=30
+        feed.url,
+        compression=None,
+        proxy=None,
+        max_queue=None,
+        close_timeout=LIMIT,
+        open_timeout=LIMIT,
     )
 
 

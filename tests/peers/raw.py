@@ -32,6 +32,8 @@ from typing import NamedTuple
 
 import trustme
 
+from tests.support.patience import LIMIT
+
 __all__ = [
     "BINARY",
     "CLOSE",
@@ -51,7 +53,6 @@ __all__ = [
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
-LIMIT = 10.0  # seconds that any wait may take, where nothing else is said
 
 
 def frame(

@@ -35,9 +35,9 @@ from tests.peers.raw import (
 )
 from tests.peers.rows import message, row
 from tests.peers.websockets_server import DROPS, drop_points
+from tests.support.patience import LIMIT
 
 RECORD = '{"symbol": "AAPL", "price": 145.67, "volume": 1500}'
-LIMIT = 10.0  # seconds that any wait may take
 
 
 class Trade(msgspec.Struct, array_like=False):
@@ -121,7 +121,10 @@ class FeedTests:
         assert code == 1000
 
     def test_messages_are_exact(self) -> None:
-        with Peer(self.command("--rows", "150")) as peer, connect(peer.url) as client:
+        with (
+            Peer(self.command("--rows", "150")) as peer,
+            connect(peer.url, open_timeout=LIMIT) as client,
+        ):
             assert [*client] == list(map(message, range(150)))
 
     def test_client_that_leaves_repeats_no_number(self) -> None:
@@ -438,7 +441,7 @@ CAPTURE = """
 import sys
 from websockets.sync.client import connect
 options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-with open(options["--out"], "w") as file, connect(options["--url"]) as client:
+with open(options["--out"], "w") as file, connect(options["--url"], open_timeout=60) as client:
     print("header", file=file)
     for number, line in enumerate(client):
         if number != {lost}:

@@ -14,9 +14,9 @@ from pathlib import Path
 from tests.end_to_end.command import ROOT
 from tests.peers.process import Peer
 from tests.peers.raw import PONG, RawConnection, RawServer
+from tests.support.patience import LIMIT
 
 COMMAND = [sys.executable, "-m", "fastingest"]
-LIMIT = 60
 REPLY = {"result": None, "id": 1}
 TRADES = [
     {"stream": "x@trade", "data": {"e": "trade", "s": "X", "p": f"{n}.50", "T": 1699999999000 + n}}

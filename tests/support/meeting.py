@@ -15,10 +15,9 @@ from fastingest.model.schema import TRADES
 from fastingest.source.connection import Connection
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
+from tests.support.patience import LIMIT
 
 __all__ = ["Met", "meet", "record"]
-
-LIMIT = 30.0  # seconds that a meeting may take
 
 
 @dataclass
