@@ -24,6 +24,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
+from fastingest.runtime.control import Command, Notice, encode, notice_from
 from fastingest.supervisor.signals import signals_blocked
 from fastingest.transport.pipe.fd_passing import send_pipe
 from fastingest.transport.pipe.framing import span
@@ -51,14 +52,18 @@ class Child:
     _waiting: deque[tuple[Connection, tuple[Any, ...]]] = field(default_factory=deque)
     _received: bytearray = field(default_factory=bytearray)
 
-    def messages(self) -> Iterator[bytes]:
-        """What it has said so far, without waiting for the rest of a message that is under way."""
+    def notices(self) -> Iterator[Notice]:
+        """What it has said so far, without waiting for the rest of a message that is under way.
+
+        :raises UnknownMessage: it has said what is no notice.
+        """
         received = self._received
         while self.watched and self._has_said_more():
             body, end = span(received)
             while end <= len(received):
-                yield bytes(received[body:end])
+                message = bytes(received[body:end])
                 del received[:end]
+                yield notice_from(message)
                 body, end = span(received)
 
     def _has_said_more(self) -> bool:
@@ -73,10 +78,10 @@ class Child:
         self.watched = bool(data)
         return self.watched
 
-    def tell(self, message: bytes) -> None:
+    def tell(self, command: Command) -> None:
         """Send a command; nothing happens where the process is gone."""
         with contextlib.suppress(OSError):  # its end is noticed elsewhere
-            self.control.send_bytes(message)
+            self.control.send_bytes(encode(command))
 
     def hand_over(self, pipe: Connection, *facts: Any) -> None:
         """Send it a pipe as soon as there is room; see :func:`.process_setup.send_pipe`."""
