@@ -14,6 +14,7 @@ import select
 import socket
 import sys
 import tempfile
+import threading
 import types
 from collections import deque
 from collections.abc import Iterator
@@ -146,12 +147,16 @@ def spawn(
             process = context.Process(target=_run, args=(box,), name=name, daemon=True)
             # The resource tracker's start unblocks signals, so it must have happened before.
             resource_tracker.ensure_running()
-            with signals_blocked(), _no_main_module():
+            with _one_at_a_time, signals_blocked(), _no_main_module():
                 process.start()
             box.close()
         unless_started.pop_all()
         theirs.close()
     return Child(name, process, ours, pipes)
+
+
+_one_at_a_time = threading.Lock()
+"""Another thread's run may start a process as well, and there is one main module for all."""
 
 
 @contextlib.contextmanager

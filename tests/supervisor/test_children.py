@@ -231,6 +231,30 @@ def _tell_arguments(control: Connection) -> None:
     control.send(sys.argv)
 
 
+def test_threads_that_start_processes_at_once_leave_the_program_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments, main = ["program", "x"], sys.modules["__main__"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    started: list[Child] = []
+    at_once = threading.Barrier(4)
+
+    def start() -> None:
+        at_once.wait(30)
+        for _ in range(3):
+            started.append(spawn(_context, "somebody", f"{__name__}:{_tell_arguments.__name__}"))
+
+    threads = [threading.Thread(target=start) for _ in range(at_once.parties)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sys.modules["__main__"] is main
+    assert sys.argv is arguments
+    assert [child.control.recv() for child in started] == [["program"]] * 12
+    assert [child.close() for child in started] == [True] * 12
+
+
 def test_a_child_that_does_not_end_is_left_behind() -> None:
     child = spawn(_context, "somebody", f"{__name__}:{_describe.__name__}", "a", second=2)
     process = child.process
