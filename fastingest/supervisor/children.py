@@ -45,7 +45,7 @@ class Child:
     process: SpawnProcess
     control: Connection
     pipes: socket.socket
-    """Takes pipes to the other processes; see :func:`.process_setup.send_pipe`."""
+    """Takes pipes to the other processes; see :func:`.fd_passing.send_pipe`."""
     watched: bool = True
     """Whether anything may still come on the control connection."""
     exit_code: int | None = None
@@ -85,7 +85,7 @@ class Child:
             self.control.send_bytes(encode(command))
 
     def hand_over(self, pipe: Connection, *facts: Any) -> None:
-        """Send it a pipe as soon as there is room; see :func:`.process_setup.send_pipe`."""
+        """Send it a pipe as soon as there is room; see :func:`.fd_passing.send_pipe`."""
         self._waiting.append((pipe, facts))
         self.hand_over_more()
 

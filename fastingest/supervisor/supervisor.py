@@ -1,4 +1,4 @@
-"""The supervisor: starts the processes, starts them again, and says how the run ended.
+"""The supervisor's loop: it waits for whatever comes first, and does what follows on it.
 
 Theory of operation. The supervisor waits, in one place, for whatever comes first: a message from a
 child, the end of a child, a signal, the next second. This is how a run ends as it should:
@@ -14,11 +14,11 @@ know nothing of it but that they get another pipe:
   spool. What the dead one had received and not put there yet is lost, and counted.
 - A new writer finds in the journal where the dead one was; the receiver sends what follows.
 
-When that is, and when no more, says :mod:`fastingest.supervisor.restarts`. Until then it is
-*due*, and counts like one that is there: there is a receiver as long as one is due. One that cannot
-be started, for lack of memory or of processes, has died as well. A run that is to end starts no
-receiver any more, since the writer has all that a dead one has left; but it needs a writer, and has
-one at once.
+When that is, and when no more, says :mod:`fastingest.supervisor.restarts`. Until then it is *due*,
+and counts like one that is there: there is a receiver as long as one is due. One that cannot be
+started, for lack of memory or of processes, has died as well, and so has one that says what is no
+message, which is killed. A run that is to end starts no receiver any more, since the writer has all
+that a dead one has left; but it needs a writer, and has one at once.
 
 Where one is not started again the receivers *save*: what is not written goes to the disk for the
 next run of the same output, and the run fails. So it is with a single output, when the run shall
@@ -44,11 +44,11 @@ So whatever dies, and whenever, somebody is told to end, and can:
   is closed then, which its other end sees.
 
 What is left are processes that neither end nor die. A run that shall end gives each output
-some time without progress (:mod:`fastingest.supervisor.writer_watchdog`), then all have some to
-save what they hold; who is left is killed, and left behind where the system does not let it die
-(:mod:`fastingest.supervisor.ending`). A process that says what is no message is killed at once, and
-has died like any other. Nothing else here waits for a process:
-messages are taken as they come, and what a process is to do lies in a file.
+``FAILING_LIMIT`` or ``STALLED_LIMIT`` without progress
+(:mod:`fastingest.supervisor.writer_watchdog`), then all have ``SAVE_LIMIT`` to save what they hold;
+who is left is killed, and left behind where the system does not let it die
+(:mod:`fastingest.supervisor.ending`). Nothing else here waits for a process: messages are taken as
+they come, and what a process is to do lies in a file.
 
 The supervisor's own death is noticed by the children, at their control connections: the receiver
 stops, and no process of the run outlives it by two seconds. The next start takes up what they left.
@@ -145,8 +145,6 @@ class Supervisor:
             self._shutdown.fail(RunFailed(f"a process could not be started: {said(error)}"))
         return self._outcome.failure is None
 
-    # Watching
-
     def watch(
         self, signals: socket.socket, on_tick: Callable[[Summary], None] | None, tick: float
     ) -> None:
@@ -171,7 +169,7 @@ class Supervisor:
             now = time.monotonic()
             if self._ending.is_time_over(now):
                 self._shutdown.stop("duration reached")
-            self._do_what_is_due(now)
+            self._start_who_is_due(now)
             if now >= self._monitor.next:
                 self._look(now)
             if on_tick and now >= next_tick:
@@ -214,7 +212,7 @@ class Supervisor:
         else:
             self._shutdown.stop(signal.Signals(number).name)
 
-    def _do_what_is_due(self, now: float) -> None:
+    def _start_who_is_due(self, now: float) -> None:
         given_up = self._watchdog.given_up
         self._succession.start_due(now, given_up, is_ready=self.is_ready)
         self._processes.lay_broken_pipes(now, are_needed=not self._ending.is_giving_up)
