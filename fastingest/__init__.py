@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from fastingest.model.counts import Ledger
     from fastingest.report.summary import Summary
-    from fastingest.supervisor.supervisor import ingest
+    from fastingest.supervisor.run import ingest
 
 __version__ = "0.1.0"
 
@@ -64,7 +64,7 @@ _HOMES = {
     "config.options": ("Options", "options_from"),
     "model.counts": ("Ledger",),
     "report.summary": ("Summary",),
-    "supervisor.supervisor": ("ingest",),
+    "supervisor.run": ("ingest",),
 }
 
 

@@ -41,7 +41,6 @@ ONLY = {
     "multiprocessing.connection": (
         "transport.pipe",
         "supervisor.children",
-        "runtime.process_setup",
         "runtime.control",
     ),
 }

@@ -49,7 +49,7 @@ from fastingest.model.feed import Feed
 from fastingest.native.availability import VARIABLE, find_native
 from fastingest.probe.options import ProbeOptions
 from fastingest.report.summary import Summary
-from fastingest.supervisor.supervisor import ingest
+from fastingest.supervisor.run import ingest
 from fastingest.text import escape
 from fastingest.units import format_duration
 from fastingest.verify.verify import report_text, verify

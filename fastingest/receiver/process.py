@@ -10,11 +10,11 @@ whatever the writer is doing. When the outbox is full, ``--when-full`` says what
 feed; that is the only thing that the writer can do to it.
 
 The control channel leads to the supervisor: events for its log go up, commands come down, and
-nothing is connected before ``go``. ``stop`` ends the run once everything is acknowledged; ``save``
-ends it at once, with all that is not acknowledged on disk, and ``save N`` does so for one of its
-outputs, while the others go on. When the channel breaks, the supervisor
-is gone; the receiver then ends as if told to, but within a bound. What is left in the spool is for
-the next start.
+nothing is connected before ``Go``. ``Stop`` ends the run once everything is acknowledged; ``Save``
+ends it at once, with all that is not acknowledged on disk, or does so for one of its outputs, while
+the others go on. A message that is no command for a receiver ends the process, as any fault does.
+When the channel breaks, the supervisor is gone; the receiver then ends as if told to, but within a
+bound. What is left in the spool is for the next start.
 
 The pipes to the writer, one for each output, come over a socket of their own, and others each time
 that there is another writer. Connections to the feeds know nothing of it.
@@ -32,8 +32,6 @@ import traceback
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from fastingest.config.options import Options
 from fastingest.decode.factory import decoder_of
 from fastingest.errors import FeedRefused
@@ -42,6 +40,21 @@ from fastingest.model.feed import Feed
 from fastingest.native.factory import layout_problem, reader_of
 from fastingest.receiver.delivery import Sender
 from fastingest.runtime.assignment import Plan
+from fastingest.runtime.control import (
+    FeedRefusal,
+    Finished,
+    Full,
+    GapEnded,
+    Go,
+    Notice,
+    PipeBroke,
+    Report,
+    Save,
+    Stop,
+    UnknownMessage,
+    command_from,
+    encode,
+)
 from fastingest.runtime.process_setup import ORPHAN_LIMIT, allow_many_files, keep_memory, show_name
 from fastingest.source.connection import Connection
 from fastingest.source.listener import Limit, Listener
@@ -75,9 +88,14 @@ def main(
         with asyncio.Runner(loop_factory=ReceiverLoop) as runner:
             runner.run(_Receiver(options, plan).run(pipes, control))
     except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)  # as at the end of a run: an exit would wait for threads
+        _end_at_fault()
+
+
+def _end_at_fault() -> None:
+    """End the process, with the exception that is handled on the standard error output."""
+    traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(1)  # as at the end of a run: an exit would wait for threads
 
 
 def _let_enums_be_fast() -> None:
@@ -118,7 +136,7 @@ class _Receiver:
                 feed=min(self._plan.feeds.keys() & share.target.tables.keys()),
                 parts=self._plan.parts,
                 report=self._report,
-                broken=partial(self._tell, "pipe broke", self._plan.stream),
+                broken=partial(self._tell, PipeBroke(self._plan.stream)),
                 full=partial(self._full, number),
             )
             for number, share in self._plan.shares.items()
@@ -133,7 +151,7 @@ class _Receiver:
         self._native = self._plan.native and problem is None
         for index, feed in self._plan.feeds.items():
             self._connections[index] = self._connection(index, feed)
-        self._to_supervisor = await Channel.open(control, self._command, self._on_orphaned)
+        self._to_supervisor = await Channel.open(control, self._on_message, self._on_orphaned)
         if problem is not None:
             self._report("warning", "native listener not used", reason=problem)
         for sender in self._senders.values():
@@ -185,13 +203,14 @@ class _Receiver:
         )
         self._listeners.append(listener)
         report = partial(self._report_of, feed.name) if self._plan.is_one_of_many else self._report
-        return Connection(feed, self._options, listener, counters, report)
+        gap_ended = partial(self._gap_ended, index)
+        return Connection(feed, self._options, listener, counters, report, gap_ended=gap_ended)
 
     async def _capture(self, index: int) -> None:
         try:
             await self._connections[index].run(self._plan.gaps.get(index))
         except FeedRefused as error:
-            self._tell("refused", error.url, error.problem)
+            self._tell(FeedRefusal(error.url, error.problem))
             self._stop_all()
 
     def _stop_all(self) -> None:
@@ -206,14 +225,14 @@ class _Receiver:
             joining.add_done_callback(self._joining.discard)
         elif facts:
             self._report("warning", "a pipe cannot be used", problem="too many open files")
-            self._tell("pipe broke", self._plan.stream)
+            self._tell(PipeBroke(self._plan.stream))
 
     async def _join(self, sender: Sender, pipe: PipeEnd) -> None:
         try:
             await sender.join(pipe)
         except OSError as error:
             self._report("warning", "a pipe cannot be used", problem=error.strerror or str(error))
-            self._tell("pipe broke", self._plan.stream)
+            self._tell(PipeBroke(self._plan.stream))
 
     def _full(self, output: int, is_full: bool, is_exposed: bool) -> None:
         """Do with the feeds as --when-full says; dropping is done by the sender.
@@ -224,7 +243,7 @@ class _Receiver:
         when_full = self._options.when_full
         if is_full and when_full == "exit" and not self._has_been_full:
             self._has_been_full = True
-            self._tell("full")
+            self._tell(Full())
             # Not from here: the listener may be in the middle of handing on its batches.
             asyncio.get_running_loop().call_soon(self._stop_all)
         must_wait = when_full == "block" if is_full else is_exposed
@@ -241,17 +260,28 @@ class _Receiver:
                 connection.resume()
 
     def _finish(self) -> None:
-        self._tell("finished")
+        self._tell(Finished())
         self._stop_all()
 
-    def _command(self, message: bytes) -> None:
-        command, _, output = message.partition(b" ")
-        if command in (b"stop", b"save"):
-            self._stop_all()
-        if command == b"save":
-            for number, save in self._saves.items():
-                if not output or number == int(output):
-                    save.set()
+    def _on_message(self, message: bytes) -> None:
+        try:
+            self._obey(message)
+        except UnknownMessage:
+            _end_at_fault()
+
+    def _obey(self, message: bytes) -> None:
+        match command_from(message):
+            case Go():
+                pass
+            case Stop():
+                self._stop_all()
+            case Save(output):
+                self._stop_all()
+                for number, save in self._saves.items():
+                    if output in (None, number):
+                        save.set()
+            case command:
+                raise UnknownMessage(f"no command for a receiver: {command}")
         self._go.set()
 
     def _on_orphaned(self) -> None:
@@ -268,10 +298,13 @@ class _Receiver:
         self._report("error", "internal error", what=context["message"], traceback=trace)
 
     def _report(self, level: str, event: str, **facts: Any) -> None:
-        self._tell("log", level, event, facts)
+        self._tell(Report(level, event, facts))
 
     def _report_of(self, feed: str, level: str, event: str, **facts: Any) -> None:
-        self._tell("log", level, event, {"feed": feed, **facts})
+        self._tell(Report(level, event, {"feed": feed, **facts}))
 
-    def _tell(self, kind: str, *values: Any) -> None:
-        self._to_supervisor.send(msgspec.msgpack.encode((kind, *values)))
+    def _gap_ended(self, feed: int, start: int, seconds: float, reason: str) -> None:
+        self._tell(GapEnded(feed, start, seconds, reason))
+
+    def _tell(self, notice: Notice) -> None:
+        self._to_supervisor.send(encode(notice))

@@ -78,6 +78,8 @@ class Connection:
     :param listener: takes the frames.
     :param counters: the feed's.
     :param report: takes events for the log: level, what happened, and facts by name.
+    :param gap_ended: told of each gap that is over: from when on it was, in nanoseconds since the
+        epoch, its length in seconds, and why it was, without secrets.
     """
 
     def __init__(
@@ -87,6 +89,8 @@ class Connection:
         listener: Listener,
         counters: FeedCounters,
         report: Callable[..., None],
+        *,
+        gap_ended: Callable[[int, float, str], None] = lambda *_: None,
     ) -> None:
         self._feed = feed
         self._url = shown(feed.url)
@@ -94,6 +98,7 @@ class Connection:
         self._listener = listener
         self._counters = counters
         self._tell = report
+        self._gap_ended = gap_ended
         self.redactor = Redactor()
         """Hides the secrets in use, in what others say."""
         listener.hide_with(self.redactor)
@@ -316,4 +321,5 @@ class Connection:
         length = time.monotonic() - gap.start
         self._counters.add(Slot.GAPS)
         self._counters.add(Slot.GAP_NS, round(length * 1e9))
+        self._gap_ended(gap.start_ns, length, self.redactor.hide(gap.reason))
         self._report("warning", "gap", start_ns=gap.start_ns, length=length, reason=gap.reason)

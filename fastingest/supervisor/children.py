@@ -14,6 +14,7 @@ import select
 import socket
 import sys
 import tempfile
+import threading
 import types
 from collections import deque
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
+from fastingest.runtime.control import Command, Notice, encode, notice_from
 from fastingest.supervisor.signals import signals_blocked
 from fastingest.transport.pipe.fd_passing import send_pipe
 from fastingest.transport.pipe.framing import span
@@ -43,7 +45,7 @@ class Child:
     process: SpawnProcess
     control: Connection
     pipes: socket.socket
-    """Takes pipes to the other processes; see :func:`.process_setup.send_pipe`."""
+    """Takes pipes to the other processes; see :func:`.fd_passing.send_pipe`."""
     watched: bool = True
     """Whether anything may still come on the control connection."""
     exit_code: int | None = None
@@ -51,14 +53,18 @@ class Child:
     _waiting: deque[tuple[Connection, tuple[Any, ...]]] = field(default_factory=deque)
     _received: bytearray = field(default_factory=bytearray)
 
-    def messages(self) -> Iterator[bytes]:
-        """What it has said so far, without waiting for the rest of a message that is under way."""
+    def notices(self) -> Iterator[Notice]:
+        """What it has said so far, without waiting for the rest of a message that is under way.
+
+        :raises UnknownMessage: it has said what is no notice.
+        """
         received = self._received
         while self.watched and self._has_said_more():
             body, end = span(received)
             while end <= len(received):
-                yield bytes(received[body:end])
+                message = bytes(received[body:end])
                 del received[:end]
+                yield notice_from(message)
                 body, end = span(received)
 
     def _has_said_more(self) -> bool:
@@ -73,13 +79,13 @@ class Child:
         self.watched = bool(data)
         return self.watched
 
-    def tell(self, message: bytes) -> None:
+    def tell(self, command: Command) -> None:
         """Send a command; nothing happens where the process is gone."""
         with contextlib.suppress(OSError):  # its end is noticed elsewhere
-            self.control.send_bytes(message)
+            self.control.send_bytes(encode(command))
 
     def hand_over(self, pipe: Connection, *facts: Any) -> None:
-        """Send it a pipe as soon as there is room; see :func:`.process_setup.send_pipe`."""
+        """Send it a pipe as soon as there is room; see :func:`.fd_passing.send_pipe`."""
         self._waiting.append((pipe, facts))
         self.hand_over_more()
 
@@ -141,12 +147,16 @@ def spawn(
             process = context.Process(target=_run, args=(box,), name=name, daemon=True)
             # The resource tracker's start unblocks signals, so it must have happened before.
             resource_tracker.ensure_running()
-            with signals_blocked(), _no_main_module():
+            with _one_at_a_time, signals_blocked(), _no_main_module():
                 process.start()
             box.close()
         unless_started.pop_all()
         theirs.close()
     return Child(name, process, ours, pipes)
+
+
+_one_at_a_time = threading.Lock()
+"""Another thread's run may start a process as well, and there is one main module for all."""
 
 
 @contextlib.contextmanager

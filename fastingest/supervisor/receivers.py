@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from fastingest.metrics.counters import Slot
@@ -12,17 +13,17 @@ from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import Plan, Share, feeds_of_lane
 from fastingest.supervisor.account import Account, new_stream
 
-__all__ = ["Before", "Roster"]
+__all__ = ["Before", "ReceiverPool"]
 
 Before: TypeAlias = dict[int, list[tuple[int, int, int]]]
 """For each output of a receiver and each of its feeds: the feed, what had been received of it
 before the receiver began, and how much of that has been given up."""
 
 
-class Roster:
+class ReceiverPool:
     """The receivers by name; each has a lane, which its successors have after it.
 
-    :param feeds: the run's, as they are connected to; they may be exchanged until the first plan.
+    :param feeds: the run's.
     :param shares: the run's outputs.
     :param accounts: theirs.
     :param receivers: how many there may be; no more than feeds.
@@ -38,7 +39,7 @@ class Roster:
         *,
         native: bool,
     ) -> None:
-        self._feeds = feeds
+        self._feeds = list(feeds)
         self._shares = shares
         self._accounts = accounts
         self._native = native
@@ -51,6 +52,10 @@ class Roster:
         """The stream of each receiver's present life."""
         self.before: dict[str, Before] = {}
         """What there was before that."""
+
+    def redirect(self, feed: int, url: str) -> None:
+        """Have a feed connect somewhere else than it says; to be called before it is received."""
+        self._feeds[feed] = replace(self._feeds[feed], url=url)
 
     def begin(self, name: str, gaps: dict[int, tuple[int, str]]) -> Plan:
         """A new life of a receiver: what it has to do.

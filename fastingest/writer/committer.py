@@ -13,6 +13,7 @@ from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.format.csv import DEFECTS, to_csv, to_frame
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import Batch, Position, check_batch, lane_of
+from fastingest.runtime.control import Failing, Notice, Report, WorksAgain
 from fastingest.storage.journal import Journal
 from fastingest.storage.reject_limit import RejectLimit
 from fastingest.writer.attempts import TRY_PAUSE, Attempts
@@ -35,7 +36,7 @@ class Committer:
     :param journal: the journal; None keeps none.
     :param counters: where it is counted what is committed; another account's may take their place.
     :param is_doubtful: whether the machine may have been started anew since the last commit.
-    :param tell: takes messages for the supervisor: what it is, and its values.
+    :param tell: takes what the supervisor is told.
     :param wait: waits so many seconds; whether there is still time after that.
     :raises OutputRefused: the output cannot be opened, or must not be appended to.
     """
@@ -49,7 +50,7 @@ class Committer:
         counters: Counters,
         *,
         is_doubtful: bool = False,
-        tell: Callable[..., None],
+        tell: Callable[[Notice], None],
         wait: Callable[[float], bool],
     ) -> None:
         self.counters = counters
@@ -79,7 +80,7 @@ class Committer:
 
     def report(self, level: str, event: str, **facts: Any) -> None:
         """Have an event logged."""
-        self._tell("log", level, event, facts)
+        self._tell(Report(level, event, facts))
 
     def position(self, lane: int) -> Position:
         """The last batch of a lane that is committed."""
@@ -164,7 +165,7 @@ class Committer:
             try:
                 step()
             except (WriteFailed, OutputRefused) as error:
-                self._tell("failing", str(self._out), str(error.path), error.problem)
+                self._tell(Failing(str(self._out), str(error.path), error.problem))
                 if not self._problem:
                     self._problem = f"{error.path}: {error.problem}"
                     self.report("error", "cannot write, trying again", problem=self._problem)
@@ -175,7 +176,7 @@ class Committer:
                 break
         if self._problem:
             self._problem = ""
-            self._tell("works again", str(self._out))
+            self._tell(WorksAgain(str(self._out)))
             self.report("info", "writing again")
 
     def _report_unsynced(self, error: Exception) -> None:

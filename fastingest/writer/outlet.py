@@ -30,6 +30,7 @@ from fastingest.errors import WriteFailed
 from fastingest.metrics.counters import Slot
 from fastingest.model.batch import Position, read_batch
 from fastingest.runtime.assignment import Share
+from fastingest.runtime.control import Complete, Notice
 from fastingest.storage.journal import Journal, journal_path
 from fastingest.transport.pipe.inlet import Inlet
 from fastingest.transport.pipe.wiring import PipeEnd, wait
@@ -82,7 +83,7 @@ class Outlet:
 
     :param options: the run's settings.
     :param share: what is shared of the output.
-    :param tell: takes messages for the supervisor, from any thread.
+    :param tell: takes what the supervisor is told, from any thread.
     :param changed: called by the thread whenever ``stage`` has changed.
 
     ``error`` is why it has ended, where that was not because all is written. ``WriteFailed`` and
@@ -94,7 +95,7 @@ class Outlet:
         options: Options,
         share: Share,
         *,
-        tell: Callable[..., None],
+        tell: Callable[[Notice], None],
         changed: Callable[[], None],
     ) -> None:
         self.path = share.target.path
@@ -171,7 +172,7 @@ class Outlet:
             self._recovery.earlier_runs()
             self._serve()
             self._committer.close()
-            self._tell("complete", str(self.path))
+            self._tell(Complete(str(self.path)))
         except OSError as error:
             named = isinstance(error.filename, str)
             said = error.strerror or str(error)

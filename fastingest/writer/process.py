@@ -12,14 +12,15 @@ written holds up no other. A write that fails is tried again, until it works or 
 seen enough. The main thread waits for the control connection, for pipes, and for the outlets. Three
 commands come:
 
-- ``end``: there will be no other receiver. Each outlet ends when it has written everything,
+- ``End``: there will be no other receiver. Each outlet ends when it has written everything,
   whatever becomes of the others.
-- ``give up N``: that output ends now, and the others go on.
-- ``give up``: all do. Who has not ended within ``GIVE_UP_LIMIT`` is left behind: the process ends.
+- ``GiveUp`` of an output: that one ends now, and the others go on.
+- ``GiveUp`` of all: all do. Who has not ended within ``GIVE_UP_LIMIT`` is left behind: the process
+  ends.
 
 An outlet that ends with an error before that takes the process with it, as any other fault does.
 Without the supervisor it ends as well, once the pipes are closed or ``ORPHAN_LIMIT`` is over,
-whichever comes first.
+whichever comes first. A message that is no command for a writer is a fault like any other.
 
 Where this writer takes another one's place, a file system that does not answer keeps its output
 from being opened again. The others do not wait for it then: rows may come, and that nothing is
@@ -39,11 +40,21 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from fastingest.config.options import Options
 from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.runtime.assignment import Share
+from fastingest.runtime.control import (
+    End,
+    GiveUp,
+    Notice,
+    OutputRefusal,
+    Ready,
+    Report,
+    UnknownMessage,
+    WriteFailure,
+    command_from,
+    encode,
+)
 from fastingest.runtime.process_setup import ORPHAN_LIMIT, allow_many_files, keep_memory, show_name
 from fastingest.transport.pipe.fd_passing import receive_pipe
 from fastingest.transport.pipe.inlet import Inlet
@@ -140,7 +151,7 @@ class _Writer:
             self._is_ready = True
             gc.collect()
             gc.freeze()
-            self._tell("ready")
+            self._tell(Ready())
 
     def _is_fault(self, outlet: Outlet) -> bool:
         """Whether an outlet has ended as none should: then all do."""
@@ -162,16 +173,16 @@ class _Writer:
         match outlet.error:
             case None if outlet.stage is not Stage.ENDED:
                 problem = "there was no time to write everything: a write does not return"
-                self._tell("write failed", str(outlet.path), problem)
+                self._tell(WriteFailure(str(outlet.path), problem))
             case None:
                 pass
             case OutputRefused() as error:
-                self._tell("output refused", str(error.path), error.problem)
+                self._tell(OutputRefusal(str(error.path), error.problem))
             case WriteFailed() as error:
-                self._tell("write failed", str(error.path), error.problem)
+                self._tell(WriteFailure(str(error.path), error.problem))
             case OSError() as error:  # another writer may have more luck
                 facts = {"output": str(outlet.path), "problem": error.strerror or str(error)}
-                self._tell("log", "error", "the writer cannot go on", facts)
+                self._tell(Report("error", "the writer cannot go on", facts))
                 return 1
             case error:
                 traceback.print_exception(error)
@@ -189,11 +200,13 @@ class _Writer:
             self._take_pipes()  # all that were sent before a command
         if self._control in ready:
             try:
-                self._command(self._control.recv_bytes())
+                message = self._control.recv_bytes()
             except (EOFError, OSError):
                 self._watched.remove(self._control)
                 self._end_within(ORPHAN_LIMIT)
-                self._command(b"end")
+                self._end()
+            else:
+                self._obey(message)
 
     def _take_pipes(self) -> None:
         with contextlib.suppress(OSError):  # the supervisor is gone
@@ -204,16 +217,22 @@ class _Writer:
                 number, stream, before = facts
                 self._outlets[number].add(Inlet(pipe, stream, before))
 
-    def _command(self, command: bytes) -> None:
-        if command == b"end":
-            self._ending = True
-            for outlet in self._outlets:
-                outlet.end()
-        elif command == b"give up":
-            for outlet in self._outlets:
-                outlet.give_up()
-        else:
-            self._outlets[int(command.removeprefix(b"give up "))].give_up()
+    def _obey(self, message: bytes) -> None:
+        match command_from(message):
+            case End():
+                self._end()
+            case GiveUp(None):
+                for outlet in self._outlets:
+                    outlet.give_up()
+            case GiveUp(int(output)):
+                self._outlets[output].give_up()
+            case command:
+                raise UnknownMessage(f"no command for a writer: {command}")
+
+    def _end(self) -> None:
+        self._ending = True
+        for outlet in self._outlets:
+            outlet.end()
 
     @staticmethod
     def _end_within(seconds: float) -> None:
@@ -221,7 +240,7 @@ class _Writer:
         timer.daemon = True  # it must not keep a writer alive that is done before
         timer.start()
 
-    def _tell(self, *message: Any) -> None:
+    def _tell(self, notice: Notice) -> None:
         # Where the supervisor is gone, the exit status and the files tell the rest.
         with self._telling, contextlib.suppress(OSError):
-            self._control.send_bytes(msgspec.msgpack.encode(message))
+            self._control.send_bytes(encode(notice))

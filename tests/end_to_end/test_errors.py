@@ -11,7 +11,7 @@ import pytest
 from fastingest import Options, RunFailed, ingest
 from fastingest.storage.ledger import read_entries
 from fastingest.storage.lock import OutputLock
-from fastingest.supervisor import supervisor
+from fastingest.supervisor import accounts, monitor
 from fastingest.supervisor.account import Account
 from tests.end_to_end.command import left_by
 
@@ -55,7 +55,7 @@ def test_an_error_in_the_middle_of_a_run(
             raise error
         return size
 
-    monkeypatch.setattr(supervisor, "_size", fail)
+    monkeypatch.setattr(monitor, "_size", fail)
     with caplog.at_level(logging.INFO, "fastingest"), pytest.raises(RunFailed) as raised:
         ingest(_options(out))
     assert str(raised.value).startswith(f"{said}; ")
@@ -107,7 +107,7 @@ def test_an_error_before_the_run_has_begun(tmp_path: Path, monkeypatch: pytest.M
     def fail(*_: object) -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(supervisor, "Account", fail)
+    monkeypatch.setattr(accounts, "Account", fail)
     with pytest.raises(RunFailed, match="the run could not begin: Too many open files"):
         ingest(_options(tmp_path / "out.csv"))
     assert left_by(tmp_path / "out.csv") == []

@@ -85,6 +85,19 @@ def test_the_waits_start_over_after_a_healthy_time(
     assert len(made) == (1 + len(met.reasons) if starts_over else 1)
 
 
+def test_each_gap_is_told_with_its_time_and_its_reason() -> None:
+    def script(peer: RawConnection) -> None:
+        peer.handshake()
+        peer.close(4000, "come back")
+
+    met = _met(script, until=lambda met: met.connected >= 3)
+    logged = [facts for event, facts in met.events if event == "gap"]
+    assert len(met.gaps) == len(logged) == met.counters[Slot.GAPS] >= 2
+    for (start, seconds, reason), facts in zip(met.gaps, logged, strict=True):
+        assert facts == {"start_ns": start, "length": seconds, "reason": reason}
+        assert reason == "the server closed with code 4000: come back"
+
+
 # Subscriptions
 
 
@@ -263,7 +276,7 @@ def test_secrets_are_sent_and_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert met.reasons[0] == "the server closed with code 4000: bad key ***"
     assert met.rejects[:2] == [b'{"echo": "***"}', b"no row: ***"]
     for known in (SECRET, "first token", "second token"):
-        assert known not in repr(met.events)
+        assert known not in repr(met.events) + repr(met.gaps)
 
 
 def test_a_refusal_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from fastingest.runtime.control import Go, Notice, Report, Stop, UnknownMessage, encode
 from fastingest.supervisor.children import Child, spawn
 from fastingest.supervisor.signals import SIGNALS
 from fastingest.transport.pipe.fd_passing import receive_pipe
@@ -49,7 +50,7 @@ def test_a_child_gets_its_arguments_and_no_signals() -> None:
     assert (child.name, child.process.name, child.process.daemon) == ("somebody",) * 2 + (True,)
     for number in SIGNALS:
         os.kill(pid, number)
-    child.tell(b"go on")
+    child.tell(Go())
     child.process.join(30)
     assert child.process.exitcode == 0
     child.close()
@@ -61,7 +62,7 @@ def test_who_is_gone_can_be_told_anything() -> None:
     child.process.kill()
     child.process.join(30)
     assert child.process.exitcode == -signal.SIGKILL
-    child.tell(b"nobody hears it")
+    child.tell(Stop())
     with pytest.raises(EOFError):  # no copy of the child's end is left here
         child.control.recv()
     child.close()
@@ -105,7 +106,7 @@ def test_pipes_for_a_child_that_takes_none_yet_hold_up_nobody_and_reach_it() -> 
         child.hand_over(theirs, number)
         kept.append(ours)
     assert not child.hand_over_more()
-    child.tell(b"go on")
+    child.tell(Go())
     deadline = time.monotonic() + 30
     while not child.hand_over_more():
         assert time.monotonic() < deadline
@@ -135,29 +136,55 @@ def test_pipes_that_a_child_never_took_are_closed_with_it() -> None:
         ours.close()
 
 
+FIRST, SECOND, THIRD = (Report("info", event, {}) for event in ("first", "second", "third"))
+
+
 def _say(control: Connection, *, pipes: socket.socket) -> None:
     """Two messages, of which the second comes in two pieces; the rest when told so."""
-    control.send_bytes(b"first")
-    os.write(control.fileno(), struct.pack("!i", 6) + b"sec")
+    control.send_bytes(encode(FIRST))
+    message, last = encode(SECOND), encode(THIRD)
+    os.write(control.fileno(), struct.pack("!i", len(message)) + message[:3])
     control.recv_bytes()
-    os.write(control.fileno(), b"ond" + struct.pack("!i", 5) + b"thi")
+    os.write(control.fileno(), message[3:] + struct.pack("!i", len(last)) + last[:3])
 
 
-def _next(child: Child) -> list[bytes]:
+def _next(child: Child) -> list[Notice]:
     assert wait([child.control], 30)
-    return list(child.messages())
+    return list(child.notices())
 
 
 def test_who_stops_in_the_middle_of_a_message_holds_up_nobody() -> None:
     child = spawn(_context, "somebody", f"{__name__}:{_say.__name__}", with_pipes=True)
-    heard: list[bytes] = []
-    while heard != [b"first"] or len(child._received) < 7:
+    heard: list[Notice] = []
+    while heard != [FIRST] or len(child._received) < 7:
         heard += _next(child)
-    assert list(child.messages()) == []
-    child.tell(b"go on")
+    assert list(child.notices()) == []
+    child.tell(Go())
     while child.watched:
         heard += _next(child)
-    assert heard == [b"first", b"second"]  # the third is lost with its sender
+    assert heard == [FIRST, SECOND]  # the third is lost with its sender
+    assert child.close()
+
+
+def _say_what_nobody_knows(control: Connection) -> None:
+    control.send_bytes(encode(FIRST))
+    control.send_bytes(b"second")
+    control.recv_bytes()
+
+
+def _hear(child: Child, heard: list[Notice]) -> None:
+    while wait([child.control], 30):
+        for notice in child.notices():
+            heard.append(notice)
+
+
+def test_what_is_no_message_is_an_error_that_names_it() -> None:
+    child = spawn(_context, "somebody", f"{__name__}:{_say_what_nobody_knows.__name__}")
+    heard: list[Notice] = []
+    with pytest.raises(UnknownMessage, match="b'second'"):
+        _hear(child, heard)
+    assert heard == [FIRST]
+    child.tell(Go())
     assert child.close()
 
 
@@ -202,6 +229,30 @@ def test_the_arguments_of_the_program_are_not_handed_on(monkeypatch: pytest.Monk
 
 def _tell_arguments(control: Connection) -> None:
     control.send(sys.argv)
+
+
+def test_threads_that_start_processes_at_once_leave_the_program_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments, main = ["program", "x"], sys.modules["__main__"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    started: list[Child] = []
+    at_once = threading.Barrier(4)
+
+    def start() -> None:
+        at_once.wait(30)
+        for _ in range(3):
+            started.append(spawn(_context, "somebody", f"{__name__}:{_tell_arguments.__name__}"))
+
+    threads = [threading.Thread(target=start) for _ in range(at_once.parties)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sys.modules["__main__"] is main
+    assert sys.argv is arguments
+    assert [child.control.recv() for child in started] == [["program"]] * 12
+    assert [child.close() for child in started] == [True] * 12
 
 
 def test_a_child_that_does_not_end_is_left_behind() -> None:

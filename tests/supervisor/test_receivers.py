@@ -14,7 +14,7 @@ from fastingest.model.feed import Feed, Table
 from fastingest.runtime.assignment import Share, targets_of
 from fastingest.storage.lock import OutputLock
 from fastingest.supervisor.account import Account
-from fastingest.supervisor.receivers import Roster
+from fastingest.supervisor.receivers import ReceiverPool
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ Shares = tuple[list[Feed], list[Share], list[Account]]
 
 
 def test_one_receiver_has_everything(shares: Shares) -> None:
-    roster = Roster(*shares, receivers=1, native=False)
-    assert dict(roster.lanes) == {"receiver": 0}
-    plan = roster.begin("receiver", {})
+    pool = ReceiverPool(*shares, receivers=1, native=False)
+    assert dict(pool.lanes) == {"receiver": 0}
+    plan = pool.begin("receiver", {})
     assert [feed.name for feed in plan.feeds.values()] == ["a", "b", "c"]
     assert list(plan.shares) == [0, 1]
     assert (plan.parts, plan.is_one_of_many) == (2, True)
@@ -52,13 +52,13 @@ def test_one_receiver_has_everything(shares: Shares) -> None:
 def test_every_receiver_is_told_whether_the_native_listener_is_used(
     shares: Shares, native: bool
 ) -> None:
-    roster = Roster(*shares, receivers=2, native=native)
-    assert [roster.begin(name, {}).native for name in roster.lanes] == [native, native]
+    pool = ReceiverPool(*shares, receivers=2, native=native)
+    assert [pool.begin(name, {}).native for name in pool.lanes] == [native, native]
 
 
 def test_receivers_share_the_feeds_and_have_lanes_of_their_own(shares: Shares) -> None:
-    roster = Roster(*shares, receivers=2, native=False)
-    first, second = (roster.begin(name, {}) for name in roster.lanes)
+    pool = ReceiverPool(*shares, receivers=2, native=False)
+    first, second = (pool.begin(name, {}) for name in pool.lanes)
     assert (list(first.feeds), list(second.feeds)) == ([0, 2], [1])
     assert (list(first.shares), list(second.shares)) == ([0], [0, 1])
     assert first.parts == second.parts == 3
@@ -67,35 +67,35 @@ def test_receivers_share_the_feeds_and_have_lanes_of_their_own(shares: Shares) -
 
 
 def test_there_are_no_more_receivers_than_feeds(shares: Shares) -> None:
-    roster = Roster(*shares, receivers=9, native=False)
-    assert list(roster.lanes) == ["receiver 1", "receiver 2", "receiver 3"]
+    pool = ReceiverPool(*shares, receivers=9, native=False)
+    assert list(pool.lanes) == ["receiver 1", "receiver 2", "receiver 3"]
 
 
 def test_who_follows_on_a_dead_receiver_knows_what_was_before_it(shares: Shares) -> None:
-    roster = Roster(*shares, receivers=2, native=False)
-    plan = roster.begin("receiver 1", {})
-    assert sorted(roster.before["receiver 1"][0]) == [(0, 0, 0), (2, 0, 0)]
+    pool = ReceiverPool(*shares, receivers=2, native=False)
+    plan = pool.begin("receiver 1", {})
+    assert sorted(pool.before["receiver 1"][0]) == [(0, 0, 0), (2, 0, 0)]
     counters = shares[1][0].counters.feeds
     counters[0][Slot.RECEIVED], counters[0][Slot.DROPPED], counters[0][Slot.UNREADABLE] = 9, 2, 1
     counters[0][Slot.CONNECTIONS] = 1
     counters[2][Slot.MESSAGES], counters[2][Slot.DECODED] = 7, 4
     counters[2][Slot.CONNECTIONS], counters[2][Slot.GAP_SINCE] = 3, 1234
-    gaps = roster.bury("receiver 1", "it was killed")
+    gaps = pool.bury("receiver 1", "it was killed")
     assert counters[2][Slot.LOST_MESSAGES] == 3
     assert gaps.keys() == {0, 2}
     assert gaps[2] == (1234, "it was killed")
     assert gaps[0][0] > plan.stream
-    following = roster.begin("receiver 1", gaps)
+    following = pool.begin("receiver 1", gaps)
     assert following.stream > plan.stream
     assert lane_of(following.stream) == 0
     assert following.gaps == gaps
-    assert sorted(roster.before["receiver 1"][0]) == [(0, 9, 3), (2, 0, 0)]
+    assert sorted(pool.before["receiver 1"][0]) == [(0, 9, 3), (2, 0, 0)]
 
 
 def test_a_restart_is_counted_where_the_receiver_has_rows(shares: Shares) -> None:
-    roster = Roster(*shares, receivers=2, native=False)
-    for name in roster.lanes:
-        roster.begin(name, {})
-    roster.count_restart("receiver 1")
-    roster.count_restart("receiver 2")
+    pool = ReceiverPool(*shares, receivers=2, native=False)
+    for name in pool.lanes:
+        pool.begin(name, {})
+    pool.count_restart("receiver 1")
+    pool.count_restart("receiver 2")
     assert [share.counters[Slot.RECEIVER_RESTARTS] for share in shares[1]] == [2, 1]

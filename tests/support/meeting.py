@@ -25,6 +25,7 @@ class Met:
     """What came of a connection so far."""
 
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    gaps: list[tuple[int, float, str]] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters.create)
     error: Exception | None = None
@@ -84,6 +85,7 @@ def meet(
             listener,
             FeedCounters([met.counters]),
             lambda level, event, **facts: met.events.append((event, facts)),
+            gap_ended=lambda *gap: met.gaps.append(gap),
         )
         running = asyncio.create_task(connection.run())
         while not until(met) and not running.done():

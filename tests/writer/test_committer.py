@@ -14,6 +14,7 @@ from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import LANES, Batch, Layout, Position, Reject, read_batch
 from fastingest.model.chunks import segment_of
 from fastingest.model.schema import TRADES
+from fastingest.runtime.control import Notice, Report
 from fastingest.spool import segment
 from fastingest.storage.journal import Journal, journal_path
 from fastingest.writer.attempts import MOST_TRIES
@@ -56,7 +57,7 @@ class Writer:
         self.out = out
         self.options = Options(url="ws://x", out=out, fsync=None, **{"min_free": 0, **options})
         self.counters = Counters.create(feeds=2)
-        self.told: list[tuple[Any, ...]] = []
+        self.told: list[Notice] = []
         self.waits: list[float] = []
         self.has_time = True
         self.start()
@@ -70,7 +71,7 @@ class Writer:
             TRADES.header,
             journal,
             self.counters,
-            tell=lambda *message: self.told.append(message),
+            tell=self.told.append,
             wait=self._wait,
         )
         self.committer.output.begin(RUN)
@@ -89,13 +90,7 @@ class Writer:
         self.committer.commit(each)
 
     def logged(self, what: str) -> list[dict[str, Any]]:
-        return [
-            facts
-            for kind, *rest in self.told
-            if kind == "log"
-            for _, event, facts in [rest]
-            if event == what
-        ]
+        return [each.facts for each in self.told if isinstance(each, Report) if each.event == what]
 
     @property
     def failed(self) -> list[Path]:

@@ -21,6 +21,7 @@ from fastingest.model.batch import Batch, Layout, Position, Reject
 from fastingest.model.chunks import segment_of
 from fastingest.model.schema import TRADES
 from fastingest.runtime.assignment import Share, Target
+from fastingest.runtime.control import Notice, Report
 from fastingest.spool import segment
 from fastingest.spool.directories import Places
 from fastingest.storage.journal import Journal, journal_path
@@ -131,7 +132,7 @@ class Run:
             self.header,
             journal,
             self.counters,
-            tell=lambda kind, *values: self._told(kind, values),
+            tell=self._told,
             wait=lambda _: False,
         )
         self.is_open = True
@@ -149,9 +150,9 @@ class Run:
             position = self.committer.position(lane)
             self.done += [each for each in batches if last < each.position <= position]
 
-    def _told(self, kind: str, values: Any) -> None:
-        if kind == "log":
-            self.reports.append(values)
+    def _told(self, notice: Notice) -> None:
+        if isinstance(notice, Report):
+            self.reports.append((notice.level, notice.event, notice.facts))
 
     def commit_next(self, lane: int) -> None:
         """What the lane sends next."""

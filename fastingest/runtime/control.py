@@ -1,0 +1,269 @@
+"""What the processes of a run say to each other over their control connections.
+
+The supervisor gives a child commands (:data:`Command`), and a child gives the supervisor notice of
+what has happened (:data:`Notice`). Each is a struct of its own: on the connection it is a msgpack
+map of its fields, with the name of its class as ``type``. How a message is cut out of the bytes
+there is no matter of this module; it does no I/O.
+
+What the supervisor acts on has a notice of its own. A :class:`Report` is for the log, and nobody
+decides anything by its text.
+
+All processes of a run are of one version, so each knows what the others say. A message that is not
+known comes from a process that is broken, or goes to one: :class:`UnknownMessage` says which it is.
+A child that gets one ends as at any fault of its own; a child that sends one is killed. Another
+takes its place, as it does for any that dies.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+
+__all__ = [
+    "Command",
+    "Complete",
+    "End",
+    "Failing",
+    "FeedRefusal",
+    "Finished",
+    "Full",
+    "GapEnded",
+    "GiveUp",
+    "Go",
+    "Listening",
+    "Notice",
+    "OutputRefusal",
+    "PipeBroke",
+    "Ready",
+    "Report",
+    "Save",
+    "Stop",
+    "UnknownMessage",
+    "WorksAgain",
+    "WriteFailure",
+    "command_from",
+    "encode",
+    "notice_from",
+]
+
+_SHOWN = 60
+"""Bytes of a message that nobody knows, in the error that names it."""
+
+
+class UnknownMessage(ValueError):
+    """A message that is none, or none for the process that has got it."""
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """One message."""
+
+
+# To a receiver
+
+
+class Go(_Message, frozen=True):
+    """Connect: the writer has the files open."""
+
+
+class Stop(_Message, frozen=True):
+    """Receive nothing more, and end once everything is acknowledged."""
+
+
+class Save(_Message, frozen=True):
+    """Receive nothing more, and put on disk what is not acknowledged.
+
+    :param output: only what goes to this output, by its index; None: all.
+    """
+
+    output: int | None = None
+
+
+# To the writer
+
+
+class End(_Message, frozen=True):
+    """There will be no other receiver: end when everything is written."""
+
+
+class GiveUp(_Message, frozen=True):
+    """End without writing what is left.
+
+    :param output: only with this output, by its index; None: with all.
+    """
+
+    output: int | None = None
+
+
+Command: TypeAlias = Go | Stop | Save | End | GiveUp
+"""What the supervisor says to a child."""
+
+
+# From any child
+
+
+class Report(_Message, frozen=True):
+    """An event for the log.
+
+    :param level: ``debug``, ``info``, ``warning`` or ``error``.
+    :param event: what has happened.
+    :param facts: more of it, by name; values that msgpack knows.
+    """
+
+    level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")]
+    event: str
+    facts: dict[str, Any]
+
+
+# From a demo exchange
+
+
+class Listening(_Message, frozen=True):
+    """It can be connected to, at this port."""
+
+    port: int
+
+
+# From a receiver
+
+
+class Finished(_Message, frozen=True):
+    """It has received all the rows that are wanted."""
+
+
+class Full(_Message, frozen=True):
+    """There is no room for more rows, and the run shall end then."""
+
+
+class FeedRefusal(_Message, frozen=True):
+    """A feed cannot be had, and waiting will not change that.
+
+    :param url: the feed's, without secrets.
+    """
+
+    url: str
+    problem: str
+
+
+class GapEnded(_Message, frozen=True):
+    """A feed had no connection for a time, and has one again, or is not wanted any more.
+
+    :param feed: its index among the run's.
+    :param start: from when on, in nanoseconds since the epoch.
+    :param seconds: how long.
+    :param reason: why; it holds no secret.
+    """
+
+    feed: int
+    start: int
+    seconds: float
+    reason: str
+
+
+class PipeBroke(_Message, frozen=True):
+    """A pipe of the receiver that has this stream cannot be used."""
+
+    stream: int
+
+
+# From the writer. An output is told by its path, as the run names it.
+
+
+class Ready(_Message, frozen=True):
+    """All files are open: what is received has a place to go."""
+
+
+class Failing(_Message, frozen=True):
+    """An output cannot be written just now; this is said at each try.
+
+    :param path: what it is that cannot be written.
+    """
+
+    output: str
+    path: str
+    problem: str
+
+
+class WorksAgain(_Message, frozen=True):
+    """An output that was failing is written again."""
+
+    output: str
+
+
+class Complete(_Message, frozen=True):
+    """All that there was for an output is written."""
+
+    output: str
+
+
+class OutputRefusal(_Message, frozen=True):
+    """A file cannot, or must not, be appended to."""
+
+    path: str
+    problem: str
+
+
+class WriteFailure(_Message, frozen=True):
+    """An output has ended without all its rows.
+
+    :param path: what it is that could not be written.
+    """
+
+    path: str
+    problem: str
+
+
+Notice: TypeAlias = (
+    Report
+    | Listening
+    | Finished
+    | Full
+    | FeedRefusal
+    | GapEnded
+    | PipeBroke
+    | Ready
+    | Failing
+    | WorksAgain
+    | Complete
+    | OutputRefusal
+    | WriteFailure
+)
+"""What a child says to the supervisor."""
+
+_commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+_notices: msgspec.msgpack.Decoder[Notice] = msgspec.msgpack.Decoder(Notice)
+
+_MALFORMED = (msgspec.DecodeError, ValueError, RecursionError)
+"""What msgspec raises; a text that is no UTF-8 is a ValueError."""
+
+
+def encode(message: Command | Notice) -> bytes:
+    """The message as it goes over the connection."""
+    return msgspec.msgpack.encode(message)
+
+
+def command_from(data: bytes) -> Command:
+    """The command that a child has got.
+
+    :raises UnknownMessage: it is none.
+    """
+    try:
+        return _commands.decode(data)
+    except _MALFORMED as error:
+        raise _unknown("command", data, error) from None
+
+
+def notice_from(data: bytes) -> Notice:
+    """What a child has said.
+
+    :raises UnknownMessage: it is no notice.
+    """
+    try:
+        return _notices.decode(data)
+    except _MALFORMED as error:
+        raise _unknown("notice", data, error) from None
+
+
+def _unknown(what: str, data: bytes, error: Exception) -> UnknownMessage:
+    more = "…" if len(data) > _SHOWN else ""
+    return UnknownMessage(f"no {what}: {error}: {data[:_SHOWN]!r}{more}")

@@ -1,0 +1,118 @@
+"""The accounts of all outputs of a run: opened before it begins, and closed when it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from fastingest.config.options import Options
+from fastingest.errors import FastingestError, RowsLost, RunFailed, UsageError
+from fastingest.model.feed import Feed
+from fastingest.runtime.assignment import Share, Target
+from fastingest.runtime.control import GapEnded
+from fastingest.storage.ledger import ledger_path
+from fastingest.storage.lock import OutputLock
+from fastingest.supervisor.account import Account, problem_of, report_fallbacks
+from fastingest.supervisor.log import report, said
+from fastingest.supervisor.outcome import Outcome
+
+__all__ = ["Accounts"]
+
+
+class Accounts:
+    """One account for each output, in the outputs' order.
+
+    :param options: the run's settings.
+    :param locked: its outputs, each with its lock.
+    :param feeds: its feeds.
+    :raises OptionError: one shall keep no journal, and there is one that is needed.
+    :raises OutputRefused: there is no place for one. Nothing is left of any.
+
+    ``shares`` is what the processes share of each.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        locked: Sequence[tuple[Target, OutputLock]],
+        feeds: Sequence[Feed],
+    ) -> None:
+        self._names = [feed.name for feed in feeds]
+        self.each: list[Account] = []
+        self.shares: list[Share] = []
+        try:
+            for target, lock in locked:
+                account = Account(options, target, feeds)
+                self.each.append(account)
+                share = Share(target, account.run, account.places, account.counters, lock)
+                self.shares.append(share)
+        except (OSError, FastingestError):
+            for account in self.each:
+                _clean_up(account, complete=False)
+            raise
+
+    def report_fallbacks(self) -> None:
+        """Say what is on disk that should be in memory."""
+        report_fallbacks(self.each, report)
+
+    def note_gap(self, gap: GapEnded) -> None:
+        """A feed had no connection: that belongs to the account of each output that it goes to."""
+        for share, account in zip(self.shares, self.each, strict=True):
+            if gap.feed in share.target.tables:
+                name = self._names[gap.feed]
+                account.events.gap(name, gap.start, gap.seconds, gap.reason)
+
+    @property
+    def problem(self) -> RowsLost | None:
+        """What the user must know where not every row is in its file, or kept."""
+        return problem_of(self.each)
+
+    def close(
+        self, ended: int, complete: Collection[int], outcome: Outcome, *, has_begun: bool
+    ) -> None:
+        """Say what became of all rows, in the ledgers, and remove what is not needed any more.
+
+        To be called when all processes have ended. A run that was refused before anything was
+        captured gets no line.
+
+        :param ended: when the run ended, in nanoseconds since the epoch.
+        :param complete: the outputs, by their index, for which all there was is written.
+        :param outcome: of the run; here as well it may fail.
+        :param has_begun: whether a writer has had the files open.
+        """
+        for number, account in enumerate(self.each):
+            _balance(account, outcome, complete=number in complete)
+        has_captured = any(account.counters.whole_ledger.received for account in self.each)
+        has_lines = has_begun and (has_captured or not isinstance(outcome.failure, UsageError))
+        for number, account in enumerate(self.each):
+            if not has_lines or _close(account, ended, outcome):
+                _clean_up(account, complete=number in complete)
+
+
+def _balance(account: Account, outcome: Outcome, *, complete: bool) -> None:
+    try:
+        account.balance(complete)
+    except (OSError, FastingestError) as error:
+        problem = f"{account.out}: what is kept of it cannot be told: {said(error)}"
+        outcome.fail(RunFailed(problem))
+
+
+def _close(account: Account, ended: int, outcome: Outcome) -> bool:
+    """Add the account's line to the ledger; whether that could be done."""
+    try:
+        account.close(ended)
+    except (OSError, FastingestError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or str(error)
+        problem = f"{ledger_path(account.out)}: cannot be written: {why}"
+        facts = {"problem": problem}
+        report("error", "the ledger cannot be written; the next start does it", facts)
+        outcome.fail(RunFailed(f"{problem}; the next run does that"))
+        return False
+    return True
+
+
+def _clean_up(account: Account, *, complete: bool) -> None:
+    try:
+        account.clean_up(complete)
+    except (OSError, FastingestError) as error:  # the next start does it
+        facts = {"output": str(account.out), "problem": said(error)}
+        report("warning", "what is not needed any more cannot be removed", facts)

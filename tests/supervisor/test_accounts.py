@@ -1,0 +1,155 @@
+"""The accounts of several outputs, over the life of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastingest import Options, OutputRefused, RunFailed
+from fastingest.errors import FeedRefused
+from fastingest.metrics.counters import Slot
+from fastingest.model.feed import Feed, Table
+from fastingest.runtime.assignment import Target, targets_of
+from fastingest.runtime.control import GapEnded
+from fastingest.storage.ledger import read_entries
+from fastingest.storage.lock import OutputLock
+from fastingest.supervisor.account import Account
+from fastingest.supervisor.accounts import Accounts
+from fastingest.supervisor.outcome import Outcome
+
+ENDED = 1_700_000_000_000_000_000
+GAP = GapEnded(1, 1_600_000_000_000_000_000, 2.5, "no answer in time")
+REFUSED = FeedRefused("ws://127.0.0.1/a", "403")
+
+
+class Outputs:
+    """Two outputs: feeds ``a`` and ``b`` go to the first one, ``b`` to the second as well."""
+
+    def __init__(self, directory: Path) -> None:
+        self.paths = directory / "both.csv", directory / "other.csv"
+        both, other = map(Table, self.paths)
+        self.feeds = [
+            Feed("a", "ws://127.0.0.1/a", (both,)),
+            Feed("b", "ws://127.0.0.1/b", (both, other)),
+        ]
+        self.locks = [(each, OutputLock(each.path)) for each in targets_of(self.feeds)]
+
+    def open(self) -> Accounts:
+        return Accounts(Options(url="ws://127.0.0.1/"), self.locks, self.feeds)
+
+    @property
+    def lines(self) -> list[list[dict[str, Any]]]:
+        return [read_entries(path) for path in self.paths]
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Iterator[Outputs]:
+    with ExitStack() as locks:
+        outputs = Outputs(tmp_path)
+        for _, lock in outputs.locks:
+            locks.callback(lock.release)
+        yield outputs
+
+
+def _spools(accounts: Sequence[Account]) -> list[bool]:
+    return [account.places.spool.exists() for account in accounts]
+
+
+def test_each_output_has_an_account_that_its_processes_share(outputs: Outputs) -> None:
+    accounts = outputs.open()
+    assert [each.target.path for each in accounts.shares] == list(outputs.paths)
+    for account, share in zip(accounts.each, accounts.shares, strict=True):
+        assert (share.run, share.counters) == (account.run, account.counters)
+        assert len(share.counters.feeds) == 2
+    accounts.close(ENDED, {0, 1}, Outcome(), has_begun=False)
+    assert outputs.lines == [[], []]
+    assert _spools(accounts.each) == [False, False]
+
+
+def test_where_one_cannot_be_opened_nothing_is_left_of_any(
+    outputs: Outputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Account] = []
+
+    def open_one(options: Options, target: Target, feeds: Sequence[Feed]) -> Account:
+        if opened:
+            raise OutputRefused(target.path, "no")
+        opened.append(Account(options, target, feeds))
+        return opened[0]
+
+    monkeypatch.setattr("fastingest.supervisor.accounts.Account", open_one)
+    with pytest.raises(OutputRefused, match=r"other\.csv: no"):
+        outputs.open()
+    assert len(opened) == 1
+    assert _spools(opened) == [False]
+
+
+def test_a_gap_is_in_the_account_of_each_output_of_its_feed(outputs: Outputs) -> None:
+    accounts = outputs.open()
+    accounts.note_gap(GAP)
+    accounts.note_gap(GapEnded(0, GAP.start, 0.5, "the server closed"))
+    accounts.close(ENDED, {0, 1}, Outcome(), has_begun=True)
+    both, other = ([gap["feed"] for gap in line["gaps"]] for (line,) in outputs.lines)
+    assert (both, other) == (["b", "a"], ["b"])
+    assert outputs.lines[1][0]["gaps"] == [
+        {
+            "feed": "b",
+            "start": "2020-09-13T12:26:40.000000000Z",
+            "seconds": 2.5,
+            "reason": "no answer in time",
+        }
+    ]
+
+
+def test_what_is_not_written_and_not_kept_is_lost_and_the_user_s_to_know(outputs: Outputs) -> None:
+    accounts, outcome = outputs.open(), Outcome()
+    counters = accounts.shares[0].counters.feeds[1]
+    counters[Slot.RECEIVED], counters[Slot.WRITTEN] = 9, 5
+    accounts.close(ENDED, {1}, outcome, has_begun=True)
+    assert outcome.failure is None
+    assert str(accounts.problem) == "4 received rows were lost with a receiver that died"
+    assert [line["lost"] for (line,) in outputs.lines] == [4, 0]
+
+
+@pytest.mark.parametrize(("received", "lines"), [(0, 0), (3, 1)])
+def test_a_run_that_was_refused_has_a_line_where_it_has_captured_anything(
+    outputs: Outputs, received: int, lines: int
+) -> None:
+    accounts, outcome = outputs.open(), Outcome()
+    outcome.fail(REFUSED)
+    counters = accounts.shares[1].counters.feeds[1]
+    counters[Slot.RECEIVED] = counters[Slot.WRITTEN] = received
+    accounts.close(ENDED, {0, 1}, outcome, has_begun=True)
+    assert [len(each) for each in outputs.lines] == [lines, lines]
+    assert _spools(accounts.each) == [False, False]
+
+
+def test_what_goes_wrong_at_one_hides_neither_the_other_nor_the_reason(
+    outputs: Outputs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    accounts, outcome = outputs.open(), Outcome()
+    accounts.shares[0].counters[Slot.RECEIVED] = 1
+    broken = accounts.each[0]
+
+    def fail(*_: object) -> None:
+        raise OSError(30, "Read-only file system", "/some/file")
+
+    for name in ("balance", "close"):
+        monkeypatch.setattr(broken, name, fail)
+    monkeypatch.setattr(accounts.each[1], "clean_up", fail)
+    accounts.close(ENDED, {0, 1}, outcome, has_begun=True)
+    problem = "what is kept of it cannot be told: /some/file: Read-only file system"
+    assert type(outcome.failure) is RunFailed
+    assert str(outcome.failure) == f"{outputs.paths[0]}: {problem}"
+    assert [len(each) for each in outputs.lines] == [0, 1]
+    assert [each.message for each in caplog.records] == [
+        "the ledger cannot be written; the next start does it",
+        "what is not needed any more cannot be removed",
+    ]
+    monkeypatch.undo()
+    broken.places.remove()
+    accounts.each[1].places.remove()

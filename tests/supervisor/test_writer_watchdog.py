@@ -1,0 +1,150 @@
+"""Which outputs are given up, and when; the clock is turned by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastingest.errors import WriteFailed
+from fastingest.supervisor.progress import PATIENCE, Standing
+from fastingest.supervisor.writer_watchdog import (
+    FAILING_LIMIT,
+    STALLED_LIMIT,
+    WriterWatchdog,
+)
+
+PATHS = [Path("/a.csv"), Path("/b.csv")]
+FULL = WriteFailed(PATHS[0], "no space")
+NOTHING = Standing(0, 0, 0, 0)
+WAITS = Standing(5, 50, 3, 75)
+
+
+class _Run:
+    """A run that shall end from second 100 on, looked at each second."""
+
+    def __init__(self) -> None:
+        self.watchdog = WriterWatchdog(PATHS, 0.25)
+        self.standings = [NOTHING, NOTHING]
+        self.events: list[tuple[int, str]] = []
+        self.verdicts: list[tuple[float, int | None, str]] = []
+
+    def goes(self, start: int, until: int, *, is_ending: bool = True) -> None:
+        """From second ``start`` on, as long as the writer is not given up."""
+        for now in range(start, until + 1):
+            for event in self.watchdog.look(now, self.standings):
+                self.events.append((event.output, event.event))
+            if is_ending:
+                for verdict in self.watchdog.judge(now):
+                    why = "" if verdict.why is None else str(verdict.why)
+                    self.verdicts.append((now, verdict.output, why.partition(";")[0]))
+            if self.is_over:
+                return
+
+    @property
+    def is_over(self) -> bool:
+        return bool(self.verdicts) and self.verdicts[-1][1] is None
+
+    def gets_on(self, number: int) -> None:
+        before = self.standings[number]
+        self.standings[number] = Standing(before.accounted + 1, before.size + 1, 3, 75)
+
+
+def test_as_long_as_the_run_goes_on_nothing_is_given_up() -> None:
+    run = _Run()
+    run.standings = [WAITS, WAITS]
+    run.watchdog.failing(0, FULL)
+    run.goes(0, 1000, is_ending=False)
+    assert run.verdicts == []
+    assert {output for output, _ in run.events} == {1}  # why the other is not written was told
+    assert run.watchdog.given_up == set()
+
+
+def test_an_output_that_fails_is_given_up_soon_and_the_others_are_not() -> None:
+    run = _Run()
+    run.standings = [WAITS, WAITS]
+    run.goes(0, 100, is_ending=False)
+    run.watchdog.failing(0, FULL)
+    for now in range(101, 121):
+        run.gets_on(1)
+        run.goes(now, now)
+    assert run.verdicts == [(101 + FAILING_LIMIT, 0, "/a.csv: no space")]
+    assert run.watchdog.given_up == {0}
+
+
+def test_when_all_are_given_up_so_is_the_writer() -> None:
+    run = _Run()
+    run.standings = [WAITS, WAITS]
+    run.watchdog.failing(0, FULL)
+    run.watchdog.failing(1, WriteFailed(PATHS[1], "read-only"))
+    run.goes(100, 1000)
+    last = 100 + FAILING_LIMIT
+    said = [(last, 0, "/a.csv: no space"), (last, 1, "/b.csv: read-only"), (last, None, "")]
+    assert run.verdicts == said
+
+
+def test_an_output_that_fails_and_gets_on_all_the_same_is_waited_for() -> None:
+    run = _Run()
+    run.watchdog.failing(0, FULL)
+    for now in range(100, 200):
+        run.gets_on(0)
+        run.gets_on(1)
+        run.goes(now, now)
+    assert run.verdicts == []
+
+
+def test_one_that_works_again_is_waited_for_as_one_that_never_failed() -> None:
+    run = _Run()
+    run.standings = [WAITS, NOTHING]
+    run.watchdog.failing(0, FULL)
+    run.goes(100, 101)
+    run.watchdog.works_again(0)
+    run.watchdog.works_again(1)  # which has never failed
+    run.goes(102, 1000)
+    said = "/a.csv: there was no progress for 1m"
+    last = 100 + STALLED_LIMIT
+    assert run.verdicts == [(last, 0, said), (last, None, said)]
+
+
+def test_what_a_writer_that_died_has_said_holds_no_more() -> None:
+    run = _Run()
+    run.standings = [WAITS, WAITS]
+    run.watchdog.failing(0, FULL)
+    run.goes(100, 101)
+    run.watchdog.writer_died()
+    run.goes(102, 159)
+    assert run.verdicts == []
+
+
+def test_one_that_has_stalled_is_given_up_when_nobody_says_why() -> None:
+    run = _Run()
+    run.standings = [WAITS, WAITS]
+    for now in range(100, 200):
+        run.gets_on(1)
+        run.goes(now, now)
+    said = "/a.csv: there was no progress for 1m"
+    assert run.verdicts == [(100 + STALLED_LIMIT, 0, said)]
+    assert (0, "no progress") in run.events
+
+
+def test_where_nothing_waits_and_nothing_ends_the_writer_is_given_up() -> None:
+    run = _Run()
+    run.goes(0, 100, is_ending=False)
+    run.goes(101, 1000)
+    said = "/a.csv: there was no progress for 1m"
+    assert run.verdicts == [(101 + STALLED_LIMIT, None, said)]
+    assert run.events == []
+
+
+def test_the_time_before_the_end_does_not_count() -> None:
+    run = _Run()
+    run.standings = [WAITS, WAITS]
+    run.goes(0, 500, is_ending=False)
+    run.goes(501, 501 + int(STALLED_LIMIT) - 1)
+    assert run.verdicts == []
+
+
+def test_what_is_said_of_an_output_names_it() -> None:
+    watchdog = WriterWatchdog(PATHS, 0.25)
+    said = [list(watchdog.look(now, [NOTHING, WAITS])) for now in range(10, 11 + int(PATIENCE))]
+    (event,) = said[-1]
+    assert (event.output, event.level, event.event) == (1, "warning", "no progress")
+    assert event.facts == {"length": PATIENCE, "rows": 3, "queue": 75}
