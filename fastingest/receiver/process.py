@@ -2,8 +2,8 @@
 
 ::
 
-    Connection ──frames──▶ Listener ──batches──▶ Sender ══▶ writer
-        one for each feed                one for each output
+    Connection ──frames──▶ Listener ──messages──▶ Intake ──batches──▶ Sender ══▶ writer
+                    one for each feed                        one for each output
 
 No call here waits, and the only other thread is the spool's: sockets are read and pings answered
 whatever the writer is doing. When the outbox is full, ``--when-full`` says what becomes of the
@@ -44,7 +44,8 @@ from fastingest.receiver.delivery import Sender
 from fastingest.runtime.assignment import Plan
 from fastingest.runtime.process_setup import ORPHAN_LIMIT, allow_many_files, keep_memory, show_name
 from fastingest.source.connection import Connection
-from fastingest.source.listener import Limit, Listener
+from fastingest.source.intake import Intake, Limit
+from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
 from fastingest.transport.pipe.channel import Channel
 from fastingest.transport.pipe.fd_passing import receive_pipe
@@ -100,7 +101,7 @@ class _Receiver:
         self._waiting_outputs: set[int] = set()  # for which nothing is received
         self._has_been_full = False
         self._connections: dict[int, Connection] = {}
-        self._listeners: list[Listener] = []
+        self._intakes: list[Intake] = []
         self._outputs_of: dict[int, set[int]] = {}  # where each feed goes
         self._joining: set[asyncio.Task[None]] = set()
 
@@ -146,8 +147,8 @@ class _Receiver:
         await asyncio.gather(*map(self._capture, self._connections))
         unacknowledged = sum(sender.unacknowledged for sender in self._senders.values())
         self._report("debug", "receiving ended", unacknowledged=unacknowledged)
-        for listener in self._listeners:
-            listener.stop()
+        for intake in self._intakes:
+            intake.stop()
         await asyncio.gather(
             *(sender.finish(self._saves[number]) for number, sender in self._senders.items())
         )
@@ -173,17 +174,20 @@ class _Receiver:
             table.first = each.rows_received + 1
             if self._options.escape_formulas:
                 table.escape_formulas()
-        listener = Listener(
+        intake = Intake(
             decoder,
             counters,
             emit=emits[0] if len(emits) == 1 else lambda batch: emits[batch.table](batch),
             finished=self._finish,
             flush_interval=self._options.flush_interval,
-            max_message_size=self._options.max_message_size,
             limit=self._limit,
+        )
+        self._intakes.append(intake)
+        listener = Listener(
+            intake,
+            max_message_size=self._options.max_message_size,
             make_reader=reader_of(feed) if self._native else None,
         )
-        self._listeners.append(listener)
         report = partial(self._report_of, feed.name) if self._plan.is_one_of_many else self._report
         return Connection(feed, self._options, listener, counters, report)
 
