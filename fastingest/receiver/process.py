@@ -43,7 +43,9 @@ from fastingest.native.factory import layout_problem, reader_of
 from fastingest.receiver.delivery import Sender
 from fastingest.runtime.assignment import Plan
 from fastingest.runtime.process_setup import ORPHAN_LIMIT, allow_many_files, keep_memory, show_name
+from fastingest.source.base import Source
 from fastingest.source.connection import Connection
+from fastingest.source.gap import Outage
 from fastingest.source.intake import Intake, Limit
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
@@ -100,7 +102,7 @@ class _Receiver:
         self._go = asyncio.Event()
         self._waiting_outputs: set[int] = set()  # for which nothing is received
         self._has_been_full = False
-        self._connections: dict[int, Connection] = {}
+        self._sources: dict[int, Source] = {}
         self._intakes: list[Intake] = []
         self._outputs_of: dict[int, set[int]] = {}  # where each feed goes
         self._joining: set[asyncio.Task[None]] = set()
@@ -133,7 +135,7 @@ class _Receiver:
         problem = layout_problem() if self._plan.native else None
         self._native = self._plan.native and problem is None
         for index, feed in self._plan.feeds.items():
-            self._connections[index] = self._connection(index, feed)
+            self._sources[index] = self._source_of(index, feed)
         self._to_supervisor = await Channel.open(control, self._command, self._on_orphaned)
         if problem is not None:
             self._report("warning", "native listener not used", reason=problem)
@@ -144,7 +146,7 @@ class _Receiver:
         await self._go.wait()
         if self._limit.left == 0:
             self._finish()
-        await asyncio.gather(*map(self._capture, self._connections))
+        await asyncio.gather(*map(self._capture, self._sources))
         unacknowledged = sum(sender.unacknowledged for sender in self._senders.values())
         self._report("debug", "receiving ended", unacknowledged=unacknowledged)
         for intake in self._intakes:
@@ -156,7 +158,7 @@ class _Receiver:
         # At once: a name look-up that hangs has a thread of libuv's, which an exit would wait for.
         os._exit(0)
 
-    def _connection(self, index: int, feed: Feed) -> Connection:
+    def _source_of(self, index: int, feed: Feed) -> Source:
         """What captures a feed."""
         targets = [
             next(
@@ -192,15 +194,16 @@ class _Receiver:
         return Connection(feed, self._options, listener, counters, report)
 
     async def _capture(self, index: int) -> None:
+        since = self._plan.gaps.get(index)
         try:
-            await self._connections[index].run(self._plan.gaps.get(index))
+            await self._sources[index].run(since and Outage(*since))
         except FeedRefused as error:
             self._tell("refused", error.url, error.problem)
             self._stop_all()
 
     def _stop_all(self) -> None:
-        for connection in self._connections.values():
-            connection.stop()
+        for source in self._sources.values():
+            source.stop()
 
     def _on_pipe(self, pipes: socket.socket) -> None:
         pipe, facts = receive_pipe(pipes)
@@ -238,11 +241,11 @@ class _Receiver:
             self._waiting_outputs.add(output)
         else:
             self._waiting_outputs.remove(output)
-        for index, connection in self._connections.items():
+        for index, source in self._sources.items():
             if self._outputs_of[index] & self._waiting_outputs:
-                connection.pause()
+                source.pause()
             else:
-                connection.resume()
+                source.resume()
 
     def _finish(self) -> None:
         self._tell("finished")
@@ -267,8 +270,8 @@ class _Receiver:
         """An exception that met nobody: a bug, here or in a library; the connection it hit ends."""
         error = context.get("exception")
         trace = "".join(traceback.format_exception(error)) if error else ""
-        for connection in self._connections.values():
-            trace = connection.redactor.hide(trace)
+        for source in self._sources.values():
+            trace = source.redactor.hide(trace)
         self._report("error", "internal error", what=context["message"], traceback=trace)
 
     def _report(self, level: str, event: str, **facts: Any) -> None:
