@@ -51,6 +51,7 @@ from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
 from fastingest.transport.pipe.channel import Channel
 from fastingest.transport.pipe.fd_passing import receive_pipe
+from fastingest.transport.pipe.uplink import PipeUplink
 from fastingest.transport.pipe.wiring import PipeEnd
 
 __all__ = ["main"]
@@ -216,8 +217,10 @@ class _Receiver:
             self._tell("pipe broke", self._plan.stream)
 
     async def _join(self, sender: Sender, pipe: PipeEnd) -> None:
+        uplink = PipeUplink(self._plan.stream, sender)
+        sender.join(uplink)
         try:
-            await sender.join(pipe)
+            await uplink.open(pipe)
         except OSError as error:
             self._report("warning", "a pipe cannot be used", problem=error.strerror or str(error))
             self._tell("pipe broke", self._plan.stream)

@@ -52,6 +52,8 @@ class Connection:
     :param listener: takes the frames.
     :param counters: the feed's.
     :param report: takes events for the log: level, what happened, and fields by name.
+    :param gap_ended: told of each gap that is over: from when on it was, in nanoseconds since the
+        epoch, its length in seconds, and why it was, without secrets.
     """
 
     def __init__(
@@ -61,6 +63,8 @@ class Connection:
         listener: Listener,
         counters: FeedCounters,
         report: Callable[..., None],
+        *,
+        gap_ended: Callable[[int, float, str], None] = lambda *_: None,
     ) -> None:
         self._feed = feed
         self._url = shown(feed.url)
@@ -72,7 +76,7 @@ class Connection:
         """Hides the secrets in use, in what others say."""
         listener.hide_with(self.redactor)
         self._opening = Opening(feed, listener, options.max_message_size, self.redactor)
-        self._gaps = GapRecorder(counters, self._report)
+        self._gaps = GapRecorder(counters, self._report, ended=gap_ended)
         self._stopping = asyncio.Event()
         self._being_opened: asyncio.Task[tuple[picows.WSTransport, Access]] | None = None
         self._session: Session | None = None  # the last one, from its connect on

@@ -31,6 +31,8 @@ class GapRecorder:
 
     :param counters: the feed's.
     :param report: takes events for the log: level, what happened, and fields by name.
+    :param ended: told of each gap that is over: from when on it was, in nanoseconds since the
+        epoch, its length in seconds, and why it was.
     :param monotonic: seconds, by which lengths are measured.
     :param time_ns: nanoseconds since the epoch.
     """
@@ -40,11 +42,13 @@ class GapRecorder:
         counters: FeedCounters,
         report: Callable[..., None],
         *,
+        ended: Callable[[int, float, str], None] = lambda *_: None,
         monotonic: Callable[[], float] = time.monotonic,
         time_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._counters = counters
         self._report = report
+        self._ended = ended
         self._monotonic = monotonic
         self._time_ns = time_ns
         self._outage: Outage | None = None
@@ -75,3 +79,4 @@ class GapRecorder:
         self._counters.add(Slot.GAPS)
         self._counters.add(Slot.GAP_NS, round(length * 1e9))
         self._report("warning", "gap", start_ns=start_ns, length=length, reason=reason)
+        self._ended(start_ns, length, reason)

@@ -20,9 +20,11 @@ class Rig:
         self.set_by = 0.0
         self.counters = Counters.create()
         self.events: list[tuple[str, str, dict[str, Any]]] = []
+        self.ended: list[tuple[int, float, str]] = []
         self.gaps = GapRecorder(
             FeedCounters([self.counters]),
             lambda level, event, **fields: self.events.append((level, event, fields)),
+            ended=lambda *gap: self.ended.append(gap),
             monotonic=lambda: self.now,
             time_ns=lambda: EPOCH + round((self.now + self.set_by) * 1e9),
         )
@@ -52,6 +54,7 @@ def test_a_gap_lasts_from_the_loss_to_the_next_connection(rig: Rig) -> None:
     assert rig.counts == (0, 1, 2_500_000_000)
     fields = {"start_ns": at(100), "length": 2.5, "reason": "it broke"}
     assert rig.events == [("warning", "gap", fields)]
+    assert rig.ended == [(at(100), 2.5, "it broke")]
 
 
 def test_the_silence_before_a_loss_is_part_of_the_gap(rig: Rig) -> None:
@@ -91,4 +94,4 @@ def test_without_a_gap_nothing_ends(rig: Rig) -> None:
     rig.gaps.begin("it broke")
     rig.gaps.end()
     rig.gaps.end()
-    assert rig.counts[1] == len(rig.events) == 1
+    assert rig.counts[1] == len(rig.events) == len(rig.ended) == 1
