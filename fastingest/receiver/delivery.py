@@ -24,9 +24,10 @@ from fastingest.config.options import Options
 from fastingest.metrics.counters import Slot
 from fastingest.model.batch import Batch, Position
 from fastingest.runtime.assignment import Share
+from fastingest.spool.held import Held, Place, Segment
 from fastingest.spool.limits import limits_of, room_in
 from fastingest.spool.mover import RETRY_SPILL, Mover
-from fastingest.spool.outbox import Held, Level, Outbox, Place, Segment
+from fastingest.spool.outbox import Level, Outbox
 from fastingest.spool.spool import Spool
 from fastingest.transport.base import Uplink
 

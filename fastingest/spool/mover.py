@@ -14,7 +14,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from fastingest.spool.outbox import Outbox, Segment
+from fastingest.spool.held import Segment
+from fastingest.spool.outbox import Outbox
 
 __all__ = ["Mover", "Moves"]
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from fastingest.spool.held import Held, Place, Segment
 from fastingest.spool.mover import RETRY_SAVE, RETRY_SPILL, SAVE_PATIENCE, Mover
-from fastingest.spool.outbox import Held, Level, Outbox, Place, Segment
+from fastingest.spool.outbox import Level, Outbox
 
 SIZE = 1000  # a segment's, about
 LIMIT = 10 * SIZE
