@@ -8,15 +8,14 @@ import time
 from contextlib import closing
 from multiprocessing.connection import Connection
 
-import msgspec
 import pytest
 
 from bench.figures import Benchmark, Figures, Scale, stopwatch
 from bench.samples import batch_of
 from fastingest.model.batch import Position
 from fastingest.source.loop import ReceiverLoop
-from fastingest.transport.pipe.channel import Channel
 from fastingest.transport.pipe.inlet import Inlet
+from fastingest.transport.pipe.uplink import PipeUplink
 
 ROWS = 20_000_000  # of a round
 WINDOW = 4 * 2**20  # bytes that are not acknowledged at most, as in a receiver
@@ -29,6 +28,7 @@ def take_all(pipe: Connection, ready: Connection) -> None:
     :param ready: told when it begins, and in the end the CPU seconds.
     """
     inlet = Inlet(pipe, STREAM)
+    inlet.acknowledge(Position(STREAM, -1))
     ready.send(None)
     started, sequence = time.process_time(), 0
     try:
@@ -36,37 +36,52 @@ def take_all(pipe: Connection, ready: Connection) -> None:
             if inlet.receive() is not None:
                 inlet.acknowledge(Position(STREAM, sequence))
                 sequence += 1
-            inlet.send_owed()
+            inlet.flush()
     except EOFError:
         ready.send(time.process_time() - started)
 
 
+class Sending:
+    """The receiver's end: sends so many batches, until all are stored."""
+
+    def __init__(self, wire: bytes, batches: int) -> None:
+        self._wire = wire
+        self._batches = batches
+        self._most = max(1, WINDOW // len(wire))
+        self._sent = 0
+        self._done = asyncio.get_running_loop().create_future()
+        self._uplink = PipeUplink(STREAM, self)
+
+    async def run(self, pipe: Connection) -> None:
+        """Send them by ``pipe``."""
+        await self._uplink.open(pipe)
+        await self._done
+        await self._uplink.close()
+
+    def linked(self, at: Position | None) -> None:
+        """The other end has started: send as many as may be on their way."""
+        self._send_on(0)
+
+    def stored(self, at: Position) -> None:
+        """Send as many more as it has taken."""
+        if at.sequence + 1 == self._batches:
+            self._done.set_result(None)
+        self._send_on(at.sequence + 1)
+
+    def lost(self) -> None:
+        """The other end is gone."""
+        if not self._done.done():
+            self._done.set_exception(EOFError("the other end is gone"))
+
+    def _send_on(self, taken: int) -> None:
+        while self._sent < self._batches and self._sent < taken + self._most:
+            self._uplink.send(Position(STREAM, self._sent), self._wire)
+            self._sent += 1
+
+
 async def send_all(pipe: Connection, wire: bytes, batches: int) -> None:
-    """The receiver's end: send so many batches, and wait until all are acknowledged."""
-    done = asyncio.get_running_loop().create_future()
-    most = max(1, WINDOW // len(wire))
-    sent = 0
-
-    def acknowledged(message: bytes) -> None:
-        position = msgspec.msgpack.decode(message, type=Position)
-        if position.sequence + 1 == batches:
-            done.set_result(None)
-        send_on(position.sequence + 1)
-
-    def send_on(taken: int) -> None:
-        nonlocal sent
-        while sent < batches and sent < taken + most:
-            channel.send(wire)
-            sent += 1
-
-    def closed() -> None:
-        if not done.done():
-            done.set_exception(EOFError("the other end is gone"))
-
-    channel = await Channel.open(pipe, acknowledged, closed)
-    send_on(0)
-    await done
-    await channel.close()
+    """Send so many batches, and wait until all are stored."""
+    await Sending(wire, batches).run(pipe)
 
 
 @pytest.mark.benchmark(timer=stopwatch)

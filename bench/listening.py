@@ -31,6 +31,7 @@ from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.native.factory import reader_of
 from fastingest.receiver.process import _let_enums_be_fast
 from fastingest.source.connector import Opening
+from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
 
@@ -41,12 +42,15 @@ async def listen(url: str, shape: str, is_native: bool) -> dict[str, float]:
     """Take a feed to its end; what it says of that."""
     options, feed = Options(url=url), feed_of(shape, url)
     counters = Counters.create()
-    listener = Listener(
+    intake = Intake(
         decoder_of(feed, 0, options.batch_size),
         FeedCounters([counters]),
         emit=lambda batch: None,
         finished=lambda: None,
         flush_interval=options.flush_interval,
+    )
+    listener = Listener(
+        intake,
         max_message_size=options.max_message_size,
         make_reader=reader_of(feed) if is_native else None,
     )

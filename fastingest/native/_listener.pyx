@@ -5,8 +5,8 @@ A whole text message of the usual state is read where it lies, in picows' buffer
 the Python listener, and all of them as long as the state is not the usual one (``is_on``). From
 there come back messages that were put together, or inflated. Messages that the reader is not
 certain about are left to Python as well. The order is that in which they came: what Python has
-waiting is decoded before another message is read here, and the Python listener settles what was
-read here before it decodes.
+waiting is decoded before another message is read here, and the intake settles what was read here
+before it decodes.
 
 Decoding one message alone in Python takes ten times as long as one of many. So where messages are
 uncertain again and again, all of them go to Python for a while, in which it has runs of them, and
@@ -32,35 +32,29 @@ cdef class NativeListener(WSListener):
     """Stands before a Python listener.
 
     :param listener: a :class:`fastingest.source.listener.Listener`.
+    :param intake: the :class:`fastingest.source.intake.Intake` that it feeds.
     :param rows: what reads messages.
-    :param waiting: the listener's list of messages that it has not decoded yet.
-    :param batch_size: rows from which on the listener is told at once.
     :param max_message_size: bytes.
     """
 
     cdef object listener
+    cdef object intake
     cdef Rows rows
-    cdef list waiting
-    cdef Py_ssize_t batch_size
+    cdef list waiting  # messages that the intake has not decoded yet
+    cdef Py_ssize_t batch_size  # rows from which on the intake is told at once
     cdef Py_ssize_t max_message_size
-    cdef Py_ssize_t count  # messages read since the listener has asked
+    cdef Py_ssize_t count  # messages read since the intake has asked
     cdef int missed
     cdef int pause  # messages left that go to Python
     cdef int next_pause
     cdef public bint is_on
 
-    def __init__(
-        self,
-        listener,
-        Rows rows,
-        list waiting,
-        Py_ssize_t batch_size,
-        Py_ssize_t max_message_size,
-    ):
+    def __init__(self, listener, intake, Rows rows, Py_ssize_t max_message_size):
         self.listener = listener
+        self.intake = intake
         self.rows = rows
-        self.waiting = waiting
-        self.batch_size = batch_size
+        self.waiting = intake.waiting
+        self.batch_size = intake.batch_size
         self.max_message_size = max_message_size
         self.next_pause = FIRST_PAUSE
 
@@ -103,11 +97,11 @@ cdef class NativeListener(WSListener):
             self.waiting.append(PyBytes_FromStringAndSize(text, size))
             return True
         if PyList_GET_SIZE(self.waiting):
-            self.listener.decode()
+            self.intake.decode()
         if self.rows.read(text, size):
             self.count += 1
             if self.rows.columns.rows >= self.batch_size:
-                self.listener.settle()
+                self.intake.settle()
             if self.missed:
                 self.missed -= 1
                 if not self.missed:
@@ -119,7 +113,7 @@ cdef class NativeListener(WSListener):
             self.next_pause = min(2 * self.next_pause, LONGEST_PAUSE)
             self.missed = MOST_MISSED - MISS
         self.waiting.append(PyBytes_FromStringAndSize(text, size))
-        self.listener.decode()
+        self.intake.decode()
         return True
 
     def take_counts(self):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fastingest.decode.batch_builder import ColumnBuffers
 from fastingest.model.feed import Feed
 from fastingest.native.parse_plan import nodes_of
+from fastingest.source.intake import Intake
 from fastingest.source.listener import FrameReader, Listener, MakeReader
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def reader_with(rows: Rows) -> MakeReader:
     from fastingest.native._listener import NativeListener
 
     def make(
-        listener: Listener, waiting: list[bytes], batch_size: int, max_message_size: int
+        listener: Listener, intake: Intake, max_message_size: int
     ) -> tuple[FrameReader, ColumnBuffers]:
-        reader = NativeListener(listener, rows, waiting, batch_size, max_message_size)
+        reader = NativeListener(listener, intake, rows, max_message_size)
         return reader, rows.columns
 
     return make

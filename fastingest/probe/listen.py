@@ -28,6 +28,7 @@ from fastingest.model.feed import Feed
 from fastingest.model.schema import TRADES
 from fastingest.probe.options import ProbeOptions
 from fastingest.source.connection import Connection
+from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
 from fastingest.units import format_duration
@@ -107,14 +108,14 @@ async def _listen(
 ) -> Heard:
     keeper = _Keeper(how.messages)
     counters = FeedCounters([Counters.create()])
-    listener = Listener(
+    intake = Intake(
         keeper,
         counters,
         emit=lambda batch: None,
         finished=lambda: None,
         flush_interval=_FLUSH_INTERVAL,
-        max_message_size=options.max_message_size,
     )
+    listener = Listener(intake, max_message_size=options.max_message_size)
     connected = asyncio.Event()
     troubles: list[str] = []
     opened = 0.0

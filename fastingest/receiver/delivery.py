@@ -2,56 +2,39 @@
 
 ::
 
-    batches ──▶ Outbox ──wire form──▶ Channel ══▶ writer
-              │   ▲                      │
-            Spool └── acknowledgements ──┘
+    batches ──▶ Outbox ──wire form──▶ Uplink ══▶ writer
+              │   ▲                     │
+            Spool └── what is stored ───┘
+              │
+            Mover ──▶ disk
 
-The outbox decides, the spool keeps, the channel sends; here they are wired together. A writer's
-first message on its pipe says up to where it has come, the others what it has committed since; the
-outbox sends what follows.
+The outbox decides, the spool keeps, the uplink sends; here they are wired together: which batch is
+sent, and what it means that one is stored. A writer first says up to where it has come, and then
+what it has committed since; the outbox sends what follows.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from fastingest.config.options import Options
 from fastingest.metrics.counters import Slot
-from fastingest.model.batch import Batch
+from fastingest.model.batch import Batch, Position
 from fastingest.runtime.assignment import Share
-from fastingest.spool.outbox import Held, Level, Outbox, Place, Segment
+from fastingest.spool.held import Held, Place, Segment
+from fastingest.spool.limits import limits_of, room_in
+from fastingest.spool.mover import RETRY_SPILL, Mover
+from fastingest.spool.outbox import Level, Outbox
 from fastingest.spool.spool import Spool
-from fastingest.transport.pipe.channel import Channel
-from fastingest.transport.pipe.wiring import PipeEnd
+from fastingest.transport.base import Uplink
 
 __all__ = ["Sender"]
 
-RETRY_SPILL = 1.0
-"""Seconds until the spill is tried again after an error."""
-
-RETRY_SAVE, SAVE_PATIENCE = 0.1, 5.0
-"""Seconds until rows that find room nowhere are tried to be saved again when the run ends, and how
-long that goes on: after it they are lost."""
-
 MOST_LOADS = 10
 """Times that a segment on disk is read in vain before its rows are given up."""
-
-_KIB, _MIB = 2**10, 2**20
-
-
-def _room_in(spool: Path) -> int:
-    """Bytes that the spool may take: in a container /dev/shm is small, and not ours alone."""
-    try:
-        space = os.statvfs(spool)
-    except OSError:  # it is gone; then batches stay in this process's own memory
-        return 2**63
-    return space.f_bavail * space.f_frsize * 3 // 4
 
 
 def _is_same_disk(one: Path, other: Path) -> bool:
@@ -64,6 +47,8 @@ def _is_same_disk(one: Path, other: Path) -> bool:
 class Sender:
     """Everything between a closed batch and the writer.
 
+    It is told what comes of an uplink (:class:`fastingest.transport.base.UplinkEvents`).
+
     :param options: the run's settings.
     :param stream: the id of the batches' stream.
     :param share: the output.
@@ -71,8 +56,8 @@ class Sender:
         with this one.
     :param parts: how many outboxes of the run share its limits.
     :param report: takes events for the log.
-    :param broken: called when the pipe to the writer has broken. Mostly the writer is dead, and
-        there will be another; where it lives, they need another pipe.
+    :param broken: called when the uplink to the writer has broken. Mostly the writer is dead, and
+        there will be another; where it lives, they need another uplink.
     :param full: told, again and again, whether the outbox is full, and whether it holds what only
         this process has, so that nothing more shall be received for now.
     """
@@ -98,36 +83,29 @@ class Sender:
         self._broken = broken
         self._full = full
         loop = asyncio.get_running_loop()
-        self._call_later, self._now = loop.call_later, loop.time
-        room = _room_in(places.spool)
-        wanted = max(options.memory_limit // parts, _MIB)
-        limit = min(wanted, max(room // parts, 4 * _MIB))
-        # Nobody would know what of it is written.
-        spill_limit = options.spill_limit // parts if options.journal == "on" else 0
-        self._limits = limit, spill_limit
-        # What receivers before have left is written before anything of this one, and until then it
-        # is part of what may wait; but a feed must be read meanwhile, so a quarter is there always.
-        older = places.size_before(stream)
-        self._outbox = Outbox(
-            memory_limit=max(limit - older[0], limit // 4),
-            spill_limit=max(spill_limit - older[1], spill_limit // 4),
-            segment_size=max(min(max(limit // 16, 256 * _KIB), 4 * _MIB), limit // 256),
-            window=min(limit // 4, 4 * _MIB),
+        self._call_later = loop.call_later
+        self._room = room_in(places.spool)
+        self._limits = limits_of(
+            options.memory_limit,
+            # Nobody would know what of it is written.
+            options.spill_limit if options.journal == "on" else 0,
+            parts=parts,
+            room=self._room,
+            older=places.size_before(stream),
         )
-        self._shares_disk = _is_same_disk(places.spill.parent, share.target.path.parent)
+        self._outbox = Outbox(
+            memory_limit=self._limits.first_memory,
+            spill_limit=self._limits.first_spill,
+            segment_size=self._limits.segment_size,
+            window=self._limits.window,
+        )
         self._level = Level.MEMORY
         self._dropped = 0  # since it was last logged
-        self._spill_failed = False
         self._said_full = False
         self._load_failures: dict[Segment, int] = {}
-        self._saving = False
         self._is_over = False  # whether no writer is needed any more
-        self._unsaved = ""  # why
         self._places = places
-        self._save_until = 0.0
-        self._saved = asyncio.Event()
-        self._channel: Channel | None = None
-        self._linked = False  # whether the writer has said up to where it has come
+        self._uplink: Uplink | None = None
         self._empty = asyncio.Event()
         self._empty.set()
         self._spool = Spool(
@@ -138,7 +116,15 @@ class Sender:
             sync=options.fsync is not None,
             report=report,
         )
-        self._room = room
+        self._mover = Mover(
+            self._outbox,
+            self._spool,
+            shares_disk=_is_same_disk(places.spill.parent, share.target.path.parent),
+            report=report,
+            changed=self._changed,
+            call_later=loop.call_later,
+            now=loop.time,
+        )
 
     def begin(self) -> None:
         """Say what the user should know from the start."""
@@ -159,18 +145,15 @@ class Sender:
         empty.cancel()
         saving.cancel()
         self._is_over = True
-        channel, self._channel = self._channel, None
+        uplink, self._uplink = self._uplink, None
         if self._empty.is_set():
-            if channel is not None:
-                await channel.close()
+            if uplink is not None:
+                await uplink.close()
             return
-        if channel is not None:  # its writer may not take anything any more
-            channel.abort()
+        if uplink is not None:  # its writer may not take anything any more
+            uplink.abort()
         if self._options.journal == "on":
-            self._saving = True
-            self._save_until = self._now() + SAVE_PATIENCE
-            self._save_next()
-            await self._saved.wait()
+            await self._mover.save()
             self._count_unsaved()
 
     # Batches
@@ -204,8 +187,8 @@ class Sender:
         self._dropped = 0
 
     def _send(self, held: Held, wire: bytes) -> None:
-        if self._channel is not None:  # as it is whenever the outbox has anything to send
-            self._channel.send(wire)
+        if self._uplink is not None:  # as it is whenever the outbox has anything to send
+            self._uplink.send(Position(self._stream, held.sequence), wire)
             self._outbox.sent(held)
 
     def _send_more(self) -> None:
@@ -244,25 +227,6 @@ class Sender:
         if segment.place is Place.GONE:  # and not where some of it is on its way to the writer
             self._spool.free(segment)
 
-    def _acknowledged(self, channel: Channel, message: bytes) -> None:
-        if channel is not self._channel:
-            return
-        stream, sequence = msgspec.msgpack.decode(message)
-        if stream != self._stream:
-            sequence = -1  # the writer has nothing of this stream yet
-        if self._linked:
-            freed = self._outbox.acknowledge(sequence)
-        else:
-            self._linked = True
-            self._outbox.memory_limit, self._outbox.spill_limit = self._limits
-            freed = self._outbox.link(sequence)
-        for segment in freed:
-            self._spool.free(segment)
-        self._send_more()
-        self._changed()
-        if not self._outbox:
-            self._empty.set()
-
     def _changed(self) -> None:
         """Act on what the outbox holds now."""
         outbox, counters = self._outbox, self._counters
@@ -273,9 +237,7 @@ class Sender:
         counters[Slot.MEMORY_PEAK] = outbox.memory_peak
         counters[Slot.SPILL_BYTES] = outbox.disk
         counters[Slot.SPILL_PEAK] = outbox.disk_peak
-        if not self._spill_failed and (segment := outbox.next_to_move()) is not None:
-            outbox.moving(segment)
-            self._spool.move(segment, self._moved, reserve=self._reserve())
+        self._mover.move_next()
         if outbox.level is not self._level:
             self._level_changed(outbox.level)
         self._full(self._level is Level.FULL, outbox.is_exposed)
@@ -304,60 +266,6 @@ class Sender:
         else:
             self._report("info", "the spill is empty again")
 
-    # The spill
-
-    def _moved(self, segment: Segment, error: OSError | None) -> None:
-        self._outbox.moved(segment, succeeded=error is None)
-        if error is not None:
-            if not self._spill_failed:
-                problem = error.strerror or str(error)
-                self._report("error", "the spill cannot be written", problem=problem)
-            self._spill_failed = True
-            self._outbox.refuse(True)
-            self._call_later(RETRY_SPILL, self._retry_spill)
-        elif self._spill_failed:
-            self._spill_failed = False
-            self._outbox.refuse(False)
-            self._report("info", "the spill can be written again")
-        if not self._saving:
-            self._changed()
-        elif error is None:
-            self._save_next()
-        else:
-            self._unsaved = f"{self._places.spill}: {error.strerror or error}"
-            if self._outbox.is_exposed and self._now() < self._save_until:
-                self._call_later(RETRY_SAVE, self._save_next)
-            else:
-                self._saved.set()
-
-    def _retry_spill(self) -> None:
-        if self._saving:
-            return
-        segment = self._outbox.next_to_move()
-        if segment is not None:
-            self._outbox.moving(segment)
-            self._spool.move(segment, self._moved, reserve=self._reserve())
-        else:
-            self._spill_failed = False
-            self._outbox.refuse(False)
-            self._changed()
-
-    def _reserve(self) -> int:
-        """What the output needs on the same disk until the spill gives anything back.
-
-        What is in memory is older, and written first. As CSV a row takes up to twice the bytes.
-        """
-        return self._shares_disk * (2 * self._outbox.memory_limit + self._outbox.disk)
-
-    def _save_next(self) -> None:
-        """Move all that is held to disk. What cannot be moved stays in the spool."""
-        segment = self._outbox.next_to_move(everything=True)
-        if segment is not None:
-            self._outbox.moving(segment)
-            self._spool.move(segment, self._moved)
-        elif not self._outbox.is_moving:
-            self._saved.set()
-
     def _count_unsaved(self) -> None:
         """Say what has found room nowhere; the writer may still have some of it."""
         rows = 0
@@ -367,29 +275,41 @@ class Sender:
                 rows += held.rows
         if rows:
             what = "received rows find room neither in memory nor on disk"
-            places = {"memory": str(self._places.spool), "problem": self._unsaved}
-            self._report("error", what, rows=rows, **places)
+            problem = f"{self._places.spill}: {self._mover.problem}"
+            memory = str(self._places.spool)
+            self._report("error", what, rows=rows, memory=memory, problem=problem)
 
     # The writer
 
-    async def join(self, pipe: PipeEnd) -> None:
-        """Talk to another writer from now on."""
+    def join(self, uplink: Uplink) -> None:
+        """Talk to another writer from now on, which has yet to say so (:meth:`linked`)."""
         if self._is_over:
-            pipe.close()
+            uplink.abort()
             return
         self._outbox.unlink()
-        self._linked = False
-        if self._channel is not None:
-            self._channel.abort()
-        channel = self._channel = Channel(
-            lambda message: self._acknowledged(channel, message),
-            lambda: self._on_writer_gone(channel),
-        )
-        await channel.take_over(pipe)
+        if self._uplink is not None:
+            self._uplink.abort()
+        self._uplink = uplink
 
-    def _on_writer_gone(self, channel: Channel) -> None:
-        if channel is self._channel:
-            self._outbox.unlink()
-            self._linked = False
-            self._channel = None
-            self._broken()
+    def linked(self, at: Position | None) -> None:
+        """As in :class:`fastingest.transport.base.UplinkEvents`."""
+        # What the receivers before have left is written.
+        self._outbox.memory_limit = self._limits.memory
+        self._outbox.spill_limit = self._limits.spill
+        self._let_go(self._outbox.link(-1 if at is None else at.sequence))
+
+    def stored(self, at: Position) -> None:
+        """As in :class:`fastingest.transport.base.UplinkEvents`."""
+        self._let_go(self._outbox.acknowledge(at.sequence))
+
+    def lost(self) -> None:
+        """As in :class:`fastingest.transport.base.UplinkEvents`."""
+        self._outbox.unlink()
+        self._uplink = None
+        self._broken()
+
+    def _let_go(self, freed: list[Segment]) -> None:
+        for segment in freed:
+            self._spool.free(segment)
+        self._send_more()
+        self._changed()

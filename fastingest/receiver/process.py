@@ -2,8 +2,8 @@
 
 ::
 
-    Connection ──frames──▶ Listener ──batches──▶ Sender ══▶ writer
-        one for each feed                one for each output
+    Connection ──frames──▶ Listener ──messages──▶ Intake ──batches──▶ Sender ══▶ writer
+                    one for each feed                        one for each output
 
 No call here waits, and the only other thread is the spool's: sockets are read and pings answered
 whatever the writer is doing. When the outbox is full, ``--when-full`` says what becomes of the
@@ -56,11 +56,15 @@ from fastingest.runtime.control import (
     encode,
 )
 from fastingest.runtime.process_setup import ORPHAN_LIMIT, allow_many_files, keep_memory, show_name
+from fastingest.source.base import Source
 from fastingest.source.connection import Connection
-from fastingest.source.listener import Limit, Listener
+from fastingest.source.gap import Outage
+from fastingest.source.intake import Intake, Limit
+from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
 from fastingest.transport.pipe.channel import Channel
 from fastingest.transport.pipe.fd_passing import receive_pipe
+from fastingest.transport.pipe.uplink import PipeUplink
 from fastingest.transport.pipe.wiring import PipeEnd
 
 __all__ = ["main"]
@@ -117,8 +121,8 @@ class _Receiver:
         self._go = asyncio.Event()
         self._waiting_outputs: set[int] = set()  # for which nothing is received
         self._has_been_full = False
-        self._connections: dict[int, Connection] = {}
-        self._listeners: list[Listener] = []
+        self._sources: dict[int, Source] = {}
+        self._intakes: list[Intake] = []
         self._outputs_of: dict[int, set[int]] = {}  # where each feed goes
         self._joining: set[asyncio.Task[None]] = set()
 
@@ -150,7 +154,7 @@ class _Receiver:
         problem = layout_problem() if self._plan.native else None
         self._native = self._plan.native and problem is None
         for index, feed in self._plan.feeds.items():
-            self._connections[index] = self._connection(index, feed)
+            self._sources[index] = self._source_of(index, feed)
         self._to_supervisor = await Channel.open(control, self._on_message, self._on_orphaned)
         if problem is not None:
             self._report("warning", "native listener not used", reason=problem)
@@ -161,11 +165,11 @@ class _Receiver:
         await self._go.wait()
         if self._limit.left == 0:
             self._finish()
-        await asyncio.gather(*map(self._capture, self._connections))
+        await asyncio.gather(*map(self._capture, self._sources))
         unacknowledged = sum(sender.unacknowledged for sender in self._senders.values())
         self._report("debug", "receiving ended", unacknowledged=unacknowledged)
-        for listener in self._listeners:
-            listener.stop()
+        for intake in self._intakes:
+            intake.stop()
         await asyncio.gather(
             *(sender.finish(self._saves[number]) for number, sender in self._senders.items())
         )
@@ -173,7 +177,7 @@ class _Receiver:
         # At once: a name look-up that hangs has a thread of libuv's, which an exit would wait for.
         os._exit(0)
 
-    def _connection(self, index: int, feed: Feed) -> Connection:
+    def _source_of(self, index: int, feed: Feed) -> Source:
         """What captures a feed."""
         targets = [
             next(
@@ -191,31 +195,35 @@ class _Receiver:
             table.first = each.rows_received + 1
             if self._options.escape_formulas:
                 table.escape_formulas()
-        listener = Listener(
+        intake = Intake(
             decoder,
             counters,
             emit=emits[0] if len(emits) == 1 else lambda batch: emits[batch.table](batch),
             finished=self._finish,
             flush_interval=self._options.flush_interval,
-            max_message_size=self._options.max_message_size,
             limit=self._limit,
+        )
+        self._intakes.append(intake)
+        listener = Listener(
+            intake,
+            max_message_size=self._options.max_message_size,
             make_reader=reader_of(feed) if self._native else None,
         )
-        self._listeners.append(listener)
         report = partial(self._report_of, feed.name) if self._plan.is_one_of_many else self._report
         gap_ended = partial(self._gap_ended, index)
         return Connection(feed, self._options, listener, counters, report, gap_ended=gap_ended)
 
     async def _capture(self, index: int) -> None:
+        since = self._plan.gaps.get(index)
         try:
-            await self._connections[index].run(self._plan.gaps.get(index))
+            await self._sources[index].run(since and Outage(*since))
         except FeedRefused as error:
             self._tell(FeedRefusal(error.url, error.problem))
             self._stop_all()
 
     def _stop_all(self) -> None:
-        for connection in self._connections.values():
-            connection.stop()
+        for source in self._sources.values():
+            source.stop()
 
     def _on_pipe(self, pipes: socket.socket) -> None:
         pipe, facts = receive_pipe(pipes)
@@ -228,8 +236,10 @@ class _Receiver:
             self._tell(PipeBroke(self._plan.stream))
 
     async def _join(self, sender: Sender, pipe: PipeEnd) -> None:
+        uplink = PipeUplink(self._plan.stream, sender)
+        sender.join(uplink)
         try:
-            await sender.join(pipe)
+            await uplink.open(pipe)
         except OSError as error:
             self._report("warning", "a pipe cannot be used", problem=error.strerror or str(error))
             self._tell(PipeBroke(self._plan.stream))
@@ -253,11 +263,11 @@ class _Receiver:
             self._waiting_outputs.add(output)
         else:
             self._waiting_outputs.remove(output)
-        for index, connection in self._connections.items():
+        for index, source in self._sources.items():
             if self._outputs_of[index] & self._waiting_outputs:
-                connection.pause()
+                source.pause()
             else:
-                connection.resume()
+                source.resume()
 
     def _finish(self) -> None:
         self._tell(Finished())
@@ -293,8 +303,8 @@ class _Receiver:
         """An exception that met nobody: a bug, here or in a library; the connection it hit ends."""
         error = context.get("exception")
         trace = "".join(traceback.format_exception(error)) if error else ""
-        for connection in self._connections.values():
-            trace = connection.redactor.hide(trace)
+        for source in self._sources.values():
+            trace = source.redactor.hide(trace)
         self._report("error", "internal error", what=context["message"], traceback=trace)
 
     def _report(self, level: str, event: str, **facts: Any) -> None:

@@ -1,9 +1,9 @@
 """What the writer has not acknowledged yet: a plain state machine with no I/O.
 
 Theory of operation. A batch that is added gets the stream's next sequence number and a place in a
-:class:`Segment`, and is held until the writer says that it is committed. Acknowledgements come in
-order, and stand for everything before them as well. Three questions are answered here, and others
-act on the answers:
+segment (:mod:`fastingest.spool.held`), and is held until the writer says that it is committed.
+Acknowledgements come in order, and stand for everything before them as well. Four questions are
+answered here, and others act on the answers:
 
 *What goes to the writer next* (:meth:`Outbox.next_to_send`)? The oldest batch that has not been
 sent, while no more than ``window`` bytes are on their way. When the writer is lost, nothing is on
@@ -15,13 +15,13 @@ more than :data:`SPILL_MARK` of ``memory_limit``, sealed ones are moved to disk,
 newest first (:meth:`Outbox.next_to_move`): the oldest are about to be sent and need not make the
 detour. A segment is given back as a whole, when all its batches are acknowledged.
 
-*May more come in* (:attr:`Outbox.level`)? ``FULL`` is where the memory has reached its limit,
-because the disk is slow, or because ``spill_limit`` is reached too. What an entry here takes counts
-as well. It ends at the spill mark, so that a writer that is just too slow does not make the
-receiver stop and start with every batch. Who adds to a full outbox is served all the same: what has
-been received must go somewhere, and the bound holds because the sockets are not read, or the
-batches dropped, while it is full, and what a read brings is bounded. ``SPILL`` is where something
-is on disk.
+*May more come in* (:attr:`Outbox.level`)? Not while it is ``FULL``: from where the memory has
+reached its limit, because the disk is slow or ``spill_limit`` is reached too, until the memory is
+down at the spill mark again. So a writer that is just too slow does not make the receiver stop and
+start with every batch. An entry's own bytes count as memory, wherever its batch is kept. Who adds
+to a full outbox is served all the same, since what has been received must go somewhere. The bound
+holds because the sockets are not read while it is full, or the batches dropped, and because what
+one read brings is bounded. ``SPILL`` is where something is on disk, ``MEMORY`` where nothing is.
 
 *What if a batch finds no room in memory?* Then its bytes are only in the receiver's own heap, and
 gone with it: it is *exposed* (:meth:`Outbox.expose`), whether it is on its way to the writer or
@@ -37,13 +37,12 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import NamedTuple
 
-from fastingest.spool.segment import HEADER_SIZE, RECORD_SIZE
+from fastingest.spool.held import Held, Place, Segment
+from fastingest.spool.segment import RECORD_SIZE
 
-__all__ = ["SPILL_MARK", "Held", "Level", "Outbox", "Place", "Segment"]
+__all__ = ["SPILL_MARK", "Level", "Outbox"]
 
 SPILL_MARK = 0.75
 """The share of the memory limit from which on segments are moved to disk."""
@@ -52,52 +51,12 @@ HELD_COST = 256
 """Bytes that a batch takes here, wherever it is kept, so that tiny ones have a bound, too."""
 
 
-class Place(Enum):
-    """Where a segment is."""
-
-    MEMORY = auto()
-    MOVING = auto()  # in memory, and on its way to the disk
-    DISK = auto()
-    GONE = auto()  # given back
-
-
 class Level(Enum):
     """How much the outbox holds."""
 
     MEMORY = auto()  # everything is in memory
     SPILL = auto()  # some of it is on disk
     FULL = auto()  # and there is no room for more
-
-
-@dataclass(eq=False)
-class Segment:
-    """Batches that are kept, moved and given back together.
-
-    :param number: counts up within the stream.
-    :param first: the sequence number of its first batch.
-    """
-
-    number: int
-    first: int
-    size: int = HEADER_SIZE
-    """Bytes, as a file."""
-    last: int = -1
-    """The sequence number of its last batch so far."""
-    sealed: bool = False
-    place: Place = Place.MEMORY
-
-
-class Held(NamedTuple):
-    """A batch that is held: ``size`` bytes from ``offset`` on in its segment are its wire form."""
-
-    sequence: int
-    segment: Segment
-    offset: int
-    size: int
-    rows: int
-    """Rows and rejects in it."""
-    feed: int = 0
-    """Whose they are."""
 
 
 class Outbox:

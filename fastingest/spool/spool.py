@@ -5,9 +5,8 @@ it outlives this process. The files are on a file system in memory, where a writ
 never waits: 3 ns a row, and 5 for the checksum. Used files are used again, from their start; while
 the writer keeps up, it is one and the same file, whose pages are in the processor's cache.
 
-Everything that touches the disk is done by one thread: moving a segment there, loading it again,
-deleting it. A busy disk may block it for seconds, and nobody else. Its results come back through
-the loop.
+Everything that touches the disk is done by one thread (:mod:`fastingest.spool.worker`): moving a
+segment there, loading it again, deleting it. A busy disk may block it for seconds, and nobody else.
 
 Where a batch cannot be written (a ``/dev/shm`` of 64 MiB, as containers have it, is soon full), it
 is *kept* in this process's own memory, and with it what comes after it in the same segment; this is
@@ -17,17 +16,15 @@ logged. Moved to disk, it is as safe as any other; until then nothing more is re
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import os
-import queue
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from fastingest.spool.outbox import Held, Place, Segment
+from fastingest.spool.held import Held, Place, Segment
 from fastingest.spool.segment import RECORD_SIZE, file_name, header, record
+from fastingest.spool.worker import Worker
 from fastingest.storage.names import sync_directory
 from fastingest.storage.ownership import check_own_directory, make_own_directory, open_own
 
@@ -65,7 +62,6 @@ class Spool:
         self._min_free = min_free
         self._sync = sync
         self._report = report
-        self._loop = asyncio.get_running_loop()
         self._files: dict[Segment, int] = {}  # descriptors of those in memory
         self._free: list[int] = []
         self._paths: dict[int, Path] = {}  # of all descriptors
@@ -77,8 +73,7 @@ class Spool:
         self._moving: set[Segment] = set()
         self._loaded: dict[Segment, bytes] = {}
         self._loading: set[Segment] = set()
-        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._worker = Worker("spill")
 
     # Memory
 
@@ -189,7 +184,7 @@ class Spool:
         self._recycle(segment)
         if segment in self._on_disk:
             self._on_disk.remove(segment)
-            self._do(lambda: self._path(segment).unlink(missing_ok=True), lambda _: None)
+            self._worker.do(lambda: self._path(segment).unlink(missing_ok=True), lambda _: None)
 
     # Disk
 
@@ -225,7 +220,7 @@ class Spool:
             self._check_room(segment.size, self._min_free + reserve)
             self._copy(segment, file, end, batches)
 
-        self._do(copy, moved)
+        self._worker.do(copy, moved)
 
     def _check_room(self, size: int, least_free: int) -> None:
         make_own_directory(self._spill, parents=True)
@@ -279,7 +274,7 @@ class Spool:
                     self._loaded[segment] = data[0]
                 done(segment, error)
 
-        self._do(lambda: data.append(self._path(segment).read_bytes()), loaded)
+        self._worker.do(lambda: data.append(self._path(segment).read_bytes()), loaded)
 
     def unload(self, before: Segment) -> None:
         """Forget what was loaded of the segments before this one; it can be loaded again."""
@@ -288,31 +283,6 @@ class Spool:
 
     def _path(self, segment: Segment) -> Path:
         return self._spill / file_name(self._stream, segment.number)
-
-    # The thread
-
-    def _do(self, job: Callable[[], None], done: Callable[[OSError | None], None]) -> None:
-        """Have the thread do ``job``, and then the loop ``done``."""
-
-        def both() -> None:
-            error = None
-            try:
-                job()
-            except OSError as failed:
-                error = failed
-            except Exception as failed:  # or no other job would ever be done
-                error = OSError(errno.EIO, repr(failed))
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for it
-                self._loop.call_soon_threadsafe(done, error)
-
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="spill", daemon=True)
-            self._thread.start()
-        self._jobs.put(both)
-
-    def _work(self) -> None:
-        while True:
-            self._jobs.get()()
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

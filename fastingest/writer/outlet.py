@@ -224,7 +224,7 @@ class Outlet:
 
     def _readable(self) -> list[PipeEnd]:
         """Wait for anything that can come; the pipes that have something."""
-        owed = [inlet for inlet in self._linked.values() if not inlet.send_owed()]
+        owed = [inlet for inlet in self._linked.values() if not inlet.flush()]
         sources: list[Any] = [self._bell, *self._linked]
         ready: list[Any] = wait(sources, RETRY_OWED if owed else None)
         if self._bell in ready:

@@ -23,7 +23,7 @@ def wrapped(self, *arguments):
 {holder}.{method} = wrapped
 """
 PLACES = {
-    "receiver": ("receiver.delivery", "Sender", "_acknowledged"),
+    "receiver": ("receiver.delivery", "Sender", "stored"),
     "writer": ("transport.pipe.inlet", "Inlet", "receive"),
 }
 

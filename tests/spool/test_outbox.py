@@ -8,7 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fastingest.spool.outbox import SPILL_MARK, Held, Level, Outbox, Place, Segment
+from fastingest.spool.held import Held, Place, Segment
+from fastingest.spool.outbox import SPILL_MARK, Level, Outbox
 from fastingest.spool.segment import HEADER_SIZE, RECORD_SIZE
 
 SIZE = 100 - RECORD_SIZE

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastingest.spool import segment as form
-from fastingest.spool.outbox import Held, Outbox, Place, Segment
+from fastingest.spool.held import Held, Place, Segment
+from fastingest.spool.outbox import Outbox
 from fastingest.spool.spool import Spool
 from fastingest.storage.ownership import NotOurs
 from tests.support.limits import largest_file
@@ -98,7 +99,7 @@ class Rig:
     async def settle(self) -> None:
         """Wait until the thread has done what it was given, and the loop what it has said."""
         done = asyncio.Event()
-        self.spool._do(lambda: None, lambda error: done.set())
+        self.spool._worker.do(lambda: None, lambda error: done.set())
         await asyncio.wait_for(done.wait(), 30)
 
     def acknowledge(self, held: Held) -> None:

@@ -15,7 +15,8 @@ from fastingest.model.batch import Batch, Reject
 from fastingest.model.schema import TRADES
 from fastingest.native.factory import reader_with
 from fastingest.native.parse_plan import nodes_of
-from fastingest.source.listener import Limit, Listener
+from fastingest.source.intake import Intake, Limit
+from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
 from tests.peers.raw import RawConnection, RawServer
 from tests.support.native import native_module
@@ -90,14 +91,17 @@ def hear(
         def finish() -> None:
             heard.finished += 1
 
-        listener = Listener(
+        intake = Intake(
             PlainDecoder([TRADES], batch_size),
             FeedCounters([heard.counters]),
             emit=heard.batches.append,
             finished=finish,
             flush_interval=flush_interval,
-            max_message_size=max_message_size,
             limit=Limit(max_rows),
+        )
+        listener = Listener(
+            intake,
+            max_message_size=max_message_size,
             make_reader=reader_with(native_rows()) if native else None,
         )
         transport, _ = await picows.ws_connect(

@@ -13,6 +13,7 @@ from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.batch import Batch
 from fastingest.model.schema import TRADES
 from fastingest.source.connection import Connection
+from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
 from tests.support.patience import LIMIT
@@ -71,14 +72,14 @@ def meet(
     made = Options(url=("ws://127.0.0.1/",), **{**quick, **(options or {})})
 
     async def run() -> None:
-        listener = Listener(
+        intake = Intake(
             PlainDecoder([TRADES], 100),
             FeedCounters([met.counters]),
             emit=met.batches.append,
             finished=lambda: None,
             flush_interval=made.flush_interval,
-            max_message_size=made.max_message_size,
         )
+        listener = Listener(intake, max_message_size=made.max_message_size)
         connection = Connection(
             replace(made.feeds[0], name="feed", url=url, **feed),
             made,

@@ -1,20 +1,18 @@
-"""One end of a ``multiprocessing.Pipe``, driven by the event loop.
+"""One end of a control connection, driven by the event loop.
 
-``Connection.send`` blocks when the other side does not read, and a receiver that blocks does not
-read its sockets. So the connection's descriptor goes under a transport of the loop, and this module
-speaks the other end's language (:mod:`fastingest.transport.pipe.framing`).
+The other end is a ``multiprocessing.Connection``, whose language this module speaks
+(:mod:`fastingest.transport.pipe.framing`). ``Connection.send`` blocks when the other side does not
+read, and a receiver that blocks does not read its sockets.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from typing import cast
 
 from fastingest.transport.pipe.framing import header, span
+from fastingest.transport.pipe.wiring import PipeEnd, drive
 
 __all__ = ["Channel"]
 
@@ -38,22 +36,14 @@ class Channel(asyncio.Protocol):
     @classmethod
     async def open(
         cls,
-        connection: Connection,
+        connection: PipeEnd,
         on_message: Callable[[bytes], None],
         on_closed: Callable[[], None],
     ) -> Channel:
         """A channel over ``connection``, which is closed for any other use."""
         channel = cls(on_message, on_closed)
-        await channel.take_over(connection)
+        await drive(connection, channel)
         return channel
-
-    async def take_over(self, connection: Connection) -> None:
-        """Use ``connection``, which is closed for any other use."""
-        end = socket.socket(fileno=os.dup(connection.fileno()))
-        connection.close()
-        end.setblocking(False)
-        loop = asyncio.get_running_loop()
-        await loop.create_unix_connection(lambda: self, sock=end)
 
     def send(self, message: bytes) -> None:
         """Send one message; nothing happens when the other end is gone."""
@@ -67,11 +57,6 @@ class Channel(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
             await self._closed
-
-    def abort(self) -> None:
-        """Close at once; what was not taken is forgotten."""
-        if self._transport is not None:
-            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """For the loop."""

@@ -1,4 +1,4 @@
-"""How a ``multiprocessing.Connection`` puts messages on its descriptor.
+"""How a ``multiprocessing.Connection`` puts messages on its descriptor: those of control.
 
 A message is its length as a 4-byte big-endian integer, then its bytes; from 2 GiB up -1 and an
 8-byte length stand in for the length (CPython, ``Lib/multiprocessing/connection.py``,

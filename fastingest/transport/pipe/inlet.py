@@ -11,12 +11,10 @@ from __future__ import annotations
 import errno
 import os
 import select
-from multiprocessing.connection import Connection
-
-import msgspec
 
 from fastingest.model.batch import Position, lane_of
-from fastingest.transport.pipe.framing import span
+from fastingest.transport.pipe.frame import HEADER_SIZE, pack, size_in
+from fastingest.transport.pipe.wiring import PipeEnd
 
 __all__ = ["Inlet"]
 
@@ -27,14 +25,16 @@ _PATIENCE = 20
 class Inlet:
     """A pipe that brings batches and takes positions.
 
-    :param pipe: the pipe; see :mod:`fastingest.transport.pipe.framing`.
+    It is a :class:`fastingest.transport.base.Downlink`.
+
+    :param pipe: the pipe; what is on it: :mod:`fastingest.transport.pipe.frame`.
     :param stream: the receiver's stream.
     :param before: of each of its feeds: the feed, the rows and rejects that the run had received of
         it before, and how many of them were dropped, or unreadable in the spill.
     """
 
     def __init__(
-        self, pipe: Connection, stream: int, before: list[tuple[int, int, int]] | None = None
+        self, pipe: PipeEnd, stream: int, before: list[tuple[int, int, int]] | None = None
     ) -> None:
         self.pipe = pipe
         self.stream = stream
@@ -60,15 +60,13 @@ class Inlet:
         """
         header = self._header
         while self._message is None:
-            body, end = span(header)
-            if len(header) < body:
-                missing = bytearray(body - len(header))
-                count = self._read(missing)
-                if count is None:
-                    return None
-                header += missing[:count]
-            else:
-                self._message = memoryview(bytearray(end - body))
+            missing = bytearray(HEADER_SIZE - len(header))
+            count = self._read(missing)
+            if count is None:
+                return None
+            header += missing[:count]
+            if len(header) == HEADER_SIZE:
+                self._message = memoryview(bytearray(size_in(header)))
                 self._filled = 0
         while self._filled < len(self._message):
             count = self._read(self._message[self._filled :])
@@ -90,14 +88,14 @@ class Inlet:
 
     def acknowledge(self, position: Position) -> None:
         """Tell the receiver up to where everything is committed, as soon as there is room."""
-        self._owed = msgspec.msgpack.encode(position)
-        self.send_owed()
+        self._owed = pack(position)
+        self.flush()
 
-    def send_owed(self) -> bool:
+    def flush(self) -> bool:
         """Send what is owed, if there is room; whether nothing is owed any more."""
         if self._owed is not None and self._goes.poll(0):
             try:
-                self.pipe.send_bytes(self._owed)
+                os.write(self.pipe.fileno(), self._owed)
             except OSError as error:
                 if error.errno in (errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN):
                     return False

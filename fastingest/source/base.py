@@ -1,0 +1,41 @@
+"""What keeps a feed coming, whatever it is made of; the WebSocket one is in ``connection``.
+
+A source feeds an :class:`fastingest.source.intake.Intake`, which it is made with. It never waits
+for who takes the rows: :meth:`Source.pause` is how it is told that they find no room.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fastingest.access.secrets import Redactor
+from fastingest.source.gap import Outage
+
+__all__ = ["Source"]
+
+
+class Source(Protocol):
+    """Keeps one feed coming."""
+
+    redactor: Redactor
+    """Hides the secrets in use, in what others say."""
+
+    async def run(self, since: Outage | None = None) -> None:
+        """Keep it coming until :meth:`stop`.
+
+        :param since: why there has been nothing of it until now, and from when on. None: nothing
+            was missed yet.
+        :raises FeedRefused: the feed cannot be had, and waiting will not change that.
+        """
+
+    def stop(self) -> None:
+        """Take nothing more, and hand on everything received; :meth:`run` then ends."""
+
+    def pause(self) -> None:
+        """Read nothing until :meth:`resume`.
+
+        Only what is connected is paused, so it has to be called again for a new connection.
+        """
+
+    def resume(self) -> None:
+        """Read again."""

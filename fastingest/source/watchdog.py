@@ -1,0 +1,77 @@
+"""Whether a connection is dead without saying so (half-open): two clocks, and no time of their own.
+
+Nothing at all for ``ping_interval``: a ping is sent, and if nothing at all comes for as long again,
+the connection is dead. No message for ``idle_timeout``: dead as well, even though pings are
+answered. Both clocks stand still while the socket is not being read.
+
+Whoever watches says every :attr:`Watchdog.tick` seconds what has come, and does as it is told.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from fastingest.units import format_duration
+
+__all__ = ["Dead", "Watchdog"]
+
+_MAX_TICK = 1.0  # seconds
+
+
+class Dead(NamedTuple):
+    """The connection is to be given up."""
+
+    reason: str
+    silence: float
+    """Seconds since the feed went silent."""
+
+
+class Watchdog:
+    """Watches one connection.
+
+    :param ping_interval: in seconds. None sends no pings.
+    :param idle_timeout: in seconds. None waits for messages for ever.
+    :param reads: how many reads have brought anything so far.
+    :param messages: how many messages have come so far.
+    """
+
+    def __init__(
+        self, ping_interval: float | None, idle_timeout: float | None, reads: int, messages: int
+    ) -> None:
+        self._ping_interval = ping_interval
+        self._idle_timeout = idle_timeout
+        limits = [limit for limit in (ping_interval, idle_timeout) if limit is not None]
+        self.tick = min(_MAX_TICK, min(limits) / 4) if limits else None
+        """Seconds between two looks; None: there is nothing to look for."""
+        self._reads, self._messages = reads, messages
+        self._quiet = 0.0  # seconds without anything at all
+        self._silent = 0.0  # seconds without a message
+        self._pinged: float | None = None  # seconds since a ping that nothing has followed
+
+    def look(
+        self, elapsed: float, reads: int, messages: int, *, is_paused: bool
+    ) -> Literal["ping"] | Dead | None:
+        """What is to be done now; None: nothing.
+
+        :param elapsed: seconds since the last look.
+        :param is_paused: whether the socket is not being read.
+        """
+        if is_paused or reads != self._reads:
+            self._quiet, self._pinged = 0.0, None
+        else:
+            self._quiet += elapsed
+            self._pinged = None if self._pinged is None else self._pinged + elapsed
+        is_silent = not is_paused and messages == self._messages
+        self._silent = self._silent + elapsed if is_silent else 0.0
+        self._reads, self._messages = reads, messages
+        idle, ping = self._idle_timeout, self._ping_interval
+        if idle is not None and self._silent >= idle:
+            return Dead(f"no message for {format_duration(idle)}", self._silent)
+        if ping is None or self._quiet < ping:
+            return None
+        if self._pinged is None:
+            self._pinged = 0.0
+            return "ping"
+        if self._pinged >= ping:
+            return Dead(f"no answer to a ping for {format_duration(ping)}", self._quiet)
+        return None
