@@ -58,7 +58,11 @@ class Shape(ABC):
     """See the module; :func:`shape_of` makes them."""
 
     name: str
-    """``row``, ``rows`` or ``mixed``."""
+    """``row``, ``rows`` or ``mixed``, or what else :mod:`fastingest.decode.auto` has."""
+
+    lenient: tuple[int, ...] = ()
+    """Columns that are empty for the string "null" as well as for null, as msgspec takes "1" for 1:
+    where they are empty, it takes a closer look."""
 
     decode: Callable[[bytes], Any]
     """Parses a message, or raises what is in :data:`Unfit`."""
@@ -98,6 +102,14 @@ def _decoder(type_: Any) -> Callable[[bytes], Any]:
     return decode
 
 
+def _lenient(schema: Schema) -> tuple[int, ...]:
+    return tuple(
+        index
+        for index, wanted in enumerate(columns_of(schema))
+        if not wanted.is_required and wanted.kind.parsed not in (None, str)
+    )
+
+
 class _Row(Shape):
     """One row a message."""
 
@@ -105,6 +117,7 @@ class _Row(Shape):
 
     def __init__(self, schema: Schema, text: Any, like: Any) -> None:
         root, start = Node(), schema.rows.steps
+        self.lenient = _lenient(schema)
         root.require(start).is_row = schema.row_container is list
         self._cells = Cells(root, columns_of(schema), start)
         wanted = []
@@ -129,6 +142,7 @@ class _Array(Shape):
 
     def __init__(self, schema: Schema, element: Node, text: Any, like: Any) -> None:
         root = Node()
+        self.lenient = _lenient(schema)
         rows = root.require(schema.rows.steps)
         rows.elements = element
         columns = columns_of(schema)
