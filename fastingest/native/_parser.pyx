@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """JSON text → cells in column buffers, with no Python object for a row: what is certain, fast.
 
-Theory of operation. A table's paths are a tree of *nodes* (:mod:`fastingest.native.parse_plan` makes
-it): objects whose members lead on, arrays whose elements do, and at the ends columns and
+Theory of operation. A table's paths are a tree of *nodes* (:mod:`fastingest.native.parse_plan`
+makes it): objects whose members lead on, arrays whose elements do, and at the ends columns and
 conditions. :meth:`Rows.read` walks through a message along this tree, and adds a cell to a column
 as it comes by; what nobody asked for is passed over, and checked no less.
 
@@ -489,7 +489,11 @@ cdef class Rows:
         else:
             return NULL
         if reading.type == DOUBLE or (reading.type == NUMBER and not is_whole(&found)):
-            if found.count <= MOST_EXACT and found.digits < <uint64_t>WHOLE and not found.has_exponent:
+            if (
+                found.count <= MOST_EXACT
+                and found.digits < <uint64_t>WHOLE
+                and not found.has_exponent
+            ):
                 value = <double>found.digits / POWERS[found.fraction]
                 if found.negative:
                     value = -value
