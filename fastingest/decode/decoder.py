@@ -1,8 +1,7 @@
 """Messages → rows, rejects, and what is neither. No I/O: bytes in, batches out.
 
-A feed has one decoder for all its tables: :class:`fastingest.decode.auto.PlainDecoder` tells
-messages by themselves, :class:`fastingest.decode.feed_decoder.DescribedDecoder` reads what the
-user's columns say. What they share stands here.
+A feed has one decoder for all its tables, :class:`fastingest.decode.feed_decoder.DescribedDecoder`.
+What is here is what whoever feeds a decoder knows of it.
 """
 
 from __future__ import annotations

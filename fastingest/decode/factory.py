@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastingest.decode.auto import PlainDecoder
 from fastingest.decode.decoder import Decoder
 from fastingest.decode.feed_decoder import DescribedDecoder
 from fastingest.model.feed import Feed
@@ -16,5 +15,4 @@ def decoder_of(feed: Feed, index: int, batch_size: int) -> Decoder:
     :param index: the feed's.
     """
     schemas = [table.schema for table in feed.tables]
-    kind = DescribedDecoder if schemas[0].described else PlainDecoder
-    return kind(schemas, batch_size, index, feed.name, feed.ignore)
+    return DescribedDecoder(schemas, batch_size, index, feed.name, feed.ignore)

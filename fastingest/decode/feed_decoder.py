@@ -1,6 +1,7 @@
-"""Messages → rows by the user's columns.
+"""Messages → rows by the tables' columns.
 
-What a message means, rule by rule:
+What a message means, rule by rule; where no columns are described, :mod:`fastingest.decode.auto`
+has two more:
 
 1. A message that stands word for word in ``ignore`` is ignored. One that is not UTF-8, or not JSON
    as RFC 8259 has it (no NaN, no byte order mark, no half of a surrogate pair in an escape, not

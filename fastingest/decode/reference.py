@@ -6,71 +6,22 @@ other, value by value; that takes some microseconds a message, and finds the rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 
 from fastingest.decode.column_types import Kind, kind_of
-from fastingest.decode.elements import elements_of, is_empty, members_decoder
+from fastingest.decode.elements import elements_of, is_empty
 from fastingest.decode.reasons import MOST_BAD_ELEMENTS, too_many_bad
-from fastingest.model.jsonpath import Condition, JsonPath
+from fastingest.decode.values import Values, ValueTree
+from fastingest.model.jsonpath import JsonPath
 from fastingest.model.schema import Column, Schema
 
-__all__ = ["Meaning", "Outcome", "json_of", "row_kind"]
+__all__ = ["Meaning", "Outcome", "json_of"]
 
 _decode_any = msgspec.json.Decoder(msgspec.Raw).decode
-_decode_str = msgspec.json.Decoder(str).decode
-
-_Found = dict[tuple[str | int, ...], bytes]
-
-
-class _Tree(dict[str | int, "_Tree"]):
-    """Steps that lead on, to as many trees; each knows the way to it."""
-
-    way: tuple[str | int, ...] = ()
-    _members: Callable[[bytes], Iterable[tuple[str, msgspec.Raw]]] | None = None
-    _elements = 0  # of an array, up to the last that is wanted
-
-    @classmethod
-    def of(cls, paths: Iterable[JsonPath]) -> _Tree:
-        root = cls()
-        for path in paths:
-            tree = root
-            for depth, step in enumerate(path.steps, 1):
-                tree = tree.setdefault(step, cls())
-                tree.way = path.steps[:depth]
-        root._prepare()
-        return root
-
-    def _prepare(self) -> None:
-        names = tuple(step for step in self if isinstance(step, str))
-        if names:
-            self._members = members_decoder(names)
-        self._elements = max((step + 1 for step in self if isinstance(step, int)), default=0)
-        for tree in self.values():
-            tree._prepare()
-
-    def find(self, raw: bytes, found: _Found) -> _Found:
-        """What stands where the steps lead to in ``raw``; what is not there is left out."""
-        inside: Iterable[tuple[str | int, bytes | msgspec.Raw]]
-        if raw.startswith(b"{") and self._members:
-            inside = self._members(raw)
-        elif raw.startswith(b"[") and self._elements:
-            inside = enumerate(islice(elements_of(raw), self._elements))
-        else:
-            return found
-        for step, value in inside:
-            text = bytes(value)
-            tree = self.get(step)
-            if tree is None or not text:
-                continue
-            found[tree.way] = text
-            if tree:
-                tree.find(text, found)
-        return found
 
 
 class _Reader(NamedTuple):
@@ -80,7 +31,7 @@ class _Reader(NamedTuple):
     path: JsonPath
     kind: Kind
 
-    def read(self, found: _Found) -> Any:
+    def read(self, found: Values) -> Any:
         """The cell.
 
         :raises ValueError: there is none; the message says why.
@@ -123,16 +74,6 @@ def json_of(message: bytes) -> bytes:
     return bytes(_decode_any(message))
 
 
-def row_kind(schema: Schema) -> type | None:
-    """What a row is: dict, list, or None where nothing is read from it."""
-    paths = [column.path for column in schema.columns if column.path is not None]
-    paths += [condition.path for condition in schema.where]
-    steps = [path.steps[0] for path in paths if not path.from_root]
-    if not steps:
-        return None
-    return list if any(isinstance(step, int) for step in steps) else dict
-
-
 class Meaning:
     """Tells what messages mean to a table.
 
@@ -146,15 +87,15 @@ class Meaning:
             if column.path is not None
         ]
         self._of_root = [reader for reader in self._readers if reader.path.from_root]
-        self._of_row = [reader for reader in self._readers if not reader.path.from_root]
-        self._where_root = [each for each in schema.where if each.path.from_root]
-        self._where_row = [each for each in schema.where if not each.path.from_root]
         self._rows = schema.rows
-        self._kind = row_kind(schema)
-        of_root = [reader.path for reader in self._of_root] + [c.path for c in self._where_root]
-        of_row = [reader.path for reader in self._of_row] + [c.path for c in self._where_row]
-        self._root_tree = _Tree.of([*of_root, schema.rows])
-        self._row_tree = _Tree.of(of_row)
+        self._where_message, self._where_row = schema.where_message, schema.where_row
+        self._container = schema.row_container
+        of_root = [reader.path for reader in self._of_root]
+        of_root += [condition.path for condition in self._where_message]
+        of_row = [reader.path for reader in self._readers if not reader.path.from_root]
+        of_row += [condition.path for condition in self._where_row]
+        self._root_tree = ValueTree.of([*of_root, schema.rows])
+        self._row_tree = ValueTree.of(of_row)
 
     def of(self, text: bytes, raw: bytes) -> Outcome:
         """What a message means.
@@ -162,12 +103,13 @@ class Meaning:
         :param text: its JSON, by :func:`json_of`.
         :param raw: the message as it was received, for the rejects.
         """
-        found: _Found = self._root_tree.find(text, {(): text})
-        if not all(_holds(condition, found) for condition in self._where_root):
+        where = self._where_message
+        found = self._root_tree.find(text)
+        if not all(each.holds(found.get(each.path.steps)) for each in where):
             return Outcome(taken=False)
         value = found.get(self._rows.steps)
         if value is None or (value == b"null" and self._rows.steps):
-            if not self._where_root:
+            if not where:
                 return Outcome(taken=False)
             what = "is missing" if value is None else "is null"
             return Outcome(rejects=[(raw, f"{self._rows}, where the rows should be, {what}")])
@@ -180,18 +122,20 @@ class Meaning:
 
     def _is_array_of_rows(self, value: bytes) -> bool:
         """Whether ``value`` is no single row, but an array of them."""
-        if self._kind is None or not value.startswith(b"["):
+        if self._container is None or not value.startswith(b"["):
             return False
-        return self._kind is dict or is_empty(value) or next(elements_of(value)).startswith(b"[")
+        return (
+            self._container is dict or is_empty(value) or next(elements_of(value)).startswith(b"[")
+        )
 
     def _outcome(
-        self, rows: Iterable[tuple[bytes, bytes]], found_in_root: _Found, raw: bytes
+        self, rows: Iterable[tuple[bytes, bytes]], found_in_root: Values, raw: bytes
     ) -> Outcome:
         outcome = Outcome()
         is_root_bad: bool | None = None  # None: no row has asked for it yet
         for row, shown in rows:
-            found = self._row_tree.find(row, {})
-            if not all(_holds(condition, found) for condition in self._where_row):
+            found = self._row_tree.find(row)
+            if not all(each.holds(found.get(each.path.steps)) for each in self._where_row):
                 outcome.ignored += 1
                 continue
             if is_root_bad is None:
@@ -212,7 +156,7 @@ class Meaning:
                 outcome.rows.append(cells)
         return outcome
 
-    def _check_root(self, found: _Found, raw: bytes, outcome: Outcome) -> bool:
+    def _check_root(self, found: Values, raw: bytes, outcome: Outcome) -> bool:
         """Reject the message if a column of the root is bad; whether it is."""
         try:
             for reader in self._of_root:
@@ -223,15 +167,7 @@ class Meaning:
         return False
 
     def _check_kind(self, row: bytes) -> None:
-        if self._kind is dict and not row.startswith(b"{"):
+        if self._container is dict and not row.startswith(b"{"):
             raise ValueError("a row should be an object, and this is none")
-        if self._kind is list and not row.startswith(b"["):
+        if self._container is list and not row.startswith(b"["):
             raise ValueError("a row should be an array, and this is none")
-
-
-def _holds(condition: Condition, found: _Found) -> bool:
-    value = found.get(condition.path.steps)
-    if value is None or value[:1] in b"{[":
-        return False
-    text = _decode_str(value) if value.startswith(b'"') else value.decode()
-    return text in condition.values

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fastingest.decode.reasons import Unfit
-from fastingest.decode.reference import row_kind
 from fastingest.decode.struct_columns import filter_of
-from fastingest.decode.struct_types import Node, NoTree, access, compiled
+from fastingest.decode.struct_types import Node, access, compiled
+from fastingest.model.jsonpath import NoTree
 from fastingest.model.schema import Schema
 
 __all__ = ["Sieve", "Verdict", "sieves_of"]
@@ -60,7 +60,7 @@ def _sieve_alone(table: tuple[Schema, bool]) -> Sieve:
 
 
 def _conditions(schema: Schema, one_row: bool) -> bool:
-    return any(one_row or condition.path.from_root for condition in schema.where)
+    return bool(schema.where if one_row else schema.where_message)
 
 
 class Sieve:
@@ -74,16 +74,12 @@ class Sieve:
         wanted = []
         for schema, one_row in tables:
             start = schema.rows.steps
-            of_root = [(each, each.path.steps) for each in schema.where if each.path.from_root]
-            of_row = [
-                (each, start + each.path.steps)
-                for each in schema.where
-                if one_row and not each.path.from_root
-            ]
+            of_root = [(each, each.path.steps) for each in schema.where_message]
+            of_row = [(each, start + each.path.steps) for each in schema.where_row if one_row]
             for condition, steps in of_root + of_row:
                 root.at(steps).compare(condition.values)
             if of_row:
-                root.at(start).is_row |= row_kind(schema) is list
+                root.at(start).is_row |= schema.row_container is list
             wanted.append((of_root, of_row, start))
         self._decode: Callable[[bytes], Any] | None = None
         if root.steps:
@@ -113,11 +109,7 @@ class Sieve:
             done += len(parsed) + 1
             odd = [True] if done <= len(messages) else []
             for filters, verdict in zip(self._filters, verdicts, strict=True):
-                try:
-                    sorted_ = [keep and keep(parsed) for keep in filters]
-                except ValueError:  # neither can be told, then
-                    sorted_ = [[True] * len(parsed)] * 2
-                for flags, more in zip(verdict, sorted_, strict=True):
-                    if flags is not None and more is not None:
-                        flags.extend(more + odd)
+                for flags, filter_ in zip(verdict, filters, strict=True):
+                    if flags is not None and filter_ is not None:
+                        flags.extend(filter_(parsed) + odd)
         return verdicts

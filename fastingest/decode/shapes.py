@@ -30,10 +30,9 @@ import msgspec
 
 from fastingest.decode.column_types import kind_of
 from fastingest.decode.reasons import Unfit
-from fastingest.decode.reference import row_kind
-from fastingest.decode.struct_columns import Cells, Steps, Texts, columns_of, filter_of
-from fastingest.decode.struct_types import Node, NoTree, access, compiled, comprehension
-from fastingest.model.jsonpath import Condition
+from fastingest.decode.struct_columns import Cells, Texts, columns_of, filter_of
+from fastingest.decode.struct_types import Node, access, compiled, comprehension
+from fastingest.model.jsonpath import NoTree
 from fastingest.model.schema import Schema
 
 __all__ = ["Run", "Shape", "shape_of"]
@@ -59,7 +58,11 @@ class Shape(ABC):
     """See the module; :func:`shape_of` makes them."""
 
     name: str
-    """``row``, ``rows`` or ``mixed``."""
+    """``row``, ``rows`` or ``mixed``, or what else :mod:`fastingest.decode.auto` has."""
+
+    lenient: tuple[int, ...] = ()
+    """Columns that are empty for the string "null" as well as for null, as msgspec takes "1" for 1:
+    where they are empty, it takes a closer look."""
 
     decode: Callable[[bytes], Any]
     """Parses a message, or raises what is in :data:`Unfit`."""
@@ -77,9 +80,9 @@ def shape_of(schema: Schema, sample: bytes) -> Shape | None:
     kinds = [kind_of(column.type) for column in schema.columns if column.path is not None]
     texts = [str, msgspec.Raw] if any(kind.parsed is None for kind in kinds) else [str]
     makers: list[type[_Row] | type[_Rows] | type[_Mixed]] = [_Row]
-    if row_kind(schema) is not None:
+    if schema.row_container is not None:
         makers.append(_Rows)
-        if any(not condition.path.from_root for condition in schema.where):
+        if schema.where_row:
             makers.append(_Mixed)
     try:
         like = msgspec.json.decode(sample)
@@ -99,6 +102,14 @@ def _decoder(type_: Any) -> Callable[[bytes], Any]:
     return decode
 
 
+def _lenient(schema: Schema) -> tuple[int, ...]:
+    return tuple(
+        index
+        for index, wanted in enumerate(columns_of(schema))
+        if not wanted.is_required and wanted.kind.parsed not in (None, str)
+    )
+
+
 class _Row(Shape):
     """One row a message."""
 
@@ -106,13 +117,14 @@ class _Row(Shape):
 
     def __init__(self, schema: Schema, text: Any, like: Any) -> None:
         root, start = Node(), schema.rows.steps
-        root.at(start, is_required=True).is_row = row_kind(schema) is list
+        self.lenient = _lenient(schema)
+        root.require(start).is_row = schema.row_container is list
         self._cells = Cells(root, columns_of(schema), start)
         wanted = []
         for condition in schema.where:
             path = condition.path
             wanted.append((condition, path.steps if path.from_root else start + path.steps))
-            root.at(wanted[-1][1], is_required=True).allow(condition.values)
+            root.require(wanted[-1][1]).allow(condition.values)
         root.arrange(like)
         self.decode = _decoder(compiled(root, text))
         self._cells.compile()
@@ -130,19 +142,16 @@ class _Array(Shape):
 
     def __init__(self, schema: Schema, element: Node, text: Any, like: Any) -> None:
         root = Node()
-        rows = root.at(schema.rows.steps, is_required=True)
+        self.lenient = _lenient(schema)
+        rows = root.require(schema.rows.steps)
         rows.elements = element
         columns = columns_of(schema)
         self._of_root = [column.path.from_root for column in columns]
         of_root = list(compress(columns, self._of_root))
         self._root_cells = Cells(root, of_root, ()) if of_root else None
-        wanted = [
-            (condition, condition.path.steps)
-            for condition in schema.where
-            if condition.path.from_root
-        ]
+        wanted = [(condition, condition.path.steps) for condition in schema.where_message]
         for condition, steps in wanted:
-            root.at(steps, is_required=True).allow(condition.values)
+            root.require(steps).allow(condition.values)
         root.arrange(like)
         self.decode = _decoder(compiled(root, text))
         if self._root_cells is not None:
@@ -191,10 +200,6 @@ def _row_tree(schema: Schema) -> tuple[Node, Cells]:
     return element, Cells(element, columns, ())
 
 
-def _row_conditions(schema: Schema) -> list[Condition]:
-    return [condition for condition in schema.where if not condition.path.from_root]
-
-
 class _Rows(_Array):
     """An array of rows that are all of the columns' types."""
 
@@ -202,7 +207,7 @@ class _Rows(_Array):
 
     def __init__(self, schema: Schema, text: Any, like: Any) -> None:
         element, self._row_cells = _row_tree(schema)
-        wanted = [(condition, condition.path.steps) for condition in _row_conditions(schema)]
+        wanted = [(condition, condition.path.steps) for condition in schema.where_row]
         for condition, steps in wanted:
             element.at(steps).compare(condition.values)
         super().__init__(schema, element, text, like)
@@ -216,13 +221,6 @@ class _Rows(_Array):
         return list(compress(elements, flags)), flags
 
 
-def _above(rows: Node, steps: Steps) -> Node:
-    """The root of a tree in which the steps lead to ``rows``."""
-    for step in reversed(steps):
-        rows = Node({step: rows})
-    return rows
-
-
 class _Mixed(_Array):
     """An array of which some elements are rows of the columns' types, as the conditions say."""
 
@@ -231,11 +229,13 @@ class _Mixed(_Array):
     def __init__(self, schema: Schema, text: Any, like: Any) -> None:
         element, self._row_cells = _row_tree(schema)
         sieve = Node(is_required=True)
-        wanted = [(condition, condition.path.steps) for condition in _row_conditions(schema)]
+        wanted = [(condition, condition.path.steps) for condition in schema.where_row]
         for condition, steps in wanted:
-            element.at(steps, is_required=True).allow(condition.values)
+            element.require(steps).allow(condition.values)
             sieve.at(steps).compare(condition.values)
-        _above(Node(elements=element), schema.rows.steps).arrange(like)
+        root = Node()
+        root.at(schema.rows.steps).elements = element
+        root.arrange(like)
         self._decode_row = _decoder(compiled(element, text))
         self._decode_sieve = _decoder(compiled(sieve, str))
         self._row_cells.compile()

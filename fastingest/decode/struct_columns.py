@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from fastingest.decode.column_types import Kind, cells_of, kind_of
-from fastingest.decode.struct_types import Node, access, comprehension, scalar_text
-from fastingest.model.jsonpath import Condition, JsonPath
+from fastingest.decode.struct_types import Node, access, comprehension
+from fastingest.model.jsonpath import Condition, JsonPath, Steps, text_of
 from fastingest.model.schema import Schema
 
-__all__ = ["Cells", "Steps", "Texts", "Wanted", "columns_of", "filter_of"]
+__all__ = ["Cells", "Texts", "Wanted", "columns_of", "filter_of"]
 
-Steps = tuple[str | int, ...]
 _Settle = Callable[[list[Any]], list[Any] | None]
 
 
@@ -49,7 +48,7 @@ class Cells:
         self._leaves: list[tuple[Node, Kind, Steps]] = []
         for kind, path, is_required in columns:
             steps = path.steps if path.from_root else start + path.steps
-            node = root.at(steps, is_required=is_required)
+            node = root.require(steps) if is_required else root.at(steps)
             if kind not in node.kinds:
                 node.kinds.append(kind)
             self._leaves.append((node, kind, steps))
@@ -88,17 +87,14 @@ class Texts:
         for condition, steps in wanted:
             if root.at(steps).is_raw:
                 self._values.append(frozenset(condition.values))
-                texts.append(f"scalar_text({access(root, steps)})")
-        self._get = comprehension(texts, {"scalar_text": scalar_text})
+                texts.append(f"text_of({access(root, steps)})")
+        self._get = comprehension(texts, {"text_of": text_of})
 
     def hold(self, structs: Sequence[Any]) -> bool:
         """Whether all hold for all."""
         if not self._values:
             return True
-        try:
-            columns = self._get(structs)
-        except ValueError:
-            return False
+        columns = self._get(structs)
         return all(
             values.issuperset(column) for values, column in zip(self._values, columns, strict=True)
         )
@@ -109,16 +105,14 @@ def filter_of(
 ) -> Callable[[Sequence[Any]], list[bool]]:
     """What says of structs of the tree for which of them all the conditions hold.
 
-    It raises ValueError where that takes a closer look.
-
     :param unless: Python before the conditions, that ends in ``or``.
     """
     tests: list[str] = []
-    names: dict[str, Any] = {"scalar_text": scalar_text}
+    names: dict[str, Any] = {"text_of": text_of}
     for number, (condition, steps) in enumerate(wanted):
         value = access(root, steps)
         if root.at(steps).is_raw:
-            value = f"scalar_text({value})"
+            value = f"text_of({value})"
         if len(condition.values) == 1:
             tests.append(f"{value} == {condition.values[0]!r}")
         else:

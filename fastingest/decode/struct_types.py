@@ -23,23 +23,19 @@ from typing import Any, Literal
 import msgspec
 
 from fastingest.decode.column_types import Kind
+from fastingest.model.jsonpath import NoTree, PathTree, Steps
 
-__all__ = ["NoTree", "Node", "access", "compiled", "comprehension", "scalar_text"]
+__all__ = ["Node", "access", "compiled", "comprehension"]
 
 _NOT_RENAMED = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')  # what msgspec takes in no field's name
 _SCALAR = re.compile(r"-?[0-9].*|true|false|null")
 _NOTHING = msgspec.Raw(b"")
 
 
-class NoTree(Exception):
-    """The paths cannot be read together."""
-
-
 @dataclass(eq=False)
-class Node:
-    """A value in a message.
+class Node(PathTree):
+    """A value in a message, and as what it is to be parsed.
 
-    :param steps: where it leads on.
     :param kinds: as what its value is wanted.
     :param values: the texts that a condition allows.
     :param is_strict: whether nothing else than ``values`` is parsed.
@@ -50,7 +46,6 @@ class Node:
     :param attr: its name in the struct.
     """
 
-    steps: dict[str | int, Node] = field(default_factory=dict)
     kinds: list[Kind] = field(default_factory=list)
     values: frozenset[str] | None = None
     is_strict: bool = True
@@ -60,15 +55,16 @@ class Node:
     is_whole: bool = False
     attr: str = ""
 
-    def at(self, steps: Iterable[str | int], *, is_required: bool = False) -> Node:
-        """The node that the steps lead to, made if there is none."""
+    def require(self, steps: Steps) -> Node:
+        """What the steps lead to, which must be there and not be null, as must all on the way."""
         node = self
-        node.is_required |= is_required
-        for step in steps:
-            if step not in node.steps:
-                node.steps[step] = Node(attr=f"f{len(node.steps)}")
-            node = node.steps[step]
-            node.is_required |= is_required
+        for node in self.along(steps):
+            node.is_required = True
+        return node
+
+    def _grown(self, step: str | int) -> Node:
+        node = super()._grown(step)
+        node.attr = f"f{len(self.steps)}"
         return node
 
     def allow(self, values: Iterable[str]) -> None:
@@ -120,19 +116,6 @@ def is_scalar_text(value: str) -> bool:
     return _SCALAR.fullmatch(value) is not None
 
 
-def scalar_text(raw: msgspec.Raw | None) -> str:
-    """What a condition compares of a value; what is not there gives what equals nothing.
-
-    :raises ValueError: it takes a closer look.
-    """
-    text = b"" if raw is None else bytes(raw)
-    if text[:1] in (b"[", b"{") or b"\\" in text:
-        raise ValueError("an object, an array or an escape")
-    if text.startswith(b'"'):
-        return text[1:-1].decode()
-    return text.decode() or "\n"  # no condition's value: they have no space at the end
-
-
 def compiled(node: Node, text: Any) -> Any:
     """The msgspec type of a node that is there.
 
@@ -143,15 +126,12 @@ def compiled(node: Node, text: Any) -> Any:
         if node.steps or node.kinds or node.values is not None:
             raise NoTree
         return list[compiled(node.elements, text)]  # type: ignore[misc]
-    if not node.steps:
+    container = node.container
+    if container is None:
         return _leaf(node, text)
     if node.kinds or node.values is not None:
         raise NoTree
-    if all(isinstance(step, str) for step in node.steps):
-        return _object(node, text)
-    if all(isinstance(step, int) for step in node.steps):
-        return _array(node, text)
-    raise NoTree
+    return _object(node, text) if container is dict else _array(node, text)
 
 
 def _leaf(node: Node, text: Any) -> Any:
@@ -201,7 +181,7 @@ def _array(node: Node, text: Any) -> Any:
         if index == 0 and node.is_row:
             if child is None:
                 type_ = str | int | float | bool | None
-            elif child.elements or any(isinstance(step, int) for step in child.steps):
+            elif child.elements or child.container is list:
                 raise NoTree
             default = msgspec.NODEFAULT
         if fields and fields[-1][2] is msgspec.NODEFAULT:
@@ -210,9 +190,9 @@ def _array(node: Node, text: Any) -> Any:
     return msgspec.defstruct("Array", fields[::-1], array_like=True, gc=False)
 
 
-def access(root: Node, steps: Iterable[str | int], start: str = "x") -> str:
-    """Python that comes from a root's struct, ``start``, to the value; None if it is not there."""
-    text, node, names = start, root, 0
+def access(root: Node, steps: Steps) -> str:
+    """Python that comes from a root's struct, ``x``, to the value; None if it is not there."""
+    text, node, names = "x", root, 0
     for step in steps:
         child = node.steps[step]
         if node.is_required or node is root:

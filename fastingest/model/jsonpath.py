@@ -11,28 +11,47 @@
 A condition is ``path=value``, or ``path=value,value`` where any of them will do. A value is
 compared with the text of a JSON string, number, true, false or null; nothing equals what is not
 there, an object or an array. A value that begins with ``=`` is taken for a slip: ``path==value``.
+
+What reads several paths of one message puts them into a :class:`PathTree` first, whose nodes are
+the values on their way. Each reader makes a class of its own of it, for what it keeps of a value.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, Self
 
-__all__ = ["Condition", "JsonPath", "parse_condition", "parse_path"]
+import msgspec
+
+__all__ = [
+    "Condition",
+    "JsonPath",
+    "NoTree",
+    "PathTree",
+    "Steps",
+    "parse_condition",
+    "parse_path",
+    "text_of",
+]
+
+Steps = tuple[str | int, ...]
+"""Member names and array indices, one step after the other."""
 
 _NAME = r"[^\W\d][\w@/:-]*|[\d@][\w@/:-]*"
 _STEP = re.compile(
     rf'\.?(?P<name>{_NAME})|\[(?P<index>\d{{1,6}})\]|\[(?P<quoted>"(?:[^"\\]|\\.)*")\]'
 )
 _BARE = re.compile(_NAME)
-_MOST_STEPS = 64
+_MAX_STEPS = 64
 
 
 class JsonPath(NamedTuple):
-    """Where a value is: member names and array indices, one step after the other."""
+    """Where a value is."""
 
-    steps: tuple[str | int, ...] = ()
+    steps: Steps = ()
     from_root: bool = False
     """Whether it begins at the message's root and not at the row."""
 
@@ -72,9 +91,58 @@ def parse_path(text: str) -> JsonPath:
         else:
             steps.append(step["name"] or json.loads(step["quoted"]))
         offset = step.end()
-    if len(steps) > _MOST_STEPS:
-        raise ValueError(f"a path of {len(steps)} steps is too long; {_MOST_STEPS} are the most")
+    if len(steps) > _MAX_STEPS:
+        raise ValueError(f"a path of {len(steps)} steps is too long; {_MAX_STEPS} are the most")
     return JsonPath(tuple(steps), from_root)
+
+
+class NoTree(Exception):
+    """The paths cannot be read together."""
+
+
+@dataclass(eq=False)
+class PathTree:
+    """A value in a message, and those that paths lead to from it.
+
+    :param steps: where they lead on: a tree of the same class for each step.
+    :param way: the steps that have led here, from the root.
+    """
+
+    steps: dict[str | int, Self] = field(default_factory=dict)
+    way: Steps = ()
+
+    def along(self, steps: Steps) -> Iterator[Self]:
+        """Go the steps from here: this value and each that they lead to, made if there is none."""
+        tree = self
+        yield tree
+        for step in steps:
+            if step not in tree.steps:
+                tree.steps[step] = tree._grown(step)
+            tree = tree.steps[step]
+            yield tree
+
+    def at(self, steps: Steps) -> Self:
+        """What the steps lead to, made if there is none yet."""
+        *_, tree = self.along(steps)
+        return tree
+
+    def _grown(self, step: str | int) -> Self:
+        """A new tree for a step."""
+        return type(self)(way=(*self.way, step))
+
+    @property
+    def container(self) -> type[dict[str, object]] | type[list[object]] | None:
+        """What the value must be for the steps to lead on; None: they end here.
+
+        :raises NoTree: it would have to be an object and an array.
+        """
+        if not self.steps:
+            return None
+        if all(isinstance(step, str) for step in self.steps):
+            return dict
+        if all(isinstance(step, int) for step in self.steps):
+            return list
+        raise NoTree
 
 
 class Condition(NamedTuple):
@@ -85,6 +153,27 @@ class Condition(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.path}={','.join(self.values)}"
+
+    def holds(self, value: bytes | None) -> bool:
+        """Whether it holds where the path leads to this.
+
+        :param value: JSON; None: it leads to nothing.
+        """
+        return text_of(value) in self.values
+
+
+_decode_text = msgspec.json.Decoder(str).decode
+
+
+def text_of(value: bytes | msgspec.Raw | None) -> str | None:
+    """What a condition compares of a value; None: nothing equals it.
+
+    :param value: JSON; None or empty: there is no value.
+    """
+    text = b"" if value is None else bytes(value)
+    if text[:1] == b'"':
+        return _decode_text(text) if b"\\" in text else text[1:-1].decode()
+    return None if text[:1] in (b"", b"{", b"[") else text.decode()
 
 
 def parse_condition(text: str) -> Condition:

@@ -118,6 +118,26 @@ class Schema:
         """The file's first line, without its end (RFC 4180 quoting)."""
         return header_of(self.names)
 
+    @property
+    def where_message(self) -> tuple[Condition, ...]:
+        """The conditions of the message."""
+        return tuple(condition for condition in self.where if condition.path.from_root)
+
+    @property
+    def where_row(self) -> tuple[Condition, ...]:
+        """The conditions of the row."""
+        return tuple(condition for condition in self.where if not condition.path.from_root)
+
+    @property
+    def row_container(self) -> type | None:
+        """What a row is: dict, list, or None where nothing is read from it."""
+        paths = [column.path for column in self.columns if column.path is not None]
+        paths += [condition.path for condition in self.where]
+        steps = [path.steps[0] for path in paths if not path.from_root]
+        if not steps:
+            return None
+        return list if any(isinstance(step, int) for step in steps) else dict
+
 
 def header_of(names: Sequence[str]) -> str:
     """The first line of a file with these columns, without its end (RFC 4180 quoting)."""

@@ -3,8 +3,10 @@
 
 Bytes are looked at eight at a time, the first one lowest: machines are little-endian. A text has 16
 of them at least. Its last byte must be one that closes an object or an array, which the caller has
-looked at: digits and white space end there at the latest. What is not known for certain to be right is none: a string with an escape, a character
-that is not ASCII, a number with a long exponent.
+looked at: digits and white space end there at the latest.
+
+What is not known for certain to be right is none: a string with an escape, a character that is not
+ASCII, a number with a long exponent. Whatever is none has NULL, or False, for an answer.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t

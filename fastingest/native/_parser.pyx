@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """JSON text → cells in column buffers, with no Python object for a row: what is certain, fast.
 
-Theory of operation. A table's paths are a tree of *nodes* (:mod:`fastingest.native.parse_plan` makes
-it): objects whose members lead on, arrays whose elements do, and at the ends columns and
+Theory of operation. A table's paths are a tree of *nodes* (:mod:`fastingest.native.parse_plan`
+makes it): objects whose members lead on, arrays whose elements do, and at the ends columns and
 conditions. :meth:`Rows.read` walks through a message along this tree, and adds a cell to a column
 as it comes by; what nobody asked for is passed over, and checked no less.
 
@@ -58,6 +58,8 @@ from fastingest.native._json cimport (
     string,
 )
 
+from fastingest.native.parse_plan import NodeKind, Notation
+
 cdef extern from *:
     """
     /* Of ten: exact, as all are up to 10**22. */
@@ -73,24 +75,43 @@ cdef extern from *:
 cdef extern from "Python.h":
     double PyOS_string_to_double(const char* text, char** end, object error) except? -1.0
 
-# Kinds of nodes, and how cells are read: the numbers are those of fastingest.native.parse_plan.
-cdef enum:
-    OBJECT = 0
-    ARRAY = 1
-    COLUMN = 2
-    CONDITION = 3
-    ROWS = 4
-    LATER = 5
+cdef enum:  # kinds of nodes
+    OBJECT
+    ARRAY
+    COLUMN
+    CONDITION
+    ROWS
+    LATER
 
-cdef enum:
-    TEXT = 0
-    DOUBLE = 1
-    INTEGER = 2
-    NUMBER = 3
-    BOOL = 4
-    DECIMAL = 5
-    SECONDS = 6
-    ISO = 7
+cdef enum:  # how cells are read
+    TEXT
+    DOUBLE
+    INTEGER
+    NUMBER
+    BOOL
+    DECIMAL
+    SECONDS
+    ISO
+
+# What the plan calls them.
+cdef dict KINDS = {
+    NodeKind.OBJECT: OBJECT,
+    NodeKind.ARRAY: ARRAY,
+    NodeKind.COLUMN: COLUMN,
+    NodeKind.CONDITION: CONDITION,
+    NodeKind.ROWS: ROWS,
+    NodeKind.LATER: LATER,
+}
+cdef dict NOTATIONS = {
+    Notation.TEXT: TEXT,
+    Notation.DOUBLE: DOUBLE,
+    Notation.INTEGER: INTEGER,
+    Notation.NUMBER: NUMBER,
+    Notation.BOOL: BOOL,
+    Notation.DECIMAL: DECIMAL,
+    Notation.SECONDS: SECONDS,
+    Notation.ISO: ISO,
+}
 
 cdef enum:
     SHORTEST = 16  # bytes of a message: as many can be looked at together at its end
@@ -133,24 +154,24 @@ cdef class Rows:
         cdef int index, child = 0, object_ = 0
         self.in_row = len(nodes.columns)
         children = sum([len(leads_to) for _, _, leads_to in nodes.nodes])
-        objects = sum([kind == OBJECT for kind, _, _ in nodes.nodes])
+        objects = sum([kind is NodeKind.OBJECT for kind, _, _ in nodes.nodes])
         self.readings = <Reading*>zeroed(self.in_row * sizeof(Reading))
         self.nodes = <Node*>zeroed(len(nodes.nodes) * sizeof(Node))
         self.children = <Child*>zeroed(children * sizeof(Child))
         self.expected = <Expected*>zeroed(objects * EXPECTED * sizeof(Expected))
         for index, column in enumerate(nodes.columns):
             reading = &self.readings[index]
-            reading.type, reading.required = column.type, column.required
+            reading.type, reading.required = NOTATIONS[column.notation], column.required
             reading.least, reading.greatest = column.least, column.greatest
         self.names = []
         for index, (kind, of, leads_to) in enumerate(nodes.nodes):
             node = &self.nodes[index]
-            node.kind, node.index = kind, of
+            node.kind, node.index = KINDS[kind], of
             node.children, node.count = child, len(leads_to)
-            if kind == OBJECT:
+            if node.kind == OBJECT:
                 node.expected = &self.expected[object_ * EXPECTED]
                 object_ += 1
-            elif kind == LATER:
+            elif node.kind == LATER:
                 self.readings[node.index].is_later = True
                 self.in_row -= 1
             for name, leads_on in leads_to:
@@ -468,7 +489,11 @@ cdef class Rows:
         else:
             return NULL
         if reading.type == DOUBLE or (reading.type == NUMBER and not is_whole(&found)):
-            if found.count <= MOST_EXACT and found.digits < <uint64_t>WHOLE and not found.has_exponent:
+            if (
+                found.count <= MOST_EXACT
+                and found.digits < <uint64_t>WHOLE
+                and not found.has_exponent
+            ):
                 value = <double>found.digits / POWERS[found.fraction]
                 if found.negative:
                     value = -value

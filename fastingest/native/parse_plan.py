@@ -8,56 +8,54 @@ and then there must be one row: into an array of rows no such path leads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from enum import IntEnum
+from dataclasses import dataclass
+from enum import Enum, auto
 from typing import NamedTuple
 
 from fastingest.decode.column_types import moments
-from fastingest.decode.reference import row_kind
-from fastingest.model.jsonpath import JsonPath
+from fastingest.model.jsonpath import JsonPath, NoTree, PathTree, Steps
 from fastingest.model.schema import Schema, base_type
 
-__all__ = ["ColumnPlan", "How", "NodeKind", "Nodes", "nodes_of"]
+__all__ = ["ColumnPlan", "NodeKind", "Nodes", "Notation", "nodes_of"]
 
 
-class NodeKind(IntEnum):
-    """What a value is there for."""
+class NodeKind(Enum):
+    """What a value is there for. The compiled parser has its own numbers for them."""
 
-    OBJECT = 0
-    ARRAY = 1
-    COLUMN = 2
-    CONDITION = 3
-    ROWS = 4
-    LATER = 5
+    OBJECT = auto()
+    ARRAY = auto()
+    COLUMN = auto()
+    CONDITION = auto()
+    ROWS = auto()
+    LATER = auto()
     """A column of the root, where there may be several rows."""
 
 
-class How(IntEnum):
-    """How a column's values are read."""
+class Notation(Enum):
+    """As what a column's values are read. The compiled parser has its own numbers for them."""
 
-    TEXT = 0
-    DOUBLE = 1
-    INTEGER = 2
-    NUMBER = 3
-    BOOL = 4
-    DECIMAL = 5
-    SECONDS = 6
-    ISO = 7
+    TEXT = auto()
+    DOUBLE = auto()
+    INTEGER = auto()
+    NUMBER = auto()
+    BOOL = auto()
+    DECIMAL = auto()
+    SECONDS = auto()
+    ISO = auto()
 
 
-_HOW = {
-    "str": (How.TEXT, "text"),
-    "int": (How.INTEGER, "i8"),
-    "float": (How.DOUBLE, "f8"),
-    "number": (How.NUMBER, "number"),
-    "bool": (How.BOOL, "bool"),
-    "decimal": (How.DECIMAL, "text"),
-    "timestamp[s]": (How.SECONDS, "text"),
-    "timestamp[ms]": (How.INTEGER, "i8"),
-    "timestamp[us]": (How.INTEGER, "i8"),
-    "timestamp[ns]": (How.INTEGER, "i8"),
-    "timestamp[iso]": (How.ISO, "text"),
+_READ = {
+    "str": (Notation.TEXT, "text"),
+    "int": (Notation.INTEGER, "i8"),
+    "float": (Notation.DOUBLE, "f8"),
+    "number": (Notation.NUMBER, "number"),
+    "bool": (Notation.BOOL, "bool"),
+    "decimal": (Notation.DECIMAL, "text"),
+    "timestamp[s]": (Notation.SECONDS, "text"),
+    "timestamp[ms]": (Notation.INTEGER, "i8"),
+    "timestamp[us]": (Notation.INTEGER, "i8"),
+    "timestamp[ns]": (Notation.INTEGER, "i8"),
+    "timestamp[iso]": (Notation.ISO, "text"),
 }
 _BOUNDS = {
     "timestamp[ms]": moments(10**3),
@@ -67,10 +65,13 @@ _BOUNDS = {
 _INT64 = (-(2**63), 2**63 - 1)
 
 
+FlatNode = tuple[NodeKind, int, list[tuple[bytes, int]]]
+
+
 class ColumnPlan(NamedTuple):
     """How a column is read, and held (see :class:`fastingest.native._builders.Columns`)."""
 
-    type: How
+    notation: Notation
     kind: str
     required: bool
     least: int
@@ -92,74 +93,66 @@ class Nodes:
     """
 
     columns: list[ColumnPlan]
-    nodes: list[tuple[NodeKind, int, list[tuple[bytes, int]]]]
+    nodes: list[FlatNode]
     conditions: list[tuple[bytes, ...]]
     of_root: int
     is_array: bool
     many: bool
 
 
-class _OnlyPythonError(Exception):
-    """The description has something that is not read natively."""
+@dataclass(eq=False)
+class _Node(PathTree):
+    """A value in a message.
 
-
-@dataclass
-class _Tree:
-    """Steps that lead on, or a leaf."""
+    :param leaf: what it is there for, if no steps lead on: its kind, and the index of its column or
+        condition.
+    """
 
     leaf: tuple[NodeKind, int] | None = None
-    inside: dict[str | int, _Tree] = field(default_factory=dict)
 
-    def put(self, steps: Iterable[str | int], leaf: tuple[NodeKind, int]) -> None:
-        tree = self
-        for step in steps:
-            if tree.leaf is not None:
-                raise _OnlyPythonError
-            tree = tree.inside.setdefault(step, _Tree())
-        if tree.leaf is not None or tree.inside:
-            raise _OnlyPythonError
-        tree.leaf = leaf
+    def put(self, steps: Steps, leaf: tuple[NodeKind, int]) -> None:
+        """Have the steps end in a leaf.
 
-    def flatten(self, nodes: list[tuple[NodeKind, int, list[tuple[bytes, int]]]], at: int) -> None:
+        :raises NoTree: a value would be more than one thing.
+        """
+        *before, node = self.along(steps)
+        if node.leaf is not None or node.steps or any(each.leaf is not None for each in before):
+            raise NoTree
+        node.leaf = leaf
+
+    def flatten(self, nodes: list[FlatNode], at: int) -> None:
         """Fill in node ``at``, and append those below it."""
         if self.leaf is not None:
             nodes[at] = (*self.leaf, [])
             return
-        is_array = any(isinstance(step, int) for step in self.inside)
-        if is_array and not all(isinstance(step, int) for step in self.inside):
-            raise _OnlyPythonError  # a value cannot be both
+        is_array = self.container is list
         children: list[tuple[bytes, int]] = []
-        for step in sorted(self.inside):  # all names, or all indices
+        below: list[tuple[_Node, int]] = []
+        for step, node in sorted(self.steps.items()):  # all names, or all indices
+            name = b"" if isinstance(step, int) else b'"%b"' % step.encode()
             if isinstance(step, int):
                 children += [(b"", -1)] * (step - len(children))
+            children.append((name, len(nodes)))
+            below.append((node, len(nodes)))
             nodes.append((NodeKind.OBJECT, 0, []))
-            children.append((_name(step), len(nodes) - 1))
         nodes[at] = (NodeKind.ARRAY if is_array else NodeKind.OBJECT, 0, children)
-        for (_, node), (_, tree) in zip(
-            (child for child in children if child[1] >= 0),
-            sorted(self.inside.items()),
-            strict=True,
-        ):
-            tree.flatten(nodes, node)
-
-
-def _name(step: str | int) -> bytes:
-    return b"" if isinstance(step, int) else b'"%b"' % step.encode()
+        for inner, number in below:
+            inner.flatten(nodes, number)
 
 
 def nodes_of(schema: Schema) -> Nodes | None:
     """The nodes of a table; None: it has something that only Python reads."""
     try:
         return _nodes_of(schema)
-    except _OnlyPythonError:
+    except NoTree:
         return None
 
 
 def _nodes_of(schema: Schema) -> Nodes:
-    root, row = _Tree(), _Tree()
+    root, row = _Node(), _Node()
     depth = len(schema.rows.steps)
-    if depth and row_kind(schema) is None:
-        raise _OnlyPythonError
+    if depth and schema.row_container is None:
+        raise NoTree
 
     def is_inside(path: JsonPath) -> bool:
         """Whether a path from the root leads into the row, if there is one."""
@@ -177,16 +170,13 @@ def _nodes_of(schema: Schema) -> Nodes:
         else:
             row.put(path.steps, (kind, index))
     root.put(schema.rows.steps, (NodeKind.ROWS, 0))
-    nodes: list[tuple[NodeKind, int, list[tuple[bytes, int]]]] = [
-        (NodeKind.OBJECT, 0, []),
-        (NodeKind.OBJECT, 0, []),
-    ]
+    nodes: list[FlatNode] = [(NodeKind.OBJECT, 0, [])] * 2
     root.flatten(nodes, 0)
     row.flatten(nodes, 1)
     plans = []
     for column, _ in columns:
         type_ = base_type(column.type)
-        plans.append(ColumnPlan(*_HOW[type_], column.required, *_BOUNDS.get(type_, _INT64)))
+        plans.append(ColumnPlan(*_READ[type_], column.required, *_BOUNDS.get(type_, _INT64)))
     return Nodes(
         plans,
         nodes,

@@ -66,14 +66,12 @@ def says(value: Any, steps: Steps, texts: Container[str]) -> bool:
 
 def meets(schema: Schema, message: Any) -> bool:
     """Whether a table makes rows or rejects of a message."""
-    whole = [condition for condition in schema.where if condition.path.from_root]
-    if not all(says(message, *_spelt(condition)) for condition in whole):
+    if not all(says(message, *_spelt(condition)) for condition in schema.where_message):
         return False
     rows = rows_at(message, schema.rows.steps)
     if rows is None:
-        return bool(whole)
-    of_row = [condition for condition in schema.where if not condition.path.from_root]
-    return any(all(says(row, *_spelt(condition)) for condition in of_row) for row in rows)
+        return bool(schema.where_message)
+    return any(all(says(row, *_spelt(condition)) for condition in schema.where_row) for row in rows)
 
 
 def _spelt(condition: Condition) -> tuple[Steps, Container[str]]:

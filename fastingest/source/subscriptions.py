@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from itertools import islice
 
 import msgspec
 import picows
 
 from fastingest.access.secrets import shown
-from fastingest.decode.elements import elements_of, members_decoder
+from fastingest.decode.values import ValueTree
 from fastingest.model.feed import Heartbeat, Subscription
 from fastingest.model.jsonpath import Condition
 from fastingest.source.listener import Listener
@@ -21,7 +20,6 @@ __all__ = ["NoReply", "beat", "says", "subscribe"]
 _SHOWN = 80  # characters of a subscription in a message for people
 
 _decode_any = msgspec.json.Decoder(msgspec.Raw).decode
-_text_of = msgspec.json.Decoder(str).decode
 
 
 class NoReply(Exception):
@@ -75,35 +73,11 @@ async def beat(transport: picows.WSTransport, heartbeat: Heartbeat, text: str) -
 
 def says(message: bytes, conditions: Sequence[Condition]) -> bool:
     """Whether all ``conditions`` hold of ``message``, from its root."""
-    return all(_scalar_at(message, condition) in condition.values for condition in conditions)
-
-
-def _scalar_at(message: bytes, condition: Condition) -> str | None:
-    """The text of what the condition's path leads to; None: nothing, an object or an array."""
-    text = message.strip()
+    if not conditions:
+        return True
     try:
-        if condition.path.steps:
-            _decode_any(text)
-        for step in condition.path.steps:
-            text = _inside(text, step)
-        if text.startswith((b"{", b"[")):
-            return None
-        return _text_of(text) if text.startswith(b'"') else text.decode()
-    except (ValueError, LookupError, RecursionError):  # it is not JSON, or not there
-        return None
-
-
-def _inside(text: bytes, step: str | int) -> bytes:
-    """What stands one step further in JSON.
-
-    :raises LookupError: nothing does.
-    """
-    if isinstance(step, str):
-        found = bytes(dict(members_decoder((step,))(text)).get(step, b""))
-    elif text.startswith(b"["):
-        found = next(islice(elements_of(text), step, None), b"")
-    else:
-        found = b""
-    if not found:
-        raise LookupError(step)
-    return found
+        text = bytes(_decode_any(message.strip()))
+        found = ValueTree.of(condition.path for condition in conditions).find(text)
+        return all(condition.holds(found.get(condition.path.steps)) for condition in conditions)
+    except (ValueError, RecursionError):  # it is not JSON
+        return False

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fastingest.decode.auto import PlainDecoder
 from fastingest.decode.batch_builder import MOST_REJECT_BYTES
+from fastingest.decode.feed_decoder import DescribedDecoder
 from fastingest.model.batch import Batch
 from fastingest.model.schema import TRADES
 
@@ -18,13 +18,13 @@ Row = tuple[Any, ...]
 
 def _decode(*messages: bytes | str, limit: int | None = None) -> Batch:
     """What the messages decode to, each received a microsecond after the one before."""
-    decoder = PlainDecoder([TRADES], batch_size=10**6)
+    decoder = DescribedDecoder([TRADES], batch_size=10**6)
     raw = [message.encode() if isinstance(message, str) else message for message in messages]
     decoder.decode(raw, [(n + 1, 1000 * n) for n in range(len(raw))], limit)
     return _take(decoder)
 
 
-def _take(decoder: PlainDecoder) -> Batch:
+def _take(decoder: DescribedDecoder) -> Batch:
     """The batch being filled, empty or not."""
     (table,) = decoder.tables
     return table.take()
@@ -65,6 +65,8 @@ def _rows(batch: Batch) -> list[Row]:
         ('{"AAPL": 145.67, "MSFT": 289.12}', [("AAPL", 145.67, None), ("MSFT", 289.12, None)]),
         ('{"BTC": "61000.5"}', [("BTC", 61000.5, None)]),
         ('{"A": 1, "A": 2}', [("A", 2.0, None)]),
+        ('{"null": 1, "B": 2}', [("null", 1.0, None), ("B", 2.0, None)]),
+        ('{"symbol":5,"symbol":"B","price":"x","price":1}', [("B", 1.0, None)]),
     ],
 )
 def test_what_a_message_means(message: str, rows: list[Row]) -> None:
@@ -83,28 +85,35 @@ def test_what_a_message_means(message: str, rows: list[Row]) -> None:
         (b'{"symbol":"A","price":1}}', "not JSON: trailing characters"),
         (b'{"symbol":"A","price":1} {"symbol":"B","price":2}', "not JSON: trailing characters"),
         (b'{"symbol":"A","price":NaN}', "not JSON"),
-        (b'{"symbol":"A","price":"NaN"}', "a number that is not finite - at `$.price`"),
-        (b'{"symbol":"A","price":"-inf"}', "a number that is not finite - at `$.price`"),
-        (b'{"symbol":"A","price":1e999}', "out of range - at `$.price`"),
-        (b'{"symbol":"A","price":"-1e999"}', "out of range - at `$.price`"),
+        (b'{"symbol":"A","price":"NaN"}', "price: a number that is not finite"),
+        (b'{"symbol":"A","price":"-inf"}', "price: a number that is not finite"),
+        (b'{"symbol":"A","price":1e999}', "price: Number out of range"),
+        (b'{"symbol":"A","price":"-1e999"}', "price: Number out of range"),
         (b'{"symbol":"A","price":1,"volume":"-inf"}', "volume"),
-        (b'{"symbol":"A","price":1,"volume":' + b"9" * 5000 + b"}", "out of range - at `$.volume`"),
-        (b'{"symbol":"A","price":true}', "Expected `float`, got `bool` - at `$.price`"),
-        (b'{"symbol":"A","price":null}', "got `null` - at `$.price`"),
-        (b'{"symbol":"A","price":"x"}', "got `str` - at `$.price`"),
-        (b'{"symbol":"A","price":1,"volume":""}', "got `str` - at `$.volume`"),
-        (b'{"symbol":"A","price":1,"volume":[]}', "got `array` - at `$.volume`"),
-        (b'{"symbol":5,"price":1}', "Expected `str`, got `int` - at `$.symbol`"),
-        (b'{"symbol":"A"}', "missing required field `price`"),
-        (b'{"price":145.67}', "missing required field `symbol`"),
-        (b'{"volume":1}', "missing required field `symbol`"),
-        (b'{"symbol":1,"price":2}', "Expected `str`, got `int` - at `$.symbol`"),
+        (
+            b'{"symbol":"A","price":1,"volume":' + b"9" * 5000 + b"}",
+            "volume: Integer value out of range",
+        ),
+        (b'{"symbol":"A","price":true}', "price: Expected `float`, got `bool`"),
+        (b'{"symbol":"A","price":null}', "price: price is null"),
+        (b'{"symbol":"A","price":"x"}', "price: Expected `float`, got `str`"),
+        (b'{"symbol":"A","price":1,"volume":""}', "volume: Expected `int | float`, got `str`"),
+        (b'{"symbol":"A","price":1,"volume":"null"}', "volume: Expected `int | float`, got `str`"),
+        (b'{"symbol":"A","price":1,"volume":[]}', "volume: Expected `int | float`, got `array`"),
+        (b'{"symbol":5,"price":1}', "symbol: Expected `str`, got `int`"),
+        (b'{"symbol":"A"}', "price: price is missing"),
+        (b'{"price":145.67}', "symbol: symbol is missing"),
+        (b'{"volume":1}', "symbol: symbol is missing"),
+        (b'{"symbol":1,"price":2}', "symbol: Expected `str`, got `int`"),
         (b"{}", "an empty object holds no row"),
         (b"[]", "an empty array holds no row"),
+        (b"[ ]", "an empty array holds no row"),
         (b"[1, [2], null]", "no element of the array is an object"),
-        (b"5", "Expected `object`, got `int`"),
-        (b'"A"', "Expected `object`, got `str`"),
-        (b"null", "Expected `object`, got `null`"),
+        (b" [5] ", "no element of the array is an object"),
+        (b"[" + b"5," * 1000 + b"5]", "more than 1,000 of its rows are none; the first: a row"),
+        (b"5", "a row should be an object, and this is none"),
+        (b'"A"', "a row should be an object, and this is none"),
+        (b"null", "a row should be an object, and this is none"),
         (b'{"result":null,"id":1}', "no map of symbol to price: Expected `float`, got `null`"),
         (b'{"AAPL":1,"MSFT":"nan"}', "no map of symbol to price"),
         (b'{"type":"heartbeat"}', "no record (none of symbol, price, volume), and no map"),
@@ -135,6 +144,33 @@ def test_an_array_gives_up_only_its_bad_elements() -> None:
     batch = _decode('[{"symbol":"A","price":1}, {"symbol":"B"}, 7, {"symbol":"C","price":3}, []]')
     assert _rows(batch) == [("A", 1.0, None), ("C", 3.0, None)]
     assert [reject.raw for reject in batch.rejects] == [b'{"symbol":"B"}', b"7", b"[]"]
+
+
+def test_a_map_within_an_array_is_no_record() -> None:
+    batch = _decode('[{"A":1}]', '[{"symbol":"B","price":2}, {"A":1}]')
+    assert _rows(batch) == [("B", 2.0, None)]
+    assert [(reject.raw, reject.reason) for reject in batch.rejects] == [
+        (b'{"A":1}', "symbol: symbol is missing")
+    ] * 2
+
+
+def test_many_alike_are_read_as_each_alone() -> None:
+    """Together, as most come: the odd one among them is found, whatever they are."""
+    record, array, prices = (
+        '{"symbol":"R","price":1,"volume":2}',
+        '[{"symbol":"S","price":3},{"symbol":"T","price":4}]',
+        '{"U":5,"V":"6"}',
+    )
+    odd = ["[]", "{}", '{"price":"7"}', '{"symbol":"8","price":"9"}', "[5]", record, array, prices]
+    for usual in (record, array, prices):
+        for other in odd:
+            for messages in ([usual] * 5 + [other] + [usual] * 4, [other, other, *[usual] * 3]):
+                alone = [_decode(message) for message in messages]
+                batch = _decode(*messages)
+                assert _rows(batch) == [row for each in alone for row in _rows(each)]
+                assert [(r.raw, r.reason) for r in batch.rejects] == [
+                    (r.raw, r.reason) for each in alone for r in each.rejects
+                ]
 
 
 def test_two_broken_halves_are_no_row() -> None:
@@ -251,7 +287,7 @@ def test_it_does_not_matter_how_messages_come_together(
 ) -> None:
     raw = [json.dumps(message).encode() for message in messages]
     whole = _decode(*raw)
-    decoder = PlainDecoder([TRADES], batch_size=10**6)
+    decoder = DescribedDecoder([TRADES], batch_size=10**6)
     start = 0
     for end in range(1, len(raw) + 1):
         if cuts[end - 1] or end == len(raw):
@@ -287,7 +323,7 @@ def test_batches_close_when_they_are_full(messages: list[Any], size: int, cut: i
     raw = [json.dumps(message).encode() for message in messages]
     stamps = [(n + 1, 1000 * n) for n in range(len(raw))]
     whole = _decode(*raw)
-    decoder = PlainDecoder([TRADES], batch_size=size)
+    decoder = DescribedDecoder([TRADES], batch_size=size)
     closed = decoder.decode(raw[:cut], stamps[:cut])
     closed += decoder.decode(raw[cut:], [(end - cut, time) for end, time in stamps[cut:]])
     assert {batch.rows for batch in closed} <= {size}
@@ -301,7 +337,7 @@ def test_batches_close_when_they_are_full(messages: list[Any], size: int, cut: i
 
 
 def test_many_bytes_of_rejects_close_a_batch_as_well() -> None:
-    decoder = PlainDecoder([TRADES], batch_size=10)
+    decoder = DescribedDecoder([TRADES], batch_size=10)
     large = b"x" * (MOST_REJECT_BYTES // 2)
     assert decoder.decode([large], [(1, 0)]) == []
     (batch,) = decoder.decode([large], [(1, 0)])
@@ -310,7 +346,7 @@ def test_many_bytes_of_rejects_close_a_batch_as_well() -> None:
 
 
 def test_what_is_to_be_ignored_is_neither_row_nor_reject() -> None:
-    decoder = PlainDecoder([TRADES], batch_size=10, ignore=["pong", '{"event":"hb"}'])
+    decoder = DescribedDecoder([TRADES], batch_size=10, ignore=["pong", '{"event":"hb"}'])
     messages = [b"pong", b'{"A":1}', b'{"event":"hb"}', b'{"event": "hb"}', b"pong"]
     decoder.decode(messages, [(5, 0)])
     batch = _take(decoder)
@@ -323,7 +359,7 @@ def test_what_is_to_be_ignored_is_neither_row_nor_reject() -> None:
 def test_an_array_of_too_many_bad_elements_is_rejected_whole(bad: int) -> None:
     record = b'{"symbol":"A","price":1}'
     message = b"[" + b",".join([record, *[b"{}"] * bad, record]) + b"]"
-    decoder = PlainDecoder([TRADES], 10**6)
+    decoder = DescribedDecoder([TRADES], 10**6)
     batches = decoder.decode([message, record], [(2, 5)]) + decoder.take()
     rejects = [reject for batch in batches for reject in batch.rejects]
     assert sum(batch.rows for batch in batches) == (3 if bad == 1000 else 1)

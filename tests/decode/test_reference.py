@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.decode.reference import Meaning, Outcome, json_of, row_kind
+from fastingest.decode.reference import Meaning, Outcome, json_of
 from fastingest.model.jsonpath import parse_condition, parse_path
 from fastingest.model.schema import Schema, parse_columns
 
@@ -40,25 +40,6 @@ def test_json_has_no_space_around_it_and_keeps_that_within() -> None:
 def test_what_is_not_json_has_none(message: bytes, error: type[Exception]) -> None:
     with pytest.raises(error):
         json_of(message)
-
-
-@pytest.mark.parametrize(
-    ("schema", "kind"),
-    [
-        (_schema("a"), dict),
-        (_schema("a=[0]"), list),
-        (_schema("a=[0], b?=c"), list),
-        (_schema("a=$.a"), None),
-        (_schema("a=$[0]", "d"), None),
-        (_schema("a=$.a, b=[1].c", "d"), list),
-        (_schema("a=$.a", "d", "k=x"), dict),
-        (_schema("a=$.a", "d", "[0]=x"), list),
-        (_schema("a=$.a", "d", "$[0]=x"), None),
-        (_schema("a, @received"), dict),
-    ],
-)
-def test_the_rows_own_paths_say_what_a_row_is(schema: Schema, kind: type | None) -> None:
-    assert row_kind(schema) is kind
 
 
 def test_cells_stand_in_the_order_of_the_columns() -> None:

@@ -9,17 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.decode.column_types import kind_of
-from fastingest.decode.struct_types import (
-    Node,
-    NoTree,
-    access,
-    compiled,
-    comprehension,
-    is_scalar_text,
-    scalar_text,
-)
-
-Steps = tuple[str | int, ...]
+from fastingest.decode.struct_types import Node, access, compiled, comprehension, is_scalar_text
+from fastingest.model.jsonpath import NoTree, Steps
 
 
 def _tree(*paths: Steps, kind: str = "int") -> Node:
@@ -124,7 +115,7 @@ def test_an_array_of_rows_leads_nowhere_else() -> None:
 
 def test_what_is_required_must_be_there_all_the_way() -> None:
     root = Node()
-    root.at(("a", "b"), is_required=True).kinds.append(kind_of("int"))
+    root.require(("a", "b")).kinds.append(kind_of("int"))
     assert _values(root, '{"a":{"b":1}}', ("a", "b")) == [1]
     for message in ("{}", '{"a":null}', '{"a":{}}', '{"a":{"b":null}}'):
         with pytest.raises(msgspec.ValidationError):
@@ -133,7 +124,7 @@ def test_what_is_required_must_be_there_all_the_way() -> None:
 
 def test_what_stands_before_a_required_element_must_be_there_and_may_be_null() -> None:
     root = _tree((0,))
-    root.at((2,), is_required=True).kinds.append(kind_of("int"))
+    root.require((2,)).kinds.append(kind_of("int"))
     assert _values(root, "[null,[],5,6]", (0,), (2,)) == [None, 5]
     with pytest.raises(msgspec.ValidationError):
         _parse(root, "[1,2]")
@@ -159,7 +150,7 @@ def test_a_row_has_no_tree_where_its_first_element_would_be_an_array() -> None:
 def test_several_conditions_allow_what_all_of_them_allow() -> None:
     root = Node()
     for values in (("t", "u", "v"), ("u", "v"), ("v", "w")):
-        root.at(("e",), is_required=True).allow(values)
+        root.require(("e",)).allow(values)
     assert _values(root, '{"e":"v"}', ("e",)) == ["v"]
     for value in "tuw":
         with pytest.raises(msgspec.ValidationError):
@@ -229,30 +220,6 @@ def test_a_value_that_says_nothing_of_the_order_leaves_it(value: Any) -> None:
     root.at(("c",))
     root.arrange(value)
     assert (list(root.steps), list(element.steps)) == (["d", "c"], ["b", "a"])
-
-
-@given(st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans())
-def test_the_text_of_a_scalar_is_what_a_condition_would_say(value: Any) -> None:
-    written = json.dumps(value, ensure_ascii=False)
-    if "\\" in written or "\ud800" <= max(written) <= "\udfff":
-        return
-    assert scalar_text(msgspec.Raw(written.encode())) == (
-        value if isinstance(value, str) else written
-    )
-    # Wherever it is said without quotes, a condition may mean a string or that.
-    assert isinstance(value, str) or is_scalar_text(written)
-
-
-@pytest.mark.parametrize("raw", [b"[]", b'{"a":1}', b'"\\u0031"', b'"a\\\\b"'])
-def test_the_text_of_anything_else_takes_a_closer_look(raw: bytes) -> None:
-    with pytest.raises(ValueError, match="an object, an array or an escape"):
-        scalar_text(msgspec.Raw(raw))
-
-
-@pytest.mark.parametrize("raw", [None, msgspec.Raw(b"")])
-def test_what_is_not_there_has_the_text_of_no_condition(raw: msgspec.Raw | None) -> None:
-    text = scalar_text(raw)
-    assert text != text.strip()  # a condition's values have no space around them
 
 
 @pytest.mark.parametrize("text", ["", "trade", "True", "nullable", "- 1", "-", "trade1"])

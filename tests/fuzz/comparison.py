@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from fastingest.config.catalog import known_feed
-from fastingest.decode.auto import PlainDecoder
 from fastingest.decode.decoder import Decoder
 from fastingest.decode.feed_decoder import DescribedDecoder
 from fastingest.model.chunks import cells, decode, encode
@@ -79,8 +78,7 @@ def _nodes(shape: int) -> Nodes:
 @cache
 def decoder_of(shape: int) -> Decoder:
     """The one in Python; what it means by a message does not depend on those before."""
-    schema = SHAPES[shape].schema
-    return (DescribedDecoder if schema.described else PlainDecoder)([schema], 10**9)
+    return DescribedDecoder([SHAPES[shape].schema], 10**9)
 
 
 def compare(shape: int, messages: Sequence[bytes]) -> int:

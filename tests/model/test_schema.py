@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.model.jsonpath import JsonPath
+from fastingest.model.jsonpath import JsonPath, parse_condition, parse_path
 from fastingest.model.schema import TRADES, Column, Schema, check_type, header_of, parse_columns
 
 
@@ -100,6 +100,35 @@ def test_a_header_reads_back(names: list[str]) -> None:
 
 def test_a_header_is_quoted_as_in_rfc_4180() -> None:
     assert header_of(["a", "b,c", 'd"e', "f\ng", " h"]) == 'a,"b,c","d""e","f\ng", h'
+
+
+def _schema(columns: str, rows: str = "", *where: str) -> Schema:
+    return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
+
+
+@pytest.mark.parametrize(
+    ("schema", "container"),
+    [
+        (_schema("a"), dict),
+        (_schema("a=[0]"), list),
+        (_schema("a=[0], b?=c"), list),
+        (_schema("a=$.a"), None),
+        (_schema("a=$[0]", "d"), None),
+        (_schema("a=$.a, b=[1].c", "d"), list),
+        (_schema("a=$.a", "d", "k=x"), dict),
+        (_schema("a=$.a", "d", "[0]=x"), list),
+        (_schema("a=$.a", "d", "$[0]=x"), None),
+        (_schema("a, @received"), dict),
+    ],
+)
+def test_the_rows_own_paths_say_what_a_row_is(schema: Schema, container: type | None) -> None:
+    assert schema.row_container is container
+
+
+def test_conditions_are_of_the_message_or_of_the_row() -> None:
+    schema = _schema("a", "d", "k=x", "$.e=t", "$[0]=1", "m=y")
+    assert list(map(str, schema.where_message)) == ["$.e=t", "$[0]=1"]
+    assert list(map(str, schema.where_row)) == ["k=x", "m=y"]
 
 
 def test_the_default() -> None:

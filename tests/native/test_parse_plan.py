@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from fastingest.native.parse_plan import How, NodeKind, nodes_of
+from fastingest.native.parse_plan import NodeKind, Notation, nodes_of
 from tests.support.any_feed import schema_of
 
 
@@ -16,7 +16,7 @@ def test_the_root_leads_to_the_rows_and_a_row_to_its_columns() -> None:
     assert {name: nodes.nodes[node][:2] for name, node in nodes.nodes[1][2]} == {
         b'"p"': (NodeKind.COLUMN, 0)
     }
-    assert [column.type for column in nodes.columns] == [How.DOUBLE, How.INTEGER]
+    assert [column.notation for column in nodes.columns] == [Notation.DOUBLE, Notation.INTEGER]
     assert nodes.columns[1].greatest == 253402300799999
     assert (nodes.of_root, nodes.conditions, nodes.many) == (1, [(b"trade",)], True)
 

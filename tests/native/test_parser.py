@@ -10,8 +10,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fastingest.decode.auto import PlainDecoder
-from fastingest.decode.decoder import Decoder
 from fastingest.decode.feed_decoder import DescribedDecoder
 from fastingest.model.chunks import cells
 from fastingest.model.schema import TRADES, Schema, parse_columns
@@ -38,8 +36,7 @@ def _read(rows: Any) -> list[list[Any]]:
 
 def _decode(schema: Schema, message: bytes) -> tuple[list[list[Any]], int, int]:
     """Rows, rejects and ignored ones, as Python has them."""
-    kind: type[Decoder] = DescribedDecoder if schema.described else PlainDecoder
-    decoder = kind([schema], 10**9)
+    decoder = DescribedDecoder([schema], 10**9)
     decoder.decode([message], [(1, 1)])
     (table,) = decoder.tables
     rejects = table.rejects

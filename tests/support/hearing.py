@@ -9,7 +9,7 @@ from typing import Any
 
 import picows
 
-from fastingest.decode.auto import PlainDecoder
+from fastingest.decode.feed_decoder import DescribedDecoder
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.batch import Batch, Reject
 from fastingest.model.schema import TRADES
@@ -92,7 +92,7 @@ def hear(
             heard.finished += 1
 
         intake = Intake(
-            PlainDecoder([TRADES], batch_size),
+            DescribedDecoder([TRADES], batch_size),
             FeedCounters([heard.counters]),
             emit=heard.batches.append,
             finished=finish,

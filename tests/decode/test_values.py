@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastingest.decode.values import ValueTree
+from fastingest.model.jsonpath import JsonPath, Steps, parse_path
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inside: (
+        st.lists(inside, max_size=3) | st.dictionaries(st.sampled_from("abé"), inside, max_size=3)
+    ),
+    max_leaves=12,
+)
+_ways = st.lists(st.sampled_from(["a", "b", "é", 0, 1, 2]), max_size=3).map(tuple)
+
+
+def _at(value: Any, way: Steps) -> Any:
+    """What the steps lead to; KeyError or the like: nothing."""
+    for step in way:
+        if isinstance(value, str):  # of which an index would be a character
+            raise TypeError
+        value = value[step]
+    return value
+
+
+@given(_json, st.lists(_ways, max_size=4), st.booleans())
+def test_each_path_finds_what_stands_there_and_nothing_else(
+    value: Any, ways: list[Steps], is_spaced: bool
+) -> None:
+    text = json.dumps(value, indent=1 if is_spaced else None).encode()
+    found = ValueTree.of(map(JsonPath, ways)).find(text)
+    assert found[()] == text
+    for way in ways:
+        try:
+            expected = _at(value, way)
+        except (KeyError, IndexError, TypeError):
+            assert way not in found
+        else:
+            assert json.loads(found[way]) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (b'{"a":{"b":1},"a":{"c":2}}', None),  # the last one counts
+        (b'{"a":{"c":2},"a":{"b": [ ] }}', b"[ ]"),
+        (b'{"a": [{"b":1}]}', None),
+        (b'{"\\u0061":{"b":"x"}}', b'"x"'),
+        (b"5", None),
+    ],
+)
+def test_a_value_is_found_as_it_is_written(text: bytes, found: bytes | None) -> None:
+    assert ValueTree.of([parse_path("a.b")]).find(text).get(("a", "b")) == found
+
+
+def test_a_value_that_leads_on_may_be_wanted_itself() -> None:
+    tree = ValueTree.of([parse_path("a"), parse_path("a.b"), parse_path("a[0]")])
+    assert tree.find(b'{"a":{"b":1}}') == {
+        (): b'{"a":{"b":1}}',
+        ("a",): b'{"b":1}',
+        ("a", "b"): b"1",
+    }
+    assert tree.find(b'{"a":[7]}')[("a", 0)] == b"7"
