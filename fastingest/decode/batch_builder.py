@@ -1,5 +1,8 @@
 """The batch of one table that is being filled, and closed when it is full.
 
+It is full with so many rows, and with so many bytes of them or of rejects. Bytes are looked at when
+rows are added, which is once for each run of them: a batch has one run more than its bytes at most.
+
 Rows come as lists of cells, and are made a segment of the batch at once. Where there is a native
 listener, it has the rows in column buffers (:meth:`Filling.gather_in`) before this hears of them
 (:meth:`Filling.settle`); rows decoded in Python go there as well, and a batch is one segment, made
@@ -16,7 +19,10 @@ from fastingest.model.batch import Batch, Layout, Reject
 from fastingest.model.chunks import Piece, encode, segment_of
 from fastingest.model.schema import ESCAPED, Schema
 
-__all__ = ["MOST_REJECT_BYTES", "ColumnBuffers", "Filling"]
+__all__ = ["MAX_ROW_BYTES", "MOST_REJECT_BYTES", "ColumnBuffers", "Filling"]
+
+MAX_ROW_BYTES = 1024 * 1024
+"""Bytes of encoded rows that close a batch, however few rows there are."""
 
 MOST_REJECT_BYTES = 1024 * 1024
 """Bytes of rejects that close a batch, however few rows there are."""
@@ -30,6 +36,10 @@ class ColumnBuffers(Protocol):
     @property
     def rows(self) -> int:
         """How many there are."""
+
+    @property
+    def size(self) -> int:
+        """Their bytes as they are sent, about."""
 
     def cut(self, rows: int) -> None:
         """Keep so many, the first ones."""
@@ -76,6 +86,7 @@ class Filling:
         """Hides secrets in rejects."""
         self._batch = self._new_batch()
         self._reject_bytes = 0
+        self._row_bytes = 0  # where they are not in native buffers
 
     def _new_batch(self) -> Batch:
         return Batch(0, [], self._layout, feed=self._feed, table=self._table)
@@ -129,7 +140,7 @@ class Filling:
             batch.segments.append(encode(self._gathered.pieces(begin, begin + batch.rows)))
         batch.first = self.first + self.rows - batch.rows
         self._batch = self._new_batch()
-        self._reject_bytes = 0
+        self._reject_bytes = self._row_bytes = 0
         return batch
 
     def fill(self, columns: Sequence[list[Any]], stamps: list[tuple[int, int]]) -> list[Batch]:
@@ -154,7 +165,7 @@ class Filling:
             columns = [column[start:] for column in columns]
         if start < count:
             self._append(columns, stamps, start)
-        if self._reject_bytes >= MOST_REJECT_BYTES:
+        if self._reject_bytes >= MOST_REJECT_BYTES or self._row_bytes >= MAX_ROW_BYTES:
             closed.append(self.take())
         return closed
 
@@ -189,7 +200,7 @@ class Filling:
             gathered.begin(begin)
         if total > settled:
             self._count(total - settled, stamps, start)
-        if self._reject_bytes >= MOST_REJECT_BYTES:
+        if self._reject_bytes >= MOST_REJECT_BYTES or gathered.size >= MAX_ROW_BYTES:
             closed.append(self.take())
         return closed
 
@@ -197,7 +208,9 @@ class Filling:
         self, columns: Sequence[list[Any]], stamps: list[tuple[int, int]], start: int
     ) -> None:
         """Add ``columns``, whose rows are those from ``start`` on as ``stamps`` count them."""
-        self._batch.segments.append(segment_of(columns, self._types))
+        segment = segment_of(columns, self._types)
+        self._batch.segments.append(segment)
+        self._row_bytes += len(segment)
         self._count(len(columns[0]), stamps, start)
 
     def _count(self, count: int, stamps: list[tuple[int, int]], start: int) -> None:

@@ -281,6 +281,22 @@ cdef class Columns:
 
     # Batches
 
+    @property
+    def size(self):
+        """Bytes of the rows as they are sent, about."""
+        cdef int index
+        cdef Py_ssize_t size = 0
+        for index in range(self.width):
+            column = &self.columns[index]
+            size += column.size  # of texts, or of the values
+            if column.held == CODES:
+                size += 2 * column.count
+            elif column.held == TEXTS:
+                size += 4 * column.count
+            else:
+                size += column.width * column.count
+        return size
+
     def pieces(self, Py_ssize_t start, Py_ssize_t stop):
         """The rows from ``start`` to ``stop``, a :class:`~.chunks.Piece` a column."""
         return [self.piece(index, start, stop) for index in range(self.width)]

@@ -3,6 +3,11 @@
 ``http``, ``socks4`` and ``socks5`` proxies give a plain socket, to which the loop's bounds on reads
 apply as to any other. Not so ``https``: its TLS is around all that follows, so picows does that one
 by itself.
+
+python-socks (3.2) does SOCKS here, and could ask an ``http`` proxy as well, but it takes what its
+first read brings for the whole answer. One that comes in pieces fails, and of one that is longer
+the rest is read as if the server had sent it. It also takes no other status than 200 for a yes, and
+no user name that is not Latin-1. So CONNECT is asked for here.
 """
 
 from __future__ import annotations

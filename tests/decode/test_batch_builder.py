@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.decode.batch_builder import MOST_REJECT_BYTES, Filling
+from fastingest.decode.batch_builder import MAX_ROW_BYTES, MOST_REJECT_BYTES, Filling
 from fastingest.model.batch import Batch, Layout
 from fastingest.model.schema import ESCAPED, Schema, parse_columns
+from tests.support.native import native_module
 
 
 def _filling(batch_size: int = 10) -> Filling:
@@ -96,6 +98,28 @@ def test_the_oldest_is_a_row_or_a_reject() -> None:
     assert filling.oldest == 40
     filling.take()
     assert filling.oldest == 0
+
+
+@pytest.mark.parametrize("is_native", [False, True])
+def test_many_bytes_of_rows_close_a_batch(is_native: bool) -> None:
+    """Once they are over the bound, and not before; rows of eight times the bytes are fewer."""
+    filled = []
+    for size in (1000, 8000):
+        filling = _filling(batch_size=1_000_000)
+        if is_native:
+            filling.gather_in(native_module("_builders").Columns(["i8", "text"]))
+        closed: list[Batch] = []
+        while not closed:
+            texts = [f"{filling.rows + n}".rjust(size) for n in range(10)]
+            numbers = list(range(filling.rows, filling.rows + 10))
+            closed = filling.fill([numbers, texts], [(10, 1)])
+        (batch,) = closed
+        assert MAX_ROW_BYTES <= len(batch.to_bytes()) < MAX_ROW_BYTES + 11 * (size + 20)
+        assert batch.columns()[0] == list(range(batch.rows))
+        assert filling.is_empty
+        filled.append(batch.rows)
+        assert filling.fill([[1], ["small"]], [(1, 1)]) == []
+    assert filled == [1040, 140]
 
 
 def test_many_bytes_of_rejects_close_a_batch() -> None:

@@ -468,6 +468,12 @@ def test_a_receiver_that_is_killed_under_load_leaves_one_hole_at_most(tmp_path: 
     assert summary["received"] == summary["written"] + summary["lost"]
     assert lost == (summary["lost"] + summary["messages_lost"] > 0)
     assert (summary["in_flight"], summary["restarts"]) == (0, 1)
+    numbers = volumes(out)
+    assert (len(numbers), numbers[0]) == (summary["written"], 0)
+    holes = [(before, after) for before, after in pairwise(numbers) if after != before + 1]
+    assert len(holes) <= 1
+    assert all(before < after for before, after in holes)
+    assert summary["lost"] <= sum(after - before - 1 for before, after in holes)
     assert (summary["connections"], summary["gaps"]) == (2, 1)
     if lost:
         error = next(entry for entry in command.events if entry.get("error") == "RowsLost")

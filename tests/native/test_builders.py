@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastingest.model.chunks import cells
+from fastingest.model.chunks import cells, encode
 from tests.support.native import native_module
 
 native = native_module("_builders")
@@ -67,6 +67,19 @@ def test_rows_come_out_as_they_went_in_however_they_come_together(
         start = end
     assert columns.rows == len(rows)
     assert _exact(kinds, _read(columns)) == _exact(kinds, rows)
+
+
+def test_the_size_is_about_what_is_sent() -> None:
+    columns = native.Columns(["f8", "text", "text", "bool"])
+    assert columns.size == 0
+    values = [f"{n:0100}" for n in range(1000)]  # no two are equal
+    columns.extend([[0.5] * 1000, ["A"] * 1000, values, [True] * 1000])
+    sent = len(encode(columns.pieces(0, 1000)))
+    assert sent * 0.95 < columns.size < sent * 1.05
+    columns.begin(990)
+    assert columns.size < sent * 0.02
+    columns.begin(10)
+    assert columns.size == 0
 
 
 @given(_tables(), st.integers(0, 30), st.integers(0, 30))

@@ -237,6 +237,10 @@ class Native:
     def rows(self) -> int:
         return 0
 
+    @property
+    def size(self) -> int:
+        return 0
+
     def cut(self, rows: int) -> None:
         raise AssertionError("there are none")
 
