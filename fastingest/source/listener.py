@@ -234,7 +234,10 @@ class Listener(picows.WSListener):
     def _control_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         check_control(frame)
         if frame.msg_type is WSMsgType.PING:
-            answer_ping(transport, frame.get_payload_as_bytes())
+            # An answer says that what came before is here: then it is accounted for, whoever dies.
+            self._intake.decode()
+            if not self._intake.closed:
+                answer_ping(transport, frame.get_payload_as_bytes())
         elif frame.msg_type is WSMsgType.CLOSE:
             self._ignore_all()
             answer_close(transport)

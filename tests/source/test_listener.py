@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastingest.metrics.counters import Slot
+from fastingest.source import listener
 from tests.peers.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 from tests.support.hearing import Heard, hear, native_rows, record
 
@@ -24,6 +25,33 @@ def listen(request: pytest.FixtureRequest) -> Listen:
     if request.param == "native":
         native_rows()
     return partial(hear, native=request.param == "native")
+
+
+def test_what_came_before_a_ping_is_counted_before_that_is_answered(
+    listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = Heard()
+    counts = []
+
+    def answer(transport: picows.WSTransport, payload: bytes) -> None:
+        slots = (Slot.MESSAGES, Slot.DECODED, Slot.RECEIVED)
+        counts.append((payload, *(heard.counters[slot] for slot in slots)))
+
+    monkeypatch.setattr(listener, "answer_ping", answer)
+    texts = [frame(TEXT, record(number)) for number in range(5)]
+    more = frame(TEXT, record(5)) + frame(TEXT, b"no row") + frame(PING, b"b")
+    listen(b"".join(texts) + frame(PING, b"a") + more, heard=heard)
+    assert counts == [(b"a", 5, 5, 5), (b"b", 7, 7, 7)]
+    assert heard.volumes == list(range(6))
+
+
+def test_a_ping_behind_the_last_row_that_is_wanted_is_not_answered(
+    listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = []
+    monkeypatch.setattr(listener, "answer_ping", lambda *_: answered.append(1))
+    heard = listen(frame(TEXT, record(0)) + frame(PING), max_rows=1)
+    assert (heard.volumes, heard.finished, answered) == ([0], 1, [])
 
 
 _PIECES = [

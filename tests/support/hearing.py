@@ -70,13 +70,15 @@ def hear(
     max_message_size: int = 10_000,
     max_rows: int | None = None,
     until: Callable[[Heard], bool] | None = None,
+    heard: Heard | None = None,
 ) -> Heard:
     """Listen to what a server sends, each part in a segment of its own, until it ends it.
 
     :param native: by the native listener.
     :param until: the server ends it when this holds; None: after the last part.
+    :param heard: what is filled; None: a new one.
     """
-    heard = Heard()
+    heard = heard or Heard()
 
     def script(connection: RawConnection) -> None:
         connection.handshake()
