@@ -5,50 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fastingest import OptionError, Options
 from fastingest.access.urls import parse_header
 from fastingest.config.settings import format_fsync, parse_fsync, read_subscription
-from fastingest.units import format_duration, format_size, parse_duration, parse_size
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("250ms", 0.25),
-        ("1.5s", 1.5),
-        ("10m", 600),
-        ("2h", 7200),
-        ("1d", 86400),
-        ("7us", 7e-6),
-        (" 3 s ", 3),
-        ("0", 0),
-        ("-1s", -1),
-    ],
-)
-def test_durations_are_read_in_seconds(text: str, seconds: float) -> None:
-    assert parse_duration(text) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize("text", ["", "10", "s", "ten seconds", "1x", "1s2", "1 MiB", "nan s"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="write for example 250ms, 10s or 5m"):
-        parse_duration(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "size"), [("64KiB", 65536), ("16MiB", 2**24), ("10MB", 10**7), ("5B", 5), ("0", 0)]
-)
-def test_sizes_are_read_in_bytes(text: str, size: int) -> None:
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "64", "64k", "16 MiBs"])
-def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="write for example 64KiB or 16MiB"):
-        parse_size(text)
 
 
 @pytest.mark.parametrize(
@@ -63,19 +23,6 @@ def test_fsync_is_a_word_or_a_duration(text: str, seconds: float | None) -> None
 def test_what_is_no_fsync_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is neither never, nor batch, nor a duration such as 1s"):
         parse_fsync(text)
-
-
-@given(st.integers(min_value=0, max_value=10**9))
-def test_a_written_duration_reads_back(milliseconds: int) -> None:
-    assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(
-        milliseconds / 1000
-    )
-
-
-@given(st.integers(min_value=0, max_value=1023))
-def test_a_written_size_reads_back(count: int) -> None:
-    for unit in (1, 2**10, 2**20):
-        assert parse_size(format_size(count * unit)) == count * unit
 
 
 def test_defaults_are_as_documented_types() -> None:
@@ -102,7 +49,7 @@ def test_defaults_are_as_documented_types() -> None:
     ],
 )
 def test_a_default_is_shown_as_it_is_written(name: str, shown: str | None) -> None:
-    """That the help text has it, tests/test_cli.py sees."""
+    """That the help text has it, tests/cli/test_arguments.py sees."""
     field = Options.__dataclass_fields__[name]
     assert (field.metadata["show"](field.default) if field.default is not None else None) == shown
 
