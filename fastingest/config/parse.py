@@ -15,7 +15,8 @@ from typing import Any, get_args, get_type_hints
 
 from fastingest.access.urls import check_expanded_url, parse_header
 from fastingest.config.section import Section, json_text
-from fastingest.config.settings import Settings, read_subscription
+from fastingest.config.setting import read_subscription
+from fastingest.config.settings import Settings
 from fastingest.config.spec import Description, FeedText, Message, TableText
 from fastingest.config.symbols import Symbols, check_symbol
 from fastingest.config.toml_file import TomlFile
