@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fastingest.access.secrets import shown
-from fastingest.config.parse import check_written_url
+from fastingest.access.urls import check_written_url
 from fastingest.config.settings import Settings
 from fastingest.config.spec import FeedText, Message, TableText
 from fastingest.config.symbols import has_place

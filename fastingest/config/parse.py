@@ -13,7 +13,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from fastingest.access.urls import check_expanded_url, parse_header
+from fastingest.access.urls import check_written_url, parse_header
 from fastingest.config.section import Section, json_text
 from fastingest.config.setting import read_subscription
 from fastingest.config.settings import Settings
@@ -26,7 +26,7 @@ from fastingest.model.jsonpath import Condition, parse_condition, parse_path
 from fastingest.model.schema import TRADES, Column, Schema, parse_columns
 from fastingest.units import parse_duration
 
-__all__ = ["check_written_url", "read_description"]
+__all__ = ["read_description"]
 
 
 # The keys that a feed has; the first ones may stand above all [[feed]], for those that say nothing.
@@ -142,16 +142,6 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedText:
     if "symbols" in section and not feed.has_place:
         section.problem("symbols", "nothing holds {symbols} or {symbol}: they have no place")
     return feed
-
-
-def check_written_url(url: str) -> None:
-    """Refuse what can be no URL of a feed, whatever its secrets are.
-
-    :raises OptionError: it is none.
-    """
-    before, _, _ = url.partition("${")
-    if "://" in before or before == url:
-        check_expanded_url(url, re.sub(r"\$\{[^}]*\}", "S", url))
 
 
 def _headers(section: Section) -> tuple[str, ...]:
