@@ -233,12 +233,12 @@ def _check_files(texts: Sequence[FeedText], feeds: Sequence[Feed]) -> None:
     first: dict[Path, tuple[Feed, Schema]] = {}
     for text, feed in zip(texts, feeds, strict=True):
         own = set()
-        for described, table in zip(text.tables, feed.tables, strict=True):
+        for spec, table in zip(text.tables, feed.tables, strict=True):
             path = named(table.out)
             if path in own:
                 raise (
                     text.file.error(
-                        described.key,
+                        spec.key,
                         f"another table of this feed writes {table.out}, too; "
                         "give each its own 'out', or a 'name'",
                     )

@@ -1,7 +1,7 @@
 """What a TOML file says of feeds and options.
 
 :mod:`fastingest.config.resolve` has the reference of the format. Here a file is read whole, and
-every mistake in it is found, each with its line: :func:`read_description` collects them, and
+every mistake in it is found, each with its line: :func:`read_config_file` collects them, and
 whoever cannot go on with one raises the first.
 """
 
@@ -17,7 +17,7 @@ from fastingest.access.urls import check_written_url, parse_header
 from fastingest.config.section import Section, json_text
 from fastingest.config.setting import read_subscription
 from fastingest.config.settings import Settings
-from fastingest.config.spec import Description, FeedText, Message, TableText
+from fastingest.config.spec import ConfigFile, FeedText, Message, TableText
 from fastingest.config.symbols import Symbols, check_symbol
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError
@@ -26,7 +26,7 @@ from fastingest.model.jsonpath import Condition, parse_condition, parse_path
 from fastingest.model.schema import TRADES, Column, Schema, parse_columns
 from fastingest.units import parse_duration
 
-__all__ = ["read_description"]
+__all__ = ["read_config_file"]
 
 
 # The keys that a feed has; the first ones may stand above all [[feed]], for those that say nothing.
@@ -45,9 +45,9 @@ _SETTINGS = {
 }
 
 
-def read_description(
+def read_config_file(
     file: TomlFile, problems: list[ConfigError], *, needs_url: bool = True
-) -> Description:
+) -> ConfigFile:
     """What ``file`` says; one that has no key of a feed, but ``out``, describes none.
 
     :param problems: gets what is wrong with it, in the order of the lines.
@@ -75,7 +75,7 @@ def read_description(
     _check_names(feeds, found)
     problems += sorted(found, key=lambda problem: problem.line)
     settings = {name: value for name, value in settings.items() if value is not MISSING}
-    return Description(file, feeds, settings, setting_keys)
+    return ConfigFile(file, feeds, settings, setting_keys)
 
 
 def _setting(top: Section, name: str) -> Any:

@@ -89,9 +89,9 @@ from pathlib import Path
 from fastingest.access.endpoint import check_feed
 from fastingest.config.catalog import known_feed
 from fastingest.config.overrides import Given, build_feeds, located
-from fastingest.config.parse import read_description
+from fastingest.config.parse import read_config_file
 from fastingest.config.settings import Settings
-from fastingest.config.spec import Description
+from fastingest.config.spec import ConfigFile
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError, OptionError
 from fastingest.model.feed import Feed
@@ -110,11 +110,11 @@ def feeds_of(settings: Settings) -> tuple[Feed, ...]:
         raise OptionError("feed", "the same feed is named twice")
     texts = [text for name in given.feed for text in known_feed(name).feeds]
     if given.config is not None:
-        described = read_file(given.config, needs_url=not given.urls)
-        if not (described.feeds or texts or given.urls):
+        config_file = read_file(given.config, needs_url=not given.urls)
+        if not (config_file.feeds or texts or given.urls):
             raise OptionError("config", f"{given.config} describes no feed; add --url or --feed")
-        texts += described.feeds
-        out = described.settings.get("out")
+        texts += config_file.feeds
+        out = config_file.settings.get("out")
         if out is not None and given.out == Given.out:
             given = replace(given, out=out)
     feeds = build_feeds(texts, given)
@@ -126,14 +126,14 @@ def feeds_of(settings: Settings) -> tuple[Feed, ...]:
     return feeds
 
 
-def read_file(path: Path, *, needs_url: bool) -> Description:
+def read_file(path: Path, *, needs_url: bool) -> ConfigFile:
     """What the file at ``path`` says.
 
     :raises OptionError: it cannot be read.
     :raises ConfigError: it has a mistake, the first of them.
     """
     problems: list[ConfigError] = []
-    description = read_description(TomlFile.read(path), problems, needs_url=needs_url)
+    config_file = read_config_file(TomlFile.read(path), problems, needs_url=needs_url)
     if problems:
         raise problems[0]
-    return description
+    return config_file

@@ -15,7 +15,7 @@ from fastingest.model.feed import Heartbeat, Subscription
 from fastingest.model.jsonpath import parse_condition
 from fastingest.model.schema import Schema
 
-__all__ = ["Description", "FeedText", "Message", "TableText"]
+__all__ = ["ConfigFile", "FeedText", "Message", "TableText"]
 
 
 @dataclass(frozen=True)
@@ -114,16 +114,16 @@ class FeedText:
 
 
 @dataclass(frozen=True)
-class Description:
-    """A file.
+class ConfigFile:
+    """What a file for ``--config`` says, or that of a known feed.
 
-    :param file: where it is.
+    :param toml: where it is said.
     :param feeds: what it describes.
     :param settings: the options that it sets.
     :param setting_keys: where it does.
     """
 
-    file: TomlFile
+    toml: TomlFile
     feeds: tuple[FeedText, ...]
     settings: dict[str, Any]
     setting_keys: dict[str, Key]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from fastingest.config import resolve as config
-from fastingest.config.parse import read_description
-from fastingest.config.spec import Description, FeedText
+from fastingest.config.parse import read_config_file
+from fastingest.config.spec import ConfigFile, FeedText
 from fastingest.config.symbols import Symbols
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError
@@ -20,11 +20,11 @@ from fastingest.model.schema import TRADES, parse_columns
 URL = 'url = "wss://host/"\n'
 
 
-def described(text: str) -> Description:
+def described(text: str) -> ConfigFile:
     problems: list[ConfigError] = []
-    description = read_description(TomlFile(Path("f.toml"), text), problems)
+    config_file = read_config_file(TomlFile(Path("f.toml"), text), problems)
     assert problems == []
-    return description
+    return config_file
 
 
 def feed_in(text: str) -> FeedText:
@@ -34,7 +34,7 @@ def feed_in(text: str) -> FeedText:
 
 def problems_in(text: str) -> list[str]:
     problems: list[ConfigError] = []
-    read_description(TomlFile(Path("f.toml"), text), problems)
+    read_config_file(TomlFile(Path("f.toml"), text), problems)
     return [str(problem) for problem in problems]
 
 
@@ -62,12 +62,12 @@ def test_a_feed_of_which_nothing_else_is_said_tells_messages_by_themselves() -> 
 
 
 def test_options_are_read_with_their_units() -> None:
-    description = described(
+    config_file = described(
         'out = "o.csv"\nflush-interval = "100ms"\nmax_rows = 5\nidle-timeout = "off"\n'
         'fsync = "batch"\nquiet = true\nmin-free = "1MiB"\nwhen-full = "drop"\n'
         f'spill-dir = "/tmp"\nreceivers = 2\n{URL}'
     )
-    assert description.settings == {
+    assert config_file.settings == {
         "out": Path("o.csv"),
         "flush_interval": 0.1,
         "max_rows": 5,
