@@ -13,7 +13,7 @@ from fastingest.access.secrets import SecretError, expand, shown
 from fastingest.config.options import Options
 from fastingest.config.overrides import Given, build_feeds
 from fastingest.config.parse import read_config_file
-from fastingest.config.spec import ConfigFile, FeedText
+from fastingest.config.spec import ConfigFile, FeedSpec
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError, OptionError, UsageError
 from fastingest.model.feed import Feed
@@ -54,7 +54,7 @@ def check(path: Path) -> Check:
     if not found and config_file.feeds:
         try:
             given = Given(out=Path(config_file.settings.get("out", Given.out)))
-            feeds = build_feeds([_with_symbols(text) for text in config_file.feeds], given)
+            feeds = build_feeds([_with_symbols(spec) for spec in config_file.feeds], given)
         except (OptionError, ConfigError) as error:
             problems.append(error)
     problems.sort(key=lambda error: error.line if isinstance(error, ConfigError) else 1)
@@ -79,18 +79,18 @@ def _settings_problems(config_file: ConfigFile) -> list[ConfigError]:
             return problems
 
 
-def _needs_symbols(feed: FeedText) -> bool:
+def _needs_symbols(feed: FeedSpec) -> bool:
     return feed.has_place and not feed.symbols.default
 
 
-def _with_symbols(feed: FeedText) -> FeedText:
+def _with_symbols(feed: FeedSpec) -> FeedSpec:
     """``feed``, with a symbol in the place of those that the command line will name."""
     if not _needs_symbols(feed):
         return feed
     return replace(feed, symbols=replace(feed.symbols, default=("SYMBOL",)))
 
 
-def _notes(feeds: Sequence[FeedText]) -> tuple[str, ...]:
+def _notes(feeds: Sequence[FeedSpec]) -> tuple[str, ...]:
     notes = []
     if any(map(_needs_symbols, feeds)):
         notes.append("it needs --symbols, which are shown as SYMBOL")

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from fastingest.access.secrets import shown
 from fastingest.access.urls import check_written_url
 from fastingest.config.settings import Settings
-from fastingest.config.spec import FeedText, Message, TableText
+from fastingest.config.spec import FeedSpec, Message, TableSpec
 from fastingest.config.symbols import has_place
 from fastingest.errors import OptionError, UsageError
 from fastingest.model.feed import Feed, Table
@@ -56,53 +56,53 @@ class Given:
         return tuple(filter(None, self.url))
 
 
-def build_feeds(texts: Sequence[FeedText], given: Given) -> tuple[Feed, ...]:
-    """The feeds that ``texts`` describe, with what is ``given`` laid over them.
+def build_feeds(specs: Sequence[FeedSpec], given: Given) -> tuple[Feed, ...]:
+    """The feeds that ``specs`` describe, with what is ``given`` laid over them.
 
     Without any they are those of the URLs given.
     """
     urls = given.urls
-    if texts and len(urls) > (1 if len(texts) == 1 else 0):
+    if specs and len(urls) > (1 if len(specs) == 1 else 0):
         raise OptionError(
             "url",
             "takes the place of a feed's own: name one feed and one URL, "
-            f"not {len(texts)} and {len(urls)}",
+            f"not {len(specs)} and {len(urls)}",
         )
-    if not texts:
+    if not specs:
         if not urls:
             raise OptionError("url", "no feed was named; write for example --url wss://host/path")
         if len(set(urls)) < len(urls):
             raise OptionError("url", "the same URL is named twice; its rows would be, too")
-        texts = [FeedText((TableText(TRADES),), url) for url in urls]
+        specs = [FeedSpec((TableSpec(TRADES),), url) for url in urls]
     elif urls:
-        texts = [replace(texts[0], url=urls[0])]
-    texts = [_with_schema(text, given) for text in texts]
-    symbols = [_symbols(text, given) for text in texts]
-    made_urls = [_url(text, chosen, given) for text, chosen in zip(texts, symbols, strict=True)]
-    names = _names([text.name for text in texts], made_urls)
-    has_one = sum(len(text.tables) for text in texts) == 1
+        specs = [replace(specs[0], url=urls[0])]
+    specs = [_with_schema(spec, given) for spec in specs]
+    symbols = [_symbols(spec, given) for spec in specs]
+    made_urls = [_url(spec, chosen, given) for spec, chosen in zip(specs, symbols, strict=True)]
+    names = _names([spec.name for spec in specs], made_urls)
+    has_one = sum(len(spec.tables) for spec in specs) == 1
     feeds = tuple(
-        _feed(text, name, url, chosen, given, has_one=has_one)
-        for text, name, url, chosen in zip(texts, names, made_urls, symbols, strict=True)
+        _feed(spec, name, url, chosen, given, has_one=has_one)
+        for spec, name, url, chosen in zip(specs, names, made_urls, symbols, strict=True)
     )
-    _check_out(texts, given, has_one)
-    _check_files(texts, feeds)
+    _check_out(specs, given, has_one)
+    _check_files(specs, feeds)
     return feeds
 
 
 # One feed
 
 
-def _with_schema(text: FeedText, given: Given) -> FeedText:
-    """``text`` with the columns, rows and conditions that were given."""
+def _with_schema(spec: FeedSpec, given: Given) -> FeedSpec:
+    """``spec`` with the columns, rows and conditions that were given."""
     if given.columns is not None and not given.columns.strip():
         raise OptionError("columns", f"describes no column; {EXAMPLE}")
     said = [name for name in ("columns", "rows", "where") if getattr(given, name)]
     if not said:
-        return text
-    if len(text.tables) > 1:
-        raise OptionError(said[0], f"{_who(text)} has {len(text.tables)} tables; change its file")
-    schema = text.tables[0].schema
+        return spec
+    if len(spec.tables) > 1:
+        raise OptionError(said[0], f"{_who(spec)} has {len(spec.tables)} tables; change its file")
+    schema = spec.tables[0].schema
     if not schema.described and not given.columns:
         raise OptionError(said[0], "goes with --columns, which say what the rows are made of")
     if given.columns:
@@ -113,11 +113,11 @@ def _with_schema(text: FeedText, given: Given) -> FeedText:
     if given.where:
         where = _parsed("where", _conditions, given.where)
         schema = replace(schema, where=where)
-    return replace(text, tables=(replace(text.tables[0], schema=schema),))
+    return replace(spec, tables=(replace(spec.tables[0], schema=schema),))
 
 
-def _who(text: FeedText) -> str:
-    return text.name or shown(text.url or "")
+def _who(spec: FeedSpec) -> str:
+    return spec.name or shown(spec.url or "")
 
 
 def _conditions(texts: Sequence[str]) -> tuple[Condition, ...]:
@@ -131,70 +131,70 @@ def _parsed(option: str, parse: Callable[[Any], Any], value: Any) -> Any:
         raise OptionError(option, str(error)) from None
 
 
-def _symbols(text: FeedText, given: Given) -> tuple[str, ...]:
+def _symbols(spec: FeedSpec, given: Given) -> tuple[str, ...]:
     """The symbols of a feed, where it has a place for them."""
-    wanted = text.has_place or any(map(has_place, given.subscribe))
+    wanted = spec.has_place or any(map(has_place, given.subscribe))
     if given.symbols and not wanted:
         raise OptionError(
-            "symbols", f"{_who(text)} has no place for them: no {{symbol}}, no {{symbols}}"
+            "symbols", f"{_who(spec)} has no place for them: no {{symbol}}, no {{symbols}}"
         )
     try:
-        chosen = text.symbols.chosen(given.symbols)
+        chosen = spec.symbols.chosen(given.symbols)
     except ValueError as error:
         raise OptionError("symbols", str(error)) from None
-    if wanted and not chosen and text.file is not None:
+    if wanted and not chosen and spec.file is not None:
         raise OptionError(
-            "symbols", f"{_who(text)} needs some; write for example --symbols AAPL,MSFT"
+            "symbols", f"{_who(spec)} needs some; write for example --symbols AAPL,MSFT"
         )
     return chosen
 
 
-def _url(text: FeedText, symbols: Sequence[str], given: Given) -> str:
+def _url(spec: FeedSpec, symbols: Sequence[str], given: Given) -> str:
     """The feed's URL, with its symbols."""
-    url = text.url or ""
+    url = spec.url or ""
     if symbols and "{symbol}" in url:
         raise OptionError("url", "a URL is not repeated for each {symbol}; write {symbols}")
-    url = text.symbols.fill_url(url, symbols) if symbols else url
+    url = spec.symbols.fill_url(url, symbols) if symbols else url
     try:
         check_written_url(url)
     except OptionError as error:
-        raise located(error, text, given) from None
+        raise located(error, spec, given) from None
     return url
 
 
 def _feed(
-    text: FeedText, name: str, url: str, symbols: Sequence[str], given: Given, *, has_one: bool
+    spec: FeedSpec, name: str, url: str, symbols: Sequence[str], given: Given, *, has_one: bool
 ) -> Feed:
-    messages = [*text.messages, *map(Message, given.subscribe)]
+    messages = [*spec.messages, *map(Message, given.subscribe)]
     return Feed(
         name=name,
         url=url,
         tables=tuple(
-            Table(_file(text, table.out, table.name, given, has_one), table.schema)
-            for table in text.tables
+            Table(_file(spec, table.out, table.name, given, has_one), table.schema)
+            for table in spec.tables
         ),
-        headers=_headers(text.headers, given.header),
+        headers=_headers(spec.headers, given.header),
         subscriptions=tuple(
             subscription
             for message in messages
-            for subscription in message.subscriptions(text.symbols, symbols)
+            for subscription in message.subscriptions(spec.symbols, symbols)
         ),
-        heartbeats=text.heartbeats,
-        ignore=text.ignore,
-        proxy=given.proxy or text.proxy,
-        ca_file=given.ca_file or text.ca_file,
-        cert_file=given.cert_file or text.cert_file,
-        key_file=given.key_file or (None if given.cert_file else text.key_file),
-        compression=text.compression or "off" if given.compression == "off" else given.compression,
+        heartbeats=spec.heartbeats,
+        ignore=spec.ignore,
+        proxy=given.proxy or spec.proxy,
+        ca_file=given.ca_file or spec.ca_file,
+        cert_file=given.cert_file or spec.cert_file,
+        key_file=given.key_file or (None if given.cert_file else spec.key_file),
+        compression=spec.compression or "off" if given.compression == "off" else given.compression,
     )
 
 
-def located(error: OptionError, text: FeedText, given: Given) -> UsageError:
+def located(error: OptionError, spec: FeedSpec, given: Given) -> UsageError:
     """``error`` as one of the feed's file, unless the command line brought what is wrong."""
     if getattr(given, error.option, None):
         return error
     key = "headers" if error.option == "header" else error.option.replace("_", "-")
-    return text.error(error.option, error.problem, key)
+    return spec.error(error.option, error.problem, key)
 
 
 def _headers(own: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
@@ -210,39 +210,39 @@ def _headers(own: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
 # Where the tables go
 
 
-def _file(text: FeedText, out: Path | None, name: str | None, given: Given, has_one: bool) -> Path:
+def _file(spec: FeedSpec, out: Path | None, name: str | None, given: Given, has_one: bool) -> Path:
     is_given = given.out != Given.out
     if has_one and is_given:
         return given.out
     if out is not None:
         return out
-    base = text.out or given.out
+    base = spec.out or given.out
     return base.with_name(f"{base.stem}_{name}{base.suffix}") if name else base
 
 
-def _check_out(texts: Sequence[FeedText], given: Given, has_one: bool) -> None:
+def _check_out(specs: Sequence[FeedSpec], given: Given, has_one: bool) -> None:
     """Refuse an --out that no table would write."""
     if given.out == Given.out or has_one:
         return
-    if all(table.out or text.out for text in texts for table in text.tables):
+    if all(table.out or spec.out for spec in specs for table in spec.tables):
         raise OptionError("out", "every table says where it goes; change that where it does")
 
 
-def _check_files(texts: Sequence[FeedText], feeds: Sequence[Feed]) -> None:
+def _check_files(specs: Sequence[FeedSpec], feeds: Sequence[Feed]) -> None:
     """Refuse two tables of a feed that write one file, and two headers for one file."""
     first: dict[Path, tuple[Feed, Schema]] = {}
-    for text, feed in zip(texts, feeds, strict=True):
+    for spec, feed in zip(specs, feeds, strict=True):
         own = set()
-        for spec, table in zip(text.tables, feed.tables, strict=True):
+        for table_spec, table in zip(spec.tables, feed.tables, strict=True):
             path = named(table.out)
             if path in own:
                 raise (
-                    text.file.error(
-                        spec.key,
+                    spec.file.error(
+                        table_spec.key,
                         f"another table of this feed writes {table.out}, too; "
                         "give each its own 'out', or a 'name'",
                     )
-                    if text.file
+                    if spec.file
                     else OptionError("out", f"two tables would write {table.out}")
                 )
             own.add(path)

@@ -17,7 +17,7 @@ from fastingest.access.urls import check_written_url, parse_header
 from fastingest.config.section import Section, json_text
 from fastingest.config.setting import read_subscription
 from fastingest.config.settings import Settings
-from fastingest.config.spec import ConfigFile, FeedText, Message, TableText
+from fastingest.config.spec import ConfigFile, FeedSpec, Message, TableSpec
 from fastingest.config.symbols import Symbols, check_symbol
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError
@@ -109,7 +109,7 @@ def _shared(section: Section) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedText:
+def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
     url = section.text("url")
     if url and "{symbol}" in url:
         section.problem("url", "a URL is not repeated; write {symbols}, or a [[feed]] for each")
@@ -125,7 +125,7 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedText:
     own = section.text("out") if not is_top else None
     out = Path(own) if own else None
     said = shared if is_top else {**shared, **_shared(section)}
-    feed = FeedText(
+    feed = FeedSpec(
         tables=_tables(section),
         url=url,
         name=name,
@@ -246,9 +246,9 @@ def _heartbeats(section: Section) -> tuple[Heartbeat, ...]:
     return tuple(beats)
 
 
-def _tables(section: Section) -> tuple[TableText, ...]:
+def _tables(section: Section) -> tuple[TableSpec, ...]:
     if "table" not in section:
-        return (TableText(_schema(section), section.key),)
+        return (TableSpec(_schema(section), section.key),)
     for moved in ("columns", "rows", "where"):
         if moved in section:
             section.problem(moved, f"{moved!r} belongs into [[feed.table]]; move it there")
@@ -262,7 +262,7 @@ def _tables(section: Section) -> tuple[TableText, ...]:
             inner.problem("name", f"{name!r} cannot be a part of a file's name; use letters")
         if "columns" not in inner:
             inner.problem("columns", "a table needs 'columns'")
-        tables.append(TableText(_schema(inner), inner.key, Path(out) if out else None, name))
+        tables.append(TableSpec(_schema(inner), inner.key, Path(out) if out else None, name))
     return tuple(tables)
 
 
@@ -297,7 +297,7 @@ def _columns(section: Section) -> tuple[Column, ...] | None:
     return section.read("columns", value, parse_columns)
 
 
-def _check_names(feeds: Sequence[FeedText], problems: list[ConfigError]) -> None:
+def _check_names(feeds: Sequence[FeedSpec], problems: list[ConfigError]) -> None:
     seen = set()
     for feed in feeds:
         if feed.file and feed.name and feed.name in seen:

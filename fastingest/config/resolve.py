@@ -108,21 +108,21 @@ def feeds_of(settings: Settings) -> tuple[Feed, ...]:
     given = Given.of(settings)
     if len(set(given.feed)) < len(given.feed):
         raise OptionError("feed", "the same feed is named twice")
-    texts = [text for name in given.feed for text in known_feed(name).feeds]
+    specs = [spec for name in given.feed for spec in known_feed(name).feeds]
     if given.config is not None:
         config_file = read_file(given.config, needs_url=not given.urls)
-        if not (config_file.feeds or texts or given.urls):
+        if not (config_file.feeds or specs or given.urls):
             raise OptionError("config", f"{given.config} describes no feed; add --url or --feed")
-        texts += config_file.feeds
+        specs += config_file.feeds
         out = config_file.settings.get("out")
         if out is not None and given.out == Given.out:
             given = replace(given, out=out)
-    feeds = build_feeds(texts, given)
+    feeds = build_feeds(specs, given)
     for index, feed in enumerate(feeds):
         try:
             check_feed(feed)
         except OptionError as error:
-            raise (located(error, texts[index], given) if texts else error) from None
+            raise (located(error, specs[index], given) if specs else error) from None
     return feeds
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from fastingest.config import resolve as config
 from fastingest.config.parse import read_config_file
-from fastingest.config.spec import ConfigFile, FeedText
+from fastingest.config.spec import ConfigFile, FeedSpec
 from fastingest.config.symbols import Symbols
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError
@@ -27,7 +27,7 @@ def described(text: str) -> ConfigFile:
     return config_file
 
 
-def feed_in(text: str) -> FeedText:
+def feed_in(text: str) -> FeedSpec:
     (feed,) = described(text).feeds
     return feed
 
@@ -38,7 +38,7 @@ def problems_in(text: str) -> list[str]:
     return [str(problem) for problem in problems]
 
 
-def sent(feed: FeedText, *symbols: str) -> list[Subscription]:
+def sent(feed: FeedSpec, *symbols: str) -> list[Subscription]:
     chosen = feed.symbols.chosen(symbols)
     return [each for m in feed.messages for each in m.subscriptions(feed.symbols, chosen)]
 
