@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fastingest.access.secrets import SecretError, expand, shown
 from fastingest.config.options import Options
-from fastingest.config.overrides import Given, build_feeds
+from fastingest.config.overrides import Overrides, build_feeds
 from fastingest.config.parse import read_config_file
 from fastingest.config.spec import ConfigFile, FeedSpec
 from fastingest.config.toml_file import TomlFile
@@ -53,8 +53,8 @@ def check(path: Path) -> Check:
     feeds: tuple[Feed, ...] = ()
     if not found and config_file.feeds:
         try:
-            given = Given(out=Path(config_file.settings.get("out", Given.out)))
-            feeds = build_feeds([_with_symbols(spec) for spec in config_file.feeds], given)
+            overrides = Overrides(out=Path(config_file.settings.get("out", Overrides.out)))
+            feeds = build_feeds([_with_symbols(spec) for spec in config_file.feeds], overrides)
         except (OptionError, ConfigError) as error:
             problems.append(error)
     problems.sort(key=lambda error: error.line if isinstance(error, ConfigError) else 1)

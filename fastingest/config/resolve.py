@@ -88,7 +88,7 @@ from pathlib import Path
 
 from fastingest.access.endpoint import check_feed
 from fastingest.config.catalog import known_feed
-from fastingest.config.overrides import Given, build_feeds, located
+from fastingest.config.overrides import Overrides, build_feeds, located
 from fastingest.config.parse import read_config_file
 from fastingest.config.settings import Settings
 from fastingest.config.spec import ConfigFile
@@ -105,24 +105,26 @@ def feeds_of(settings: Settings) -> tuple[Feed, ...]:
     :raises OptionError: they describe none, or something of them is wrong.
     :raises ConfigError: something in the file that they name is wrong.
     """
-    given = Given.of(settings)
-    if len(set(given.feed)) < len(given.feed):
+    overrides = Overrides.of(settings)
+    if len(set(overrides.feed)) < len(overrides.feed):
         raise OptionError("feed", "the same feed is named twice")
-    specs = [spec for name in given.feed for spec in known_feed(name).feeds]
-    if given.config is not None:
-        config_file = read_file(given.config, needs_url=not given.urls)
-        if not (config_file.feeds or specs or given.urls):
-            raise OptionError("config", f"{given.config} describes no feed; add --url or --feed")
+    specs = [spec for name in overrides.feed for spec in known_feed(name).feeds]
+    if overrides.config is not None:
+        config_file = read_file(overrides.config, needs_url=not overrides.urls)
+        if not (config_file.feeds or specs or overrides.urls):
+            raise OptionError(
+                "config", f"{overrides.config} describes no feed; add --url or --feed"
+            )
         specs += config_file.feeds
         out = config_file.settings.get("out")
-        if out is not None and given.out == Given.out:
-            given = replace(given, out=out)
-    feeds = build_feeds(specs, given)
+        if out is not None and overrides.out == Overrides.out:
+            overrides = replace(overrides, out=out)
+    feeds = build_feeds(specs, overrides)
     for index, feed in enumerate(feeds):
         try:
             check_feed(feed)
         except OptionError as error:
-            raise (located(error, specs[index], given) if specs else error) from None
+            raise (located(error, specs[index], overrides) if specs else error) from None
     return feeds
 
 
