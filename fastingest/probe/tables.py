@@ -16,7 +16,7 @@ from fastingest.model.schema import Column, Schema
 from fastingest.probe.columns import is_quantity, name_of, type_of, unique
 from fastingest.probe.conditions import conditions_for
 from fastingest.probe.discriminators import is_control, is_type, labels_of
-from fastingest.probe.field_profile import Evidence, Steps
+from fastingest.probe.field_profile import FieldProfile, Steps
 from fastingest.probe.rows import find_rows, rows_at
 from fastingest.probe.shapes import Group, Unit, group
 
@@ -55,7 +55,7 @@ def candidates_of(found: Group, messages: Sequence[Any], now: float) -> list[Can
     if any(unit.in_array for unit in found.units):
         table = _of_elements(found, messages, now)
         return [table] if table is not None else []
-    seen = Evidence(values)
+    seen = FieldProfile(values)
     place = find_rows(seen, now)
     rows = [
         Unit(unit.message, row) for unit in found.units for row in rows_at(unit.value, place) or ()
@@ -67,7 +67,7 @@ def candidates_of(found: Group, messages: Sequence[Any], now: float) -> list[Can
     empty = [unit.value for unit in found.units if rows_at(unit.value, place) is None]
     where, _ = conditions_for([unit.value for unit in taken], others + empty, place, True)
     split = _split(rows) if all(isinstance(unit.value, dict) for unit in rows) else None
-    root = Evidence(unit.value for unit in taken)
+    root = FieldProfile(unit.value for unit in taken)
     made = [_table(part, place, root, where + more, now) for part, more in split or [(rows, ())]]
     tables = [table for table in made if table is not None]
     if empty:
@@ -128,14 +128,18 @@ def _separated(groups: list[Group]) -> list[tuple[list[Unit], tuple[Condition, .
 
 
 def _table(
-    rows: list[Unit], place: Steps, root: Evidence | None, where: tuple[Condition, ...], now: float
+    rows: list[Unit],
+    place: Steps,
+    root: FieldProfile | None,
+    where: tuple[Condition, ...],
+    now: float,
 ) -> Candidate | None:
     """The table for ``rows``; None: they hold nothing that goes into a column.
 
     :param place: where the rows are.
     :param root: the messages, where these are not the rows themselves.
     """
-    seen = Evidence(unit.value for unit in rows)
+    seen = FieldProfile(unit.value for unit in rows)
     if set(seen.kinds) not in ({"object"}, {"mixed"}):
         return None
     if any(isinstance(unit.value, list) and isinstance(unit.value[0], list) for unit in rows):
@@ -173,7 +177,7 @@ def _table(
     )
 
 
-def _is_answer(seen: Evidence) -> bool:
+def _is_answer(seen: FieldProfile) -> bool:
     """Whether these are answers of JSON-RPC, or of one that is like it."""
     return {"id", "result"} <= set(seen.members)
 
@@ -192,7 +196,7 @@ class _Columns:
         self._now = now
         self._names: set[str] = set()
 
-    def add(self, seen: Evidence, said: set[Steps], rows: Steps | None = None) -> None:
+    def add(self, seen: FieldProfile, said: set[Steps], rows: Steps | None = None) -> None:
         """Add those for what was seen.
 
         :param said: where a condition says it already.
@@ -214,7 +218,7 @@ class _Columns:
             self.quantities += is_quantity(kind, steps[-1])
 
 
-def _why_left_out(leaf: Evidence) -> str:
+def _why_left_out(leaf: FieldProfile) -> str:
     kinds = set(leaf.kinds) - {"null"}
     if not kinds:
         return "which was null in every message"
