@@ -218,18 +218,18 @@ def _probe(options: Options, how: ProbeOptions) -> int:
     from fastingest.probe.text import config_text, report_text
 
     try:
-        heard = listen(options, how, partial(_listening, how))
+        sample = listen(options, how, partial(_listening, how))
     except OptionError as error:
         raise UsageError(str(error)) from None
-    proposal = proposal_of(heard.messages, time.time())
-    trial = trial_of(proposal, heard.messages)
+    proposal = proposal_of(sample.messages, time.time())
+    trial = trial_of(proposal, sample.messages)
     width = shutil.get_terminal_size().columns
-    note(report_text(heard, proposal, trial, width))
+    note(report_text(sample, proposal, trial, width))
     if trial is None:
         raise UsageError(
             "nothing came that looks like data; ask for some with --subscribe, or listen longer"
         )
-    unprinted = print_out(config_text(heard, proposal), "the file")
+    unprinted = print_out(config_text(sample, proposal), "the file")
     return fail(unprinted) if unprinted else 0
 
 
