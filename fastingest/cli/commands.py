@@ -212,7 +212,7 @@ def _probe_command() -> Callable[..., _Command]:
 
 
 def _probe(options: Options, how: ProbeOptions) -> int:
-    from fastingest.probe.dry_run import trial_of
+    from fastingest.probe.dry_run import dry_run
     from fastingest.probe.listen import listen
     from fastingest.probe.proposal import proposal_of
     from fastingest.probe.text import config_text, report_text
@@ -222,10 +222,10 @@ def _probe(options: Options, how: ProbeOptions) -> int:
     except OptionError as error:
         raise UsageError(str(error)) from None
     proposal = proposal_of(sample.messages, time.time())
-    trial = trial_of(proposal, sample.messages)
+    tried = dry_run(proposal, sample.messages)
     width = shutil.get_terminal_size().columns
-    note(report_text(sample, proposal, trial, width))
-    if trial is None:
+    note(report_text(sample, proposal, tried, width))
+    if tried is None:
         raise UsageError(
             "nothing came that looks like data; ask for some with --subscribe, or listen longer"
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fastingest.access.secrets import shown
 from fastingest.model.feed import Feed, Subscription
 from fastingest.model.schema import Column
-from fastingest.probe.dry_run import Trial
+from fastingest.probe.dry_run import DryRun
 from fastingest.probe.listen import Sample
 from fastingest.probe.proposal import Proposal, ProposedTable
 from fastingest.text import counted, escape
@@ -23,10 +23,10 @@ __all__ = ["column_text", "config_text", "report_text"]
 _EXAMPLE = 200  # characters of a message that are shown in the file
 
 
-def report_text(sample: Sample, proposal: Proposal, trial: Trial | None, width: int) -> str:
+def report_text(sample: Sample, proposal: Proposal, tried: DryRun | None, width: int) -> str:
     """What came, and what the proposed tables make of it.
 
-    :param trial: None: none is proposed.
+    :param tried: None: none is proposed.
     :param width: characters of a line.
     """
     count = len(sample.messages)
@@ -37,18 +37,18 @@ def report_text(sample: Sample, proposal: Proposal, trial: Trial | None, width: 
     for shape, what in zip(proposal.shapes, says, strict=True):
         beginning = f"{shape.messages:>9,}  {what:<{longest}}  "
         lines.append(beginning + _shortened(shape.example, max(width - len(beginning), 20)))
-    if trial is None:
+    if tried is None:
         return "\n".join(lines)
     if proposal.is_default:
         lines.append("proposed: no columns, since messages such as these are told by themselves")
     else:
         lines.append(f"proposed: {counted(len(proposal.tables), 'table')}")
     lines.append(
-        f"tried on these messages: {counted(trial.rows, 'row')}, {trial.ignored:,} ignored, "
-        f"{trial.rejected:,} rejected"
+        f"tried on these messages: {counted(tried.rows, 'row')}, {tried.ignored:,} ignored, "
+        f"{tried.rejected:,} rejected"
     )
-    if trial.reason:
-        lines.append(f"  rejected, first of all: {escape(trial.reason)}")
+    if tried.reason:
+        lines.append(f"  rejected, first of all: {escape(tried.reason)}")
     return "\n".join(lines)
 
 

@@ -15,7 +15,7 @@ from fastingest import Options
 from fastingest.model.feed import Feed, Heartbeat, Subscription, Table
 from fastingest.model.jsonpath import JsonPath, parse_condition
 from fastingest.model.schema import Column, parse_columns
-from fastingest.probe.dry_run import Trial
+from fastingest.probe.dry_run import DryRun
 from fastingest.probe.listen import Sample
 from fastingest.probe.proposal import proposal_of
 from fastingest.probe.text import column_text, config_text, report_text
@@ -132,7 +132,7 @@ def test_a_column_is_written_as_it_is_read(column: Column, text: str) -> None:
 def test_the_report_counts_shapes_and_shows_an_example_of_each_on_one_line() -> None:
     what = sample(TRADE, "po\nng", TRADE, ended="interrupted")
     proposal = proposal_of(what.messages, NOW)
-    report = report_text(what, proposal, Trial(2, 1, 1, "x: y"), 60)
+    report = report_text(what, proposal, DryRun(2, 1, 1, "x: y"), 60)
     assert report.splitlines() == [
         "wss://feed.example/: 3 messages in 5s; interrupted",
         '        2  data             {"stream": "x@trade", "data": {…',
