@@ -106,6 +106,7 @@ class HeaderMismatch(OutputRefused):
             f"its header is {found!r}, this run writes {expected!r}; "
             "name another file with --out, move this one away, or mend --columns",
         )
+        self.args = (path, found, expected)  # with which it is made again in another process
         self.found = found
         self.expected = expected
 

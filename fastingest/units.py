@@ -1,15 +1,14 @@
-"""Durations and sizes as people write them: numbers with a unit."""
+"""Durations and sizes as people write and read them: numbers with a unit."""
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
-__all__ = ["format_duration", "format_size", "parse_duration", "parse_size"]
+__all__ = ["brief", "format_duration", "format_size", "parse_duration", "parse_size", "span"]
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-
-
 _BYTES = {
     "b": 1,
     "kb": 10**3,
@@ -21,8 +20,6 @@ _BYTES = {
     "gib": 2**30,
     "tib": 2**40,
 }
-
-
 _QUANTITY = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*([a-zA-Z]*)")
 
 
@@ -61,6 +58,30 @@ def format_duration(seconds: float) -> str:
     if seconds >= 1 or seconds == 0:
         return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
     return f"{seconds * 1e3:.3f}".rstrip("0").rstrip(".") + "ms"
+
+
+def brief(seconds: float) -> str:
+    """A short duration with three digits: ``340us``, ``2.13ms``, ``1.2s``; ``-`` for nan."""
+    if math.isnan(seconds):
+        return "-"
+    if seconds >= 60:
+        return span(seconds)
+    for length, unit in ((1.0, "s"), (1e-3, "ms")):
+        if float(f"{seconds:.3g}") >= length:
+            return f"{seconds / length:.3g}{unit}"
+    return f"{seconds * 1e6:.0f}us"
+
+
+def span(seconds: float) -> str:
+    """A long duration: ``12.3s``, ``1m 05s``, ``2h 03m 04s``, ``3d 04h 05m``."""
+    if seconds < 59.95:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d {hours:02}h {minutes:02}m"
+    return f"{hours}h {minutes:02}m {rest:02}s" if hours else f"{minutes}m {rest:02}s"
 
 
 def format_size(size: float) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from fastingest.access.secrets import SecretError, expand, expand_url, user_info
 from fastingest.access.tls import client_context
-from fastingest.access.urls import check_expanded_url, check_proxy, parse_header
+from fastingest.access.urls import check_proxy, check_url, parse_header
 from fastingest.errors import OptionError
 from fastingest.model.feed import Feed
 
@@ -82,7 +82,7 @@ def access_to(feed: Feed) -> Access:
     """
     values: set[str] = set()
     expanded = _read("url", feed.url, values)
-    check_expanded_url(feed.url, expanded)
+    check_url(feed.url, expanded)
     url, credentials = user_info(expanded)
     headers = [
         parse_header(line, _read("header", line, values).partition(":")[2]) for line in feed.headers

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from fastingest.access.secrets import SecretError, expand_url, shown
+from fastingest.access.secrets import shown
 from fastingest.errors import OptionError
 
-__all__ = ["check_expanded_url", "check_proxy", "check_url", "parse_header"]
+__all__ = ["check_proxy", "check_url", "check_written_url", "parse_header"]
 
 
 def parse_header(line: str, value: str | None = None) -> tuple[str, str]:
@@ -29,24 +29,12 @@ def parse_header(line: str, value: str | None = None) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def check_url(url: str) -> None:
-    """Refuse what is no URL of a feed, with its secrets in their places.
-
-    :raises OptionError: it is none, or a secret cannot be read; the message says why.
-    """
-    if not isinstance(url, str) or not url:
-        raise OptionError("url", "no feed was named; write for example --url wss://host/path")
-    try:
-        check_expanded_url(url, expand_url(url))
-    except SecretError as error:
-        raise OptionError("url", str(error)) from None
-
-
-def check_expanded_url(written: str, url: str) -> None:
-    """As :func:`check_url`, once the secrets were read.
+def check_url(written: str, url: str) -> None:
+    """Refuse what is no URL of a feed.
 
     :param written: the URL as it was written, for messages.
     :param url: the URL with the secrets in their places.
+    :raises OptionError: it is none; the message says why.
     """
     name = repr(shown(written))
     if re.search(r"[\x00-\x20\x7f]", url):
@@ -71,6 +59,16 @@ def check_expanded_url(written: str, url: str) -> None:
         )
     if parts.fragment:
         raise OptionError("url", f"{name} has a fragment (#…), which WebSocket URLs may not have")
+
+
+def check_written_url(url: str) -> None:
+    """Refuse what can be no URL of a feed, whatever its secrets are.
+
+    :raises OptionError: it is none.
+    """
+    before, _, _ = url.partition("${")
+    if "://" in before or before == url:
+        check_url(url, re.sub(r"\$\{[^}]*\}", "S", url))
 
 
 def check_proxy(written: str, proxy: str) -> None:

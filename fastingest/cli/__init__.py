@@ -1,1 +1,1 @@
-"""The command line: arguments, what a run shows, and where its log goes."""
+"""The command line: arguments, commands, a run in words, and where its log goes."""

@@ -1,39 +1,23 @@
-"""A run's numbers for people and for programs: pure, from a :class:`~fastingest.Summary`.
-
-:class:`View` is what a terminal shows while the run goes on, :func:`progress_facts` what the log
-says elsewhere; :func:`summary_text` and :func:`summary_json` are the end.
-"""
+"""The live view: what a terminal shows while a run goes on. Pure, from a summary of the moment."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastingest.config.options import Options
 from fastingest.metrics.counters import State
-from fastingest.model.counts import Ledger
-from fastingest.report.summary import FeedSummary, OutputSummary, Summary
-from fastingest.storage.names import beside
+from fastingest.report.summary import Summary
+from fastingest.report.summary_text import gaps_text
 from fastingest.text import counted, escape
-from fastingest.units import format_size
+from fastingest.units import brief, format_size, span
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
     from rich.segment import Segment
 
-__all__ = [
-    "View",
-    "brief",
-    "progress_facts",
-    "progress_share",
-    "span",
-    "sparkline",
-    "summary_json",
-    "summary_text",
-]
+__all__ = ["View", "progress_share", "sparkline"]
 
 _BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
 _MOST_FEEDS, _MOST_OUTPUTS = 8, 4  # that the terminal shows one by one
@@ -51,9 +35,6 @@ _STATES = {
 }
 
 
-# Numbers
-
-
 def sparkline(rates: Sequence[float], width: int, ascii_only: bool = False) -> str:
     """The latest ``width`` rates as bars: the highest is full, the lowest bar means none."""
     rates = rates[-width:] if width > 0 else ()
@@ -64,30 +45,6 @@ def sparkline(rates: Sequence[float], width: int, ascii_only: bool = False) -> s
     return "".join(bars[math.ceil(max(0.0, rate) / most * (len(bars) - 1))] for rate in rates)
 
 
-def brief(seconds: float) -> str:
-    """A short duration with three digits: ``340us``, ``2.13ms``, ``1.2s``; ``-`` for nan."""
-    if math.isnan(seconds):
-        return "-"
-    if seconds >= 60:
-        return span(seconds)
-    for length, unit in ((1.0, "s"), (1e-3, "ms")):
-        if float(f"{seconds:.3g}") >= length:
-            return f"{seconds / length:.3g}{unit}"
-    return f"{seconds * 1e6:.0f}us"
-
-
-def span(seconds: float) -> str:
-    """A long duration: ``12.3s``, ``1m 05s``, ``2h 03m 04s``, ``3d 04h 05m``."""
-    if seconds < 59.95:
-        return f"{seconds:.1f}s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days}d {hours:02}h {minutes:02}m"
-    return f"{hours}h {minutes:02}m {rest:02}s" if hours else f"{minutes}m {rest:02}s"
-
-
 def progress_share(summary: Summary, options: Options) -> float | None:
     """How much of the run is over, from 0 to 1, by the end that is nearer; None without an end."""
     shares = []
@@ -96,32 +53,6 @@ def progress_share(summary: Summary, options: Options) -> float | None:
     if options.duration is not None:
         shares.append(summary.seconds / options.duration)
     return min(1.0, max(shares)) if shares else None
-
-
-def progress_facts(summary: Summary) -> dict[str, Any]:
-    """The facts of the log's ``progress`` record; the rate is the last ten seconds' mean."""
-    recent = summary.rates[-10:]
-    facts: dict[str, Any] = {
-        "rows": summary.ledger.written,
-        "rate": sum(recent) / len(recent) if recent else 0.0,
-        "rejected": summary.ledger.quarantined,
-        "queue": summary.outbox_bytes,
-        "p99": summary.latency[1],
-        "file": summary.file_size,
-        "state": summary.state.name.lower(),
-    }
-    for name in ("ignored", "dropped", "lost", "set_aside"):
-        if count := getattr(summary.ledger, name):
-            facts[name] = count
-    return facts
-
-
-def _gaps(summary: Summary | FeedSummary) -> str:
-    length = f", {span(summary.gap_seconds)}" if summary.gaps else ""
-    return counted(summary.gaps, "gap") + length
-
-
-# The terminal
 
 
 class View:
@@ -219,11 +150,11 @@ class View:
         restarts = [(f"  {counted(now.restarts, 'restart')}", "yellow")] if now.restarts else []
         if len(now.feeds) == 1:
             links = f"{counted(now.connections, 'connection')}  "
-            yield [_label("feed"), (links, ""), (_gaps(now), _alarm(now.gaps)), *restarts]
+            yield [_label("feed"), (links, ""), (gaps_text(now), _alarm(now.gaps)), *restarts]
             return
         up = sum(feed.state is State.CONNECTED for feed in now.feeds)
         links = f"{up} of {len(now.feeds)} connected  "
-        yield [_label("feeds"), (links, ""), (_gaps(now), _alarm(now.gaps)), *restarts]
+        yield [_label("feeds"), (links, ""), (gaps_text(now), _alarm(now.gaps)), *restarts]
         # Those that are in trouble first, so that they are seen however many there are.
         shown = sorted(now.feeds, key=lambda feed: feed.state is State.CONNECTED)
         shown = shown[: _fitting(len(shown), _MOST_FEEDS, room)]
@@ -237,7 +168,7 @@ class View:
                 (" " * (_LABEL - 2) + ("* " if ascii_only else "● "), colour),
                 (f"{escape(feed.name):{name}}  {feed.ledger.written:>{rows},}", ""),
                 ("" if feed.state is State.CONNECTED else f"  {state}", colour),
-                (f"  {_gaps(feed)}" if feed.gaps else "", "yellow"),
+                (f"  {gaps_text(feed)}" if feed.gaps else "", "yellow"),
             ]
         if len(now.feeds) > len(shown):
             troubled = len(now.feeds) - up > len(shown)
@@ -269,153 +200,3 @@ def _label(text: str) -> tuple[str, str]:
 
 def _alarm(count: int) -> str:
     return "yellow" if count else ""
-
-
-# The end
-
-
-def summary_text(summary: Summary) -> str:
-    """The run's result, in lines."""
-    ledger = summary.ledger
-    counts = {
-        "received": (ledger.received, ""),
-        "written": (ledger.written, ""),
-        "quarantined": (ledger.quarantined, _rejects_note(summary)),
-        "ignored": (ledger.ignored, ""),
-        "dropped": (ledger.dropped, "the outbox was full" if ledger.dropped else ""),
-        "lost": (ledger.lost, "the last line says why" if ledger.lost else ""),
-        "set aside": (ledger.set_aside, "could not be written"),
-        "in flight": (ledger.in_flight, "kept for the next run" if ledger.in_flight else ""),
-    }
-    if not ledger.set_aside:  # nearly always
-        del counts["set aside"]
-    width = max(len(f"{number:,}") for number, _ in counts.values())
-    p50, p99, most = map(brief, summary.latency)
-    in_all = " in all" if summary.gaps else ""
-    if summary.restarts:
-        in_all += f", {counted(summary.restarts, 'restart')}"
-    latency = f"p50 {p50}, p99 {p99}, max {most}" if ledger.written else "no rows"
-    lines = [
-        f"{escape(summary.feed)}",
-        *(
-            f"  {name:13}{number:>{width},}{'  ' if note else ''}{note}"
-            for name, (number, note) in counts.items()
-        ),
-        f"  {'rows/s':13}{summary.mean_rate:,.0f} mean, {summary.best_rate:,.0f} best second",
-        f"  {'latency':13}{latency} (from receipt to file)",
-        f"  {'connections':13}{summary.connections:,}, {_gaps(summary)}{in_all}",
-        f"  {'listener':13}{escape(summary.listener)}",
-        *(f"  {'file':13}{line}" for line in _file_lines(summary.outputs)),
-        f"  {'run length':13}{span(summary.seconds)}",
-        *(_feed_table(summary.feeds) if len(summary.feeds) > 1 else ()),
-    ]
-    return "\n".join(lines)
-
-
-def _file_lines(outputs: Sequence[OutputSummary]) -> Iterator[str]:
-    """What is in each output; with several, how many rows went there."""
-    for output in outputs:
-        rows = f", {counted(output.ledger.written, 'row')}" if len(outputs) > 1 else ""
-        yield f"{escape(str(output.path))}, {format_size(output.file_size)}{rows}"
-
-
-def _feed_table(feeds: Sequence[FeedSummary]) -> Iterator[str]:
-    """What came of each feed, in lines."""
-    shown = ["received", "written", "quarantined"]
-    others = ("ignored", "dropped", "lost", "set_aside", "in_flight")
-    shown += [name for name in others if any(getattr(feed.ledger, name) for feed in feeds)]
-    cells = [["", *(name.replace("_", " ") for name in shown), "gaps"]]
-    for feed in feeds:
-        numbers = [f"{getattr(feed.ledger, name):,}" for name in shown]
-        cells.append([escape(feed.name), *numbers, f"{feed.gaps:,}"])
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for first, *rest in cells:
-        numbers = [text.rjust(width) for text, width in zip(rest, widths[1:], strict=True)]
-        yield "  ".join(["", first.ljust(widths[0]), *numbers])
-
-
-def summary_json(summary: Summary) -> str:
-    """The run's result as one JSON object on one line.
-
-    - ``feed``, ``out``: the URL and the path, as given; where there are several feeds, how many,
-      and the first of several paths. ``seconds``: the run's length.
-    - ``received``, ``written``, ``quarantined``, ``ignored``, ``dropped``, ``lost``, ``set_aside``,
-      ``in_flight``: the ledger; at the end, what is in flight is kept for the next run.
-    - ``rejects_not_kept``: of those quarantined, how many are counted only.
-    - ``messages_lost``: messages that a process had not decoded when it died; ``restarts``: times
-      that another one took its place.
-    - ``mean_rate``, ``best_rate``: rows written a second, over the run and in its best second.
-    - ``latency_p50``, ``latency_p99``, ``latency_max``: seconds from receipt to file; null without
-      rows.
-    - ``connections``, ``gaps``, ``gap_seconds``: connections opened; times without one, and their
-      length.
-    - ``listener``: what read the feeds, ``native``, or ``Python`` and why it was that.
-    - ``pauses``, ``queue_peak``, ``spill_peak``: times the feed was left unread; the most bytes
-      that waited for the writer; of them, on disk.
-    - ``file_size``: bytes, of all files; ``rejects``: the quarantine file, null where nothing went
-      there (of the first output).
-    - ``feeds``: for each its ``name``, ``url``, the counts of the ledger, ``connections``, ``gaps``
-      and ``gap_seconds``; ``outputs``: for each its ``out``, ``written``, ``quarantined``,
-      ``file_size``.
-    """
-    ledger = summary.ledger
-    latency = [None if math.isnan(seconds) else round(seconds, 6) for seconds in summary.latency]
-    return json.dumps(
-        {
-            "feed": summary.feed,
-            "out": str(summary.out),
-            "seconds": round(summary.seconds, 3),
-            **_ledger_facts(ledger),
-            "mean_rate": round(summary.mean_rate, 1),
-            "best_rate": round(summary.best_rate, 1),
-            **dict(zip(("latency_p50", "latency_p99", "latency_max"), latency, strict=True)),
-            "connections": summary.connections,
-            "gaps": summary.gaps,
-            "gap_seconds": round(summary.gap_seconds, 3),
-            "listener": summary.listener,
-            "pauses": summary.pauses,
-            "queue_peak": summary.outbox_peak,
-            "spill_peak": summary.spill_peak,
-            "rejects_not_kept": summary.rejects_not_kept,
-            "messages_lost": summary.messages_lost,
-            "restarts": summary.restarts,
-            "file_size": summary.file_size,
-            "rejects": _rejects(summary.outputs[0]) or None,
-            "feeds": [
-                {
-                    "name": feed.name,
-                    "url": feed.url,
-                    **_ledger_facts(feed.ledger),
-                    "connections": feed.connections,
-                    "gaps": feed.gaps,
-                    "gap_seconds": round(feed.gap_seconds, 3),
-                }
-                for feed in summary.feeds
-            ],
-            "outputs": [
-                {
-                    "out": str(output.path),
-                    "written": output.ledger.written,
-                    "quarantined": output.ledger.quarantined,
-                    "file_size": output.file_size,
-                }
-                for output in summary.outputs
-            ],
-        }
-    )
-
-
-def _ledger_facts(ledger: Ledger) -> dict[str, int]:
-    return {**asdict(ledger), "in_flight": ledger.in_flight}
-
-
-def _rejects_note(summary: Summary) -> str:
-    """Where the rejects are, and how many are not."""
-    files = " ".join(filter(None, map(_rejects, summary.outputs)))
-    left_out = summary.rejects_not_kept
-    return f"{files}, without {left_out:,} (--max-rejects)" if left_out else files
-
-
-def _rejects(output: OutputSummary) -> str:
-    """The name of the file that has the rejects; empty where there were none."""
-    return str(beside(output.path, ".rejected.jsonl")) if output.ledger.quarantined else ""

@@ -11,8 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from fastingest.access.secrets import variables_in
-from fastingest.config.parse import read_description
-from fastingest.config.spec import Description
+from fastingest.config.parse import read_config_file
+from fastingest.config.spec import ConfigFile
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError, OptionError
 
@@ -40,17 +40,17 @@ def known_text(name: str) -> str:
     return (_FEEDS / f"{name}.toml").read_text("utf-8")
 
 
-def known_feed(name: str) -> Description:
+def known_feed(name: str) -> ConfigFile:
     """What the file of a known feed describes.
 
     :raises OptionError: there is none of that name.
     """
     problems: list[ConfigError] = []
     file = TomlFile(Path(f"{name}.toml"), known_text(name))
-    description = read_description(file, problems)
+    config_file = read_config_file(file, problems)
     if problems:
         raise problems[0]
-    return description
+    return config_file
 
 
 def listing() -> str:

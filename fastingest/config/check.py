@@ -11,9 +11,9 @@ from pathlib import Path
 
 from fastingest.access.secrets import SecretError, expand, shown
 from fastingest.config.options import Options
-from fastingest.config.overrides import Given, build_feeds
-from fastingest.config.parse import read_description
-from fastingest.config.spec import Description, FeedText
+from fastingest.config.overrides import Overrides, build_feeds
+from fastingest.config.parse import read_config_file
+from fastingest.config.spec import ConfigFile, FeedSpec
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError, OptionError, UsageError
 from fastingest.model.feed import Feed
@@ -48,24 +48,24 @@ def check(path: Path) -> Check:
     except ConfigError as error:
         return Check(path, (), (), (error,), ())
     found: list[ConfigError] = []
-    description = read_description(file, found)
-    problems: list[UsageError] = [*found, *_settings_problems(description)]
+    config_file = read_config_file(file, found)
+    problems: list[UsageError] = [*found, *_settings_problems(config_file)]
     feeds: tuple[Feed, ...] = ()
-    if not found and description.feeds:
+    if not found and config_file.feeds:
         try:
-            given = Given(out=Path(description.settings.get("out", Given.out)))
-            feeds = build_feeds([_with_symbols(text) for text in description.feeds], given)
+            overrides = Overrides(out=Path(config_file.settings.get("out", Overrides.out)))
+            feeds = build_feeds([_with_symbols(spec) for spec in config_file.feeds], overrides)
         except (OptionError, ConfigError) as error:
             problems.append(error)
     problems.sort(key=lambda error: error.line if isinstance(error, ConfigError) else 1)
-    settings = tuple(description.setting_keys)
-    notes = _notes(description.feeds)
+    settings = tuple(config_file.setting_keys)
+    notes = _notes(config_file.feeds)
     return Check(path, () if problems else feeds, settings, tuple(problems), notes)
 
 
-def _settings_problems(description: Description) -> list[ConfigError]:
+def _settings_problems(config_file: ConfigFile) -> list[ConfigError]:
     """What :class:`Options` refuses of the settings, one after the other."""
-    settings, problems = dict(description.settings), []
+    settings, problems = dict(config_file.settings), []
     while True:
         try:
             Options(**{**settings, "url": ("demo://",)})
@@ -73,24 +73,24 @@ def _settings_problems(description: Description) -> list[ConfigError]:
             if error.option not in settings:
                 raise
             del settings[error.option]
-            key = description.setting_keys[error.option]
-            problems.append(description.file.error(key, error.problem))
+            key = config_file.setting_keys[error.option]
+            problems.append(config_file.toml.error(key, error.problem))
         else:
             return problems
 
 
-def _needs_symbols(feed: FeedText) -> bool:
+def _needs_symbols(feed: FeedSpec) -> bool:
     return feed.has_place and not feed.symbols.default
 
 
-def _with_symbols(feed: FeedText) -> FeedText:
+def _with_symbols(feed: FeedSpec) -> FeedSpec:
     """``feed``, with a symbol in the place of those that the command line will name."""
     if not _needs_symbols(feed):
         return feed
     return replace(feed, symbols=replace(feed.symbols, default=("SYMBOL",)))
 
 
-def _notes(feeds: Sequence[FeedText]) -> tuple[str, ...]:
+def _notes(feeds: Sequence[FeedSpec]) -> tuple[str, ...]:
     notes = []
     if any(map(_needs_symbols, feeds)):
         notes.append("it needs --symbols, which are shown as SYMBOL")

@@ -50,11 +50,11 @@ def options_from(given: Mapping[str, Any]) -> Options:
     """
     if not given.get("config"):
         return Options(**given)
-    description = read_file(Path(given["config"]), needs_url=not given.get("url"))
+    config_file = read_file(Path(given["config"]), needs_url=not given.get("url"))
     try:
-        return Options(**{**description.settings, **given})
+        return Options(**{**config_file.settings, **given})
     except OptionError as error:
-        if error.option in given or error.option not in description.setting_keys:
+        if error.option in given or error.option not in config_file.setting_keys:
             raise
-        key = description.setting_keys[error.option]
-        raise description.file.error(key, error.problem) from None
+        key = config_file.setting_keys[error.option]
+        raise config_file.toml.error(key, error.problem) from None

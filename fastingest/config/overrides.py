@@ -12,21 +12,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fastingest.access.secrets import shown
-from fastingest.config.parse import check_written_url
+from fastingest.access.urls import check_written_url
+from fastingest.config.outputs import check_outputs, outputs_of
 from fastingest.config.settings import Settings
-from fastingest.config.spec import FeedText, Message, TableText
+from fastingest.config.spec import FeedSpec, Message, TableSpec
 from fastingest.config.symbols import has_place
 from fastingest.errors import OptionError, UsageError
 from fastingest.model.feed import Feed, Table
 from fastingest.model.jsonpath import Condition, parse_condition, parse_path
-from fastingest.model.schema import EXAMPLE, TRADES, Schema, parse_columns
-from fastingest.storage.names import named
+from fastingest.model.schema import EXAMPLE, TRADES, parse_columns
 
-__all__ = ["Given", "build_feeds", "located"]
+__all__ = ["Overrides", "build_feeds", "located"]
 
 
 @dataclass(frozen=True)
-class Given:
+class Overrides:
     """What of :class:`~fastingest.Options` makes the feeds; every field is as it is there."""
 
     url: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Given:
     out: Path = Path("stock_data.csv")
 
     @classmethod
-    def of(cls, settings: Settings) -> Given:
+    def of(cls, settings: Settings) -> Overrides:
         """That part of ``settings``."""
         return cls(**{each.name: getattr(settings, each.name) for each in fields(cls)})
 
@@ -56,68 +56,70 @@ class Given:
         return tuple(filter(None, self.url))
 
 
-def build_feeds(texts: Sequence[FeedText], given: Given) -> tuple[Feed, ...]:
-    """The feeds that ``texts`` describe, with what is ``given`` laid over them.
+def build_feeds(specs: Sequence[FeedSpec], overrides: Overrides) -> tuple[Feed, ...]:
+    """The feeds that ``specs`` describe, with the ``overrides`` in the place of what they say.
 
-    Without any they are those of the URLs given.
+    Without any, they are those of the URLs given.
+
+    :raises OptionError: both together describe none, or cannot be used.
+    :raises ConfigError: something that a file says cannot be used.
     """
-    urls = given.urls
-    if texts and len(urls) > (1 if len(texts) == 1 else 0):
+    urls = overrides.urls
+    if specs and len(urls) > (1 if len(specs) == 1 else 0):
         raise OptionError(
             "url",
             "takes the place of a feed's own: name one feed and one URL, "
-            f"not {len(texts)} and {len(urls)}",
+            f"not {len(specs)} and {len(urls)}",
         )
-    if not texts:
+    if not specs:
         if not urls:
             raise OptionError("url", "no feed was named; write for example --url wss://host/path")
         if len(set(urls)) < len(urls):
             raise OptionError("url", "the same URL is named twice; its rows would be, too")
-        texts = [FeedText((TableText(TRADES),), url) for url in urls]
+        specs = [FeedSpec((TableSpec(TRADES),), url) for url in urls]
     elif urls:
-        texts = [replace(texts[0], url=urls[0])]
-    texts = [_with_schema(text, given) for text in texts]
-    symbols = [_symbols(text, given) for text in texts]
-    made_urls = [_url(text, chosen, given) for text, chosen in zip(texts, symbols, strict=True)]
-    names = _names([text.name for text in texts], made_urls)
-    has_one = sum(len(text.tables) for text in texts) == 1
+        specs = [replace(specs[0], url=urls[0])]
+    specs = [_with_schema(spec, overrides) for spec in specs]
+    symbols = [_symbols(spec, overrides) for spec in specs]
+    made_urls = [_url(spec, chosen, overrides) for spec, chosen in zip(specs, symbols, strict=True)]
+    names = _names([spec.name for spec in specs], made_urls)
+    outs = outputs_of(specs, overrides.out, is_given=overrides.out != Overrides.out)
     feeds = tuple(
-        _feed(text, name, url, chosen, given, has_one=has_one)
-        for text, name, url, chosen in zip(texts, names, made_urls, symbols, strict=True)
+        _feed(spec, overrides, name=name, url=url, symbols=chosen, outs=own)
+        for spec, name, url, chosen, own in zip(specs, names, made_urls, symbols, outs, strict=True)
     )
-    _check_out(texts, given, has_one)
-    _check_files(texts, feeds)
+    check_outputs(specs, feeds)
     return feeds
 
 
 # One feed
 
 
-def _with_schema(text: FeedText, given: Given) -> FeedText:
-    """``text`` with the columns, rows and conditions that were given."""
-    if given.columns is not None and not given.columns.strip():
+def _with_schema(spec: FeedSpec, overrides: Overrides) -> FeedSpec:
+    """``spec`` with the columns, rows and conditions that were given."""
+    if overrides.columns is not None and not overrides.columns.strip():
         raise OptionError("columns", f"describes no column; {EXAMPLE}")
-    said = [name for name in ("columns", "rows", "where") if getattr(given, name)]
+    said = [name for name in ("columns", "rows", "where") if getattr(overrides, name)]
     if not said:
-        return text
-    if len(text.tables) > 1:
-        raise OptionError(said[0], f"{_who(text)} has {len(text.tables)} tables; change its file")
-    schema = text.tables[0].schema
-    if not schema.described and not given.columns:
+        return spec
+    if len(spec.tables) > 1:
+        raise OptionError(said[0], f"{_who(spec)} has {len(spec.tables)} tables; change its file")
+    schema = spec.tables[0].schema
+    if not schema.described and not overrides.columns:
         raise OptionError(said[0], "goes with --columns, which say what the rows are made of")
-    if given.columns:
-        columns = _parsed("columns", parse_columns, given.columns)
+    if overrides.columns:
+        columns = _parsed("columns", parse_columns, overrides.columns)
         schema = replace(schema, columns=columns, described=True)
-    if given.rows:
-        schema = replace(schema, rows=_parsed("rows", parse_path, given.rows))
-    if given.where:
-        where = _parsed("where", _conditions, given.where)
+    if overrides.rows:
+        schema = replace(schema, rows=_parsed("rows", parse_path, overrides.rows))
+    if overrides.where:
+        where = _parsed("where", _conditions, overrides.where)
         schema = replace(schema, where=where)
-    return replace(text, tables=(replace(text.tables[0], schema=schema),))
+    return replace(spec, tables=(replace(spec.tables[0], schema=schema),))
 
 
-def _who(text: FeedText) -> str:
-    return text.name or shown(text.url or "")
+def _who(spec: FeedSpec) -> str:
+    return spec.name or shown(spec.url or "")
 
 
 def _conditions(texts: Sequence[str]) -> tuple[Condition, ...]:
@@ -131,70 +133,77 @@ def _parsed(option: str, parse: Callable[[Any], Any], value: Any) -> Any:
         raise OptionError(option, str(error)) from None
 
 
-def _symbols(text: FeedText, given: Given) -> tuple[str, ...]:
+def _symbols(spec: FeedSpec, overrides: Overrides) -> tuple[str, ...]:
     """The symbols of a feed, where it has a place for them."""
-    wanted = text.has_place or any(map(has_place, given.subscribe))
-    if given.symbols and not wanted:
+    wanted = spec.has_place or any(map(has_place, overrides.subscribe))
+    if overrides.symbols and not wanted:
         raise OptionError(
-            "symbols", f"{_who(text)} has no place for them: no {{symbol}}, no {{symbols}}"
+            "symbols", f"{_who(spec)} has no place for them: no {{symbol}}, no {{symbols}}"
         )
     try:
-        chosen = text.symbols.chosen(given.symbols)
+        chosen = spec.symbols.chosen(overrides.symbols)
     except ValueError as error:
         raise OptionError("symbols", str(error)) from None
-    if wanted and not chosen and text.file is not None:
+    if wanted and not chosen and spec.file is not None:
         raise OptionError(
-            "symbols", f"{_who(text)} needs some; write for example --symbols AAPL,MSFT"
+            "symbols", f"{_who(spec)} needs some; write for example --symbols AAPL,MSFT"
         )
     return chosen
 
 
-def _url(text: FeedText, symbols: Sequence[str], given: Given) -> str:
+def _url(spec: FeedSpec, symbols: Sequence[str], overrides: Overrides) -> str:
     """The feed's URL, with its symbols."""
-    url = text.url or ""
+    url = spec.url or ""
     if symbols and "{symbol}" in url:
         raise OptionError("url", "a URL is not repeated for each {symbol}; write {symbols}")
-    url = text.symbols.fill_url(url, symbols) if symbols else url
+    url = spec.symbols.fill_url(url, symbols) if symbols else url
     try:
         check_written_url(url)
     except OptionError as error:
-        raise located(error, text, given) from None
+        raise located(error, spec, overrides) from None
     return url
 
 
 def _feed(
-    text: FeedText, name: str, url: str, symbols: Sequence[str], given: Given, *, has_one: bool
+    spec: FeedSpec,
+    overrides: Overrides,
+    *,
+    name: str,
+    url: str,
+    symbols: Sequence[str],
+    outs: Sequence[Path],
 ) -> Feed:
-    messages = [*text.messages, *map(Message, given.subscribe)]
+    messages = [*spec.messages, *map(Message, overrides.subscribe)]
     return Feed(
         name=name,
         url=url,
         tables=tuple(
-            Table(_file(text, table.out, table.name, given, has_one), table.schema)
-            for table in text.tables
+            Table(out, table.schema) for out, table in zip(outs, spec.tables, strict=True)
         ),
-        headers=_headers(text.headers, given.header),
+        headers=_headers(spec.headers, overrides.header),
         subscriptions=tuple(
             subscription
             for message in messages
-            for subscription in message.subscriptions(text.symbols, symbols)
+            for subscription in message.subscriptions(spec.symbols, symbols)
         ),
-        heartbeats=text.heartbeats,
-        ignore=text.ignore,
-        proxy=given.proxy or text.proxy,
-        ca_file=given.ca_file or text.ca_file,
-        cert_file=given.cert_file or text.cert_file,
-        key_file=given.key_file or (None if given.cert_file else text.key_file),
-        compression=text.compression or "off" if given.compression == "off" else given.compression,
+        heartbeats=spec.heartbeats,
+        ignore=spec.ignore,
+        proxy=overrides.proxy or spec.proxy,
+        ca_file=overrides.ca_file or spec.ca_file,
+        cert_file=overrides.cert_file or spec.cert_file,
+        key_file=overrides.key_file or (None if overrides.cert_file else spec.key_file),
+        compression=spec.compression or "off"
+        if overrides.compression == "off"
+        else overrides.compression,
     )
 
 
-def located(error: OptionError, text: FeedText, given: Given) -> UsageError:
+def located(error: OptionError, spec: FeedSpec, overrides: Overrides) -> UsageError:
     """``error`` as one of the feed's file, unless the command line brought what is wrong."""
-    if getattr(given, error.option, None):
+    if getattr(overrides, error.option, None):
         return error
     key = "headers" if error.option == "header" else error.option.replace("_", "-")
-    return text.error(error.option, error.problem, key)
+    return spec.error(error.option, error.problem, key)
 
 
 def _headers(own: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
@@ -205,55 +214,6 @@ def _headers(own: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
 
     replaced = {name(line) for line in given}
     return (*(line for line in own if name(line) not in replaced), *given)
-
-
-# Where the tables go
-
-
-def _file(text: FeedText, out: Path | None, name: str | None, given: Given, has_one: bool) -> Path:
-    is_given = given.out != Given.out
-    if has_one and is_given:
-        return given.out
-    if out is not None:
-        return out
-    base = text.out or given.out
-    return base.with_name(f"{base.stem}_{name}{base.suffix}") if name else base
-
-
-def _check_out(texts: Sequence[FeedText], given: Given, has_one: bool) -> None:
-    """Refuse an --out that no table would write."""
-    if given.out == Given.out or has_one:
-        return
-    if all(table.out or text.out for text in texts for table in text.tables):
-        raise OptionError("out", "every table says where it goes; change that where it does")
-
-
-def _check_files(texts: Sequence[FeedText], feeds: Sequence[Feed]) -> None:
-    """Refuse two tables of a feed that write one file, and two headers for one file."""
-    first: dict[Path, tuple[Feed, Schema]] = {}
-    for text, feed in zip(texts, feeds, strict=True):
-        own = set()
-        for described, table in zip(text.tables, feed.tables, strict=True):
-            path = named(table.out)
-            if path in own:
-                raise (
-                    text.file.error(
-                        described.key,
-                        f"another table of this feed writes {table.out}, too; "
-                        "give each its own 'out', or a 'name'",
-                    )
-                    if text.file
-                    else OptionError("out", f"two tables would write {table.out}")
-                )
-            own.add(path)
-            other, schema = first.setdefault(path, (feed, table.schema))
-            if schema.header != table.schema.header:
-                raise OptionError(
-                    "out",
-                    f"{table.out} cannot have the header {schema.header!r} of {other.name} and "
-                    f"{table.schema.header!r} of {feed.name}; give them an 'out' each, in a file "
-                    "for --config, or capture them in a run each",
-                )
 
 
 # Names

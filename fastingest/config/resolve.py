@@ -88,10 +88,10 @@ from pathlib import Path
 
 from fastingest.access.endpoint import check_feed
 from fastingest.config.catalog import known_feed
-from fastingest.config.overrides import Given, build_feeds, located
-from fastingest.config.parse import read_description
+from fastingest.config.overrides import Overrides, build_feeds, located
+from fastingest.config.parse import read_config_file
 from fastingest.config.settings import Settings
-from fastingest.config.spec import Description
+from fastingest.config.spec import ConfigFile
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError, OptionError
 from fastingest.model.feed import Feed
@@ -105,35 +105,37 @@ def feeds_of(settings: Settings) -> tuple[Feed, ...]:
     :raises OptionError: they describe none, or something of them is wrong.
     :raises ConfigError: something in the file that they name is wrong.
     """
-    given = Given.of(settings)
-    if len(set(given.feed)) < len(given.feed):
+    overrides = Overrides.of(settings)
+    if len(set(overrides.feed)) < len(overrides.feed):
         raise OptionError("feed", "the same feed is named twice")
-    texts = [text for name in given.feed for text in known_feed(name).feeds]
-    if given.config is not None:
-        described = read_file(given.config, needs_url=not given.urls)
-        if not (described.feeds or texts or given.urls):
-            raise OptionError("config", f"{given.config} describes no feed; add --url or --feed")
-        texts += described.feeds
-        out = described.settings.get("out")
-        if out is not None and given.out == Given.out:
-            given = replace(given, out=out)
-    feeds = build_feeds(texts, given)
+    specs = [spec for name in overrides.feed for spec in known_feed(name).feeds]
+    if overrides.config is not None:
+        config_file = read_file(overrides.config, needs_url=not overrides.urls)
+        if not (config_file.feeds or specs or overrides.urls):
+            raise OptionError(
+                "config", f"{overrides.config} describes no feed; add --url or --feed"
+            )
+        specs += config_file.feeds
+        out = config_file.settings.get("out")
+        if out is not None and overrides.out == Overrides.out:
+            overrides = replace(overrides, out=out)
+    feeds = build_feeds(specs, overrides)
     for index, feed in enumerate(feeds):
         try:
             check_feed(feed)
         except OptionError as error:
-            raise (located(error, texts[index], given) if texts else error) from None
+            raise (located(error, specs[index], overrides) if specs else error) from None
     return feeds
 
 
-def read_file(path: Path, *, needs_url: bool) -> Description:
+def read_file(path: Path, *, needs_url: bool) -> ConfigFile:
     """What the file at ``path`` says.
 
     :raises OptionError: it cannot be read.
     :raises ConfigError: it has a mistake, the first of them.
     """
     problems: list[ConfigError] = []
-    description = read_description(TomlFile.read(path), problems, needs_url=needs_url)
+    config_file = read_config_file(TomlFile.read(path), problems, needs_url=needs_url)
     if problems:
         raise problems[0]
-    return description
+    return config_file

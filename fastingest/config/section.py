@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from fastingest.config.toml_file import Key, TomlFile
@@ -74,9 +74,6 @@ class Section:
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
 
     def key_of(self, name: str) -> Key:
         """Where ``name`` is in the file."""

@@ -9,92 +9,27 @@ bytes.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from fastingest.access.urls import parse_header
+from fastingest.config.setting import (
+    check_choice,
+    check_range,
+    duration_setting,
+    format_fsync,
+    parse_fsync,
+    read_subscription,
+    setting,
+    size_setting,
+)
 from fastingest.errors import OptionError
 from fastingest.model.batch import LANES
-from fastingest.units import (
-    format_duration,
-    format_size,
-    parse_duration,
-    parse_size,
-)
+from fastingest.units import format_duration
 
-__all__ = [
-    "Settings",
-    "Texts",
-    "format_fsync",
-    "parse_fsync",
-    "read_subscription",
-    "setting",
-]
-
-
-def parse_fsync(text: str) -> float | None:
-    """Seconds between two syncs; 0.0 for ``batch``, None for ``never``.
-
-    :raises ValueError: the text is neither of them, nor a duration.
-    """
-    named = {"never": None, "batch": 0.0}
-    if text in named:
-        return named[text]
-    try:
-        return parse_duration(text)
-    except ValueError:
-        raise ValueError(
-            f"{text!r} is neither never, nor batch, nor a duration such as 1s"
-        ) from None
-
-
-def format_fsync(seconds: float | None) -> str:
-    """As :func:`parse_fsync` reads it."""
-    if seconds is None:
-        return "never"
-    return format_duration(seconds) if seconds else "batch"
-
-
-def setting(
-    help: str,  # noqa: A002 - the field's standard name, as in argparse
-    default: Any = dataclasses.MISSING,
-    *,
-    parse: Callable[[str], Any] | None = None,
-    show: Callable[[Any], str] = str,
-    metavar: str = "",
-    off: bool = False,
-) -> Any:
-    """A field of :class:`Settings`.
-
-    :param help: its line of help.
-    :param parse: reads what a person wrote; None where the type alone says how.
-    :param show: writes a value the way ``parse`` reads it, for the help text.
-    :param metavar: what the help text shows for the value.
-    :param off: whether ``off`` may be written, meaning None.
-    """
-    return dataclasses.field(
-        default=default,
-        metadata={
-            "help": help,
-            "parse": parse,
-            "show": show,
-            "metavar": metavar,
-            "off": off,
-        },
-    )
-
-
-def _duration(help: str, default: float | None, *, off: bool = False) -> Any:  # noqa: A002
-    return setting(
-        help, default, parse=parse_duration, show=format_duration, metavar="DURATION", off=off
-    )
-
-
-def _size(help: str, default: int | None, *, off: bool = False) -> Any:  # noqa: A002
-    return setting(help, default, parse=parse_size, show=format_size, metavar="SIZE", off=off)
-
+__all__ = ["Settings", "Texts"]
 
 Texts: TypeAlias = tuple[str, ...] | str
 """Several texts, or one."""
@@ -137,11 +72,19 @@ class Settings:
     where: tuple[str, ...] = setting(
         "Take only what says so: '$.data.e=trade'; repeatable, all must hold.", (), metavar="TEXT"
     )
-    receivers: int = setting("Processes that share the feeds.", 1)
-    batch_size: int = setting("Rows that travel to the file together at most.", 50_000)
-    flush_interval: float = _duration("A row waits no longer than this for its batch.", 0.25)
-    max_rows: int | None = setting("Stop by itself after exactly this many rows.", None)
-    duration: float | None = _duration("Stop by itself after this long.", None)
+    receivers: int = setting("Processes that share the feeds.", 1, limits=(1, LANES))
+    batch_size: int = setting(
+        "Rows that travel to the file together at most.", 50_000, limits=(1, 1_000_000)
+    )
+    flush_interval: float = duration_setting(
+        "A row waits no longer than this for its batch.", 0.25, (1e-3, 3600)
+    )
+    max_rows: int | None = setting(
+        "Stop by itself after exactly this many rows.", None, limits=(1, 2**63)
+    )
+    duration: float | None = duration_setting(
+        "Stop by itself after this long.", None, (1e-3, math.inf)
+    )
     header: tuple[str, ...] = setting(
         "Header for the opening request, as 'Name: value'; repeatable.", (), metavar="TEXT"
     )
@@ -150,25 +93,30 @@ class Settings:
         (),
         metavar="TEXT",
     )
-    ping_interval: float | None = _duration(
+    ping_interval: float | None = duration_setting(
         "Silence after which the server is pinged; a ping not answered for as long reconnects.",
         20.0,
+        (1e-2, 86400),
         off=True,
     )
-    idle_timeout: float | None = _duration(
-        "Reconnect after this long without a message.", 300.0, off=True
+    idle_timeout: float | None = duration_setting(
+        "Reconnect after this long without a message.", 300.0, (1e-2, math.inf), off=True
     )
-    reconnect_initial: float = _duration("Longest first wait before a reconnect.", 0.5)
-    reconnect_max: float = _duration(
-        "Longest wait before a reconnect, unless the server asks for more.", 30.0
+    reconnect_initial: float = duration_setting(
+        "Longest first wait before a reconnect.", 0.5, (1e-3, 86400)
     )
-    max_message_size: int = _size(
-        "A larger message closes the connection (code 1009) and reconnects.", 16 * 2**20
+    reconnect_max: float = duration_setting(
+        "Longest wait before a reconnect, unless the server asks for more.", 30.0, (1e-3, 86400)
     )
-    memory_limit: int = _size(
-        "Rows that the writer has not taken yet wait in memory up to this.", 256 * 2**20
+    max_message_size: int = size_setting(
+        "A larger message closes the connection (code 1009) and reconnects.", 16 * 2**20, (1, 2**30)
     )
-    spill_limit: int = _size("And then on disk up to this.", 8 * 2**30)
+    memory_limit: int = size_setting(
+        "Rows that the writer has not taken yet wait in memory up to this.",
+        256 * 2**20,
+        (2**20, 2**50),
+    )
+    spill_limit: int = size_setting("And then on disk up to this.", 8 * 2**30, (0, 2**60))
     spill_dir: Path | None = setting(
         "Directory for them on disk, instead of the output's.", None, metavar="PATH"
     )
@@ -176,6 +124,7 @@ class Settings:
         "And then: block (do not read the feed), drop (new rows, counted) or exit (status 3).",
         "block",
         metavar="WHAT",
+        choices=("block", "drop", "exit"),
     )
     fsync: float | None = setting(
         "How often the output is synced to the disk: never, a duration, or batch (each of them).",
@@ -183,14 +132,17 @@ class Settings:
         parse=parse_fsync,
         show=format_fsync,
         metavar="WHEN",
+        limits=(0, 86400),
     )
-    min_free: int = _size(
+    min_free: int = size_setting(
         "Do not append, nor keep rejects, while less than this would stay free on the disk.",
         256 * 2**20,
+        (0, 2**60),
     )
-    max_rejects: int | None = _size(
+    max_rejects: int | None = size_setting(
         "Rejects that a run keeps of an output; further ones are counted, and sampled.",
         2**30,
+        (0, 2**60),
         off=True,
     )
     escape_formulas: bool = setting(
@@ -200,9 +152,13 @@ class Settings:
         "off, for comparing: keep none; whatever process dies ends the run, and costs what waits.",
         "on",
         metavar="on|off",
+        choices=("on", "off"),
     )
     compression: str = setting(
-        "deflate offers permessage-deflate to the server, off does not.", "off", metavar="WHAT"
+        "deflate offers permessage-deflate to the server, off does not.",
+        "off",
+        metavar="WHAT",
+        choices=("off", "deflate"),
     )
     ca_file: Path | None = setting(
         "PEM file of the certificate authorities to trust, instead of the system's.",
@@ -219,14 +175,38 @@ class Settings:
         "Proxy to connect through: http://, https://, socks4:// or socks5://.", None, metavar="URL"
     )
     log_level: str = setting(
-        "Least level that is logged: debug, info, warning or error.", "info", metavar="LEVEL"
+        "Least level that is logged: debug, info, warning or error.",
+        "info",
+        metavar="LEVEL",
+        choices=("debug", "info", "warning", "error"),
     )
     log_format: str = setting(
-        "How log lines and the summary are written: text or json.", "text", metavar="FORMAT"
+        "How log lines and the summary are written: text or json.",
+        "text",
+        metavar="FORMAT",
+        choices=("text", "json"),
     )
     quiet: bool = setting("Show warnings and errors only: no view, no progress, no summary.", False)
 
     def __post_init__(self) -> None:
+        self._normalize()
+        for field in dataclasses.fields(Settings):
+            check_range(field, getattr(self, field.name))
+        if self.reconnect_initial > self.reconnect_max:
+            raise OptionError(
+                "reconnect_initial",
+                f"{format_duration(self.reconnect_initial)} is longer than --reconnect-max "
+                f"({format_duration(self.reconnect_max)})",
+            )
+        for line in self.header:
+            parse_header(line)
+        if self.spill_dir is not None:
+            _check_directory("spill_dir", self.spill_dir)
+        for field in dataclasses.fields(Settings):
+            check_choice(field, getattr(self, field.name))
+
+    def _normalize(self) -> None:
+        """Bring what was given in another form to the field's type."""
         object.__setattr__(self, "out", Path(self.out))
         for name in ("url", "feed", "header", "where"):
             given = getattr(self, name)
@@ -240,76 +220,10 @@ class Settings:
         for name in ("ca_file", "cert_file", "key_file", "config", "spill_dir"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, Path(getattr(self, name)))
-        self._check_range("receivers", 1, LANES, int)
-        self._check_range("batch_size", 1, 1_000_000, int)
-        self._check_range("flush_interval", 1e-3, 3600)
-        self._check_range("max_rows", 1, 2**63, int)
-        self._check_range("duration", 1e-3, float("inf"))
-        self._check_range("ping_interval", 1e-2, 86400)
-        self._check_range("idle_timeout", 1e-2, float("inf"))
-        self._check_range("reconnect_initial", 1e-3, 86400)
-        self._check_range("reconnect_max", 1e-3, 86400)
-        self._check_range("max_message_size", 1, 2**30, int)
-        self._check_range("memory_limit", 2**20, 2**50, int)
-        self._check_range("spill_limit", 0, 2**60, int)
-        self._check_range("fsync", 0, 86400)
-        self._check_range("min_free", 0, 2**60, int)
-        self._check_range("max_rejects", 0, 2**60, int)
-        if self.reconnect_initial > self.reconnect_max:
-            raise OptionError(
-                "reconnect_initial",
-                f"{format_duration(self.reconnect_initial)} is longer than --reconnect-max "
-                f"({format_duration(self.reconnect_max)})",
-            )
-        for line in self.header:
-            parse_header(line)
-        if self.spill_dir is not None and not self.spill_dir.is_dir():
-            raise OptionError("spill_dir", f"{self.spill_dir} is not a directory; make it first")
-        if self.spill_dir is not None and not os.access(self.spill_dir, os.W_OK | os.X_OK):
-            raise OptionError("spill_dir", f"{self.spill_dir} may not be written")
-        self._check_choice("when_full", ("block", "drop", "exit"))
-        self._check_choice("journal", ("on", "off"))
-        self._check_choice("log_level", ("debug", "info", "warning", "error"))
-        self._check_choice("log_format", ("text", "json"))
-        self._check_choice("compression", ("off", "deflate"))
-
-    def _check_range(
-        self, name: str, least: float, most: float, kind: type[int] | type[float] = float
-    ) -> None:
-        value = getattr(self, name)
-        if value is None and _is_optional(name):
-            return
-        if isinstance(value, bool) or not isinstance(value, (int, kind)):
-            raise OptionError(name, f"{value!r} is not {'a whole' if kind is int else 'a'} number")
-        if not least <= value <= most:
-            show: Callable[[Any], str] = _metadata(name)["show"]
-            limit = f"at least {show(least)}" if value < least else f"at most {show(most)}"
-            raise OptionError(name, f"{show(value)} is out of range; it must be {limit}")
-
-    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
-        value = getattr(self, name)
-        if value not in choices:
-            raise OptionError(name, f"{value!r} is not one of {', '.join(choices)}")
 
 
-def _metadata(name: str) -> Any:
-    return Settings.__dataclass_fields__[name].metadata
-
-
-def _is_optional(name: str) -> bool:
-    return "None" in str(Settings.__dataclass_fields__[name].type)
-
-
-def read_subscription(text: str) -> str:
-    """The text to send: ``text`` itself, or what stands in FILE where it is ``@FILE``.
-
-    :raises OptionError: the file cannot be read, or is not UTF-8.
-    """
-    if not text.startswith("@"):
-        return text
-    try:
-        return Path(text[1:]).read_text("utf-8")
-    except OSError as error:
-        raise OptionError("subscribe", f"{text[1:]}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise OptionError("subscribe", f"{text[1:]}: is not UTF-8") from None
+def _check_directory(option: str, path: Path) -> None:
+    if not path.is_dir():
+        raise OptionError(option, f"{path} is not a directory; make it first")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise OptionError(option, f"{path} may not be written")

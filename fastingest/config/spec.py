@@ -15,7 +15,7 @@ from fastingest.model.feed import Heartbeat, Subscription
 from fastingest.model.jsonpath import parse_condition
 from fastingest.model.schema import Schema
 
-__all__ = ["Description", "FeedText", "Message", "TableText"]
+__all__ = ["ConfigFile", "FeedSpec", "Message", "TableSpec"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class TableText:
+class TableSpec:
     """A table of a feed; see :class:`fastingest.model.feed.Table`.
 
     :param key: where it is in the file.
@@ -69,7 +69,7 @@ class TableText:
 
 
 @dataclass(frozen=True)
-class FeedText:
+class FeedSpec:
     """A feed; see :class:`fastingest.model.feed.Feed`. None and empty are what was not said.
 
     :param file: the file; None: it is from the command line alone.
@@ -77,7 +77,7 @@ class FeedText:
     :param out: the file of those of its tables that name none.
     """
 
-    tables: tuple[TableText, ...]
+    tables: tuple[TableSpec, ...]
     url: str | None = None
     name: str | None = None
     file: TomlFile | None = None
@@ -114,16 +114,16 @@ class FeedText:
 
 
 @dataclass(frozen=True)
-class Description:
-    """A file.
+class ConfigFile:
+    """What a file for ``--config`` says, or that of a known feed.
 
-    :param file: where it is.
+    :param toml: where it is said.
     :param feeds: what it describes.
     :param settings: the options that it sets.
     :param setting_keys: where it does.
     """
 
-    file: TomlFile
-    feeds: tuple[FeedText, ...]
+    toml: TomlFile
+    feeds: tuple[FeedSpec, ...]
     settings: dict[str, Any]
     setting_keys: dict[str, Key]

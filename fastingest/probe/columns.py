@@ -1,4 +1,4 @@
-"""Evidence of a value → the type and the name of the column that holds it.
+"""The profile of a field → the type and the name of the column that holds it.
 
 A type must take all that was seen, and should take what comes later. So a number in a string is a
 ``decimal``, which keeps all its digits, unless it is called ``symbol`` or ``id`` or the like; and a
@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection, Iterable
 
 from fastingest.model.jsonpath import JsonPath
-from fastingest.probe.field_profile import Evidence, Steps
+from fastingest.probe.field_profile import FieldProfile, Steps
 
 __all__ = ["is_quantity", "name_of", "type_of", "unique"]
 
@@ -68,7 +68,7 @@ _PAIR = re.compile(r"[A-Z0-9]{2,}[/:_-][A-Z0-9]{2,}")
 _SIDES = {"buy", "sell", "b", "s", "bid", "ask", "a", "buyer", "seller"}
 
 
-def type_of(seen: Evidence, name: str | int, now: float) -> str | None:
+def type_of(seen: FieldProfile, name: str | int, now: float) -> str | None:
     """The type of a column for what was seen; None where no type takes all of it.
 
     :param name: the member's own, or its position in an array.
@@ -86,7 +86,7 @@ def type_of(seen: Evidence, name: str | int, now: float) -> str | None:
     return _time_unit(numbers, name, now) or _type_of_numbers(seen, name)
 
 
-def _type_of_numbers(seen: Evidence, name: str | int) -> str:
+def _type_of_numbers(seen: FieldProfile, name: str | int) -> str:
     if not seen.ints:
         return "float"
     return "number" if seen.floats or is_quantity("number", name) else "int"
@@ -160,7 +160,7 @@ def is_quantity(kind: str | None, name: str | int) -> bool:
     return numeric and not _words(name) & (_NAME_WORDS | _COUNTER_WORDS | {"e"})
 
 
-def name_of(steps: Steps, kind: str, seen: Evidence, *, in_root: bool) -> str:
+def name_of(steps: Steps, kind: str, seen: FieldProfile, *, in_root: bool) -> str:
     """A name for the column of what stands at ``steps``.
 
     :param kind: its type.

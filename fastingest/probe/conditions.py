@@ -1,8 +1,8 @@
 """Which conditions let some messages, or rows, into a table, and keep the others out.
 
-They are few on purpose. The first label that names a type is always one: a message of another type
-that comes one day is not ours. Others are added only where they keep something out that has been
-seen. Without any, a table takes what has rows where its rows are.
+They are few on purpose. The first discriminator that names a type is always one, since a message of
+another type that comes one day is not ours. Others are added only where they keep something out
+that has been seen. Without any, a table takes what has rows where its rows are.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 from fastingest.model.jsonpath import Condition, JsonPath
 from fastingest.model.schema import Schema
 from fastingest.probe.discriminators import (
+    discriminators_of,
     is_control,
     is_generic,
     is_phase,
     is_type,
-    labels_of,
     rank,
 )
 from fastingest.probe.field_profile import Steps, follow
@@ -25,7 +25,7 @@ from fastingest.probe.rows import rows_at
 
 __all__ = ["conditions_for", "meets", "says"]
 
-_MOST_VALUES = 8  # of a label in one condition
+_MOST_VALUES = 8  # of a discriminator in one condition
 
 
 def conditions_for(
@@ -39,7 +39,7 @@ def conditions_for(
     :param from_root: whether the conditions are of the message; otherwise they are of the row.
     """
     chosen: list[tuple[Steps, set[str]]] = []
-    shared = _shared_labels(values)
+    shared = _shared_discriminators(values)
     taken = [other for other in others if rows_at(other, place) is not None]
     unsaid = len(taken)
     for position, (steps, texts) in enumerate(shared):
@@ -78,13 +78,13 @@ def _spelt(condition: Condition) -> tuple[Steps, Container[str]]:
     return condition.path.steps, condition.values
 
 
-def _shared_labels(values: list[Any]) -> list[tuple[Steps, set[str]]]:
-    """The labels that all have, with few values each; the most telling first."""
+def _shared_discriminators(values: list[Any]) -> list[tuple[Steps, set[str]]]:
+    """The discriminators that all have, with few values each; the most telling first."""
     texts: dict[Steps, set[str]] = {}
     counts: dict[Steps, int] = {}
     for value in values:
-        for steps, label in labels_of(value).items():
-            texts.setdefault(steps, set()).add(label)
+        for steps, text in discriminators_of(value).items():
+            texts.setdefault(steps, set()).add(text)
             counts[steps] = counts.get(steps, 0) + 1
 
     def order(item: tuple[Steps, set[str]]) -> tuple[int, tuple[int, int]]:

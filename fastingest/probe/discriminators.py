@@ -1,4 +1,4 @@
-"""Labels: the texts by which a message says what it is, such as ``{"e": "trade"}``.
+"""Discriminators: the texts by which a message says what it is, such as ``{"e": "trade"}``.
 
 What may be one is told by its name (``type``, ``event``, ``channel``, …), or, in an array, by being
 a text among the positions. Its value then is one of three:
@@ -18,7 +18,7 @@ from typing import Any
 
 from fastingest.probe.field_profile import Steps, kind_of
 
-__all__ = ["is_control", "is_generic", "is_phase", "is_type", "labels_of", "rank"]
+__all__ = ["discriminators_of", "is_control", "is_generic", "is_phase", "is_type", "rank"]
 
 # The most telling ones first.
 _NAMES = (
@@ -84,8 +84,8 @@ _SAYABLE = re.compile(r"[^\s,\d\x00-\x1f]([^,\x00-\x1f]*[^\s,\x00-\x1f])?")
 _WORD = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
-def labels_of(value: Any) -> dict[Steps, str]:
-    """The labels of a message or of a row, each by where it is."""
+def discriminators_of(value: Any) -> dict[Steps, str]:
+    """The discriminators of a message or of a row, each by where it is."""
     found: dict[Steps, str] = {}
     if kind_of(value) == "mixed":
         for index, element in enumerate(value):
@@ -118,7 +118,7 @@ def _rank_of_name(name: str) -> int | None:
 
 
 def rank(steps: Steps) -> tuple[int, int]:
-    """How telling a label is by where it stands: the lower, the more."""
+    """How telling a discriminator is by where it stands: the lower, the more."""
     last = steps[-1]
     place = _rank_of_name(last) if isinstance(last, str) else 0
     return (len(_NAMES) if place is None else place, len(steps))

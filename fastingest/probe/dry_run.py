@@ -11,12 +11,12 @@ from fastingest.model.feed import Feed, Table
 from fastingest.model.schema import TRADES
 from fastingest.probe.proposal import Proposal
 
-__all__ = ["Trial", "trial_of"]
+__all__ = ["DryRun", "dry_run"]
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What became of the messages.
+class DryRun:
+    """What became of the messages that a proposal was tried on.
 
     :param rejected: messages, or elements of arrays of rows.
     :param reason: of the first reject; empty: there is none.
@@ -28,7 +28,7 @@ class Trial:
     reason: str
 
 
-def trial_of(proposal: Proposal, messages: Sequence[bytes]) -> Trial | None:
+def dry_run(proposal: Proposal, messages: Sequence[bytes]) -> DryRun | None:
     """Decode ``messages`` as the proposal says; None: it proposes nothing."""
     if not (proposal.tables or proposal.is_default):
         return None
@@ -38,4 +38,4 @@ def trial_of(proposal: Proposal, messages: Sequence[bytes]) -> Trial | None:
     decoder = decoder_of(feed, 0, batch_size=1_000_000)
     batches = decoder.decode(list(messages), [(len(messages), 0)]) + decoder.take()
     rejects = [reject for batch in batches for reject in batch.rejects]
-    return Trial(decoder.rows, decoder.ignored, len(rejects), rejects[0].reason if rejects else "")
+    return DryRun(decoder.rows, decoder.ignored, len(rejects), rejects[0].reason if rejects else "")

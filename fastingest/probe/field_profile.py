@@ -1,9 +1,9 @@
 """What several JSON values have in common: where their parts are, and what has been seen there.
 
 Many values become one tree. Its root stands for all of them, a member's node for that member of
-each, and so on down. An array is taken apart by what is in it: where all its elements are objects,
-or all are arrays, they are rows of some kind, and :attr:`Evidence.elements` stands for all of them;
-otherwise an element's position says what it means, and there is a node for each position.
+each, and so on down. An array is taken apart by what is in it. Where all its elements are objects,
+or all are arrays, they are rows of some kind: :attr:`FieldProfile.elements` stands for all of them.
+Otherwise an element's position says what it means, and there is a node for each position.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
-__all__ = ["Evidence", "Steps", "follow", "kind_of"]
+__all__ = ["FieldProfile", "Steps", "follow", "kind_of"]
 
 Steps: TypeAlias = tuple[str | int, ...]
 
@@ -51,7 +51,7 @@ def follow(value: Any, steps: Steps) -> Any:
     return value
 
 
-class Evidence:
+class FieldProfile:
     """What was seen at one place.
 
     :param values: what to begin with.
@@ -72,9 +72,9 @@ class Evidence:
             float: self.floats,
             bool: self.bools,
         }
-        self.members: dict[str, Evidence] = {}
-        self.positions: list[Evidence] = []
-        self.elements: Evidence | None = None
+        self.members: dict[str, FieldProfile] = {}
+        self.positions: list[FieldProfile] = []
+        self.elements: FieldProfile | None = None
         self.lengths: set[int] = set()
         """How long the arrays were."""
         for value in values:
@@ -98,15 +98,15 @@ class Evidence:
                 if name not in self.members:
                     if len(self.members) > _MOST_MEMBERS:
                         continue
-                    self.members[name] = Evidence()
+                    self.members[name] = FieldProfile()
                 self.members[name].add(member, depth)
         elif kind in ("records", "lists"):
-            self.elements = self.elements or Evidence()
+            self.elements = self.elements or FieldProfile()
             for element in value:
                 self.elements.add(element, depth)
         elif kind == "mixed":
             missing = min(len(value), _MOST_POSITIONS) - len(self.positions)
-            self.positions += [Evidence() for _ in range(missing)]
+            self.positions += [FieldProfile() for _ in range(missing)]
             for node, element in zip(self.positions, value, strict=False):
                 node.add(element, depth)
 
@@ -127,13 +127,13 @@ class Evidence:
             return self.strings
         return set()
 
-    def children(self) -> Iterator[tuple[str | int, Evidence]]:
+    def children(self) -> Iterator[tuple[str | int, FieldProfile]]:
         """The members and the positions, each with its name or index."""
         if not self.is_map:
             yield from self.members.items()
         yield from enumerate(self.positions)
 
-    def leaves(self) -> Iterator[tuple[Steps, Evidence]]:
+    def leaves(self) -> Iterator[tuple[Steps, FieldProfile]]:
         """All below it that is no object, with the way there; arrays are not looked into."""
         for step, child in self.children():
             if child.members and set(child.kinds) <= {"object", "null"} and not child.is_map:

@@ -33,14 +33,14 @@ from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
 from fastingest.units import format_duration
 
-__all__ = ["Heard", "listen"]
+__all__ = ["Sample", "listen"]
 
 _MOST_BYTES = 8 * 2**20  # of messages that are kept
 _FLUSH_INTERVAL = 0.05  # seconds that a message waits before it is kept
 
 
 @dataclass(frozen=True)
-class Heard:
+class Sample:
     """What came.
 
     :param feed: from where.
@@ -82,7 +82,7 @@ class _Keeper(Decoder):
 
 def listen(
     options: Options, how: ProbeOptions, connected: Callable[[Feed], None] | None = None
-) -> Heard:
+) -> Sample:
     """Connect, and keep what comes.
 
     SIGINT and SIGTERM end it, as the end of the time does.
@@ -105,7 +105,7 @@ async def _listen(
     options: Options,
     how: ProbeOptions,
     on_connected: Callable[[Feed], None] | None,
-) -> Heard:
+) -> Sample:
     keeper = _Keeper(how.messages)
     counters = FeedCounters([Counters.create()])
     intake = Intake(
@@ -153,7 +153,7 @@ async def _listen(
     if not messages:
         raise UsageError(_nothing_came(feed, how, troubles))
     ended = next(iter(troubles), "interrupted" if interrupted.is_set() else "")
-    return Heard(feed, messages, seconds, ended)
+    return Sample(feed, messages, seconds, ended)
 
 
 def _nothing_came(feed: Feed, how: ProbeOptions, troubles: list[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastingest.config.settings import setting
+from fastingest.config.setting import setting
 from fastingest.errors import OptionError
 from fastingest.units import format_duration, parse_duration
 

@@ -22,7 +22,7 @@ import msgspec
 
 from fastingest.model.schema import Schema
 from fastingest.probe.conditions import meets
-from fastingest.probe.discriminators import is_control, labels_of
+from fastingest.probe.discriminators import discriminators_of, is_control
 from fastingest.probe.field_profile import kind_of
 from fastingest.probe.shapes import Group, Unit, group
 from fastingest.probe.tables import Candidate, candidates_of, inseparable_joined
@@ -267,7 +267,7 @@ def _shape(
     if tables or (is_default and any(map(_is_trade, candidates))):
         says = "data"
     elif any(each.is_control for each in candidates) or is_control(
-        labels_of(found.units[0].value).values()
+        discriminators_of(found.units[0].value).values()
     ):
         says = "a reply or a sign of life"
     elif not any(each.quantities for each in candidates):

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastingest.probe.columns import is_quantity, type_of
-from fastingest.probe.field_profile import Evidence, Steps, follow
+from fastingest.probe.field_profile import FieldProfile, Steps, follow
 
 __all__ = ["find_rows", "quantities", "rows_at"]
 
@@ -37,7 +37,7 @@ def rows_at(message: Any, place: Steps) -> list[Any] | None:
     return found
 
 
-def find_rows(seen: Evidence, now: float) -> Steps:
+def find_rows(seen: FieldProfile, now: float) -> Steps:
     """Where the rows of these messages are; ``()``: a message is one itself.
 
     :param seen: of all of them.
@@ -57,14 +57,14 @@ def find_rows(seen: Evidence, now: float) -> Steps:
     return _unwrapped(seen)
 
 
-def quantities(seen: Evidence, now: float) -> int:
+def quantities(seen: FieldProfile, now: float) -> int:
     """How many of a row's values measure something."""
     return sum(
         is_quantity(type_of(leaf, steps[-1], now), steps[-1]) for steps, leaf in seen.leaves()
     )
 
 
-def _arrays(seen: Evidence, steps: Steps) -> Iterator[tuple[Steps, Evidence]]:
+def _arrays(seen: FieldProfile, steps: Steps) -> Iterator[tuple[Steps, FieldProfile]]:
     """The arrays that may hold rows, and what these are like."""
     if len(steps) >= _DEPTH:
         return
@@ -80,7 +80,7 @@ def _arrays(seen: Evidence, steps: Steps) -> Iterator[tuple[Steps, Evidence]]:
             yield from _arrays(child, place)
 
 
-def _unwrapped(seen: Evidence) -> Steps:
+def _unwrapped(seen: FieldProfile) -> Steps:
     place: Steps = ()
     while True:
         inner = [

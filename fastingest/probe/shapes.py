@@ -1,11 +1,11 @@
 """Messages, or rows, that are of one shape: those that one table can take.
 
-Two are of one shape where they say so, or where they look so. They say so by labels
-(:mod:`fastingest.probe.discriminators`): those that have all of them in common, whatever else they
-hold, unless what is an object in one is a text in the other. They look so by their members: those
-that have most of them in common, and no types that differ. With types that differ they must have
-all in common: then the type is a column of one table (``{"type": "bid", …}`` and ``{"type": "ask",
-…}``).
+Two are of one shape where they say so, or where they look so. They say so by
+their discriminators (:mod:`fastingest.probe.discriminators`): those that have all of them in
+common, whatever else they hold, unless what is an object in one is a text in the other. They look
+so by their members: those that have most of them in common, and no types that differ. With types
+that differ they must have all members in common. Then the type is a column of one table
+(``{"type": "bid", …}`` and ``{"type": "ask", …}``).
 
 A symbol in a topic thus makes no shape of its own, nor does a snapshot beside its updates.
 """
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from fastingest.probe.discriminators import is_generic, is_phase, is_type, labels_of
+from fastingest.probe.discriminators import discriminators_of, is_generic, is_phase, is_type
 from fastingest.probe.field_profile import Steps, kind_of
 
 __all__ = ["Group", "Unit", "group"]
@@ -49,7 +49,7 @@ class Group:
     skeleton: _Skeleton
     types: _Types
     said: set[_Types] = field(default_factory=set)
-    """All labels but the phases, as they have come together."""
+    """All discriminators but the phases, as they have come together."""
 
     @property
     def messages(self) -> list[int]:
@@ -87,13 +87,12 @@ def group(units: Iterable[Unit]) -> list[Group]:
     """The units by their shapes, in the order in which each was first seen."""
     exact: dict[tuple[bool, _Types, _Skeleton], Group] = {}
     for unit in units:
-        labels = {
-            place: label for place, label in labels_of(unit.value).items() if not is_phase((label,))
-        }
+        found_in = discriminators_of(unit.value).items()
+        said = {place: text for place, text in found_in if not is_phase((text,))}
         types = frozenset(
-            (place, label)
-            for place, label in labels.items()
-            if is_type((label,)) and not is_generic((label,))
+            (place, text)
+            for place, text in said.items()
+            if is_type((text,)) and not is_generic((text,))
         )
         skeleton = frozenset(_places(unit.value))
         key = (isinstance(unit.value, dict), types, skeleton)
@@ -101,7 +100,7 @@ def group(units: Iterable[Unit]) -> list[Group]:
         if found is None:
             found = exact[key] = Group([], skeleton, types)
         found.units.append(unit)
-        found.said.add(frozenset(labels.items()))
+        found.said.add(frozenset(said.items()))
     # Twice, since what a group has taken meanwhile may make it like another one.
     groups = _joined(_joined(exact.values()))
     for each in groups:

@@ -15,8 +15,8 @@ from fastingest.model.jsonpath import Condition, JsonPath
 from fastingest.model.schema import Column, Schema
 from fastingest.probe.columns import is_quantity, name_of, type_of, unique
 from fastingest.probe.conditions import conditions_for
-from fastingest.probe.discriminators import is_control, is_type, labels_of
-from fastingest.probe.field_profile import Evidence, Steps
+from fastingest.probe.discriminators import discriminators_of, is_control, is_type
+from fastingest.probe.field_profile import FieldProfile, Steps
 from fastingest.probe.rows import find_rows, rows_at
 from fastingest.probe.shapes import Group, Unit, group
 
@@ -33,7 +33,7 @@ class Candidate:
     :param rows: how many rows.
     :param notes: for a person: what is left out, and what to look at.
     :param quantities: how many columns measure something.
-    :param is_control: whether its labels say that it is an answer or a sign of life.
+    :param is_control: whether its discriminators say that it is an answer or a sign of life.
     """
 
     messages: list[int]
@@ -55,7 +55,7 @@ def candidates_of(found: Group, messages: Sequence[Any], now: float) -> list[Can
     if any(unit.in_array for unit in found.units):
         table = _of_elements(found, messages, now)
         return [table] if table is not None else []
-    seen = Evidence(values)
+    seen = FieldProfile(values)
     place = find_rows(seen, now)
     rows = [
         Unit(unit.message, row) for unit in found.units for row in rows_at(unit.value, place) or ()
@@ -63,11 +63,11 @@ def candidates_of(found: Group, messages: Sequence[Any], now: float) -> list[Can
     taken = [unit for unit in found.units if rows_at(unit.value, place) is not None]
     mine = set(found.messages)
     others = [message for index, message in enumerate(messages) if index not in mine]
-    # Those of the same labels that have no rows would be rejects of the table.
+    # Those of the same discriminators that have no rows would be rejects of the table.
     empty = [unit.value for unit in found.units if rows_at(unit.value, place) is None]
     where, _ = conditions_for([unit.value for unit in taken], others + empty, place, True)
     split = _split(rows) if all(isinstance(unit.value, dict) for unit in rows) else None
-    root = Evidence(unit.value for unit in taken)
+    root = FieldProfile(unit.value for unit in taken)
     made = [_table(part, place, root, where + more, now) for part, more in split or [(rows, ())]]
     tables = [table for table in made if table is not None]
     if empty:
@@ -93,7 +93,7 @@ def _of_elements(found: Group, messages: Sequence[Any], now: float) -> Candidate
 def inseparable_joined(groups: list[Group]) -> list[Group]:
     """The groups, with those put together whose units come in the same arrays.
 
-    They stay apart where labels tell them apart.
+    They stay apart where discriminators tell them apart.
     """
     for kind in (dict, list):
         arrays = [
@@ -110,7 +110,7 @@ def inseparable_joined(groups: list[Group]) -> list[Group]:
 
 
 def _split(rows: list[Unit]) -> list[tuple[list[Unit], tuple[Condition, ...]]] | None:
-    """Rows of several kinds in one array, where their labels tell them apart."""
+    """Rows of several kinds in one array, where their discriminators tell them apart."""
     groups = group(rows)
     return _separated(groups) if len(groups) > 1 else None
 
@@ -128,14 +128,18 @@ def _separated(groups: list[Group]) -> list[tuple[list[Unit], tuple[Condition, .
 
 
 def _table(
-    rows: list[Unit], place: Steps, root: Evidence | None, where: tuple[Condition, ...], now: float
+    rows: list[Unit],
+    place: Steps,
+    root: FieldProfile | None,
+    where: tuple[Condition, ...],
+    now: float,
 ) -> Candidate | None:
     """The table for ``rows``; None: they hold nothing that goes into a column.
 
     :param place: where the rows are.
     :param root: the messages, where these are not the rows themselves.
     """
-    seen = Evidence(unit.value for unit in rows)
+    seen = FieldProfile(unit.value for unit in rows)
     if set(seen.kinds) not in ({"object"}, {"mixed"}):
         return None
     if any(isinstance(unit.value, list) and isinstance(unit.value[0], list) for unit in rows):
@@ -152,7 +156,7 @@ def _table(
     if place and root is not None:
         columns.add(root, in_root, place)
     words = [value for condition in where for value in condition.values]
-    labels = labels_of(rows[0].value).values()
+    discriminators = discriminators_of(rows[0].value).values()
     notes = columns.notes
     if not all(is_type(condition.values) for condition in where):
         notes.append("where holds what was subscribed to; add other values with a comma")
@@ -169,11 +173,11 @@ def _table(
         name=next(iter([*sorted(words, key=len)[:1], *reversed(names)]), "rows"),
         notes=notes,
         quantities=columns.quantities,
-        is_control=is_control([*words, *labels]) or (root is not None and _is_answer(root)),
+        is_control=is_control([*words, *discriminators]) or (root is not None and _is_answer(root)),
     )
 
 
-def _is_answer(seen: Evidence) -> bool:
+def _is_answer(seen: FieldProfile) -> bool:
     """Whether these are answers of JSON-RPC, or of one that is like it."""
     return {"id", "result"} <= set(seen.members)
 
@@ -192,7 +196,7 @@ class _Columns:
         self._now = now
         self._names: set[str] = set()
 
-    def add(self, seen: Evidence, said: set[Steps], rows: Steps | None = None) -> None:
+    def add(self, seen: FieldProfile, said: set[Steps], rows: Steps | None = None) -> None:
         """Add those for what was seen.
 
         :param said: where a condition says it already.
@@ -214,7 +218,7 @@ class _Columns:
             self.quantities += is_quantity(kind, steps[-1])
 
 
-def _why_left_out(leaf: Evidence) -> str:
+def _why_left_out(leaf: FieldProfile) -> str:
     kinds = set(leaf.kinds) - {"null"}
     if not kinds:
         return "which was null in every message"

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from fastingest.access.secrets import shown
 from fastingest.model.feed import Feed, Subscription
 from fastingest.model.schema import Column
-from fastingest.probe.dry_run import Trial
-from fastingest.probe.listen import Heard
+from fastingest.probe.dry_run import DryRun
+from fastingest.probe.listen import Sample
 from fastingest.probe.proposal import Proposal, ProposedTable
 from fastingest.text import counted, escape
 from fastingest.units import format_duration
@@ -23,41 +23,41 @@ __all__ = ["column_text", "config_text", "report_text"]
 _EXAMPLE = 200  # characters of a message that are shown in the file
 
 
-def report_text(heard: Heard, proposal: Proposal, trial: Trial | None, width: int) -> str:
+def report_text(sample: Sample, proposal: Proposal, tried: DryRun | None, width: int) -> str:
     """What came, and what the proposed tables make of it.
 
-    :param trial: None: none is proposed.
+    :param tried: None: none is proposed.
     :param width: characters of a line.
     """
-    count = len(heard.messages)
-    why = f"; {heard.ended}" if heard.ended else ""
-    lines = [f"{shown(heard.feed.url)}: {counted(count, 'message')} in {_length(heard)}{why}"]
+    count = len(sample.messages)
+    why = f"; {sample.ended}" if sample.ended else ""
+    lines = [f"{shown(sample.feed.url)}: {counted(count, 'message')} in {_length(sample)}{why}"]
     says = [shape.says for shape in proposal.shapes]
     longest = max(map(len, says))
     for shape, what in zip(proposal.shapes, says, strict=True):
         beginning = f"{shape.messages:>9,}  {what:<{longest}}  "
         lines.append(beginning + _shortened(shape.example, max(width - len(beginning), 20)))
-    if trial is None:
+    if tried is None:
         return "\n".join(lines)
     if proposal.is_default:
         lines.append("proposed: no columns, since messages such as these are told by themselves")
     else:
         lines.append(f"proposed: {counted(len(proposal.tables), 'table')}")
     lines.append(
-        f"tried on these messages: {counted(trial.rows, 'row')}, {trial.ignored:,} ignored, "
-        f"{trial.rejected:,} rejected"
+        f"tried on these messages: {counted(tried.rows, 'row')}, {tried.ignored:,} ignored, "
+        f"{tried.rejected:,} rejected"
     )
-    if trial.reason:
-        lines.append(f"  rejected, first of all: {escape(trial.reason)}")
+    if tried.reason:
+        lines.append(f"  rejected, first of all: {escape(tried.reason)}")
     return "\n".join(lines)
 
 
-def config_text(heard: Heard, proposal: Proposal) -> str:
+def config_text(sample: Sample, proposal: Proposal) -> str:
     """The file: the feed, its tables, and what they were made from."""
-    feed = heard.feed
+    feed = sample.feed
     lines = [
-        f"# Proposed from {counted(len(heard.messages), 'message')} of "
-        f"{_length(heard)}. Read it, mend it, and then:",
+        f"# Proposed from {counted(len(sample.messages), 'message')} of "
+        f"{_length(sample)}. Read it, mend it, and then:",
         "#   fastingest check FILE",
         "#   fastingest --config FILE",
         "# A column is name:type=path; a ? behind the type is for one that a row may lack.",
@@ -166,8 +166,8 @@ def _shortened(raw: bytes, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _length(heard: Heard) -> str:
-    return format_duration(round(heard.seconds, 1 if heard.seconds >= 1 else 3))
+def _length(sample: Sample) -> str:
+    return format_duration(round(sample.seconds, 1 if sample.seconds >= 1 else 3))
 
 
 def _file_word(name: str) -> str:

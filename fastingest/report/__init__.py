@@ -1,1 +1,1 @@
-"""What a run tells of itself: its summary, and what it has to warn of."""
+"""What a run says of itself: its summary, in numbers, in text and as JSON; and what it warns of."""

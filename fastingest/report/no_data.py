@@ -1,11 +1,11 @@
-"""Droughts: messages come, and no rows come of them.
+"""No-data alerts: messages come, and no rows come of them.
 
 Nothing is lost then and nothing fails: what is no row is kept among the rejects, and what no table
 wants is left out on purpose. Mostly it is a mistake all the same: a path that leads nowhere, a
 condition that never holds, a feed that has begun to send something else. So it is said in the log,
 after :data:`PATIENCE`, or at the end of a run that was shorter.
 
-A table is in a drought when it gets no row, and
+There is an alert for a table that gets no row, and
 
 - it gets rejects instead, or
 - no table of its feed has ever got anything, and messages come.
@@ -29,22 +29,22 @@ from fastingest.runtime.assignment import Share
 from fastingest.storage.names import beside
 from fastingest.storage.ownership import open_own
 
-__all__ = ["AGAIN", "PATIENCE", "PATIENCE_LATER", "Drought", "last_reason", "watch"]
+__all__ = ["AGAIN", "PATIENCE", "PATIENCE_LATER", "NoDataAlert", "last_reason", "watch"]
 
 PATIENCE = 10.0
-"""Seconds of a drought at a feed's beginning until it is said."""
+"""Seconds without a row at a feed's beginning, until that is said."""
 
 PATIENCE_LATER = 60.0
-"""Seconds of one at a table that has got rows before."""
+"""Seconds without a row at a table that has got rows before, until that is said."""
 
 AGAIN = 3600.0
-"""Seconds until a drought of the same table is said again."""
+"""Seconds until the alert for a table is said again, while it still gets no row."""
 
 _HINT = "fastingest probe shows what the feed sends"
 _MOST_TAIL = 64 * 1024  # bytes of the rejects in which the last one is looked for
 
 
-class Drought:
+class NoDataAlert:
     """Watches one table of a feed.
 
     :param feed: the feed.
@@ -125,7 +125,7 @@ class Drought:
         return f"none has {' and '.join(wanted)}" if wanted else "all are ignored"
 
 
-def watch(feeds: Sequence[Feed], shares: Sequence[Share]) -> Iterator[tuple[Feed, Drought]]:
+def watch(feeds: Sequence[Feed], shares: Sequence[Share]) -> Iterator[tuple[Feed, NoDataAlert]]:
     """Watches for all tables of all feeds of a run."""
     for index, feed in enumerate(feeds):
         own = {
@@ -133,7 +133,7 @@ def watch(feeds: Sequence[Feed], shares: Sequence[Share]) -> Iterator[tuple[Feed
         }
         outputs = [own[number] for number in range(len(feed.tables))]
         for number in range(len(feed.tables)):
-            yield feed, Drought(feed, number, outputs, index)
+            yield feed, NoDataAlert(feed, number, outputs, index)
 
 
 def last_reason(out: Path) -> str:

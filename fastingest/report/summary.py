@@ -12,6 +12,7 @@ from fastingest.metrics.counters import Counters, Slot, State
 from fastingest.model.counts import Ledger
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import Share
+from fastingest.storage.names import beside
 
 __all__ = ["FeedSummary", "OutputSummary", "Rates", "RunCounters", "Summary"]
 
@@ -116,6 +117,11 @@ class OutputSummary:
     path: Path
     ledger: Ledger
     file_size: int
+
+    @property
+    def rejects(self) -> Path | None:
+        """The file that has the rejects; None where there were none."""
+        return beside(self.path, ".rejected.jsonl") if self.ledger.quarantined else None
 
 
 @dataclass(frozen=True)

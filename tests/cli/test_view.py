@@ -2,103 +2,18 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import json
-import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from fastingest import Ledger, Options, Summary
-from fastingest.cli.view import (
-    View,
-    brief,
-    progress_facts,
-    progress_share,
-    span,
-    sparkline,
-    summary_json,
-    summary_text,
-)
+from fastingest.cli.view import View, progress_share, sparkline
 from fastingest.metrics.counters import State
-from fastingest.report.summary import FeedSummary, OutputSummary
+from tests.support.summaries import EMPTY, RUNNING, change, feed, several
 
-LEDGER = Ledger(1_234_690, written=1_234_567, quarantined=12, ignored=0, dropped=0, lost=0)
-NONE = Ledger(0, 0, 0, 0, 0, 0)
-FEED = FeedSummary(
-    name="trades",
-    url="wss://feed.example/trades",
-    state=State.CONNECTED,
-    ledger=LEDGER,
-    connections=3,
-    gaps=2,
-    gap_seconds=12.34,
-)
-RUNNING = Summary(
-    feeds=(FEED,),
-    outputs=(OutputSummary(Path("stock_data.csv"), LEDGER, 31 * 2**20),),
-    listener="native",
-    seconds=83.4,
-    ledger=LEDGER,
-    best_rate=61_200.4,
-    rates=(0.0, 25_000.0, 49_876.2, 50_000.0),
-    pauses=0,
-    outbox_bytes=9 * 2**10,
-    outbox_peak=3 * 2**20,
-    spill_bytes=0,
-    spill_peak=0,
-    restarts=0,
-    messages_lost=0,
-    rejects_not_kept=0,
-    latency=(0.0021, 0.00843, 0.0304),
-)
 ENDLESS = Options(url="wss://feed.example/trades")
-
-
-def change(**values: Any) -> Summary:
-    """The run with other values; those of a feed, or ``out``, are its one feed's or output's."""
-    (feed,), (output,) = RUNNING.feeds, RUNNING.outputs
-    names = {field.name for field in dataclasses.fields(FeedSummary)} - {"ledger"}
-    of_feed = {name: values.pop(name) for name in names & values.keys()}
-    ledger = values.get("ledger", LEDGER)
-    feed = dataclasses.replace(feed, ledger=ledger, **of_feed)
-    output = dataclasses.replace(output, ledger=ledger, path=values.pop("out", output.path))
-    return dataclasses.replace(RUNNING, feeds=(feed,), outputs=(output,), **values)
-
-
-EMPTY = change(
-    ledger=NONE,
-    rates=(),
-    best_rate=0.0,
-    gaps=0,
-    gap_seconds=0.0,
-    latency=(math.nan, math.nan, math.nan),
-)
-
-
-def several(*feeds: FeedSummary, outputs: int = 1) -> Summary:
-    """A run of these feeds, and of so many outputs, the last of which has the rejects."""
-    ledger = sum((feed.ledger for feed in feeds), NONE)
-    clean = Ledger(1000, 1000, 0, 0, 0, 0)
-    paths = [Path(f"data/{number}.csv") for number in range(outputs)]
-    return dataclasses.replace(
-        RUNNING,
-        feeds=feeds,
-        outputs=tuple(
-            OutputSummary(path, ledger if path == paths[-1] else clean, 2**20 * (number + 1))
-            for number, path in enumerate(paths)
-        ),
-        ledger=ledger,
-    )
-
-
-def feed(
-    name: str, state: State = State.CONNECTED, written: int = 1000, gaps: int = 0
-) -> FeedSummary:
-    ledger = Ledger(written, written, 0, 0, 0, 0)
-    return FeedSummary(name, f"wss://{name}/", state, ledger, gaps + 1, gaps, 1.5 * gaps)
 
 
 def render(
@@ -195,6 +110,13 @@ def test_names_cannot_control_the_terminal() -> None:
     lines = render(change(url="demo://\x1b[2J", out=Path("a\nb.csv")), 80)
     assert lines[0].endswith(r"demo://\x1b[2J")
     assert lines[5].endswith(r"a\nb.csv")
+
+
+def test_the_view_names_what_is_set_aside() -> None:
+    ledger = Ledger(1_234_690, written=1_234_567, quarantined=12, set_aside=5)
+    lines = View(change(ledger=ledger), ENDLESS).lines(80)
+    (shown,) = (line for line in lines if line[0][0].startswith("rows"))
+    assert ("  5 set aside", "bold red") in shown
 
 
 # Several feeds and outputs
@@ -315,43 +237,6 @@ def test_a_feed_has_the_colour_of_its_state(state: State) -> None:
     assert (dots["good"], dots["other"]) == ("green", colours[state])
 
 
-def test_the_summary_of_several_feeds_has_a_table() -> None:
-    lost = Ledger(1_000_009, written=1_000_000, quarantined=5, ignored=1, dropped=0, lost=2)
-    feeds = (feed("binance", written=50, gaps=1), dataclasses.replace(feed("kraken"), ledger=lost))
-    lines = summary_text(several(*feeds, outputs=2)).splitlines()
-    assert lines[0] == "2 feeds"
-    assert lines[3] == "  quarantined          5  data/1.csv.rejected.jsonl"
-    assert lines[11:] == [
-        "  listener     native",
-        "  file         data/0.csv, 1MiB, 1,000 rows",
-        "  file         data/1.csv, 2MiB, 1,000,050 rows",
-        "  run length   1m 23s",
-        "            received    written  quarantined  ignored  lost  in flight  gaps",
-        "  binance         50         50            0        0     0          0     1",
-        "  kraken   1,000,009  1,000,000            5        1     2          1     0",
-    ]
-
-
-def test_the_json_summary_of_several_feeds_and_outputs() -> None:
-    summary = several(feed("a", written=7, gaps=2), feed("b", State.WAITING, 5), outputs=3)
-    facts = json.loads(summary_json(summary))
-    assert (facts["feed"], facts["out"], facts["written"]) == ("2 feeds", "data/0.csv", 12)
-    assert (facts["connections"], facts["gaps"], facts["gap_seconds"]) == (4, 2, 3.0)
-    assert facts["file_size"] == 6 * 2**20
-    names = ("name", "url", "written", "gaps", "gap_seconds")
-    assert [[each[name] for name in names] for each in facts["feeds"]] == [
-        ["a", "wss://a/", 7, 2, 3.0],
-        ["b", "wss://b/", 5, 0, 0.0],
-    ]
-    assert [each["out"] for each in facts["outputs"]] == [f"data/{n}.csv" for n in range(3)]
-    assert [each["written"] for each in facts["outputs"]] == [1000, 1000, 12]
-
-
-def test_the_progress_of_several_feeds_says_what_needs_to_be_looked_at() -> None:
-    facts = progress_facts(several(feed("a"), feed("b", State.WAITING), outputs=2))
-    assert (facts["state"], facts["rows"], facts["file"]) == ("waiting", 2000, 3 * 2**20)
-
-
 # Numbers
 
 
@@ -369,39 +254,6 @@ def test_the_progress_of_several_feeds_says_what_needs_to_be_looked_at() -> None
 )
 def test_sparkline(rates: tuple[float, ...], width: int, bars: str) -> None:
     assert sparkline(rates, width) == bars
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (math.nan, "-"),
-        (0.0, "0us"),
-        (0.000340, "340us"),
-        (0.0009999, "1ms"),
-        (0.00213, "2.13ms"),
-        (0.9999, "1s"),
-        (1.234, "1.23s"),
-        (59.4, "59.4s"),
-        (61.0, "1m 01s"),
-    ],
-)
-def test_brief(seconds: float, shown: str) -> None:
-    assert brief(seconds) == shown
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (0.0, "0.0s"),
-        (59.94, "59.9s"),
-        (59.96, "1m 00s"),
-        (3599.4, "59m 59s"),
-        (7384.0, "2h 03m 04s"),
-        (86400 * 3 + 3600 * 4 + 299.9, "3d 04h 05m"),
-    ],
-)
-def test_span(seconds: float, shown: str) -> None:
-    assert span(seconds) == shown
 
 
 @pytest.mark.parametrize(
@@ -425,145 +277,3 @@ def test_progress_is_by_the_nearer_end(
 def test_the_bar_before_anything_has_happened() -> None:
     lines = render(change(seconds=0.0), 40, dataclasses.replace(ENDLESS, duration=10.0))
     assert lines[7] == "─" * 35 + " 0%"
-
-
-def test_progress_facts() -> None:
-    assert progress_facts(RUNNING) == {
-        "rows": 1_234_567,
-        "rate": pytest.approx(31_219.05),
-        "rejected": 12,
-        "queue": 9216,
-        "p99": 0.00843,
-        "file": 32_505_856,
-        "state": "connected",
-    }
-    assert progress_facts(EMPTY)["rate"] == 0.0
-    assert progress_facts(EMPTY).keys() == progress_facts(RUNNING).keys()
-    lossy = change(ledger=Ledger(6, written=1, quarantined=0, ignored=0, dropped=2, lost=3))
-    assert (progress_facts(lossy)["dropped"], progress_facts(lossy)["lost"]) == (2, 3)
-    idle = change(ledger=Ledger(4, written=0, quarantined=0, ignored=4, dropped=0, lost=0))
-    assert progress_facts(idle)["ignored"] == 4
-
-
-def test_the_summary_in_text() -> None:
-    ledger = Ledger(1_234_690, written=1_234_567, quarantined=12, ignored=9, dropped=2, lost=3)
-    assert summary_text(change(ledger=ledger, restarts=1)).splitlines() == [
-        "wss://feed.example/trades",
-        "  received     1,234,690",
-        "  written      1,234,567",
-        "  quarantined         12  stock_data.csv.rejected.jsonl",
-        "  ignored              9",
-        "  dropped              2  the outbox was full",
-        "  lost                 3  the last line says why",
-        "  in flight           97  kept for the next run",
-        "  rows/s       14,803 mean, 61,200 best second",
-        "  latency      p50 2.1ms, p99 8.43ms, max 30.4ms (from receipt to file)",
-        "  connections  3, 2 gaps, 12.3s in all, 1 restart",
-        "  listener     native",
-        "  file         stock_data.csv, 31MiB",
-        "  run length   1m 23s",
-    ]
-
-
-def test_what_is_set_aside_or_not_kept_is_told_where_there_is_any() -> None:
-    ledger = Ledger(1_234_690, written=1_234_567, quarantined=12, set_aside=5)
-    summary = change(ledger=ledger, rejects_not_kept=7)
-    lines = summary_text(summary).splitlines()
-    assert (
-        "  quarantined         12  stock_data.csv.rejected.jsonl, without 7 (--max-rejects)"
-        in lines
-    )
-    assert lines[6:9] == [
-        "  lost                 0",
-        "  set aside            5  could not be written",
-        "  in flight          106  kept for the next run",
-    ]
-    assert "set aside" not in summary_text(RUNNING)
-    assert progress_facts(summary)["set_aside"] == 5
-    numbers = json.loads(summary_json(summary))
-    assert (numbers["set_aside"], numbers["rejects_not_kept"]) == (5, 7)
-    assert numbers["feeds"][0]["set_aside"] == 5
-    (shown,) = (line for line in View(summary, ENDLESS).lines(80) if line[0][0].startswith("rows"))
-    assert ("  5 set aside", "bold red") in shown
-
-
-def test_the_summary_of_no_rows_claims_nothing() -> None:
-    text = summary_text(EMPTY)
-    assert "nan" not in text
-    assert "  latency      no rows" in text
-    assert "  rows/s       0 mean, 0 best second" in text
-    assert "rejected.jsonl" not in text
-    assert "  dropped      0\n  lost         0\n  in flight    0\n" in text
-    assert "  connections  3, 0 gaps\n" in text
-
-
-def test_the_summary_as_json() -> None:
-    text = summary_json(RUNNING)
-    assert "\n" not in text
-    assert json.loads(text) == {
-        "feed": "wss://feed.example/trades",
-        "out": "stock_data.csv",
-        "seconds": 83.4,
-        "received": 1_234_690,
-        "written": 1_234_567,
-        "quarantined": 12,
-        "ignored": 0,
-        "dropped": 0,
-        "lost": 0,
-        "set_aside": 0,
-        "in_flight": 111,
-        "mean_rate": 14803.0,
-        "best_rate": 61200.4,
-        "latency_p50": 0.0021,
-        "latency_p99": 0.00843,
-        "latency_max": 0.0304,
-        "connections": 3,
-        "gaps": 2,
-        "gap_seconds": 12.34,
-        "listener": "native",
-        "pauses": 0,
-        "queue_peak": 3_145_728,
-        "spill_peak": 0,
-        "rejects_not_kept": 0,
-        "messages_lost": 0,
-        "restarts": 0,
-        "file_size": 32_505_856,
-        "rejects": "stock_data.csv.rejected.jsonl",
-        "feeds": [
-            {
-                "name": "trades",
-                "url": "wss://feed.example/trades",
-                "received": 1_234_690,
-                "written": 1_234_567,
-                "quarantined": 12,
-                "ignored": 0,
-                "dropped": 0,
-                "lost": 0,
-                "set_aside": 0,
-                "in_flight": 111,
-                "connections": 3,
-                "gaps": 2,
-                "gap_seconds": 12.34,
-            }
-        ],
-        "outputs": [
-            {
-                "out": "stock_data.csv",
-                "written": 1_234_567,
-                "quarantined": 12,
-                "file_size": 32_505_856,
-            }
-        ],
-    }
-
-
-def test_the_json_summary_of_no_rows_has_nulls() -> None:
-    summary = json.loads(summary_json(EMPTY))
-    assert summary["latency_p50"] is summary["latency_p99"] is summary["latency_max"] is None
-    assert summary["rejects"] is None
-
-
-def test_every_key_of_the_json_summary_is_documented() -> None:
-    assert summary_json.__doc__ is not None
-    for key in json.loads(summary_json(RUNNING)):
-        assert f"``{key}``" in summary_json.__doc__

@@ -11,13 +11,13 @@ from fastingest.access.secrets import variables_in
 from fastingest.cli import commands as cli
 from fastingest.config.catalog import known_feed, known_names, known_text, listing
 from fastingest.config.check import check
-from fastingest.config.spec import FeedText
+from fastingest.config.spec import FeedSpec
 from tests.feeds.recorded import SECRETS
 
 NAMES = known_names()
 
 
-def feed_of(name: str) -> FeedText:
+def feed_of(name: str) -> FeedSpec:
     (feed,) = known_feed(name).feeds
     return feed
 

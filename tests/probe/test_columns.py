@@ -6,7 +6,7 @@ import pytest
 
 from fastingest.model.jsonpath import JsonPath
 from fastingest.probe.columns import is_quantity, name_of, type_of, unique
-from fastingest.probe.field_profile import Evidence, Steps
+from fastingest.probe.field_profile import FieldProfile, Steps
 
 NOW = 1_700_000_000.0
 
@@ -38,7 +38,7 @@ NOW = 1_700_000_000.0
     ],
 )
 def test_the_type_takes_all_that_was_seen(name: str, values: list[Any], kind: str | None) -> None:
-    assert type_of(Evidence(values), name, NOW) == kind
+    assert type_of(FieldProfile(values), name, NOW) == kind
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_the_type_takes_all_that_was_seen(name: str, values: list[Any], kind: st
 def test_a_number_is_a_moment_by_its_name_or_by_being_near(
     name: str | int, value: Any, kind: str
 ) -> None:
-    assert type_of(Evidence([value]), name, NOW) == kind
+    assert type_of(FieldProfile([value]), name, NOW) == kind
 
 
 def test_a_moment_that_is_zero_at_times_is_a_number() -> None:
-    assert type_of(Evidence([1_600_000_000_123, 0]), "fundingTime", NOW) == "number"
+    assert type_of(FieldProfile([1_600_000_000_123, 0]), "fundingTime", NOW) == "number"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_moment_that_is_zero_at_times_is_a_number() -> None:
 def test_iso_8601_is_a_moment_if_it_has_a_zone_and_a_date_that_there_is(
     text: str, is_moment: bool
 ) -> None:
-    assert type_of(Evidence([text]), "x", NOW) == ("timestamp[iso]" if is_moment else "str")
+    assert type_of(FieldProfile([text]), "x", NOW) == ("timestamp[iso]" if is_moment else "str")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_iso_8601_is_a_moment_if_it_has_a_zone_and_a_date_that_there_is(
 def test_a_column_is_named_after_its_member(
     steps: Steps, values: list[Any], kind: str, in_root: bool, name: str
 ) -> None:
-    assert name_of(steps, kind, Evidence(values), in_root=in_root) == name
+    assert name_of(steps, kind, FieldProfile(values), in_root=in_root) == name
 
 
 def test_a_name_that_is_taken_gets_its_parent_or_a_number() -> None:

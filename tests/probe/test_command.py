@@ -120,8 +120,8 @@ def test_an_interrupt_ends_the_listening_and_the_file_is_printed(tmp_path: Path)
         out, err = probe.communicate(timeout=LIMIT)
     assert server.errors == []
     assert probe.returncode == 0
-    heard, counted, *_ = err.splitlines()
-    assert heard == f"listening to {server.url} for 1h; Ctrl-C ends it earlier"
+    first, counted, *_ = err.splitlines()
+    assert first == f"listening to {server.url} for 1h; Ctrl-C ends it earlier"
     assert counted.startswith(f"{server.url}: 30 messages in ")
     assert counted.endswith("; interrupted")
     assert out.count("[[feed.table]]") == 2

@@ -17,12 +17,12 @@ def conditions(
     return [str(condition) for condition in found], clashes
 
 
-def test_the_first_label_that_names_a_type_is_always_a_condition() -> None:
+def test_the_first_discriminator_that_names_a_type_is_always_a_condition() -> None:
     assert conditions([TRADE, {**TRADE, "topic": "x.2"}], []) == (["$.type=trade"], 0)
     assert conditions([{"type": "trade"}], [], from_root=False) == (["type=trade"], 0)
 
 
-def test_other_labels_are_conditions_where_they_keep_something_out() -> None:
+def test_other_discriminators_are_conditions_where_they_keep_something_out() -> None:
     assert conditions([TRADE], [{**TRADE, "topic": "y.1"}]) == (["$.type=trade", "$.topic=x.1"], 0)
     assert conditions([{"topic": "x.1"}], []) == ([], 0)
     assert conditions([{"topic": "x.1"}], [{"topic": "x.2"}]) == (["$.topic=x.1"], 0)
@@ -33,7 +33,7 @@ def test_what_cannot_be_kept_out_is_counted() -> None:
     assert conditions([TRADE], [TRADE]) == (["$.type=trade"], 1)
 
 
-def test_a_label_with_many_values_or_that_some_lack_is_no_condition() -> None:
+def test_a_discriminator_with_many_values_or_that_some_lack_is_no_condition() -> None:
     assert conditions([{"type": f"kind{letter}"} for letter in "abcdefghi"], [{"p": 1}]) == ([], 1)
     assert conditions([{"type": "trade"}, {"p": 1}], []) == ([], 0)
 

@@ -5,18 +5,18 @@ from typing import Any
 import pytest
 
 from fastingest.probe.discriminators import (
+    discriminators_of,
     is_control,
     is_generic,
     is_phase,
     is_type,
-    labels_of,
     rank,
 )
 from fastingest.probe.field_profile import Steps
 
 
 @pytest.mark.parametrize(
-    ("value", "labels"),
+    ("value", "discriminators"),
     [
         ({"e": "trade", "s": "BTC"}, {("e",): "trade"}),
         ({"eventType": "x", "msg_type": "y"}, {("eventType",): "x", ("msg_type",): "y"}),
@@ -31,10 +31,10 @@ from fastingest.probe.field_profile import Steps
         ("trade", {}),
     ],
 )
-def test_labels_are_texts_of_telling_names_or_in_an_array(
-    value: Any, labels: dict[Steps, str]
+def test_discriminators_are_texts_of_telling_names_or_in_an_array(
+    value: Any, discriminators: dict[Steps, str]
 ) -> None:
-    assert labels_of(value) == labels
+    assert discriminators_of(value) == discriminators
 
 
 def test_an_event_tells_more_than_a_topic_and_a_near_one_more_than_a_deep_one() -> None:

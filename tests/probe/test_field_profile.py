@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fastingest.probe.field_profile import Evidence, follow, kind_of
+from fastingest.probe.field_profile import FieldProfile, follow, kind_of
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_steps_lead_through_objects_and_arrays_or_nowhere() -> None:
 
 
 def test_members_are_counted_with_what_they_have_held() -> None:
-    seen = Evidence([{"a": 1, "b": {"c": None}}, {"a": True, "b": {"c": "x"}}, {}])
+    seen = FieldProfile([{"a": 1, "b": {"c": None}}, {"a": True, "b": {"c": "x"}}, {}])
     assert seen.kinds == {"object": 3}
     a, c = seen.members["a"], seen.members["b"].members["c"]
     assert (a.seen, a.ints, a.bools) == (2, {1}, {True})
@@ -45,7 +45,7 @@ def test_members_are_counted_with_what_they_have_held() -> None:
 
 
 def test_arrays_are_taken_apart_by_what_is_in_them() -> None:
-    seen = Evidence([{"rows": [{"p": 1}, {"p": 2}], "pair": ["x", 1.5]}])
+    seen = FieldProfile([{"rows": [{"p": 1}, {"p": 2}], "pair": ["x", 1.5]}])
     rows, pair = seen.members["rows"], seen.members["pair"]
     assert rows.elements is not None
     assert rows.elements.members["p"].ints == {1, 2}
@@ -55,12 +55,12 @@ def test_arrays_are_taken_apart_by_what_is_in_them() -> None:
 
 
 def test_a_number_is_told_from_true_and_from_a_float_of_the_same_value() -> None:
-    seen = Evidence([1, True, 1.0])
+    seen = FieldProfile([1, True, 1.0])
     assert (seen.ints, seen.bools, seen.floats) == ({1}, {True}, {1.0})
 
 
 def test_what_is_sometimes_an_object_is_no_scalar_and_has_no_leaves_below() -> None:
-    seen = Evidence([{"a": 1}, {"a": {"b": 2}}])
+    seen = FieldProfile([{"a": 1}, {"a": {"b": 2}}])
     ((steps, leaf),) = seen.leaves()
     assert steps == ("a",)
     assert not leaf.is_scalar
@@ -68,7 +68,7 @@ def test_what_is_sometimes_an_object_is_no_scalar_and_has_no_leaves_below() -> N
 
 
 def test_an_object_with_very_many_names_is_a_map() -> None:
-    seen = Evidence([{str(number): 1 for number in range(1000)}])
+    seen = FieldProfile([{str(number): 1 for number in range(1000)}])
     assert seen.is_map
     assert list(seen.leaves()) == []
-    assert not Evidence([{str(number): 1 for number in range(100)}]).is_map
+    assert not FieldProfile([{str(number): 1 for number in range(100)}]).is_map

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fastingest import FeedRefused, OptionError, Options, UsageError
-from fastingest.probe.listen import Heard, listen
+from fastingest.probe.listen import Sample, listen
 from fastingest.probe.options import ProbeOptions
 from tests.peers.raw import (
     BINARY,
@@ -26,12 +26,14 @@ from tests.peers.raw import (
 LONG = 60.0  # seconds, which nothing here takes
 
 
-def heard_of(script: Script, duration: float = LONG, messages: int = 3, **options: object) -> Heard:
+def sample_of(
+    script: Script, duration: float = LONG, messages: int = 3, **options: object
+) -> Sample:
     with RawServer(script) as server:
         how = ProbeOptions(duration=duration, messages=messages)
-        heard = listen(Options(url=(server.url,), **options), how)  # type: ignore[arg-type]
+        sample = listen(Options(url=(server.url,), **options), how)  # type: ignore[arg-type]
     assert server.errors == []
-    return heard
+    return sample
 
 
 def send_three(peer: RawConnection) -> None:
@@ -45,15 +47,15 @@ THREE = [b'{"n": 0}', b'{"n": 1}', b'{"n": 2}']
 
 
 def test_it_ends_after_the_messages_asked_for() -> None:
-    heard = heard_of(send_three, messages=2)
-    assert (heard.messages, heard.ended) == (THREE[:2], "")
-    assert 0 < heard.seconds < LONG
+    sample = sample_of(send_three, messages=2)
+    assert (sample.messages, sample.ended) == (THREE[:2], "")
+    assert 0 < sample.seconds < LONG
 
 
 def test_it_ends_after_the_time_asked_for() -> None:
-    heard = heard_of(send_three, duration=0.3, messages=1000)
-    assert (heard.messages, heard.ended) == (THREE, "")
-    assert heard.seconds > 0.25  # the clocks differ by some microseconds
+    sample = sample_of(send_three, duration=0.3, messages=1000)
+    assert (sample.messages, sample.ended) == (THREE, "")
+    assert sample.seconds > 0.25  # the clocks differ by some microseconds
 
 
 def test_split_and_binary_messages_are_whole() -> None:
@@ -65,7 +67,7 @@ def test_split_and_binary_messages_are_whole() -> None:
         peer.send_frame(BINARY, b"\xff")
         peer.stall()
 
-    assert heard_of(script, messages=2).messages == [b'{"n": 0}', b"\xff"]
+    assert sample_of(script, messages=2).messages == [b'{"n": 0}', b"\xff"]
 
 
 def test_headers_and_subscriptions_are_sent() -> None:
@@ -76,8 +78,8 @@ def test_headers_and_subscriptions_are_sent() -> None:
         peer.send_text(f"{peer.headers['x-key']} {frame[1].decode()}")
         peer.stall()
 
-    heard = heard_of(script, messages=1, header=("X-Key: abc",), subscribe=('{"op":"sub"}',))
-    assert heard.messages == [b'abc {"op":"sub"}']
+    sample = sample_of(script, messages=1, header=("X-Key: abc",), subscribe=('{"op":"sub"}',))
+    assert sample.messages == [b'abc {"op":"sub"}']
 
 
 def test_a_secret_that_the_server_repeats_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,9 +89,9 @@ def test_a_secret_that_the_server_repeats_is_hidden(monkeypatch: pytest.MonkeyPa
         peer.stall()
 
     monkeypatch.setenv("PROBED_KEY", "a-secret-value")
-    heard = heard_of(script, messages=1, header=("X-Key: ${PROBED_KEY}",))
-    assert heard.messages == [b"hello ***"]
-    assert heard.feed.headers == ("X-Key: ${PROBED_KEY}",)
+    sample = sample_of(script, messages=1, header=("X-Key: ${PROBED_KEY}",))
+    assert sample.messages == [b"hello ***"]
+    assert sample.feed.headers == ("X-Key: ${PROBED_KEY}",)
 
 
 def test_a_lost_connection_ends_it_with_what_has_come() -> None:
@@ -98,8 +100,8 @@ def test_a_lost_connection_ends_it_with_what_has_come() -> None:
         peer.send_text("{}")
         peer.close(1001, "bye")
 
-    heard = heard_of(script)
-    assert (heard.messages, heard.ended) == ([b"{}"], "the server closed with code 1001: bye")
+    sample = sample_of(script)
+    assert (sample.messages, sample.ended) == ([b"{}"], "the server closed with code 1001: bye")
 
 
 def test_an_interrupt_ends_it_with_what_has_come() -> None:
@@ -111,8 +113,8 @@ def test_an_interrupt_ends_it_with_what_has_come() -> None:
         peer.stall()
 
     before = signal.getsignal(signal.SIGINT)
-    heard = heard_of(script, ping_interval=0.2)
-    assert (heard.messages, heard.ended) == ([b"{}"], "interrupted")
+    sample = sample_of(script, ping_interval=0.2)
+    assert (sample.messages, sample.ended) == ([b"{}"], "interrupted")
     assert signal.getsignal(signal.SIGINT) == before
 
 
@@ -123,7 +125,7 @@ def test_an_interrupt_before_anything_came_is_one() -> None:
         peer.stall()
 
     with pytest.raises(KeyboardInterrupt):
-        heard_of(script)
+        sample_of(script)
 
 
 def test_silence_says_what_to_do() -> None:
@@ -132,7 +134,7 @@ def test_silence_says_what_to_do() -> None:
         peer.stall()
 
     with pytest.raises(UsageError) as refused:
-        heard_of(script, duration=0.2)
+        sample_of(script, duration=0.2)
     url, _, said = str(refused.value).partition("/: ")
     assert url.startswith("ws://127.0.0.1:")
     assert said == (
@@ -147,7 +149,7 @@ def test_a_connection_lost_before_anything_came_says_why() -> None:
         peer.close(1008, "no key")
 
     with pytest.raises(UsageError, match="closed with code 1008: no key, and no message came"):
-        heard_of(script)
+        sample_of(script)
 
 
 @pytest.mark.parametrize(
@@ -176,9 +178,9 @@ def test_the_authorities_to_trust_may_be_named(tmp_path: Path) -> None:
 
 
 def test_the_made_up_feed_can_be_listened_to() -> None:
-    heard = listen(Options(url=("demo://?rate=5000&burst=1",)), ProbeOptions(messages=100))
-    assert len(heard.messages) == 100
-    assert heard.feed.url == "demo://?rate=5000&burst=1"
+    sample = listen(Options(url=("demo://?rate=5000&burst=1",)), ProbeOptions(messages=100))
+    assert len(sample.messages) == 100
+    assert sample.feed.url == "demo://?rate=5000&burst=1"
     with pytest.raises(OptionError, match="'x' is unknown"):
         listen(Options(url=("demo://?x=1",)), ProbeOptions())
 
@@ -189,8 +191,8 @@ def test_several_feeds_are_refused() -> None:
 
 
 def test_it_works_beside_the_main_thread() -> None:
-    found: list[Heard] = []
-    thread = threading.Thread(target=lambda: found.append(heard_of(send_three)))
+    found: list[Sample] = []
+    thread = threading.Thread(target=lambda: found.append(sample_of(send_three)))
     thread.start()
     thread.join(LONG)
-    assert [heard.messages for heard in found] == [THREE]
+    assert [sample.messages for sample in found] == [THREE]

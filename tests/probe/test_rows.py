@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fastingest.probe.field_profile import Evidence, Steps
+from fastingest.probe.field_profile import FieldProfile, Steps
 from fastingest.probe.rows import find_rows, quantities, rows_at
 
 NOW = 1_700_000_000.0
@@ -37,12 +37,12 @@ TRADE = {"price": 1.5, "size": 2, "id": 7}
     ],
 )
 def test_rows_are_found_inside_their_envelopes(message: Any, place: Steps) -> None:
-    assert find_rows(Evidence([message, message]), NOW) == place
+    assert find_rows(FieldProfile([message, message]), NOW) == place
 
 
 def test_an_array_that_has_more_than_one_element_at_times_is_not_looked_into() -> None:
     event = {"type": "x", "trades": [TRADE]}
-    assert find_rows(Evidence([{"events": [event]}, {"events": [event] * 2}]), NOW) == ()
+    assert find_rows(FieldProfile([{"events": [event]}, {"events": [event] * 2}]), NOW) == ()
 
 
 @pytest.mark.parametrize(
@@ -64,4 +64,4 @@ def test_what_stands_at_a_place_is_a_row_or_an_array_of_rows(
 
 
 def test_what_is_measured_is_counted() -> None:
-    assert quantities(Evidence([TRADE]), NOW) == 2
+    assert quantities(FieldProfile([TRADE]), NOW) == 2

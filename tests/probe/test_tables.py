@@ -75,7 +75,7 @@ def test_an_answer_is_told_by_its_members() -> None:
     assert not table.is_control
 
 
-def test_elements_of_arrays_that_no_label_tells_apart_are_put_together() -> None:
+def test_elements_of_arrays_that_no_discriminator_tells_apart_are_put_together() -> None:
     def joined(*elements: Any) -> list[list[Any]]:
         groups = group(Unit(0, element, in_array=True) for element in elements)
         return [[unit.value for unit in each.units] for each in inseparable_joined(groups)]

@@ -15,8 +15,8 @@ from fastingest import Options
 from fastingest.model.feed import Feed, Heartbeat, Subscription, Table
 from fastingest.model.jsonpath import JsonPath, parse_condition
 from fastingest.model.schema import Column, parse_columns
-from fastingest.probe.dry_run import Trial
-from fastingest.probe.listen import Heard
+from fastingest.probe.dry_run import DryRun
+from fastingest.probe.listen import Sample
 from fastingest.probe.proposal import proposal_of
 from fastingest.probe.text import column_text, config_text, report_text
 
@@ -25,15 +25,15 @@ TRADE = {"stream": "x@trade", "data": {"e": "trade", "s": "ÄPFEL 'n' \"B\"", "p
 QUOTE = {"stream": "x@quote", "data": {"e": "quote", "s": "X", "bid": 1.5, "ask": 2.5}}
 
 
-def heard(*messages: Any, feed: Feed | None = None, ended: str = "") -> Heard:
+def sample(*messages: Any, feed: Feed | None = None, ended: str = "") -> Sample:
     raw = [
         each.encode() if isinstance(each, str) else json.dumps(each).encode() for each in messages
     ]
     plain = Feed("feed.example", "wss://feed.example/", (Table(Path("x.csv")),))
-    return Heard(feed or plain, raw, 4.96, ended)
+    return Sample(feed or plain, raw, 4.96, ended)
 
 
-def config_of(what: Heard) -> str:
+def config_of(what: Sample) -> str:
     return config_text(what, proposal_of(what.messages, NOW))
 
 
@@ -45,7 +45,7 @@ def read_again(text: str, tmp_path: Path) -> Feed:
 
 
 def test_one_table_stands_in_the_feed_itself(tmp_path: Path) -> None:
-    what = heard(TRADE, TRADE, "pong")
+    what = sample(TRADE, TRADE, "pong")
     assert config_of(what).splitlines()[6:] == [
         "[[feed]]",
         'name = "feed.example"',
@@ -69,7 +69,7 @@ def test_one_table_stands_in_the_feed_itself(tmp_path: Path) -> None:
 
 
 def test_several_tables_have_a_file_each(tmp_path: Path) -> None:
-    what = heard(TRADE, QUOTE)
+    what = sample(TRADE, QUOTE)
     feed = read_again(config_of(what), tmp_path)
     assert [(table.out, table.schema) for table in feed.tables] == [
         (Path(f"feed_example_{table.name}.csv"), table.schema)
@@ -94,7 +94,7 @@ def test_the_feed_is_written_as_it_was_given(
         proxy="http://proxy.example:3128",
         compression="deflate",
     )
-    text = config_of(heard({"AAPL": 1.5}, feed=feed))
+    text = config_of(sample({"AAPL": 1.5}, feed=feed))
     assert "a-secret-value" not in text
     assert read_again(text, tmp_path) == feed
 
@@ -102,14 +102,14 @@ def test_the_feed_is_written_as_it_was_given(
 def test_a_header_that_is_no_variable_is_remarked() -> None:
     remark = '# "Name: ${VARIABLE}" keeps a secret out of this file.'
     feed = Feed("x", "ws://x/", (), headers=("X-Key: abc",))
-    assert remark in config_of(heard(TRADE, feed=feed))
+    assert remark in config_of(sample(TRADE, feed=feed))
     feed = Feed("x", "ws://x/", (), headers=("X-Key: ${KEY}",))
-    assert remark not in config_of(heard(TRADE, feed=feed))
+    assert remark not in config_of(sample(TRADE, feed=feed))
 
 
 @given(st.text())
 def test_any_text_is_a_string_of_the_file(text: str) -> None:
-    written = config_of(heard(TRADE, feed=Feed(text, "ws://x/", (), (text,))))
+    written = config_of(sample(TRADE, feed=Feed(text, "ws://x/", (), (text,))))
     assert written.isascii() or not text.isascii()
     (feed,) = tomllib.loads(written)["feed"]
     assert (feed["name"], feed["headers"]) == (text, [text])
@@ -130,9 +130,9 @@ def test_a_column_is_written_as_it_is_read(column: Column, text: str) -> None:
 
 
 def test_the_report_counts_shapes_and_shows_an_example_of_each_on_one_line() -> None:
-    what = heard(TRADE, "po\nng", TRADE, ended="interrupted")
+    what = sample(TRADE, "po\nng", TRADE, ended="interrupted")
     proposal = proposal_of(what.messages, NOW)
-    report = report_text(what, proposal, Trial(2, 1, 1, "x: y"), 60)
+    report = report_text(what, proposal, DryRun(2, 1, 1, "x: y"), 60)
     assert report.splitlines() == [
         "wss://feed.example/: 3 messages in 5s; interrupted",
         '        2  data             {"stream": "x@trade", "data": {…',
@@ -145,7 +145,7 @@ def test_the_report_counts_shapes_and_shows_an_example_of_each_on_one_line() -> 
 
 def test_the_report_hides_what_is_secret_in_the_url() -> None:
     feed = Feed("x", "wss://me:password@x/${KEY}", ())
-    what = heard("pong", feed=feed)
+    what = sample("pong", feed=feed)
     report = report_text(what, proposal_of(what.messages, NOW), None, 80)
     assert report.splitlines() == [
         "wss://***@x/***: 1 message in 5s",

@@ -36,7 +36,7 @@ class Run:
             Share(target, 0, Places(folder, folder), Counters.create(feeds=len(feeds)), NO_LOCK)
             for target in targets_of(self.feeds)
         ]
-        self.droughts = list(watch(self.feeds, self.shares))
+        self.alerts = list(watch(self.feeds, self.shares))
 
     def take(
         self, rows: int = 0, rejected: int = 0, ignored: int = 0, table: int = 0, feed: int = 0
@@ -54,7 +54,9 @@ class Run:
 
     def said(self, now: float | None) -> list[tuple[str, dict[str, Any]]]:
         """What there is to say at this moment; None: at the end."""
-        found = [(f.name, d.end() if now is None else d.look(now)) for f, d in self.droughts]
+        found = [
+            (f.name, alert.end() if now is None else alert.look(now)) for f, alert in self.alerts
+        ]
         return [(name, facts) for name, facts in found if facts]
 
 
@@ -68,7 +70,7 @@ def run(tmp_path: Path) -> Run:
     return Run(tmp_path, [table(tmp_path)])
 
 
-def test_a_silent_feed_is_in_no_drought(run: Run) -> None:
+def test_a_silent_feed_raises_no_alert(run: Run) -> None:
     assert [run.said(now) for now in (0, PATIENCE, 1e6, None)] == [[]] * 4
 
 
@@ -107,7 +109,7 @@ def test_rejects_instead_of_rows_are_said_later_on_as_well(run: Run) -> None:
     assert (facts["messages"], facts["rejected"], facts["ignored"]) == (8, 7, 1)
 
 
-def test_rows_among_rejects_are_no_drought(run: Run) -> None:
+def test_rows_among_rejects_raise_no_alert(run: Run) -> None:
     for now in range(0, 1000, 10):
         run.take(rows=1, rejected=100)
         assert run.said(now) == []
@@ -133,13 +135,13 @@ def test_it_is_said_of_the_feed_that_is_in_it(tmp_path: Path) -> None:
     assert [name for name, _ in run.said(None)] == ["feed 1"]
 
 
-def test_a_table_without_rows_beside_one_with_rows_is_no_drought(tmp_path: Path) -> None:
+def test_a_table_without_rows_beside_one_with_rows_raises_no_alert(tmp_path: Path) -> None:
     run = Run(tmp_path, [table(tmp_path), table(tmp_path, "b.csv")])
     run.take(rows=5, table=1)
     assert run.said(None) == []
 
 
-def test_a_table_with_rejects_beside_one_with_rows_is_in_one(tmp_path: Path) -> None:
+def test_a_table_with_rejects_beside_one_with_rows_raises_one(tmp_path: Path) -> None:
     run = Run(tmp_path, [table(tmp_path), table(tmp_path, "b.csv")])
     run.take(rows=5)
     run.take(rejected=3, table=1)

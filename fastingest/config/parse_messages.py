@@ -1,0 +1,101 @@
+"""What a TOML file says that a feed is sent: subscriptions, heartbeats, and the symbols in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastingest.config.section import Section, json_text
+from fastingest.config.setting import read_subscription
+from fastingest.config.spec import Message
+from fastingest.config.symbols import Symbols, check_symbol
+from fastingest.model.feed import Heartbeat, Subscription
+from fastingest.model.jsonpath import parse_condition
+from fastingest.units import parse_duration
+
+__all__ = ["heartbeats_of", "messages_of", "symbols_of"]
+
+
+def symbols_of(section: Section) -> Symbols:
+    """The feed's own symbols, and how they are written."""
+    if "symbols" not in section:
+        return Symbols()
+    value = section.get("symbols", list, str, dict)
+    if value is None:
+        return Symbols()
+    if not isinstance(value, dict):
+        return Symbols(default=_default_symbols(section, "symbols"))
+    inner = Section(section.file, section.key_of("symbols"), value, section.problems)
+    inner.only(("default", "each", "join", "case"))
+    each = inner.text("each")
+    if each and "{symbol}" not in each:
+        inner.problem("each", "it must hold {symbol}, where the symbol stands")
+    join: str | None = inner.get("join", str)
+    return Symbols(
+        default=_default_symbols(inner, "default"),
+        each=each or Symbols.each,
+        join=Symbols.join if join is None else join,
+        case=inner.choice("case", ("lower", "upper")) or "",
+    )
+
+
+def _default_symbols(section: Section, name: str) -> tuple[str, ...]:
+    symbols = section.texts(name) or ()
+    checked = (section.read(name, one, check_symbol, at) for at, one in enumerate(symbols))
+    return tuple(symbol for symbol in checked if symbol)
+
+
+def messages_of(section: Section) -> tuple[Message, ...]:
+    """What is sent after a connect, in its order."""
+    messages = []
+    for index, item in enumerate(section.items("subscribe", str, dict, list) or ()):
+        at = (index,) if section.is_array("subscribe") else ()
+        if isinstance(item, dict) and "send" in item:
+            key = (*section.key_of("subscribe"), *at)
+            messages.append(_answered(Section(section.file, key, item, section.problems)))
+        else:
+            messages.append(Message(section.read("subscribe", item, _text_to_send, *at) or ""))
+    return tuple(messages)
+
+
+def _answered(section: Section) -> Message:
+    """A subscription that says more than what is sent."""
+    section.only(("send", "reply", "timeout"))
+    text = section.read("send", section.get("send", str, dict, list), _text_to_send)
+    reply = section.texts("reply")
+    if reply == ():
+        section.problem("reply", "'reply' is empty, and would be any message; remove it")
+    for index, condition in enumerate(reply or ()):
+        # with something in place of its symbols, which may not stand in a path
+        section.read("reply", _with_symbols(condition), parse_condition, index)
+    timeout = section.read("timeout", section.text("timeout"), _positive_duration)
+    return Message(text or "", reply, Subscription.timeout if timeout is None else timeout)
+
+
+def _with_symbols(text: str) -> str:
+    return text.replace("{symbols}", "S").replace("{symbol}", "S")
+
+
+def _text_to_send(value: Any) -> str:
+    return read_subscription(value) if isinstance(value, str) else json_text(value)
+
+
+def _positive_duration(text: str) -> float:
+    seconds = parse_duration(text)
+    if not 1e-3 <= seconds <= 86400:
+        raise ValueError(f"{text!r} is out of range; it must be at least 1ms, and at most 1d")
+    return seconds
+
+
+def heartbeats_of(section: Section) -> tuple[Heartbeat, ...]:
+    """What is sent by the clock."""
+    beats = []
+    for inner in section.sections("heartbeat"):
+        inner.only(("send", "every"))
+        for name in ("send", "every"):
+            if name not in inner:
+                inner.problem(name, f"a heartbeat needs {name!r}")
+        text = inner.read("send", inner.get("send", str, dict, list), _text_to_send)
+        every = inner.read("every", inner.text("every"), _positive_duration)
+        if text and every:
+            beats.append(Heartbeat(text, every))
+    return tuple(beats)

@@ -1,0 +1,84 @@
+"""A run's result in lines, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from fastingest.report.summary import FeedSummary, OutputSummary, Summary
+from fastingest.text import counted, escape
+from fastingest.units import brief, format_size, span
+
+__all__ = ["gaps_text", "summary_text"]
+
+
+def summary_text(summary: Summary) -> str:
+    """The run's result, in lines."""
+    ledger = summary.ledger
+    counts = {
+        "received": (ledger.received, ""),
+        "written": (ledger.written, ""),
+        "quarantined": (ledger.quarantined, _rejects_note(summary)),
+        "ignored": (ledger.ignored, ""),
+        "dropped": (ledger.dropped, "the outbox was full" if ledger.dropped else ""),
+        "lost": (ledger.lost, "the last line says why" if ledger.lost else ""),
+        "set aside": (ledger.set_aside, "could not be written"),
+        "in flight": (ledger.in_flight, "kept for the next run" if ledger.in_flight else ""),
+    }
+    if not ledger.set_aside:  # nearly always
+        del counts["set aside"]
+    width = max(len(f"{number:,}") for number, _ in counts.values())
+    p50, p99, most = map(brief, summary.latency)
+    in_all = " in all" if summary.gaps else ""
+    if summary.restarts:
+        in_all += f", {counted(summary.restarts, 'restart')}"
+    latency = f"p50 {p50}, p99 {p99}, max {most}" if ledger.written else "no rows"
+    lines = [
+        f"{escape(summary.feed)}",
+        *(
+            f"  {name:13}{number:>{width},}{'  ' if note else ''}{note}"
+            for name, (number, note) in counts.items()
+        ),
+        f"  {'rows/s':13}{summary.mean_rate:,.0f} mean, {summary.best_rate:,.0f} best second",
+        f"  {'latency':13}{latency} (from receipt to file)",
+        f"  {'connections':13}{summary.connections:,}, {gaps_text(summary)}{in_all}",
+        f"  {'listener':13}{escape(summary.listener)}",
+        *(f"  {'file':13}{line}" for line in _file_lines(summary.outputs)),
+        f"  {'run length':13}{span(summary.seconds)}",
+        *(_feed_table(summary.feeds) if len(summary.feeds) > 1 else ()),
+    ]
+    return "\n".join(lines)
+
+
+def _file_lines(outputs: Sequence[OutputSummary]) -> Iterator[str]:
+    """What is in each output; with several, how many rows went there."""
+    for output in outputs:
+        rows = f", {counted(output.ledger.written, 'row')}" if len(outputs) > 1 else ""
+        yield f"{escape(str(output.path))}, {format_size(output.file_size)}{rows}"
+
+
+def _feed_table(feeds: Sequence[FeedSummary]) -> Iterator[str]:
+    """What came of each feed, in lines."""
+    shown = ["received", "written", "quarantined"]
+    others = ("ignored", "dropped", "lost", "set_aside", "in_flight")
+    shown += [name for name in others if any(getattr(feed.ledger, name) for feed in feeds)]
+    cells = [["", *(name.replace("_", " ") for name in shown), "gaps"]]
+    for feed in feeds:
+        numbers = [f"{getattr(feed.ledger, name):,}" for name in shown]
+        cells.append([escape(feed.name), *numbers, f"{feed.gaps:,}"])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for first, *rest in cells:
+        numbers = [text.rjust(width) for text, width in zip(rest, widths[1:], strict=True)]
+        yield "  ".join(["", first.ljust(widths[0]), *numbers])
+
+
+def _rejects_note(summary: Summary) -> str:
+    """Where the rejects are, and how many are not."""
+    files = " ".join(str(output.rejects) for output in summary.outputs if output.rejects)
+    left_out = summary.rejects_not_kept
+    return f"{files}, without {left_out:,} (--max-rejects)" if left_out else files
+
+
+def gaps_text(summary: Summary | FeedSummary) -> str:
+    """How many gaps, and how long they were in all."""
+    length = f", {span(summary.gap_seconds)}" if summary.gaps else ""
+    return counted(summary.gaps, "gap") + length

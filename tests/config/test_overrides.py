@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastingest import ConfigError, OptionError
+from fastingest.config.overrides import Overrides, build_feeds, located
+from fastingest.config.settings import Settings
+from fastingest.config.spec import FeedSpec, Message, TableSpec
+from fastingest.config.toml_file import TomlFile
+from fastingest.model.feed import Feed, Heartbeat
+from fastingest.model.schema import TRADES
+
+
+def spec(**values: Any) -> FeedSpec:
+    return FeedSpec((TableSpec(TRADES),), **{"url": "wss://host/path", **values})
+
+
+def built(*specs: FeedSpec, **overrides: Any) -> tuple[Feed, ...]:
+    return build_feeds(specs, Overrides(**overrides))
+
+
+def one(spec: FeedSpec, **overrides: Any) -> Feed:
+    (feed,) = built(spec, **overrides)
+    return feed
+
+
+def names(*urls: str) -> list[str]:
+    return [feed.name for feed in built(url=urls)]
+
+
+def test_overrides_are_settings_with_their_defaults() -> None:
+    assert Overrides.of(Settings()) == Overrides()
+    changed = Settings(
+        url="ws://h", symbols="A,B", out=Path("o.csv"), proxy="http://p", where=("a=1",)
+    )
+    assert Overrides.of(changed) == Overrides(
+        url=("ws://h",), symbols=("A", "B"), out=Path("o.csv"), proxy="http://p", where=("a=1",)
+    )
+
+
+def test_every_override_is_a_setting() -> None:
+    settings = {field.name: field.default for field in fields(Settings)}
+    own = {field.name: field.default for field in fields(Overrides)}
+    assert own.items() <= settings.items()
+
+
+def test_a_url_that_is_empty_is_none() -> None:
+    assert Overrides(url=("", "ws://h", "")).urls == ("ws://h",)
+    with pytest.raises(OptionError, match=r"^--url: no feed was named"):
+        built(url=("",))
+    assert one(spec(), url=("",)).url == "wss://host/path"
+
+
+# What is laid over a feed
+
+
+def test_a_feed_stays_as_it_is_where_nothing_is_laid_over_it() -> None:
+    beat = Heartbeat("p", 1.0)
+    said: dict[str, Any] = {
+        "headers": ("A: 1",),
+        "heartbeats": (beat,),
+        "ignore": ("pong",),
+        "compression": "deflate",
+        "proxy": "http://p",
+        "ca_file": Path("ca"),
+        "cert_file": Path("cert"),
+        "key_file": Path("key"),
+    }
+    feed = one(spec(**said))
+    assert {name: getattr(feed, name) for name in said} == said
+
+
+def test_a_header_takes_the_place_of_the_one_with_its_name_however_that_is_written() -> None:
+    own = ("X-A: 1", "X-B: 2", "x-a : 3")
+    assert one(spec(headers=own), header=("X-a: 4", "X-C: 5")).headers == (
+        "X-B: 2",
+        "X-a: 4",
+        "X-C: 5",
+    )
+
+
+def test_another_certificate_goes_with_another_key() -> None:
+    own = spec(cert_file=Path("cert"), key_file=Path("key"))
+    feed = one(own, cert_file=Path("other"))
+    assert (feed.cert_file, feed.key_file) == (Path("other"), None)
+    feed = one(own, key_file=Path("other"))
+    assert (feed.cert_file, feed.key_file) == (Path("cert"), Path("other"))
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "compression"),
+    [
+        (None, "off", "off"),
+        (None, "deflate", "deflate"),
+        ("deflate", "off", "deflate"),  # off is what it is when nobody has said anything
+        ("off", "deflate", "deflate"),
+    ],
+)
+def test_compression_can_be_switched_on_only(own: str | None, given: str, compression: str) -> None:
+    assert one(spec(compression=own), compression=given).compression == compression
+
+
+def test_a_subscription_may_bring_the_place_for_symbols() -> None:
+    feed = one(spec(messages=(Message("own"),)), subscribe=("+{symbol}",), symbols=("A", "B"))
+    assert [each.text for each in feed.subscriptions] == ["own", "+A", "+B"]
+
+
+# What feeds are called
+
+
+def test_a_feed_is_called_as_it_says_or_by_its_host() -> None:
+    named = spec(name="venue")
+    assert [feed.name for feed in built(named, spec(), spec(url="ws://x:9/"))] == [
+        "venue",
+        "host",
+        "x:9",
+    ]
+
+
+def test_feeds_of_one_host_are_told_apart_by_paths_and_then_by_numbers() -> None:
+    assert names("ws://h/a", "ws://h/b", "ws://i/a") == ["h/a", "h/b", "i"]
+    assert names("ws://h/a?1", "ws://h/a?2", "ws://h/a?3") == ["h/a", "h/a#2", "h/a#3"]
+
+
+def test_no_name_is_that_of_another_feed() -> None:
+    feeds = built(spec(url="ws://h/a"), spec(name="h"), spec(name="h/a", url="ws://i"))
+    assert [feed.name for feed in feeds] == ["h/a#2", "h", "h/a"]
+
+
+def test_no_name_shows_a_secret() -> None:
+    assert names("ws://user:word@h/x?key=${KEY}") == ["h"]
+    assert names("ws://${HOST}/x") == ["***"]
+    assert names("demo://?rate=5") == ["demo://?rate=5"]
+
+
+# Who is to blame
+
+
+def test_what_is_wrong_is_told_of_the_file_unless_the_command_line_brought_it() -> None:
+    file = TomlFile(Path("f.toml"), "url = 'ws://h'\n\nca-file = 'x'\nheaders = ['a']\n")
+    of_file = spec(file=file)
+    for option, line in (("ca_file", 3), ("header", 4)):
+        error = located(OptionError(option, "wrong"), of_file, Overrides())
+        assert isinstance(error, ConfigError)
+        assert (error.line, error.problem) == (line, "wrong")
+    given = OptionError("ca_file", "wrong")
+    assert located(given, of_file, Overrides(ca_file=Path("y"))) is given
+    assert str(located(given, spec(), Overrides())) == "--ca-file: wrong"
