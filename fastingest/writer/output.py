@@ -1,4 +1,4 @@
-"""The output with its quarantine and its journal: a batch lands in them once, whatever happens.
+"""The output with its rejects and its journal: a batch lands in them once, whatever happens.
 
 Theory of operation. :meth:`Output.commit` appends a batch's rows, keeps its rejects, and makes an
 entry in the journal, in this order. Each step can fail and be tried again; the steps that were done
@@ -10,7 +10,7 @@ which must be the one that the dead writer was about to commit, if it had begun 
 several lanes that need not be the one that comes first: :mod:`fastingest.writer.recovery` looks for
 it (:meth:`Output.explained_by`). If there is none, whole rows stay: they were received, or somebody
 else's, and no entry says so because the machine lost power; a piece of a row goes to the
-quarantine. If the file is shorter than the newest entry says, power was lost as well, and with it
+rejects. If the file is shorter than the newest entry says, power was lost as well, and with it
 the rows that had not been synced; the newest entry that the file can hold is where it goes on.
 Where the machine may have been started anew, the file may also be as long as it says and hold
 zeroes instead of rows: then the entries' checksums tell which is the newest that it still holds.
@@ -56,9 +56,9 @@ from fastingest.storage.ledger import (
     ledger_path,
     read_entries,
 )
-from fastingest.storage.offsets import FeedCount, Tally
+from fastingest.storage.offsets import CommittedOffsets, FeedCount
 from fastingest.storage.reject_limit import RejectLimit
-from fastingest.storage.rejects import Quarantine
+from fastingest.storage.rejects import RejectsFile
 from fastingest.storage.room import check_room
 from fastingest.storage.torn_tail import settled_tail
 from fastingest.storage.unsynced import Piece, Unsynced
@@ -128,9 +128,9 @@ class Output:
         self._region_ended = False
         self._is_inherited = True  # whether the region is as the writer before has left it
         entries = journal.entries if journal else []
-        settled = entries[0].quarantine_size if entries else None
-        self._quarantine = Quarantine(out, settled, limit=limit, min_free=min_free)
-        self.tally = Tally(entries)
+        settled = entries[0].rejects_size if entries else None
+        self._rejects = RejectsFile(out, settled, limit=limit, min_free=min_free)
+        self.offsets = CommittedOffsets(entries)
         """What is committed of each lane and each feed."""
         if entries:
             self.entry = self._resume(entries)
@@ -170,18 +170,18 @@ class Output:
             entry = held[0]
             if entry.run != newest.run:  # all that the run had committed is behind it
                 entry = replace(Entry(newest.run), inode=entry.inode, size=entry.size)
-                entry = replace(entry, quarantine_size=held[0].quarantine_size, start=entry.size)
+                entry = replace(entry, rejects_size=held[0].rejects_size, start=entry.size)
                 entry = replace(entry, stream=held[0].stream, sequence=held[0].sequence)
             index = entries.index(held[0])
             later, known = entries[:index], entries[index:]
-        self.tally = self.tally.as_of(entry, later, known)
-        count, position = self.tally.count(entry.feed), self.position(lane_of(entry.stream))
+        self.offsets = self.offsets.as_of(entry, later, known)
+        count, position = self.offsets.count(entry.feed), self.position(lane_of(entry.stream))
         entry = replace(
             entry,
             stream=position.stream,
             sequence=position.sequence,
             feed_written=count.written,
-            feed_quarantined=count.quarantined,
+            feed_rejected=count.rejected,
             feed_set_aside=count.set_aside,
         )
         self._report(
@@ -191,7 +191,7 @@ class Output:
             rows_missing=newest.written - entry.written,
         )
         self._file.size = entry.size
-        self._quarantine.go_back(entry.quarantine_size)
+        self._rejects.go_back(entry.rejects_size)
         return entry
 
     def _sound(self, entries: Sequence[Entry]) -> list[Entry]:
@@ -217,10 +217,10 @@ class Output:
         while offset < end:
             piece = self._file.read(offset, min(end, offset + MAX_DAMAGED))
             line_end = piece.rfind(b"\n") + 1 or len(piece)
-            self._quarantine.add([Reject(time.time_ns(), DAMAGED, piece[:line_end])])
+            self._rejects.add([Reject(time.time_ns(), DAMAGED, piece[:line_end])])
             offset += line_end
         self._file.cut(start)
-        facts = {"bytes": end - start, "kept_in": str(self._quarantine.path)}
+        facts = {"bytes": end - start, "kept_in": str(self._rejects.path)}
         self._report("error", "cut off what is not as it was written", **facts)
 
     def _behind_damage(self, newest: Entry) -> Entry:
@@ -230,20 +230,20 @@ class Output:
         what = "the file is not as it was written, which rows are damaged is not known"
         self._report("error", what, path=path, start=newest.start, end=newest.size)
         self._file.size = end
-        rejects = self._quarantine.size
-        return replace(newest, start=end, size=end, rows=0, crc32=0, quarantine_size=rejects)
+        rejects = self._rejects.size
+        return replace(newest, start=end, size=end, rows=0, crc32=0, rejects_size=rejects)
 
     def _record_all(self, entries: list[Entry]) -> None:
         """Record the state for each feed and lane, of which entries say what has become wrong."""
         for feed, lane in {(e.feed, lane_of(e.stream)): None for e in reversed(entries)}:
             # The least position of a lane says that there is nothing of it.
-            position = self.tally.positions.get(lane, Position(LANES + lane, -1))
+            position = self.offsets.positions.get(lane, Position(LANES + lane, -1))
             self._record_count(feed, replace(self.entry, **position._asdict()))
         self._record(self.entry)
 
     def _record_count(self, feed: int, entry: Entry) -> Entry:
-        written, quarantined, set_aside = self.tally.feeds.setdefault(feed, FeedCount(0, 0))
-        entry = replace(entry, feed=feed, feed_written=written, feed_quarantined=quarantined)
+        written, rejected, set_aside = self.offsets.feeds.setdefault(feed, FeedCount(0, 0))
+        entry = replace(entry, feed=feed, feed_written=written, feed_rejected=rejected)
         entry = replace(entry, feed_set_aside=set_aside)
         self._record(entry)
         return entry
@@ -251,16 +251,16 @@ class Output:
     @property
     def feeds(self) -> dict[int, FeedCount]:
         """What is committed of each feed of the run."""
-        return self.tally.feeds
+        return self.offsets.feeds
 
     def position(self, lane: int) -> Position:
         """The last batch of a lane that is committed."""
-        return self.tally.position(lane)
+        return self.offsets.position(lane)
 
     @property
     def positions(self) -> dict[int, Position]:
         """The last batch that is committed, of each lane."""
-        return dict(self.tally.positions)
+        return dict(self.offsets.positions)
 
     def _measured(self, newest: Entry) -> Entry:
         """The state where the file is shorter than any entry says."""
@@ -270,7 +270,7 @@ class Output:
         return replace(
             newest,
             size=length,
-            quarantine_size=self._quarantine.size,
+            rejects_size=self._rejects.size,
             start=start,
             rows=rows,
             crc32=crc,
@@ -298,7 +298,7 @@ class Output:
             self.entry,
             inode=self._file.inode,
             size=self._file.size,
-            quarantine_size=self._quarantine.size,
+            rejects_size=self._rejects.size,
         )
         self._region_ended = False
 
@@ -310,13 +310,13 @@ class Output:
         :raises WriteFailed: it cannot be moved yet.
         """
         while (tail := settled_tail(self._file, start)).piece:
-            before = self._quarantine.size
-            self._quarantine.add([Reject(time.time_ns(), TORN, tail.piece)])
+            before = self._rejects.size
+            self._rejects.add([Reject(time.time_ns(), TORN, tail.piece)])
             if self._file.cut_torn(tail):
-                facts = {"bytes": len(tail.piece), "kept_in": str(self._quarantine.path)}
+                facts = {"bytes": len(tail.piece), "kept_in": str(self._rejects.path)}
                 self._report("warning", "cut off a torn last line", **facts)
                 return tail.start
-            self._quarantine.take_back(before)  # at the last moment its author has gone on
+            self._rejects.take_back(before)  # at the last moment its author has gone on
         return tail.start
 
     def begin(self, run: int, *, anew: bool = False) -> None:
@@ -335,13 +335,13 @@ class Output:
         if not is_same:  # otherwise its next batch tells what is behind its last one
             self._settle()
             self._notice_replaced(run)
-            self.tally.feeds = {}
+            self.offsets.feeds = {}
         entry = replace(
             self.entry if is_same else Entry(run),
             stream=self.entry.stream,
             sequence=self.entry.sequence,
             inode=self.entry.inode,
-            quarantine_size=self.entry.quarantine_size,
+            rejects_size=self.entry.rejects_size,
             size=self.entry.size,
             start=self.entry.size,
             rows=0,
@@ -371,7 +371,7 @@ class Output:
         """Take all batches of its lane up to ``position`` as committed, wherever they are."""
         lane = lane_of(position.stream)
         if position > self.position(lane):
-            self.tally.positions[lane] = position
+            self.offsets.positions[lane] = position
             self.entry = replace(self.entry, stream=position.stream, sequence=position.sequence)
 
     def count_from(self, feeds: dict[int, FeedCount], not_kept: int = 0) -> None:
@@ -379,11 +379,11 @@ class Output:
 
         :raises WriteFailed: it could not be recorded.
         """
-        self.tally.feeds = feeds
+        self.offsets.feeds = feeds
         written = sum(count.written for count in feeds.values())
-        quarantined = sum(count.quarantined for count in feeds.values())
+        rejected = sum(count.rejected for count in feeds.values())
         set_aside = sum(count.set_aside for count in feeds.values())
-        self.entry = replace(self.entry, written=written, quarantined=quarantined)
+        self.entry = replace(self.entry, written=written, rejected=rejected)
         self.entry = replace(self.entry, set_aside=set_aside, not_kept=not_kept)
         for feed in list(feeds):
             self.entry = self._record_count(feed, self.entry)
@@ -393,7 +393,7 @@ class Output:
     @property
     def has_tail(self) -> bool:
         """Whether there is something behind the last commit, and nobody knows yet whose it is."""
-        return self._file.has_tail or self._quarantine.has_tail
+        return self._file.has_tail or self._rejects.has_tail
 
     def explained_by(self, batch: Batch, text: memoryview) -> int:
         """How many bytes of that are there because this batch was being committed.
@@ -402,7 +402,7 @@ class Output:
         """
         if self._file.has_tail or batch.rows:
             return self._file.explained_by(text)
-        return self._quarantine.explained_by(batch.rejects, batch.layout.feed)
+        return self._rejects.explained_by(batch.rejects, batch.layout.feed)
 
     # Committing
 
@@ -425,25 +425,25 @@ class Output:
             self._extend_region(text, batch)
             self._done = 2
         if self._done < 3:
-            self._not_kept = self._quarantine.keep(batch.rejects, batch.layout.feed)
+            self._not_kept = self._rejects.keep(batch.rejects, batch.layout.feed)
             self._done = 3
         if self._syncs_each and self._done < 4:
             self._sync_batch(text)
             self._done = 4
-        now, count = self.entry, self.tally.with_batch(batch)
+        now, count = self.entry, self.offsets.with_batch(batch)
         times = [stamp for _, stamp in batch.stamps] + [reject.time for reject in batch.rejects]
         entry = replace(
             now,
             stream=batch.stream,
             sequence=batch.sequence,
-            quarantine_size=self._quarantine.size,
+            rejects_size=self._rejects.size,
             written=now.written + batch.rows,
-            quarantined=now.quarantined + len(batch.rejects),
+            rejected=now.rejected + len(batch.rejects),
             first_received=now.first_received or min(times, default=0),
             last_received=max(times, default=now.last_received),
             feed=batch.feed,
             feed_written=count.written,
-            feed_quarantined=count.quarantined,
+            feed_rejected=count.rejected,
             feed_set_aside=count.set_aside,
             not_kept=now.not_kept + self._not_kept,
         )
@@ -452,14 +452,14 @@ class Output:
             self._sync_journal(self._journal)
         self.entry = entry
         self._is_inherited = False
-        self.tally.commit(batch)
-        self._quarantine.committed()
+        self.offsets.commit(batch)
+        self._rejects.committed()
         if not self._syncs:
-            self._quarantine.unsynced.clear()
+            self._rejects.unsynced.clear()
         self._done = 0
         if entry.not_kept and not now.not_kept:
             what = "there are too many rejects to keep them all; they are counted, and sampled"
-            self._report("warning", what, kept_in=str(self._quarantine.path))
+            self._report("warning", what, kept_in=str(self._rejects.path))
 
     def set_aside(self, batch: Batch, rows: int) -> None:
         """Go on behind a batch that is kept elsewhere, since it cannot be written.
@@ -471,20 +471,20 @@ class Output:
             self._set_aside(batch, rows)
 
     def _set_aside(self, batch: Batch, rows: int) -> None:
-        count = self.tally.with_set_aside(batch, rows)
+        count = self.offsets.with_set_aside(batch, rows)
         entry = replace(
             self.entry,
             stream=batch.stream,
             sequence=batch.sequence,
             feed=batch.feed,
             feed_written=count.written,
-            feed_quarantined=count.quarantined,
+            feed_rejected=count.rejected,
             feed_set_aside=count.set_aside,
             set_aside=self.entry.set_aside + rows,
         )
         self._record(entry)
         self.entry = entry
-        self.tally.deal_with(batch, count)
+        self.offsets.deal_with(batch, count)
 
     def _record(self, entry: Entry) -> None:
         if self._journal is None:
@@ -559,13 +559,13 @@ class Output:
             self._file.unsure = False
             self._file.size = sys.maxsize  # so that after an error it is looked at again
         size = self._settle_torn(self._file.size if change == "appended" else 0)
-        self._quarantine.settle()  # the batch's rejects are not in it: its rows would come before
+        self._rejects.settle()  # the batch's rejects are not in it: its rows would come before
         entry = replace(
             self.entry,
             inode=self._file.inode,
             start=size,
             size=size,
-            quarantine_size=self._quarantine.size,
+            rejects_size=self._rejects.size,
         )
         self._record(entry)
         self.entry = entry
@@ -611,7 +611,7 @@ class Output:
     def _sync(self, *, is_secured: bool = False) -> None:
         with self._busy:
             descriptor = _synced(self._path, lambda: os.dup(self._file.descriptor))
-            mark, rejects_mark = self._unsynced.mark, self._quarantine.unsynced.mark
+            mark, rejects_mark = self._unsynced.mark, self._rejects.unsynced.mark
             recorded = self._journal.recorded if self._journal else 0
         # The system tells of an error once: who syncs at the same time would be told of none.
         with self._syncing:
@@ -622,13 +622,13 @@ class Output:
                 _synced(self._path, lambda: os.fsync(descriptor))
             finally:
                 os.close(descriptor)
-            self._quarantine.sync()
+            self._rejects.sync()
             if self._journal is not None:
                 _synced(self._journal.path, self._journal.sync)
             self._has_failed = False
         with self._busy:
             self._unsynced.synced(mark)
-            self._quarantine.unsynced.synced(rejects_mark)
+            self._rejects.unsynced.synced(rejects_mark)
             if self._journal is not None:
                 self._journal.synced(recorded)
 
@@ -647,9 +647,9 @@ class Output:
 
     def _write_again(self) -> None:
         self._secure_rows()
-        if gone := self._quarantine.secure():
+        if gone := self._rejects.secure():
             what = "rejects that could not be synced are gone"
-            self._report("error", what, bytes=gone, path=str(self._quarantine.path))
+            self._report("error", what, bytes=gone, path=str(self._rejects.path))
         if self._journal is not None:
             try:
                 self._journal.write_again()
@@ -668,7 +668,7 @@ class Output:
             self._give_up(gone, end)
         while self._unrecorded:  # as long as an entry says too much, it is not done
             feed, lane = next(iter(self._unrecorded.items()))
-            position = self.tally.position(lane)
+            position = self.offsets.position(lane)
             self._record_count(feed, replace(self.entry, **position._asdict()))
             if len(self._unrecorded) == 1:
                 self._record(self.entry)
@@ -683,8 +683,8 @@ class Output:
         self._unsynced.forget(gone)
         for piece in gone:
             self.lost[piece.feed] += piece.rows
-            count = self.tally.count(piece.feed)
-            self.tally.feeds[piece.feed] = count._replace(written=count.written - piece.rows)
+            count = self.offsets.count(piece.feed)
+            self.offsets.feeds[piece.feed] = count._replace(written=count.written - piece.rows)
             self._unrecorded[piece.feed] = piece.lane
         rows = sum(piece.rows for piece in gone)
         self.entry = replace(self.entry, written=self.entry.written - rows)
@@ -708,10 +708,10 @@ class Output:
         if self._is_unsure:  # a sync of them has failed, and they could not be cut off
             if text:
                 _written(self._path, lambda: self._file.rewrite(self._offset, text))
-            self._quarantine.secure()
+            self._rejects.secure()
         try:
             self._sync_rows()
-            self._quarantine.sync()
+            self._rejects.sync()
         except WriteFailed:
             self._is_unsure = True
             with contextlib.suppress(OSError, WriteFailed):
@@ -723,7 +723,7 @@ class Output:
         """Take the batch that is being committed out of the files, where it is their end."""
         if text and self._file.length != self._file.size:
             return
-        self._quarantine.take_back(self._before.quarantine_size)
+        self._rejects.take_back(self._before.rejects_size)
         self._done = 2
         if text:
             self._file.cut(self._offset)
@@ -761,7 +761,7 @@ class Output:
     def close(self) -> None:
         """Close the files."""
         self._file.close()
-        self._quarantine.close()
+        self._rejects.close()
         if self._journal is not None:
             self._journal.close()
 

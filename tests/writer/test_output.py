@@ -221,7 +221,7 @@ class Writer:
         return self.path.read_bytes()
 
     @property
-    def quarantined(self) -> bytes:
+    def rejected(self) -> bytes:
         path = beside(self.path, ".rejected.jsonl")
         return path.read_bytes() if path.exists() else b""
 
@@ -236,17 +236,17 @@ class Writer:
         return [(e["run"], e["ended"], Region.from_json(e["file"])) for e in entries]
 
     def check(self, before: bytes = HEADER) -> None:
-        """The file is ``before`` and all rows; the quarantine and the entry agree."""
+        """The file is ``before`` and all rows; the rejects and the entry agree."""
         assert self.data == before + rows(0, self.rows)
-        assert self.quarantined == to_lines(self.rejects, LAYOUT.feed)
+        assert self.rejected == to_lines(self.rejects, LAYOUT.feed)
         self.check_entry()
-        assert (self.entry.written, self.entry.quarantined) == (self.rows, len(self.rejects))
+        assert (self.entry.written, self.entry.rejected) == (self.rows, len(self.rejects))
 
     def check_entry(self) -> None:
         entry, status = self.entry, self.path.stat()
         region = self.data[entry.start : entry.size]
         assert (entry.inode, entry.size) == (status.st_ino, status.st_size)
-        assert entry.quarantine_size == len(self.quarantined)
+        assert entry.rejects_size == len(self.rejected)
         assert entry.crc32 == zlib.crc32(region)
         assert entry.rows == region.count(b"R") - region.count(b"FOREIGN")
         assert entry.position == Position(self.run, self.sequence - 1)
@@ -268,7 +268,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 # Committing
 
 
-def test_a_batch_is_in_file_quarantine_and_journal(writer: Writer) -> None:
+def test_a_batch_is_in_file_rejects_and_journal(writer: Writer) -> None:
     shapes = [(2, 0), (0, 3), (1, 2), (0, 0), (5, 1)]
     for count, rejects in shapes:
         writer.commit(count, rejects)
@@ -311,7 +311,7 @@ def test_without_a_journal_rows_are_written_and_nothing_is_remembered(tmp_path: 
     old = HEADER + b"old,1,2\n" + rows(0, 2) + b"FOREIGN,1,1\n" + rows(2, 1)
     assert (tmp_path / "moved.csv").read_bytes() == old
     assert path.read_bytes() == HEADER + rows(3, 1)
-    assert (output.entry.written, output.entry.quarantined) == (4, 1)
+    assert (output.entry.written, output.entry.rejected) == (4, 1)
     assert reports[0] == "cut off a torn last line"
     assert sorted(each.name for each in tmp_path.iterdir()) == [
         "moved.csv",
@@ -328,7 +328,7 @@ def test_a_file_from_before_is_taken_as_it_is_but_for_a_torn_row(
     writer = Writer(tmp_path / "o.csv")
     writer.commit(2)
     assert writer.data == HEADER + b"old,1,2\n" + rows(0, 2)
-    assert [json.loads(line)["text"] for line in writer.quarantined.splitlines()] == (
+    assert [json.loads(line)["text"] for line in writer.rejected.splitlines()] == (
         [torn.decode()] if torn else []
     )
     writer.check_entry()
@@ -340,11 +340,11 @@ def test_a_file_from_before_is_taken_as_it_is_but_for_a_torn_row(
 # A writer that is killed
 
 
-def leave(writer: Writer, batch: Batch, text: memoryview, cut: int, quarantined: int) -> None:
+def leave(writer: Writer, batch: Batch, text: memoryview, cut: int, rejected: int) -> None:
     """Append the beginning of a batch, as one that died before its entry has left it."""
     writer.close()
     writer.append(bytes(text[:cut]))
-    kept = to_lines(batch.rejects, LAYOUT.feed)[:quarantined]
+    kept = to_lines(batch.rejects, LAYOUT.feed)[:rejected]
     if kept:
         with beside(writer.path, ".rejected.jsonl").open("ab") as file:
             file.write(kept)
@@ -483,7 +483,7 @@ def test_a_writer_killed_at_any_line_while_others_change_the_file(
         ended = {(h, region.start, region.rows) for _, h, region in writer.ended()}
         assert (how, 20, 2) in ended or (how == "appended" and not ended)
         # Every reject once, and the torn piece at least once.
-        kept = [each["text"] for each in map(json.loads, writer.quarantined.splitlines())]
+        kept = [each["text"] for each in map(json.loads, writer.rejected.splitlines())]
         assert kept.count("{\n") == 4, line
         assert set(kept) == {"{\n", *(["torn,"] if "torn" in change.__name__ else [])}
         writer.end_run()
@@ -569,7 +569,7 @@ def test_rows_that_no_entry_knows_stay_and_a_torn_piece_is_kept(
     assert writer.data == HEADER + rows(0, 5)
     assert writer.entry.start == writer.entry.size == len(writer.data)
     assert writer.entry.position == known.position
-    kept = [json.loads(line) for line in writer.quarantined.splitlines()]
+    kept = [json.loads(line) for line in writer.rejected.splitlines()]
     assert [(each["reason"], each["text"]) for each in kept] == (
         [("torn last line of the file", torn.decode())] if torn else []
     )
@@ -618,7 +618,7 @@ def test_a_file_shorter_than_its_journal_goes_on_behind_the_last_whole_batch(
 
 
 def test_a_file_shorter_than_its_journal_whose_batches_are_gone(tmp_path: Path) -> None:
-    """Whole rows stay, the piece of one is kept in the quarantine, and other batches follow."""
+    """Whole rows stay, the piece of one is kept in the rejects, and other batches follow."""
     for cut in range(len(rows(1, 3))):
         writer = Writer(tmp_path / f"{cut}.csv")
         writer.commit(1)
@@ -633,7 +633,7 @@ def test_a_file_shorter_than_its_journal_whose_batches_are_gone(tmp_path: Path) 
         if cut == len(rows(1, 2)) + 3:  # the piece `"R\n` ends with a line feed, and is not one row
             whole = len(left)
         assert writer.data == left[:whole] + rows(103, 2), cut
-        torn = [json.loads(line)["text"] for line in writer.quarantined.splitlines()]
+        torn = [json.loads(line)["text"] for line in writer.rejected.splitlines()]
         assert torn == ([left[whole:].decode()] if left[whole:] else [])
         writer.check_entry()
         writer.close()
@@ -655,18 +655,18 @@ def test_a_file_cut_back_into_an_earlier_run(writer: Writer) -> None:
         rows=0,
         crc32=0,
         written=0,
-        quarantined=0,
+        rejected=0,
         first_received=0,
         last_received=0,
         feed_written=0,
-        feed_quarantined=0,
+        feed_rejected=0,
     )
     again = batch_of(1, 3)
     writer.output.commit(again, memoryview(rows(2, 3)))
     writer.output.commit(batch_of(0, 1, 1, writer.run), memoryview(rows(5, 1)))
     assert writer.data == HEADER + rows(0, 6)
-    assert writer.quarantined == to_lines(writer.rejects, LAYOUT.feed)
-    assert (writer.entry.written, writer.entry.quarantined) == (4, 1)
+    assert writer.rejected == to_lines(writer.rejects, LAYOUT.feed)
+    assert (writer.entry.written, writer.entry.rejected) == (4, 1)
     writer.check_entry()
 
 
@@ -714,12 +714,12 @@ def test_zeroes_in_place_of_rows_are_no_rows(tmp_path: Path, behind: bytes) -> N
         for shape in shapes[held:]:
             writer.commit(*shape)
         assert writer.data == HEADER + rows(0, 6), begin
-        last = [json.loads(line) for line in writer.quarantined.splitlines()]
+        last = [json.loads(line) for line in writer.rejected.splitlines()]
         damaged = [each["text"] for each in last if each["reason"] == module.DAMAGED]
         assert "".join(damaged).encode() == left[ends[held] :], begin
         writer.commit(0, 1)  # which is not looked for among them any more
         writer.check_entry()
-        assert len(writer.quarantined.splitlines()) == 2 + len(damaged)
+        assert len(writer.rejected.splitlines()) == 2 + len(damaged)
         writer.close()
 
 
@@ -737,7 +737,7 @@ def test_damage_before_all_that_the_journal_remembers_throws_nothing_away(writer
         what = "the file is not as it was written, which rows are damaged is not known"
         assert [event for _, event, _ in writer.reports].count(what) == count
     writer.commit(2)
-    torn = json.loads(writer.quarantined)["text"].encode()
+    torn = json.loads(writer.rejected)["text"].encode()
     assert torn == b"R99,99.5," + bytes(3)
     assert writer.data == left.removesuffix(torn) + rows(100, 2)
     writer.check_entry()
@@ -758,7 +758,7 @@ def test_a_region_that_has_just_begun_does_not_vouch_for_the_one_before(writer: 
     writer.is_doubtful = True
     writer.start()
     assert writer.data == HEADER + rows(0, 2)
-    texts = [json.loads(line)["text"] for line in writer.quarantined.splitlines()]
+    texts = [json.loads(line)["text"] for line in writer.rejected.splitlines()]
     assert "".join(texts).encode() == left[sound:]
     assert writer.entry.written == 2
 
@@ -785,7 +785,7 @@ def test_what_is_damaged_goes_to_the_rejects_in_pieces(
     writer.path.write_bytes(left)
     writer.is_doubtful = True
     writer.start()
-    texts = [json.loads(line)["text"] for line in writer.quarantined.splitlines()]
+    texts = [json.loads(line)["text"] for line in writer.rejected.splitlines()]
     assert "".join(texts).encode() == left[len(HEADER + rows(0, 1)) :]
     assert max(map(len, texts)) <= 40
     assert writer.data == HEADER + rows(0, 1)
@@ -831,7 +831,7 @@ def test_changes_by_others_lose_no_row(
     writer.check_entry()
     assert (writer.entry.start, writer.entry.rows, writer.entry.written) == (len(before), 4, 6)
     assert (writer.entry.inode != inode) is (how == "moved")
-    torn = [entry["text"] for entry in map(json.loads, writer.quarantined.splitlines())]
+    torn = [entry["text"] for entry in map(json.loads, writer.rejected.splitlines())]
     assert torn.count("torn,") == ("torn" in change.__name__)
     writer.restart()
     writer.commit(1)
@@ -880,7 +880,7 @@ def test_a_line_that_another_program_ends_in_time_stays_whole(
     writer.commit(1)
     timer.join()
     assert writer.data == HEADER + rows(0, 1) + b"FOREIGN,1,1\n" + rows(1, 1)
-    assert writer.quarantined == b""
+    assert writer.rejected == b""
 
 
 def test_a_change_before_the_first_row_ends_an_empty_region(writer: Writer) -> None:
@@ -979,7 +979,7 @@ def test_what_must_stay_free_stays_free(tmp_path: Path) -> None:
         ) as failed:
             writer.output.commit(batch, text)
         assert failed.value.path == writer.path
-    assert (writer.data, writer.quarantined) == (HEADER, b"")
+    assert (writer.data, writer.rejected) == (HEADER, b"")
     leave(writer, batch, text, len(text), 0)
     writer.start()
     writer.commit(2, 1)  # it needs no more room
@@ -1010,7 +1010,7 @@ def test_a_file_size_limit_leaves_whole_rows_and_may_be_lifted(room: int, tmp_pa
     assert verify(writer.path).problems == []
 
 
-def test_a_quarantine_that_cannot_be_written(writer: Writer) -> None:
+def test_rejects_that_cannot_be_written(writer: Writer) -> None:
     batch, text = writer.next(2, 2)
     path = beside(writer.path, ".rejected.jsonl")
     path.mkdir()
@@ -1061,7 +1061,7 @@ def test_a_journal_that_cannot_be_written(
     expected = before[change.__name__] + rows(2, 4) if change else HEADER + rows(0, 6)
     assert writer.data == expected
     writer.check_entry()
-    texts = [json.loads(line)["text"] for line in writer.quarantined.splitlines()]
+    texts = [json.loads(line)["text"] for line in writer.rejected.splitlines()]
     assert texts.count("{\n") == 3
     assert len(writer.ended()) == (change is not None)
     writer.restart()
@@ -1097,14 +1097,14 @@ def test_a_ledger_that_cannot_be_written(
     assert writer.data == before + rows(2, 4)
     assert writer.ended() == [(RUN, how, region)]
     writer.check_entry()
-    texts = [json.loads(line)["text"] for line in writer.quarantined.splitlines()]
+    texts = [json.loads(line)["text"] for line in writer.rejected.splitlines()]
     assert texts.count("{\n") == 3
     writer.end_run()
     assert verify(writer.path).problems == []
 
 
 @pytest.mark.parametrize("change", [replace_with_torn, append_torn], ids=name_of)
-def test_a_quarantine_that_cannot_take_a_torn_line(
+def test_rejects_that_cannot_take_a_torn_line(
     change: Callable[[Writer], None], writer: Writer
 ) -> None:
     """No row is put behind the piece of another program's."""
@@ -1122,7 +1122,7 @@ def test_a_quarantine_that_cannot_take_a_torn_line(
     writer.commit(3)
     before = {each.__name__: data for each, _, data in CHANGES}
     assert writer.data == before[change.__name__] + rows(2, 3)
-    assert json.loads(writer.quarantined)["text"] == "torn,"
+    assert json.loads(writer.rejected)["text"] == "torn,"
     writer.check_entry()
     assert len(writer.ended()) == 1
 
@@ -1163,7 +1163,7 @@ def test_a_run_begins_where_the_file_ends_and_the_batch_is_the_last(writer: Writ
         sequence=last.sequence,
         inode=last.inode,
         size=last.size,
-        quarantine_size=last.quarantine_size,
+        rejects_size=last.rejects_size,
         start=last.size,
     )
     journal = Journal(journal_path(writer.path))
@@ -1197,7 +1197,7 @@ def test_a_region_begun_anew_leaves_what_is_pending_to_its_batch(writer: Writer)
     writer.output.begin(RUN, anew=True)
     writer.commit(3, 1)
     assert writer.data == HEADER + rows(0, 5)
-    assert writer.quarantined == to_lines(writer.rejects, LAYOUT.feed)
+    assert writer.rejected == to_lines(writer.rejects, LAYOUT.feed)
 
 
 def test_a_run_that_could_not_begin_may_begin_again(writer: Writer) -> None:
@@ -1239,7 +1239,7 @@ def test_runs_follow_each_other(writer: Writer) -> None:
         writer.next_run(complete=number % 2 == 0)
     writer.commit(1)
     assert writer.data == HEADER + rows(0, 16)
-    assert writer.quarantined == to_lines(writer.rejects, LAYOUT.feed)
+    assert writer.rejected == to_lines(writer.rejects, LAYOUT.feed)
     writer.end_run()
     report = verify(writer.path)
     assert (report.rows, report.problems, report.notes) == (16, [], [])
@@ -1338,14 +1338,14 @@ def test_whatever_happens_each_row_is_in_one_file_once_and_in_order(
     assert b"".join(ours(path.read_bytes()) for path in [*before, writer.path]) == rows(
         0, writer.rows
     )
-    texts = list(json_lines(writer.quarantined))
+    texts = list(json_lines(writer.rejected))
     reasons = [each["reason"] for each in texts if each["text"] == "{\n"]
     # Where the file was emptied and no writer lived to see it, the journal goes back, and does not
-    # know the end of the quarantine until the next batch: killed in that, rejects may come twice.
+    # know the end of the rejects until the next batch: killed in that, rejects may come twice.
     if any(what == "copy and empty" and numbers for what, _, numbers in steps):
         reasons = list(dict.fromkeys(reasons))
     else:
-        assert len(texts) == writer.quarantined.count(b"\n")
+        assert len(texts) == writer.rejected.count(b"\n")
     assert reasons == [reject.reason for reject in writer.rejects]
     torn = sum(what == "append torn" for what, _, _ in steps)
     assert sum(each["text"] == "torn," for each in texts) >= torn
