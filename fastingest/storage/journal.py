@@ -5,7 +5,7 @@ only then acknowledges the batch. An entry says all that a restart needs: the ba
 file was with it, and what the run's account was. Only the newest one counts, so the journal is not
 a log that grows but a ring of :data:`SLOTS` slots, each written with one ``pwrite`` and sealed by a
 checksum. A slot that was cut or damaged is passed over; the newest intact one wins, and when that
-is older than the file, the file is held to be right: see :mod:`fastingest.writer.output`.
+is older than the file, the file is held to be right: see :mod:`fastingest.writer.resume`.
 
 There is a ring for each feed, so that a feed's newest entry is never overwritten by the others':
 it says where that feed's receiver was, and how much of the feed is written. The newest of all is
