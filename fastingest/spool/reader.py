@@ -20,7 +20,7 @@ from fastingest.spool import segment
 from fastingest.spool.directories import Places
 from fastingest.storage.ownership import remove_if_empty
 
-__all__ = ["Leftovers"]
+__all__ = ["SpoolReader"]
 
 RETRIES = (0.1, 0.3, 1.0)
 """Seconds until a file is read again that could not be read."""
@@ -35,7 +35,7 @@ class _Left:
     path: Path
 
 
-class Leftovers:
+class SpoolReader:
     """The segments of streams that nobody adds to any more.
 
     :param places: where to look; several, where an earlier run had others.

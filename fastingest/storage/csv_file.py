@@ -4,7 +4,7 @@ A file that does not end with a line feed was torn by a crash. Where its last wh
 by RFC 4180: a line feed inside quotes belongs to a cell, so it is the last one with an even number
 of quotes before it. But somebody else's file may have a lone quote in a cell without quotes, and
 then all that follows seems to be one cell: where the lines in question are rows by themselves, the
-last line feed of all is taken. The piece behind it goes to the quarantine, and then is cut off.
+last line feed of all is taken. The piece behind it goes to the rejects, and then is cut off.
 """
 
 from __future__ import annotations

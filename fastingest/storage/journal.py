@@ -5,7 +5,7 @@ only then acknowledges the batch. An entry says all that a restart needs: the ba
 file was with it, and what the run's account was. Only the newest one counts, so the journal is not
 a log that grows but a ring of :data:`SLOTS` slots, each written with one ``pwrite`` and sealed by a
 checksum. A slot that was cut or damaged is passed over; the newest intact one wins, and when that
-is older than the file, the file is held to be right: see :mod:`fastingest.writer.output`.
+is older than the file, the file is held to be right: see :mod:`fastingest.writer.resume`.
 
 There is a ring for each feed, so that a feed's newest entry is never overwritten by the others':
 it says where that feed's receiver was, and how much of the feed is written. The newest of all is
@@ -76,7 +76,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     """The output's, so that another file under its name is told from it."""
     size: int = 0
     """The output's, behind the batch."""
-    quarantine_size: int = 0
+    rejects_size: int = 0
     start: int = 0
     """Where the region begins that this run has appended, as far as it is one piece."""
     rows: int = 0
@@ -84,19 +84,19 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     crc32: int = 0
     """Checksum of the region."""
     written: int = 0
-    quarantined: int = 0
+    rejected: int = 0
     first_received: int = 0
     """When the first of the run's committed rows came; 0: there is none."""
     last_received: int = 0
     feed: int = 0
     """The feed of the last batch that is committed."""
     feed_written: int = 0
-    feed_quarantined: int = 0
+    feed_rejected: int = 0
     set_aside: int = 0
     """Rows and rejects of batches that could not be written (:mod:`.set_aside`)."""
     feed_set_aside: int = 0
     not_kept: int = 0
-    """Of ``quarantined``, those that are counted only: :mod:`fastingest.storage.reject_limit`."""
+    """Of ``rejected``, those that are counted only: :mod:`fastingest.storage.reject_limit`."""
 
     @property
     def position(self) -> Position:

@@ -1,7 +1,7 @@
 """What is committed of each lane and each feed: told from the journal, then counted on.
 
 Theory of operation. A feed's newest entry in the journal says how much of the feed is written, and
-up to where its lane is. When the file is shorter than the newest entry of all says, the tally goes
+up to where its lane is. When the file is shorter than the newest entry of all says, the offsets go
 back to what was true when the file was so long. What entries tell of that is exact, unless a feed
 has made so many since that its ring has none from before; then its share of the total, which is
 known, is a guess between bounds, and its lane's position the oldest that there is, so that nothing
@@ -18,14 +18,14 @@ from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import Batch, Position, lane_of
 from fastingest.storage.journal import SLOTS, Entry
 
-__all__ = ["FeedCount", "Tally", "counts_in"]
+__all__ = ["CommittedOffsets", "FeedCount", "counts_in"]
 
 
 class FeedCount(NamedTuple):
     """What of a feed is committed."""
 
     written: int
-    quarantined: int
+    rejected: int
     set_aside: int = 0
 
 
@@ -36,7 +36,7 @@ def counts_in(counters: Counters) -> dict[int, FeedCount]:
     return {feed: count for feed, count in enumerate(counts) if any(count)}
 
 
-class Tally:
+class CommittedOffsets:
     """Positions by lane, and counts by feed.
 
     :param entries: the journal's, the newest first.
@@ -63,13 +63,13 @@ class Tally:
 
     def with_batch(self, batch: Batch) -> FeedCount:
         """What will be committed of the batch's feed when the batch is."""
-        written, quarantined, set_aside = self.count(batch.feed)
-        return FeedCount(written + batch.rows, quarantined + len(batch.rejects), set_aside)
+        written, rejected, set_aside = self.count(batch.feed)
+        return FeedCount(written + batch.rows, rejected + len(batch.rejects), set_aside)
 
     def with_set_aside(self, batch: Batch, rows: int) -> FeedCount:
         """What there will be of its feed when so much of the batch is set aside."""
-        written, quarantined, set_aside = self.count(batch.feed)
-        return FeedCount(written, quarantined, set_aside + rows)
+        written, rejected, set_aside = self.count(batch.feed)
+        return FeedCount(written, rejected, set_aside + rows)
 
     def commit(self, batch: Batch) -> None:
         """The batch is committed."""
@@ -80,13 +80,13 @@ class Tally:
         self.feeds[batch.feed] = count
         self.positions[lane_of(batch.stream)] = batch.position
 
-    def as_of(self, now: Entry, later: Sequence[Entry], known: Sequence[Entry]) -> Tally:
-        """The tally at the time of ``now``, an entry of the newest run.
+    def as_of(self, now: Entry, later: Sequence[Entry], known: Sequence[Entry]) -> CommittedOffsets:
+        """The offsets as they were at the time of ``now``, an entry of the newest run.
 
         :param later: the entries from after that, the newest first; at least one.
         :param known: those from before, as far as there are any.
         """
-        before = Tally(known)
+        before = CommittedOffsets(known)
         recalled = before.feeds if known and known[0].run == now.run else {}
         # Of these feeds there may have been entries that no ring has any more.
         sizes = Counter(entry.feed for entry in (*later, *known))
@@ -113,12 +113,12 @@ class Tally:
 
 def _count_in(entry: Entry) -> FeedCount:
     """What an entry says of its feed."""
-    return FeedCount(entry.feed_written, entry.feed_quarantined, entry.feed_set_aside)
+    return FeedCount(entry.feed_written, entry.feed_rejected, entry.feed_set_aside)
 
 
 def _totals_in(entry: Entry) -> FeedCount:
     """What it says of all feeds together."""
-    return FeedCount(entry.written, entry.quarantined, entry.set_aside)
+    return FeedCount(entry.written, entry.rejected, entry.set_aside)
 
 
 def _split(total: int, least: Sequence[int], most: Sequence[int]) -> list[int]:

@@ -34,7 +34,7 @@ from fastingest.storage.unsynced import Piece, Unsynced
 if TYPE_CHECKING:
     from fastingest.storage.reject_limit import Choice, RejectLimit
 
-__all__ = ["Quarantine"]
+__all__ = ["RejectsFile"]
 
 _encode = msgspec.json.Encoder().encode
 _decoder = codecs.getincrementaldecoder("utf-8")
@@ -68,8 +68,8 @@ def to_lines(rejects: Sequence[Reject], feed: str = "") -> bytes:
     return b"".join(to_line(reject, feed) for reject in rejects)
 
 
-class Quarantine:
-    """The quarantine of the output ``out``.
+class RejectsFile:
+    """The rejects of the output ``out``, open.
 
     :param settled: bytes of it that are known to be committed; None: all there are.
     :param limit: chooses which rejects are kept; None: all are.

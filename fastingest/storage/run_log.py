@@ -52,7 +52,7 @@ def log_run(
         "feed": " ".join(feed["url"] for feed in events["feeds"]) or None,
         "received": None,
         "written": entry.written,
-        "quarantined": entry.quarantined,
+        "quarantined": entry.rejected,
         "ignored": None,
         "dropped": None,
         "lost": None,
@@ -75,7 +75,7 @@ def log_run(
     if before.get("kept") is not None:  # it had kept rows, in memory, and that is gone
         names = ("feed", "received", "ignored", "dropped", "messages_lost", "connections", "gaps")
         line |= {name: before.get(name) for name in names}
-        now = FeedCount(entry.written, entry.quarantined, entry.set_aside)
+        now = FeedCount(entry.written, entry.rejected, entry.set_aside)
         line |= _without_kept(before, now)
         line["feeds"] = [
             feed | _without_kept(feed, feeds.get(feed["index"], FeedCount(0, 0)))
@@ -104,7 +104,13 @@ def _without_kept(before: dict[str, Any], now: FeedCount) -> dict[str, Any]:
     """Of a run, or a feed, that had kept rows, the numbers that are others now: those are gone."""
     accounted = sum(now) + before["ignored"] + before["dropped"]
     lost = max(0, before["received"] - accounted)
-    return now._asdict() | {"lost": lost, "kept": 0}
+    return _count_numbers(now) | {"lost": lost, "kept": 0}
+
+
+def _count_numbers(count: FeedCount) -> dict[str, int]:
+    """What the journal knows of a run, or of a feed."""
+    written, rejected, set_aside = count
+    return {"written": written, "quarantined": rejected, "set_aside": set_aside}
 
 
 def _ledger_numbers(ledger: Ledger) -> dict[str, int]:
@@ -122,7 +128,7 @@ def _feed_numbers(
     index: int, feeds: Mapping[int, FeedCount], counters: Counters | None
 ) -> dict[str, Any]:
     """A feed's part of the line, in what is known of it."""
-    numbers: dict[str, Any] = feeds.get(index, FeedCount(0, 0))._asdict()
+    numbers: dict[str, Any] = _count_numbers(feeds.get(index, FeedCount(0, 0)))
     if counters is not None and index < len(counters.feeds):
         numbers |= _ledger_numbers(counters.feeds[index].ledger)
         numbers["connections"] = counters.feeds[index][Slot.CONNECTIONS]

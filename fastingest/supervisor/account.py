@@ -31,11 +31,11 @@ from fastingest.model.counts import Ledger
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import Target
 from fastingest.spool.directories import Places
-from fastingest.spool.reader import Leftovers
+from fastingest.spool.reader import SpoolReader
 from fastingest.storage.journal import Entry, Recorded, journal_path, read_journal
 from fastingest.storage.ledger import ledger_path
 from fastingest.storage.names import beside
-from fastingest.storage.offsets import Tally, counts_in
+from fastingest.storage.offsets import CommittedOffsets, counts_in
 from fastingest.storage.ownership import NotOurs, check_own_file, remove_own
 from fastingest.storage.run_events import Events
 from fastingest.storage.run_log import (
@@ -197,20 +197,20 @@ class Account:
         feeds = self.counters.feeds
         journal = self._read_journal()
         entries = journal.entries if journal is not None else []
-        tally = Tally(entries)
+        offsets = CommittedOffsets(entries)
         if entries and entries[0].run == self.run:
             self.counters[Slot.FILE_SIZE] = entries[0].size
             self.counters[Slot.NOT_KEPT] = entries[0].not_kept
-            for feed, count in tally.feeds.items():
+            for feed, count in offsets.feeds.items():
                 # a writer that was killed may not have counted its last batch
                 counters = feeds[feed]
                 counters[Slot.WRITTEN], counters[Slot.QUARANTINED], _ = count
                 counters[Slot.SET_ASIDE] = count.set_aside
         kept = [0] * len(feeds)
         if not complete and self._keeps_journal and self.counters.whole_ledger.in_flight > 0:
-            left = Leftovers([self.places], lambda *_, **__: None)
+            left = SpoolReader([self.places], lambda *_, **__: None)
             beginning = Position(self.run, -1)
-            after = {lane: max(tally.position(lane), beginning) for lane in range(LANES)}
+            after = {lane: max(offsets.position(lane), beginning) for lane in range(LANES)}
             for batch in left.batches(after, 2**63):
                 if 0 <= batch.feed < len(kept):  # whatever it says, if it is damaged
                     kept[batch.feed] += batch.count
@@ -228,7 +228,7 @@ class Account:
             self.run,
             size=counters[Slot.FILE_SIZE],
             written=counters.total(Slot.WRITTEN),
-            quarantined=counters.total(Slot.QUARANTINED),
+            rejected=counters.total(Slot.QUARANTINED),
             first_received=counters[Slot.FIRST_RECEIVED],
             last_received=counters[Slot.LAST_RECEIVED],
             set_aside=counters.total(Slot.SET_ASIDE),

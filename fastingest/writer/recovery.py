@@ -13,7 +13,7 @@ from fastingest.model.feed import MOST_FEEDS
 from fastingest.model.schema import header_of
 from fastingest.runtime.assignment import Share
 from fastingest.spool.directories import Places
-from fastingest.spool.reader import Leftovers
+from fastingest.spool.reader import SpoolReader
 from fastingest.storage.journal import Journal
 from fastingest.storage.ledger import LEDGER_TAIL, read_entries
 from fastingest.storage.names import beside
@@ -56,9 +56,9 @@ class Recovery:
             noted = Places.from_notes(journal.notes, self._out)
         self._elsewhere = noted if noted != places else None
         everywhere = [places, self._elsewhere] if self._elsewhere else [places]
-        self._leftovers = Leftovers(everywhere, committer.report)
+        self._reader = SpoolReader(everywhere, committer.report)
         # Of streams that receivers still add to, which may have kept a batch elsewhere for a while.
-        self._unread = Leftovers(everywhere, lambda *_, **__: None)
+        self._unread = SpoolReader(everywhere, lambda *_, **__: None)
 
     def note_places(self) -> None:
         """Note in the journal where the spool and the spill are now.
@@ -163,11 +163,11 @@ class Recovery:
         if self._journal is None:
             return
         positions = self._committer.output.positions
-        for batch in self._leftovers.batches(positions, stream, lane=lane, consume=True):
+        for batch in self._reader.batches(positions, stream, lane=lane, consume=True):
             self._look()
             self._check_columns(batch)
             self._committer.commit(batch)
-        self._leftovers.remove(stream, lane)
+        self._reader.remove(stream, lane)
 
     def check_columns(self) -> None:
         """See that what is left can be written, before anything else is received.

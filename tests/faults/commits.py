@@ -249,13 +249,13 @@ def _check_account(out: Path, *, is_torn: bool) -> None:
     journal.close()
     entry = journal.entries[0]
     feeds = {
-        each.feed: FeedCount(each.feed_written, each.feed_quarantined)
+        each.feed: FeedCount(each.feed_written, each.feed_rejected)
         for each in reversed(journal.entries)
     }
     expected = {feed: _count(feed) for feed in range(FEED_COUNT)}
     written = sum(count.written for count in expected.values())
-    quarantined = sum(count.quarantined for count in expected.values())
-    if feeds != expected or (entry.written, entry.quarantined) != (written, quarantined):
+    rejected = sum(count.rejected for count in expected.values())
+    if feeds != expected or (entry.written, entry.rejected) != (written, rejected):
         raise Fault(f"the journal says {entry}, of the feeds {feeds}")
     events: dict[str, Any] = {"feeds": [], "gaps": []}
     log_run(out, entry, None, events, header=TRADES.header, feeds=feeds, end=2000)

@@ -14,7 +14,8 @@ _commit = Output.commit
 
 
 def _commit_too_early(self: Output, batch: Batch, text: memoryview) -> None:
-    self._record(replace(self.entry, stream=batch.stream, sequence=batch.sequence, feed=batch.feed))
+    early = replace(self.entry, stream=batch.stream, sequence=batch.sequence, feed=batch.feed)
+    self._committed.write(early)
     _commit(self, batch, text)
 
 

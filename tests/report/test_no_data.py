@@ -17,7 +17,7 @@ from fastingest.model.schema import Schema, parse_columns
 from fastingest.report.no_data import AGAIN, PATIENCE, PATIENCE_LATER, last_reason, watch
 from fastingest.runtime.assignment import Share, targets_of
 from fastingest.spool.directories import Places
-from fastingest.storage.rejects import Quarantine
+from fastingest.storage.rejects import RejectsFile
 from tests.end_to_end.command import Command
 
 NO_LOCK: Any = None  # nobody writes here
@@ -175,14 +175,14 @@ def test_it_says_what_no_message_is(
     assert facts["hint"] == "fastingest probe shows what the feed sends"
 
 
-def quarantine(out: Path, *reasons: str, raw: bytes = b"{}") -> None:
-    file = Quarantine(out)
+def keep_rejects(out: Path, *reasons: str, raw: bytes = b"{}") -> None:
+    file = RejectsFile(out)
     file.add([Reject(0, reason, raw) for reason in reasons])
     file.close()
 
 
 def test_it_says_why_the_latest_reject_is_none(run: Run, tmp_path: Path) -> None:
-    quarantine(tmp_path / "out.csv", "a is missing", "b is missing")
+    keep_rejects(tmp_path / "out.csv", "a is missing", "b is missing")
     run.take(rejected=2)
     assert "reason" not in run.said(None)[0][1]  # those may be of another run
     run.shares[0].counters.feeds[0][Slot.QUARANTINED] = 2
@@ -192,7 +192,7 @@ def test_it_says_why_the_latest_reject_is_none(run: Run, tmp_path: Path) -> None
 
 def test_a_reject_of_another_feed_explains_nothing(tmp_path: Path) -> None:
     run = Run(tmp_path, [table(tmp_path)], [table(tmp_path)])
-    quarantine(tmp_path / "out.csv", "a is missing")
+    keep_rejects(tmp_path / "out.csv", "a is missing")
     run.take(rejected=1)
     run.shares[0].counters.feeds[0][Slot.QUARANTINED] = 1
     ((_, facts),) = run.said(None)
@@ -202,10 +202,10 @@ def test_a_reject_of_another_feed_explains_nothing(tmp_path: Path) -> None:
 def test_the_last_reason_of_none_or_of_a_long_one(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     assert last_reason(out) == ""
-    quarantine(out, "short")
-    quarantine(out, "long", raw=b"x" * 100_000)
+    keep_rejects(out, "short")
+    keep_rejects(out, "long", raw=b"x" * 100_000)
     assert last_reason(out) == ""
-    quarantine(out, "short again")
+    keep_rejects(out, "short again")
     assert last_reason(out) == "short again"
     (tmp_path / "out.csv.rejected.jsonl").write_text("[1]\n")
     assert last_reason(out) == ""

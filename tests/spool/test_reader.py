@@ -14,7 +14,7 @@ from fastingest.model.batch import LANES, Batch, Layout, Position, Reject, lane_
 from fastingest.model.chunks import segment_of
 from fastingest.spool import segment
 from fastingest.spool.directories import Places
-from fastingest.spool.reader import Leftovers
+from fastingest.spool.reader import SpoolReader
 
 FIRST, SECOND, THIRD = 100 * LANES, 200 * LANES, 300 * LANES
 """Streams of one lane."""
@@ -69,7 +69,7 @@ def put(directory: Path, stream: int, number: int, sequences: range) -> Path:
     return path
 
 
-def positions(left: Leftovers, after: Position = START, before: int = ALL) -> list[Position]:
+def positions(left: SpoolReader, after: Position = START, before: int = ALL) -> list[Position]:
     found = list(left.batches({lane_of(after.stream): after}, before))
     for each in found:
         assert each.to_bytes() == batch(each.stream, each.sequence).to_bytes()
@@ -82,7 +82,7 @@ def test_rows_of_another_version_are_refused(
     wire = msgspec.msgpack.encode((FIRST, 0, 0, 1, [], LAYOUT, [], [], 1, []))  # as 0.1 had it
     path = places.spool / segment.file_name(FIRST, 0)
     path.write_bytes(segment.header(FIRST, 0) + segment.record(0, wire) + wire)
-    left = Leftovers([places], report)
+    left = SpoolReader([places], report)
     with pytest.raises(OutputRefused, match="another version"):
         positions(left)
     with pytest.raises(OutputRefused, match="another version"):
@@ -101,7 +101,7 @@ def test_a_batch_that_is_damaged_inside_comes_as_that_and_the_others_after_it(
     for sequence, wire in enumerate(wires):
         parts += [segment.record(sequence, wire), wire]
     (places.spool / segment.file_name(FIRST, 0)).write_bytes(b"".join(parts))
-    found = list(Leftovers([places], report).batches({}, ALL))
+    found = list(SpoolReader([places], report).batches({}, ALL))
     assert [each.position for each in found] == numbers(FIRST, 0, 1, 2)
     assert [bool(each.damage) for each in found] == [False, True, False]
     assert [bytes(each.wire) for each in found] == wires
@@ -116,7 +116,7 @@ def numbers(stream: int, *sequences: int) -> list[Position]:
 def test_where_there_is_nothing_there_is_no_batch(
     tmp_path: Path, report: Callable[..., None], reports: Reports
 ) -> None:
-    left = Leftovers([Places(tmp_path / "a", tmp_path / "b")], report)
+    left = SpoolReader([Places(tmp_path / "a", tmp_path / "b")], report)
     assert positions(left) == []
     left.remove(ALL)
     assert (reports, list(tmp_path.iterdir())) == ([], [])
@@ -130,7 +130,7 @@ def test_batches_come_in_the_order_of_their_names(
     put(places.spill, FIRST, 9, range(4, 6))
     put(places.spool, THIRD, 0, range(0))
     put(places.spill, FIRST, 2, range(4))
-    left = Leftovers([places], report)
+    left = SpoolReader([places], report)
     expected = numbers(FIRST, *range(8)) + numbers(SECOND, 0, 1, 2)
     assert positions(left) == expected
     assert positions(left) == expected  # reading takes nothing away
@@ -144,7 +144,7 @@ def test_only_batches_after_one_and_before_a_stream(
     put(places.spool, FIRST, 1, range(3, 5))
     put(places.spool, SECOND, 0, range(2))
     everything = numbers(FIRST, *range(5)) + numbers(SECOND, 0, 1)
-    left = Leftovers([places], report)
+    left = SpoolReader([places], report)
     for count, after in enumerate([START, *everything]):
         assert positions(left, after) == everything[count:]
         assert positions(left, after, SECOND) == everything[count:5]
@@ -161,7 +161,7 @@ def test_a_segment_that_was_being_moved_counts_once(
     put(places.spill, FIRST, 0, range(4))
     put(places.spill, FIRST, 1, range(4, 6))
     (places.spill / f"{FIRST}-1.part").write_bytes(whole.read_bytes()[:50])
-    left = Leftovers([places], report)
+    left = SpoolReader([places], report)
     assert positions(left) == numbers(FIRST, *range(6))
     assert positions(left, Position(FIRST, 2)) == numbers(FIRST, 3, 4, 5)
     assert reports == []
@@ -176,7 +176,7 @@ def test_the_whole_one_of_two_copies_is_used_wherever_the_other_is_damaged(
     put(places.spool, FIRST, 1, range(3, 4))
     path = getattr(places, damaged) / segment.file_name(FIRST, 0)
     data = path.read_bytes()
-    left = Leftovers([places], report)
+    left = SpoolReader([places], report)
     for offset in range(len(data)):
         copy = bytearray(data)
         copy[offset] ^= 4
@@ -195,7 +195,7 @@ def test_a_damaged_segment_gives_what_is_before_the_damage_and_the_hole_is_told(
     data = bytearray(path.read_bytes())
     data[segment.HEADER_SIZE + 2 * (len(data) - segment.HEADER_SIZE) // 5 + 30] ^= 1
     path.write_bytes(data)
-    assert positions(Leftovers([places], report)) == numbers(FIRST, 0, 1, 5, 6)
+    assert positions(SpoolReader([places], report)) == numbers(FIRST, 0, 1, 5, 6)
     assert reports == [("error", "batches are missing in the spool", {"batches": 3})]
 
 
@@ -206,7 +206,7 @@ def test_a_segment_whose_header_is_damaged_is_a_hole(
     put(places.spool, FIRST, 1, range(2, 5)).write_bytes(bytes(500))
     put(places.spool, FIRST, 2, range(5, 6))
     (places.spool / segment.file_name(FIRST, 3)).touch()
-    assert positions(Leftovers([places], report)) == numbers(FIRST, 0, 1, 5)
+    assert positions(SpoolReader([places], report)) == numbers(FIRST, 0, 1, 5)
     assert reports == [("error", "batches are missing in the spool", {"batches": 3})]
 
 
@@ -214,7 +214,7 @@ def test_a_hole_behind_what_is_written_is_told(
     places: Places, report: Callable[..., None], reports: Reports
 ) -> None:
     put(places.spill, FIRST, 3, range(7, 9))
-    left = Leftovers([places], report)
+    left = SpoolReader([places], report)
     assert positions(left, Position(FIRST, 6)) == numbers(FIRST, 7, 8)
     assert reports == []
     assert positions(left, Position(FIRST, 4)) == numbers(FIRST, 7, 8)
@@ -227,7 +227,7 @@ def test_a_file_that_was_used_again_gives_the_new_batches_only(
     old = put(places.spool, FIRST, 0, range(4)).read_bytes()
     new = put(places.spool, FIRST, 0, range(4, 6)).read_bytes()
     (places.spool / segment.file_name(FIRST, 0)).write_bytes(new + old[len(new) :])
-    assert positions(Leftovers([places], report)) == numbers(FIRST, 4, 5)
+    assert positions(SpoolReader([places], report)) == numbers(FIRST, 4, 5)
     assert reports == []
 
 
@@ -239,7 +239,7 @@ def test_several_places_are_one(
     put(places.spool, FIRST, 1, range(2, 4))
     put(earlier.spill, FIRST, 0, range(2))
     put(places.spill, FIRST, 2, range(4, 5))
-    left = Leftovers([places, earlier], report)
+    left = SpoolReader([places, earlier], report)
     assert positions(left) == numbers(FIRST, *range(5))
     left.remove(ALL)
     assert positions(left) == []
@@ -252,7 +252,7 @@ def test_a_spill_that_several_places_have_is_read_once(
 ) -> None:
     earlier = Places(tmp_path / "before", places.spill)
     put(places.spill, FIRST, 0, range(2))
-    left = Leftovers([places, earlier], report)
+    left = SpoolReader([places, earlier], report)
     found = left.batches({}, ALL, consume=True)
     assert [each.position for each in found] == numbers(FIRST, 0, 1)
     assert reports == []
@@ -267,7 +267,7 @@ def test_other_files_are_passed_over(
     (places.spool / f"{FIRST}.counters").write_bytes(bytes(8))
     (places.spill / "x.part").touch()
     (places.spill / "1-1.txt").touch()
-    left = Leftovers([places], report)
+    left = SpoolReader([places], report)
     assert positions(left) == numbers(FIRST, 0)
     left.remove(ALL)
     assert sorted(each.name for each in places.spool.iterdir()) == [
@@ -285,7 +285,7 @@ def test_a_segment_that_cannot_be_read_is_passed_over(
     (places.spool / segment.file_name(FIRST, 1)).mkdir()
     (places.spool / segment.file_name(FIRST, 2)).symlink_to("nowhere")
     put(places.spool, FIRST, 3, range(1, 2))
-    assert positions(Leftovers([places], report)) == numbers(FIRST, 0, 1)
+    assert positions(SpoolReader([places], report)) == numbers(FIRST, 0, 1)
 
 
 def test_a_segment_that_vanishes_is_told(
@@ -293,7 +293,7 @@ def test_a_segment_that_vanishes_is_told(
 ) -> None:
     put(places.spool, FIRST, 0, range(2))
     gone = put(places.spool, FIRST, 1, range(2, 3))
-    batches = Leftovers([places], report).batches({0: START}, ALL)
+    batches = SpoolReader([places], report).batches({0: START}, ALL)
     assert next(batches).position == Position(FIRST, 0)
     gone.unlink()
     assert [each.position for each in batches] == numbers(FIRST, 1)
@@ -315,7 +315,7 @@ def test_each_lane_has_its_own_order_and_its_own_position(
     for stream in streams:
         put(places.spool, stream, 1, range(2, 4))
         put(places.spill, stream, 0, range(2))
-    left = Leftovers([places], report)
+    left = SpoolReader([places], report)
     assert [each.position for each in left.batches({}, ALL)] == [
         Position(stream, sequence) for stream in streams for sequence in range(4)
     ]
@@ -339,7 +339,7 @@ def test_a_hole_in_one_lane_is_told_once_and_of_that_lane(
     put(places.spool, of_lane(FIRST, 2), 0, range(5, 6))
     put(places.spool, of_lane(FIRST, 1), 1, range(4, 5))
     after = {2: Position(of_lane(FIRST, 2), 4)}
-    found = list(Leftovers([places], report).batches(after, ALL))
+    found = list(SpoolReader([places], report).batches(after, ALL))
     assert [each.sequence for each in found] == [0, 1, 4, 5]
     assert reports == [("error", "batches are missing in the spool", {"batches": 2})]
 
@@ -349,7 +349,7 @@ def test_what_comes_next_of_each_lane(places: Places, report: Callable[..., None
     put(places.spool, of_lane(FIRST, 5), 0, range(3))
     put(places.spill, of_lane(SECOND, 5), 0, range(3))
     put(places.spool, of_lane(THIRD, 7), 0, range(3))
-    left = Leftovers([places], report)
+    left = SpoolReader([places], report)
     after = {0: Position(of_lane(FIRST, 0), 2), 5: Position(of_lane(FIRST, 5), 1)}
     assert [each.position for each in left.next_of_each_lane(after, ALL)] == [
         Position(of_lane(FIRST, 5), 2),
@@ -374,7 +374,7 @@ def test_what_is_removed_of_a_lane_leaves_the_others(
         put(places.spill, of_lane(FIRST, lane), 1, range(1, 2))
         put(places.spool, of_lane(SECOND, lane), 0, range(1))
         (places.spill / f"{of_lane(FIRST, lane)}-2.part").touch()
-    left = Leftovers([places], report)
+    left = SpoolReader([places], report)
     left.remove(of_lane(SECOND, 1), 1)
     assert [each.position.stream for each in left.batches({}, ALL)] == [
         of_lane(FIRST, 0),
@@ -387,7 +387,7 @@ def test_what_is_removed_of_a_lane_leaves_the_others(
 
 def test_segments_go_as_they_are_dealt_with(places: Places, report: Callable[..., None]) -> None:
     paths = [put(places.spool, of_lane(FIRST, lane), 0, range(2)) for lane in (0, 1)]
-    batches = Leftovers([places], report).batches({}, ALL, consume=True)
+    batches = SpoolReader([places], report).batches({}, ALL, consume=True)
     for number in range(4):
         assert next(batches).sequence == number % 2
         assert [path.exists() for path in paths] == [number < 2, True]
@@ -407,7 +407,7 @@ def test_older_streams_are_removed_with_what_was_not_moved_yet(
     put(places.spill, SECOND, 1, range(2, 4))
     (places.spill / f"{FIRST}-2.part").touch()
     (places.spill / f"{SECOND}-2.part").touch()
-    left = Leftovers([places], report)
+    left = SpoolReader([places], report)
     left.remove(FIRST)
     assert len(list(places.spool.iterdir()) + list(places.spill.iterdir())) == 6
     left.remove(SECOND)

@@ -1,4 +1,4 @@
-"""The tally beside what was really committed, however much of that the rings still have."""
+"""The offsets beside what was really committed, however much of that the rings still have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fastingest.model.batch import LANES, Batch, Layout, Position, Reject, lane_of
 from fastingest.storage.journal import SLOTS, Entry
-from fastingest.storage.offsets import FeedCount, Tally
+from fastingest.storage.offsets import CommittedOffsets, FeedCount
 
 
 class Commit(NamedTuple):
@@ -57,10 +57,10 @@ def history(commits: Sequence[Commit]) -> tuple[list[Entry], list[Truth]]:
                 run,
                 *position,
                 written=sum(each.written for each in feeds.values()),
-                quarantined=sum(each.quarantined for each in feeds.values()),
+                rejected=sum(each.rejected for each in feeds.values()),
                 feed=commit.feed,
                 feed_written=count.written,
-                feed_quarantined=count.quarantined,
+                feed_rejected=count.rejected,
                 set_aside=sum(each.set_aside for each in feeds.values()),
                 feed_set_aside=count.set_aside,
             )
@@ -80,9 +80,9 @@ def remembered(entries: Sequence[Entry]) -> list[Entry]:
     return kept
 
 
-def counts(tally: Tally) -> dict[int, FeedCount]:
+def counts(offsets: CommittedOffsets) -> dict[int, FeedCount]:
     """Those of feeds that have any."""
-    return {feed: count for feed, count in tally.feeds.items() if any(count)}
+    return {feed: count for feed, count in offsets.feeds.items() if any(count)}
 
 
 def some(feeds: dict[int, FeedCount]) -> dict[int, FeedCount]:
@@ -102,44 +102,44 @@ def batch(commit: Commit, sequence: int) -> Batch:
 
 
 def test_without_entries_nothing_is_committed() -> None:
-    tally = Tally()
-    assert tally.position(5) == Position(0, -1)
-    assert tally.count(5) == FeedCount(0, 0)
-    assert (tally.positions, tally.feeds) == ({}, {})
+    offsets = CommittedOffsets()
+    assert offsets.position(5) == Position(0, -1)
+    assert offsets.count(5) == FeedCount(0, 0)
+    assert (offsets.positions, offsets.feeds) == ({}, {})
 
 
 def test_an_entry_of_no_batch_is_no_position() -> None:
-    tally = Tally([Entry(run=7, feed=2, feed_written=5)])
-    assert (tally.positions, tally.feeds) == ({}, {2: FeedCount(5, 0)})
+    offsets = CommittedOffsets([Entry(run=7, feed=2, feed_written=5)])
+    assert (offsets.positions, offsets.feeds) == ({}, {2: FeedCount(5, 0)})
 
 
 def test_positions_outlive_a_run_and_counts_do_not() -> None:
     entries, _ = history([Commit(0, 5, 1, run=1), Commit(1, 7, run=1), Commit(0, 2, run=2)])
-    tally = Tally(entries[::-1])
-    assert tally.positions == {0: Position(2 * LANES, 2), 1: Position(LANES + 1, 1)}
-    assert tally.feeds == {0: FeedCount(2, 0)}
+    offsets = CommittedOffsets(entries[::-1])
+    assert offsets.positions == {0: Position(2 * LANES, 2), 1: Position(LANES + 1, 1)}
+    assert offsets.feeds == {0: FeedCount(2, 0)}
 
 
 def test_a_batch_counts_when_it_is_committed() -> None:
-    tally = Tally()
+    offsets = CommittedOffsets()
     one = batch(Commit(3, rows=5, rejects=2), 4)
-    assert tally.with_batch(one) == FeedCount(5, 2)
-    assert tally.count(3) == FeedCount(0, 0)
-    assert tally.position(1) == Position(0, -1)
-    tally.commit(one)
-    assert tally.with_batch(one) == FeedCount(10, 4)
-    assert tally.feeds == {3: FeedCount(5, 2)}
-    assert tally.positions == {1: Position(LANES + 1, 4)}
+    assert offsets.with_batch(one) == FeedCount(5, 2)
+    assert offsets.count(3) == FeedCount(0, 0)
+    assert offsets.position(1) == Position(0, -1)
+    offsets.commit(one)
+    assert offsets.with_batch(one) == FeedCount(10, 4)
+    assert offsets.feeds == {3: FeedCount(5, 2)}
+    assert offsets.positions == {1: Position(LANES + 1, 4)}
 
 
 def test_a_batch_that_is_set_aside_counts_as_that() -> None:
-    tally = Tally()
-    tally.commit(batch(Commit(3, rows=5, rejects=2), 4))
+    offsets = CommittedOffsets()
+    offsets.commit(batch(Commit(3, rows=5, rejects=2), 4))
     one = batch(Commit(3, rows=6), 5)
-    tally.deal_with(one, tally.with_set_aside(one, 6))
-    assert tally.feeds == {3: FeedCount(5, 2, 6)}
-    assert tally.positions == {1: Position(LANES + 1, 5)}
-    assert tally.with_batch(one) == FeedCount(11, 2, 6)
+    offsets.deal_with(one, offsets.with_set_aside(one, 6))
+    assert offsets.feeds == {3: FeedCount(5, 2, 6)}
+    assert offsets.positions == {1: Position(LANES + 1, 5)}
+    assert offsets.with_batch(one) == FeedCount(11, 2, 6)
 
 
 commits = st.builds(
@@ -167,7 +167,7 @@ def histories(draw: st.DrawFn, most: int) -> list[Commit]:
 @given(histories(most=3))
 def test_counting_on_and_being_told_by_the_journal_agree(history_: list[Commit]) -> None:
     entries, truths = history(history_)
-    counted = Tally()
+    counted = CommittedOffsets()
     for index, commit in enumerate(history_):
         if index and commit.run != history_[index - 1].run:
             counted.feeds = {}
@@ -176,17 +176,17 @@ def test_counting_on_and_being_told_by_the_journal_agree(history_: list[Commit])
         else:
             one = batch(commit, index)
             counted.deal_with(one, counted.with_set_aside(one, commit.rows))
-        told = Tally(entries[index::-1])
+        told = CommittedOffsets(entries[index::-1])
         assert counted.positions == told.positions == truths[index].positions
         assert counted.feeds == told.feeds == truths[index].feeds
 
 
-def cut_back(kept: Sequence[Entry], index: int) -> tuple[Entry, Tally]:
-    """The state as of an entry, as an output goes back to it, and the tally then."""
+def cut_back(kept: Sequence[Entry], index: int) -> tuple[Entry, CommittedOffsets]:
+    """The state as of an entry, as an output goes back to it, and the offsets then."""
     newest, now = kept[0], kept[index]
     if now.run != newest.run:  # of the newest run nothing is left
         now = Entry(newest.run, *now.position)
-    return now, Tally(kept).as_of(now, kept[:index], kept[index:])
+    return now, CommittedOffsets(kept).as_of(now, kept[:index], kept[index:])
 
 
 @given(histories(most=3), st.data())
@@ -197,9 +197,9 @@ def test_as_of_an_entry_it_is_what_was_true_then(
     kept = entries[::-1]
     index = data.draw(st.integers(1, len(kept) - 1))
     truth = truths[kept[index].sequence]
-    _, tally = cut_back(kept, index)
-    assert tally.positions == truth.positions
-    assert counts(tally) == (some(truth.feeds) if kept[index].run == kept[0].run else {})
+    _, offsets = cut_back(kept, index)
+    assert offsets.positions == truth.positions
+    assert counts(offsets) == (some(truth.feeds) if kept[index].run == kept[0].run else {})
 
 
 @given(histories(most=SLOTS + 9), st.data())
@@ -211,17 +211,17 @@ def test_where_a_ring_has_nothing_from_before_the_shares_still_make_up_the_total
     kept = remembered(entries)
     index = len(kept) - data.draw(st.integers(1, min(6, len(kept) - 1)))
     later, known = kept[:index], kept[index:]
-    now, tally = cut_back(kept, index)
+    now, offsets = cut_back(kept, index)
     truth = truths[known[0].sequence]
     true_feeds = truth.feeds if known[0].run == now.run else {}
-    assert sum(count.written for count in tally.feeds.values()) == now.written
-    assert sum(count.quarantined for count in tally.feeds.values()) == now.quarantined
-    assert sum(count.set_aside for count in tally.feeds.values()) == now.set_aside
+    assert sum(count.written for count in offsets.feeds.values()) == now.written
+    assert sum(count.rejected for count in offsets.feeds.values()) == now.rejected
+    assert sum(count.set_aside for count in offsets.feeds.values()) == now.set_aside
     # Of these nothing is known from before.
     sizes = Counter(entry.feed for entry in later)
     gone = {feed for feed, size in sizes.items() if size >= SLOTS}
     gone -= {entry.feed for entry in known}
-    for feed, count in tally.feeds.items():
+    for feed, count in offsets.feeds.items():
         if feed not in gone or len(gone) == 1:
             assert count == true_feeds.get(feed, FeedCount(0, 0))
         else:
@@ -230,7 +230,7 @@ def test_where_a_ring_has_nothing_from_before_the_shares_still_make_up_the_total
     for lane, position in truth.positions.items():
         # Rather too far than twice.
         of_lane = [e.position for e in later if e.feed in gone and lane_of(e.stream) == lane]
-        assert tally.position(lane) == min(of_lane, default=position) >= position
+        assert offsets.position(lane) == min(of_lane, default=position) >= position
 
 
 def test_of_one_feed_that_is_forgotten_the_count_is_exact_and_the_position_the_oldest() -> None:
@@ -240,9 +240,9 @@ def test_of_one_feed_that_is_forgotten_the_count_is_exact_and_the_position_the_o
     later, known = kept[: SLOTS + 1], kept[SLOTS + 1 :]
     now = known[0]
     assert (now.feed, now.written, {each.feed for each in known}) == (0, 3 + 2, {0})
-    tally = Tally(kept).as_of(now, later, known)
-    assert tally.feeds == {0: FeedCount(3, 1), 1: FeedCount(2, 1)}
-    assert tally.positions == {0: now.position, 1: Position(LANES + 1, 4)}
+    offsets = CommittedOffsets(kept).as_of(now, later, known)
+    assert offsets.feeds == {0: FeedCount(3, 1), 1: FeedCount(2, 1)}
+    assert offsets.positions == {0: now.position, 1: Position(LANES + 1, 4)}
 
 
 def test_where_no_entry_is_from_before_the_total_is_all_that_is_known() -> None:
@@ -250,15 +250,15 @@ def test_where_no_entry_is_from_before_the_total_is_all_that_is_known() -> None:
     kept = remembered(entries)
     # By the file's length; a total that no shares explain is the feed's that was last.
     for written, shares in ((3, [2, 1]), (5, [2, 3]), (9, [6, 3])):
-        tally = Tally(kept).as_of(Entry(run=1, written=written), kept, [])
-        assert tally.feeds == {feed: FeedCount(share, 0) for feed, share in enumerate(shares)}
-        assert tally.positions == {0: kept[-1].position, 1: kept[-2].position}
+        offsets = CommittedOffsets(kept).as_of(Entry(run=1, written=written), kept, [])
+        assert offsets.feeds == {feed: FeedCount(share, 0) for feed, share in enumerate(shares)}
+        assert offsets.positions == {0: kept[-1].position, 1: kept[-2].position}
 
 
 @pytest.mark.parametrize("run", [1, 2])
 def test_as_of_an_earlier_run_nothing_is_counted(run: int) -> None:
     entries, _ = history([Commit(0, 5, run=1), Commit(1, 7, run=2)])
     now = Entry(run=2) if run == 2 else entries[0]
-    tally = Tally(entries[::-1]).as_of(now, entries[1:], entries[:1])
-    assert counts(tally) == ({0: FeedCount(5, 0)} if run == 1 else {})
-    assert tally.positions == {0: Position(LANES, 0)}
+    offsets = CommittedOffsets(entries[::-1]).as_of(now, entries[1:], entries[:1])
+    assert counts(offsets) == ({0: FeedCount(5, 0)} if run == 1 else {})
+    assert offsets.positions == {0: Position(LANES, 0)}

@@ -17,7 +17,7 @@ from fastingest.metrics.counters import Counters
 from fastingest.model.batch import Reject
 from fastingest.storage.names import beside
 from fastingest.storage.reject_limit import SAMPLE_SIZE, RejectLimit
-from fastingest.storage.rejects import Quarantine, to_lines
+from fastingest.storage.rejects import RejectsFile, to_lines
 from tests.support.limits import largest_file
 
 MINUTE = 60 * 10**9
@@ -31,27 +31,27 @@ def reject(minutes: float, reason: str = "not JSON", raw: bytes = b"x" * 100) ->
 
 
 class Rejects:
-    """The quarantine of a run, through several writers."""
+    """The rejects of a run, through several writers."""
 
     def __init__(self, out: Path, most: int | None = 10 * SIZE) -> None:
         self.out = out
         self.counters = Counters.create()
         self.limit = self.limit_of(most)
         self.limit.begin()
-        self.quarantine = Quarantine(out, 0, limit=self.limit)
+        self.file = RejectsFile(out, 0, limit=self.limit)
 
     def limit_of(self, most: int | None) -> RejectLimit:
         return RejectLimit(most, lambda: self.counters)
 
     def start(self, settled: int, most: int | None) -> None:
         """Another writer takes the place of the dead one."""
-        self.quarantine.close()
-        self.quarantine = Quarantine(self.out, settled, limit=self.limit_of(most))
+        self.file.close()
+        self.file = RejectsFile(self.out, settled, limit=self.limit_of(most))
 
     def commit(self, *rejects: Reject) -> int:
         """How many of a batch's rejects are not kept."""
-        not_kept = self.quarantine.keep(rejects, "feed")
-        self.quarantine.committed()
+        not_kept = self.file.keep(rejects, "feed")
+        self.file.committed()
         return not_kept
 
     @property
@@ -68,7 +68,7 @@ class Rejects:
 def rejects(tmp_path: Path) -> Any:
     made = Rejects(tmp_path / "o.csv")
     yield made
-    made.quarantine.close()
+    made.file.close()
 
 
 def test_all_are_kept_until_there_are_too_many(rejects: Rejects) -> None:
@@ -135,13 +135,13 @@ def test_without_a_limit_all_are_kept(tmp_path: Path) -> None:
     assert rejects.commit(*[ONE] * 1000) == 0
     assert rejects.commit(reject(0, raw=b"y" * 2 * SAMPLE_SIZE)) == 0
     assert rejects.data == to_lines([ONE] * 1000 + [reject(0, raw=b"y" * 2 * SAMPLE_SIZE)], "feed")
-    rejects.quarantine.close()
+    rejects.file.close()
 
 
 def test_a_limit_of_nothing_samples_from_the_start(tmp_path: Path) -> None:
     rejects = Rejects(tmp_path / "o.csv", 0)
     assert rejects.commit(*[ONE] * 1000) == 999
-    rejects.quarantine.close()
+    rejects.file.close()
 
 
 @given(st.lists(st.tuples(st.integers(0, 200), st.text(max_size=5), st.binary(max_size=300))))
@@ -155,7 +155,7 @@ def test_whatever_comes_a_minute_adds_no_more_than_its_samples(
     assert len(rejects.lines) == len(made) - not_kept
     minutes = {each.time // MINUTE for each in made}
     assert len(rejects.data) <= 1000 + len(minutes) * 64 * (2 * SAMPLE_SIZE + 200)
-    rejects.quarantine.close()
+    rejects.file.close()
 
 
 # A writer that dies
@@ -175,11 +175,11 @@ def test_another_writer_keeps_the_same_whatever_the_dead_one_had_done(
         with beside(rejects.out, ".rejected.jsonl").open("ab") as file:
             file.write(whole[SIZE:size])
         rejects.start(SIZE, other)
-        assert rejects.quarantine.explained_by(batch, "feed") == size - SIZE
+        assert rejects.file.explained_by(batch, "feed") == size - SIZE
         assert rejects.commit(*batch) == 0
         assert rejects.commit(*batch[3:]) == 2
         assert rejects.data == whole, size
-        rejects.quarantine.close()
+        rejects.file.close()
 
 
 def test_what_is_not_in_the_journal_is_chosen_again(rejects: Rejects) -> None:
@@ -187,14 +187,14 @@ def test_what_is_not_in_the_journal_is_chosen_again(rejects: Rejects) -> None:
     for _ in range(3):  # each time the writer dies before it has made the entry
         settled = len(rejects.data) if len(rejects.lines) == 10 else 10 * SIZE
         rejects.start(settled, None)
-        assert rejects.quarantine.keep([ONE, ONE], "feed") == 1
+        assert rejects.file.keep([ONE, ONE], "feed") == 1
     assert len(rejects.lines) == 11
 
 
 def test_a_write_that_fails_chooses_again(rejects: Rejects) -> None:
     rejects.commit(*[ONE] * 10)
     with largest_file(len(rejects.data) + 10), pytest.raises(WriteFailed, match="File too large"):
-        rejects.quarantine.keep([ONE, ONE], "feed")
+        rejects.file.keep([ONE, ONE], "feed")
     assert rejects.commit(ONE, ONE) == 1
     assert len(rejects.lines) == 11
 
@@ -204,25 +204,25 @@ def test_counters_that_say_nothing_leave_it_to_the_option(tmp_path: Path) -> Non
     rejects = Rejects(tmp_path / "o.csv", 5 * SIZE)
     rejects.counters = Counters.create()
     assert rejects.commit(*[ONE] * 10) == 4
-    rejects.quarantine.close()
+    rejects.file.close()
 
 
 # The disk
 
 
 def test_rejects_leave_free_what_shall_stay_free(tmp_path: Path) -> None:
-    quarantine = Quarantine(tmp_path / "o.csv", limit=Rejects(tmp_path / "p.csv").limit)
-    quarantine.keep([ONE], "feed")
-    quarantine.committed()
-    quarantine.close()
+    rejects_file = RejectsFile(tmp_path / "o.csv", limit=Rejects(tmp_path / "p.csv").limit)
+    rejects_file.keep([ONE], "feed")
+    rejects_file.committed()
+    rejects_file.close()
     limit = RejectLimit(None, Counters.create)
-    quarantine = Quarantine(tmp_path / "o.csv", limit=limit, min_free=2**60)
+    rejects_file = RejectsFile(tmp_path / "o.csv", limit=limit, min_free=2**60)
     with pytest.raises(WriteFailed, match=r"only .* free on its disk; .*\(--min-free\)") as failed:
-        quarantine.keep([ONE], "feed")
-    assert failed.value.path == quarantine.path
-    assert quarantine.path.read_bytes() == to_lines([ONE], "feed")
-    quarantine.go_back(0)
-    quarantine.keep([ONE], "feed")  # which is there already, and takes no room
+        rejects_file.keep([ONE], "feed")
+    assert failed.value.path == rejects_file.path
+    assert rejects_file.path.read_bytes() == to_lines([ONE], "feed")
+    rejects_file.go_back(0)
+    rejects_file.keep([ONE], "feed")  # which is there already, and takes no room
     # What is cut off the output has its room from there.
-    quarantine.add([ONE], "")
-    quarantine.close()
+    rejects_file.add([ONE], "")
+    rejects_file.close()

@@ -8,7 +8,7 @@ import pytest
 
 from fastingest import WriteFailed
 from fastingest.model.batch import Reject
-from fastingest.storage.rejects import Quarantine, to_lines
+from fastingest.storage.rejects import RejectsFile, to_lines
 from tests.support.limits import largest_file
 
 REJECTS = [Reject(1, "first", b"{"), Reject(2, "second", b"\xff"), Reject(3, "third", "é".encode())]
@@ -27,11 +27,11 @@ def path(tmp_path: Path) -> Path:
 
 def test_rejects_are_kept_with_time_reason_and_text(out: Path, path: Path) -> None:
     for reason in ("first", "second"):  # two runs
-        quarantine = Quarantine(out)
-        quarantine.add([Reject(1_700_000_000_123_456_789, reason, '{"é": "\n"}'.encode())])
-        quarantine.add([Reject(0, reason, b"\xff\x00")])
-        assert quarantine.size == path.stat().st_size
-        quarantine.close()
+        rejects_file = RejectsFile(out)
+        rejects_file.add([Reject(1_700_000_000_123_456_789, reason, '{"é": "\n"}'.encode())])
+        rejects_file.add([Reject(0, reason, b"\xff\x00")])
+        assert rejects_file.size == path.stat().st_size
+        rejects_file.close()
     lines = path.read_text("utf-8").splitlines()
     assert list(map(json.loads, lines)) == [
         entry
@@ -48,25 +48,25 @@ def test_rejects_are_kept_with_time_reason_and_text(out: Path, path: Path) -> No
 
 
 def test_without_rejects_there_is_no_file(out: Path) -> None:
-    quarantine = Quarantine(out)
-    quarantine.add([])
-    quarantine.sync()
-    assert quarantine.size == 0
-    quarantine.close()
+    rejects_file = RejectsFile(out)
+    rejects_file.add([])
+    rejects_file.sync()
+    assert rejects_file.size == 0
+    rejects_file.close()
     assert list(out.parent.iterdir()) == []
 
 
 def test_a_place_that_cannot_be_written_is_an_error(out: Path, path: Path) -> None:
-    quarantine = Quarantine(out)
+    rejects_file = RejectsFile(out)
     path.mkdir()
     with pytest.raises(WriteFailed, match="cannot be opened: Is a directory"):
-        quarantine.add(REJECTS)
+        rejects_file.add(REJECTS)
     with pytest.raises(WriteFailed, match="cannot be opened: Is a directory"):
-        Quarantine(out)
+        RejectsFile(out)
     path.rmdir()
-    quarantine.add(REJECTS)
+    rejects_file.add(REJECTS)
     assert path.read_bytes() == LINES
-    quarantine.close()
+    rejects_file.close()
 
 
 # After a writer that died
@@ -76,69 +76,69 @@ def test_rejects_cut_off_at_every_byte_are_there_once(out: Path, path: Path) -> 
     before = to_lines([Reject(0, "before", b"")])
     for size in range(len(LINES) + 1):
         path.write_bytes(before + LINES[:size])
-        quarantine = Quarantine(out, len(before))
-        assert quarantine.size == len(before)
-        quarantine.add(REJECTS)
+        rejects_file = RejectsFile(out, len(before))
+        assert rejects_file.size == len(before)
+        rejects_file.add(REJECTS)
         assert path.read_bytes() == before + LINES, size
-        assert quarantine.size == len(before + LINES)
-        quarantine.add(REJECTS)  # the same messages once more are others
+        assert rejects_file.size == len(before + LINES)
+        rejects_file.add(REJECTS)  # the same messages once more are others
         assert path.read_bytes() == before + LINES * 2
-        quarantine.close()
+        rejects_file.close()
 
 
 def test_rejects_of_several_batches_are_there_once(out: Path, path: Path) -> None:
     for size in range(len(LINES) + 1):
         path.write_bytes(LINES[:size])
-        quarantine = Quarantine(out, 0)
+        rejects_file = RejectsFile(out, 0)
         for reject in REJECTS:
-            quarantine.add([reject])
+            rejects_file.add([reject])
         assert path.read_bytes() == LINES, size
-        quarantine.close()
+        rejects_file.close()
 
 
 def test_with_nothing_known_all_there_is_stays(out: Path, path: Path) -> None:
     path.write_bytes(LINES)
-    quarantine = Quarantine(out)
-    assert quarantine.size == len(LINES)
-    quarantine.add(REJECTS)
+    rejects_file = RejectsFile(out)
+    assert rejects_file.size == len(LINES)
+    rejects_file.add(REJECTS)
     assert path.read_bytes() == LINES * 2
-    quarantine.close()
+    rejects_file.close()
 
 
 def test_a_file_shorter_than_settled_is_all_there_is(out: Path, path: Path) -> None:
     path.write_bytes(LINES)
-    quarantine = Quarantine(out, 10**9)
-    assert quarantine.size == len(LINES)
-    quarantine.add(REJECTS)
+    rejects_file = RejectsFile(out, 10**9)
+    assert rejects_file.size == len(LINES)
+    rejects_file.add(REJECTS)
     assert path.read_bytes() == LINES * 2
-    quarantine.close()
+    rejects_file.close()
 
 
 def test_going_back_asks_again(out: Path, path: Path) -> None:
-    quarantine = Quarantine(out)
-    quarantine.go_back(0)
-    quarantine.add(REJECTS)
-    quarantine.add(REJECTS[:1])
-    quarantine.go_back(len(LINES))
-    assert quarantine.size == len(LINES)
-    quarantine.add(REJECTS[:1])
+    rejects_file = RejectsFile(out)
+    rejects_file.go_back(0)
+    rejects_file.add(REJECTS)
+    rejects_file.add(REJECTS[:1])
+    rejects_file.go_back(len(LINES))
+    assert rejects_file.size == len(LINES)
+    rejects_file.add(REJECTS[:1])
     assert path.read_bytes() == LINES + to_lines(REJECTS[:1])
-    quarantine.close()
+    rejects_file.close()
 
 
 def test_settled_is_all_there_is(out: Path, path: Path) -> None:
-    quarantine = Quarantine(out)
-    quarantine.settle()  # without a file there is nothing
-    quarantine.go_back(0)
-    assert quarantine.size == 0
-    quarantine.close()
+    rejects_file = RejectsFile(out)
+    rejects_file.settle()  # without a file there is nothing
+    rejects_file.go_back(0)
+    assert rejects_file.size == 0
+    rejects_file.close()
     path.write_bytes(LINES)
-    quarantine = Quarantine(out, 0)
-    quarantine.settle()
-    assert quarantine.size == len(LINES)
-    quarantine.add(REJECTS)
+    rejects_file = RejectsFile(out, 0)
+    rejects_file.settle()
+    assert rejects_file.size == len(LINES)
+    rejects_file.add(REJECTS)
     assert path.read_bytes() == LINES * 2
-    quarantine.close()
+    rejects_file.close()
 
 
 # Others
@@ -147,17 +147,17 @@ def test_settled_is_all_there_is(out: Path, path: Path) -> None:
 @pytest.mark.parametrize("left", [b"x", b'{"time": ', b"x\ny"])
 def test_a_torn_line_of_others_stays_alone_on_its_line(left: bytes, out: Path, path: Path) -> None:
     path.write_bytes(left)
-    quarantine = Quarantine(out)
-    quarantine.add(REJECTS)
-    quarantine.add(REJECTS[:1])
+    rejects_file = RejectsFile(out)
+    rejects_file.add(REJECTS)
+    rejects_file.add(REJECTS[:1])
     assert path.read_bytes() == left + b"\n" + LINES + to_lines(REJECTS[:1])
-    quarantine.close()
+    rejects_file.close()
 
 
 @pytest.mark.parametrize("change", ["moved", "deleted", "emptied", "appended"])
 def test_others_may_change_it_while_it_is_open(change: str, out: Path, path: Path) -> None:
-    quarantine = Quarantine(out)
-    quarantine.add(REJECTS)
+    rejects_file = RejectsFile(out)
+    rejects_file.add(REJECTS)
     match change:
         case "moved":
             path.rename(out)
@@ -168,37 +168,37 @@ def test_others_may_change_it_while_it_is_open(change: str, out: Path, path: Pat
         case "appended":
             with path.open("ab") as file:
                 file.write(b"theirs\n")
-    quarantine.add(REJECTS[:1])
+    rejects_file.add(REJECTS[:1])
     first = to_lines(REJECTS[:1])
     assert path.read_bytes() == (LINES + b"theirs\n" + first if change == "appended" else first)
-    assert quarantine.size == path.stat().st_size
+    assert rejects_file.size == path.stat().st_size
     if change == "moved":
         assert out.read_bytes() == LINES
-    quarantine.close()
+    rejects_file.close()
 
 
 @pytest.mark.parametrize("room", [0, 1, 40])
 def test_a_write_that_fails_may_be_tried_again(room: int, out: Path, path: Path) -> None:
-    quarantine = Quarantine(out)
-    quarantine.add(REJECTS)
+    rejects_file = RejectsFile(out)
+    rejects_file.add(REJECTS)
     with largest_file(len(LINES) + room), pytest.raises(WriteFailed, match="File too large"):
-        quarantine.add(REJECTS)
+        rejects_file.add(REJECTS)
     assert path.read_bytes() == LINES
-    assert quarantine.size == len(LINES)
-    quarantine.add(REJECTS)
+    assert rejects_file.size == len(LINES)
+    rejects_file.add(REJECTS)
     assert path.read_bytes() == LINES * 2
-    quarantine.sync()
-    quarantine.close()
+    rejects_file.sync()
+    rejects_file.close()
 
 
 def test_a_reject_says_which_feed_it_came_from(tmp_path: Path) -> None:
-    quarantine = Quarantine(tmp_path / "o.csv")
-    quarantine.add([Reject(0, "why", b"x")], "a feed")
-    (line,) = quarantine.path.read_text().splitlines()
+    rejects_file = RejectsFile(tmp_path / "o.csv")
+    rejects_file.add([Reject(0, "why", b"x")], "a feed")
+    (line,) = rejects_file.path.read_text().splitlines()
     assert list(json.loads(line).items()) == [
         ("time", "1970-01-01T00:00:00.000000000Z"),
         ("feed", "a feed"),
         ("reason", "why"),
         ("text", "x"),
     ]
-    quarantine.close()
+    rejects_file.close()

@@ -40,17 +40,17 @@ ENTRY = Entry(
     sequence=7,
     inode=99,
     size=500,
-    quarantine_size=40,
+    rejects_size=40,
     start=20,
     rows=11,
     crc32=0xABC,
     written=12,
-    quarantined=3,
+    rejected=3,
     first_received=RUN + SECOND,
     last_received=RUN + 2 * SECOND,
     feed=0,
     feed_written=12,
-    feed_quarantined=3,
+    feed_rejected=3,
 )
 COUNTS = {0: FeedCount(12, 3)}
 GAPS = [{"feed": "é", "start": "2023-11-14T22:13:21.000000000Z", "seconds": 0.5, "reason": "é"}]
@@ -227,7 +227,7 @@ def test_a_line_that_is_there_is_not_appended_again(out: Path, counters: Counter
     [
         {"run": RUN + 1},
         {"written": 13},
-        {"quarantined": 4},
+        {"rejected": 4},
         {"rows": 12},
         {"start": 21},
         {"crc32": 1},
@@ -409,7 +409,7 @@ def test_of_a_run_before_the_machine_was_started_anew_each_feed_has_what_is_know
         each[Slot.RECEIVED], each[Slot.WRITTEN] = 20, 6
     feeds = [{"index": n, "name": f"feed {n}", "url": f"ws://x/{n}"} for n in (0, 1)]
     before = {n: FeedCount(6, 0) for n in (0, 1)}
-    entry = replace(ENTRY, quarantined=0)
+    entry = replace(ENTRY, rejected=0)
     log(out, entry, counters, {"feeds": feeds, "gaps": GAPS}, feeds=before, end=RUN)
     now = {0: FeedCount(20, 0), 1: FeedCount(6, 0)}
     log(out, replace(entry, written=26, rows=25), None, NOTHING, feeds=now, end=None)

@@ -133,7 +133,7 @@ class Opened:
             assert (lane in expected) or found < (STREAMS[lane], 0)
         assert self.counts == counts_of(batches)
         entry = self.output.entry
-        assert (entry.written, entry.quarantined) == (
+        assert (entry.written, entry.rejected) == (
             sum(each.batch.rows for each in batches),
             sum(len(each.batch.rejects) for each in batches),
         )
@@ -273,8 +273,8 @@ def test_a_file_cut_back_behind_what_a_ring_remembers(opened: Opened) -> None:
                 assert position <= opened.output.position(lane)
             assert sum(count.written for count in opened.output.feeds.values()) == entry.written
             assert entry.written == len(there)
-            quarantined = sum(count.quarantined for count in opened.output.feeds.values())
-            assert quarantined == entry.quarantined
+            rejected = sum(count.rejected for count in opened.output.feeds.values())
+            assert rejected == entry.rejected
         before = opened.data
         wanted = [
             each for each in batches if each.batch.position > opened.output.position(each.lane)
@@ -296,8 +296,8 @@ def test_a_file_shorter_than_all_entries_of_all_feeds(opened: Opened) -> None:
         counts = opened.output.feeds
         assert opened.data == HEADER + b"".join(each.text for each in batches[:10])
         assert counts[0].written + counts[1].written == opened.output.entry.written == 10
-        # The quarantine is all there.
-        assert [counts[feed].quarantined for feed in (0, 1)] == [5 * SLOTS // 2] * 2
+        # The rejects are all there.
+        assert [counts[feed].rejected for feed in (0, 1)] == [5 * SLOTS // 2] * 2
         # The oldest entries' batches.
         oldest = (
             Position(STREAMS[0], 5 * SLOTS // 2 - SLOTS),
@@ -358,7 +358,7 @@ def test_counts_that_were_taken_from_elsewhere_outlive_the_writer(opened: Opened
     opened.commit([batch])
     opened.start()
     assert opened.counts == counts | {5: FeedCount(11, 1)}
-    assert (opened.output.entry.written, opened.output.entry.quarantined) == (18, 7)
+    assert (opened.output.entry.written, opened.output.entry.rejected) == (18, 7)
 
 
 def test_every_lane_may_skip_to_where_it_is(opened: Opened) -> None:
