@@ -124,7 +124,11 @@ class Committer:
         if text is None:
             self._set_aside(batch)
             return
-        self.attempt(lambda: self.output.commit(batch, text))
+        try:
+            self.attempt(lambda: self.output.commit(batch, text))
+        except WriteFailed:
+            self.output.take_back(batch)
+            raise
         self._syncer.written()
         self._count(batch.feed)
         if batch.rows:

@@ -16,6 +16,7 @@ They share the open files (:mod:`fastingest.writer.files`) and the state of what
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import zlib
 from collections import Counter
@@ -270,6 +271,21 @@ class Output:
             file.size, self._done = self._offset, 0
             self._committed.entry = self._before
         return True
+
+    def take_back(self, batch: Batch) -> None:
+        """Take the rows of a batch, whose commit is given up, out of the file, where that can be.
+
+        The next run writes the batch. Nothing would tell it that the rows are in the file already,
+        if somebody moved that away meanwhile. The rejects stay: theirs is not moved.
+        """
+        file = self._files.file
+        with self._busy, contextlib.suppress(OSError):
+            if batch.rows and self._done and file.length == file.size:
+                file.cut(self._offset)
+                self._durability.unsynced.cut(self._offset)
+                if self._done > 1:
+                    self._committed.entry = self._before
+                file.size, self._done = self._offset, 0
 
     def set_aside(self, batch: Batch, rows: int) -> None:
         """Go on behind a batch that is kept elsewhere, since it cannot be written.

@@ -62,6 +62,7 @@ class History:
 
     receiver_died: bool = False
     writer_died: bool = False
+    could_not_cut: bool = False
     wrote_halves: bool = False
 
     def note(self, calls: Sequence[Call]) -> None:
@@ -71,6 +72,8 @@ class History:
             is_groups = call.action == "group"
             self.receiver_died |= is_groups or (is_deadly and call.role == "receiver")
             self.writer_died |= is_groups or (is_deadly and call.role == "writer")
+            is_failed = not is_deadly and call.action not in ("-", "short")
+            self.could_not_cut |= is_failed and call.name.startswith("ftruncate")
             self.wrote_halves |= call.action in ("tear", "short")
 
 
@@ -117,9 +120,10 @@ class Remains:
     def _in_both_is_right(self) -> bool:
         """Whether a batch may be in the file that was moved, or half of it, and in the new one.
 
-        That of the writer that was killed, as the README says.
+        That of a writer that was killed, or could not cut it off, as the README says.
         """
-        return self._history.writer_died and self._files.moved.exists()
+        history = self._history
+        return (history.writer_died or history.could_not_cut) and self._files.moved.exists()
 
     def _rows_in(self, path: Path) -> list[list[int]]:
         found: list[list[int]] = [[] for _ in self._feeds]

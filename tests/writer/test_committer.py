@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +56,7 @@ class Writer:
 
     def __init__(self, out: Path, **options: Any) -> None:
         self.out = out
-        self.options = Options(url="ws://x", out=out, fsync=None, **{"min_free": 0, **options})
+        self.options = Options(url="ws://x", out=out, **{"fsync": None, "min_free": 0, **options})
         self.counters = Counters.create(feeds=2)
         self.told: list[Notice] = []
         self.waits: list[float] = []
@@ -284,3 +285,33 @@ def test_a_limit_is_the_runs_and_not_that_of_who_completes_it(tmp_path: Path) ->
     writer.committer.commit(batch(2, rejects=20))
     assert (tmp_path / "o.csv.rejected.jsonl").read_bytes().count(b"\n") == 21
     writer.committer.output.close()
+
+
+@pytest.mark.parametrize("fsync", [None, 0.0, 1.0])
+def test_rows_whose_commit_is_given_up_are_not_in_the_file(
+    fsync: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run has them: and would not know of these, if the file were moved away."""
+    writer = Writer(tmp_path / "o.csv", fsync=fsync)
+    writer.commit(batch(0))
+
+    def fail(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(Journal, "record", fail)
+    writer.has_time = False
+    with pytest.raises(WriteFailed):
+        writer.commit(batch(1, rejects=2))
+    assert writer.out.read_bytes() == HEADER + rows_of(0)
+    moved = writer.out.rename(tmp_path / "moved.csv")
+    monkeypatch.undo()
+    writer.committer.close()  # which syncs, and misses nothing
+    assert not writer.committer.output.lost
+
+    writer.start()
+    writer.committer.commit(batch(1, rejects=2))
+    assert moved.read_bytes() == HEADER + rows_of(0)
+    assert writer.out.read_bytes() == HEADER + rows_of(1)
+    rejects = tmp_path / "o.csv.rejected.jsonl"
+    assert rejects.read_bytes().count(b"\n") == 2
+    writer.committer.close()
