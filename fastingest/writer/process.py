@@ -43,6 +43,7 @@ import msgspec
 
 from fastingest.config.options import Options
 from fastingest.errors import OutputRefused, WriteFailed
+from fastingest.format.csv import CsvFormat
 from fastingest.runtime.assignment import Share
 from fastingest.runtime.process_setup import ORPHAN_LIMIT, allow_many_files, keep_memory, show_name
 from fastingest.transport.pipe.fd_passing import receive_pipe
@@ -103,7 +104,8 @@ class _Writer:
         self._ending = False
         self._culprit: Outlet | None = None  # whose fault it is that the process ends
         self._outlets = [
-            Outlet(options, share, tell=self._tell, changed=self._bell.ring) for share in shares
+            Outlet(options, share, CsvFormat(), tell=self._tell, changed=self._bell.ring)
+            for share in shares
         ]
 
     def serve(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fastingest import Options, WriteFailed
+from fastingest.format.csv import CsvFormat
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import LANES, Batch, Layout, Position, Reject, read_batch
 from fastingest.model.chunks import segment_of
@@ -70,6 +71,7 @@ class Writer:
             TRADES.header,
             journal,
             self.counters,
+            format_=CsvFormat(),
             tell=lambda *message: self.told.append(message),
             wait=self._wait,
         )

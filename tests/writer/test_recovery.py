@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastingest import Options, OutputRefused
+from fastingest.format.csv import CsvFormat
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import Batch, Layout, Position, Reject
 from fastingest.model.chunks import segment_of
@@ -131,6 +132,7 @@ class Run:
             self.header,
             journal,
             self.counters,
+            format_=CsvFormat(),
             tell=lambda kind, *values: self._told(kind, values),
             wait=lambda _: False,
         )
