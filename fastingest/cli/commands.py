@@ -52,7 +52,8 @@ from fastingest.report.summary import Summary
 from fastingest.supervisor.supervisor import ingest
 from fastingest.text import escape
 from fastingest.units import format_duration
-from fastingest.verify.verify import report_text, verify
+from fastingest.verify.report import report_text
+from fastingest.verify.verify import verify
 
 __all__ = ["PROGRESS_INTERVAL", "VIEW_INTERVAL", "main", "parse", "run"]
 
