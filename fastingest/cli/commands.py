@@ -35,7 +35,8 @@ from fastingest.model.feed import Feed
 from fastingest.native.availability import VARIABLE, find_native
 from fastingest.probe.options import ProbeOptions
 from fastingest.units import format_duration
-from fastingest.verify.verify import report_text, verify
+from fastingest.verify.report import report_text
+from fastingest.verify.verify import verify
 
 __all__ = ["main", "parse"]
 

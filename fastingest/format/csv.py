@@ -34,12 +34,9 @@ from polars.exceptions import PanicException
 from fastingest.format.timestamps import iso_of, timestamps
 from fastingest.model.batch import Batch
 from fastingest.model.chunks import Buffer, Kind, Piece, decode_values
-from fastingest.model.schema import ESCAPED, base_type
+from fastingest.model.schema import ESCAPED, Schema, base_type
 
-__all__ = ["DEFECTS", "Frame", "to_csv", "to_frame"]
-
-DEFECTS: tuple[type[BaseException], ...] = (Exception, PanicException)
-"""What may be raised for a batch in which something is wrong: anything. A panic is no Exception."""
+__all__ = ["CsvFormat", "Frame", "to_csv", "to_frame"]
 
 _FLOAT64, _INT64, _UINT16, _UINT8, _STRING = (
     nanoarrow.c_schema(each())
@@ -57,6 +54,51 @@ _WHOLE = 2**53
 
 _NO_EXPONENT = 1e15
 """Below this a whole double is written with all its digits, and ``.0``."""
+
+
+class CsvFormat:
+    """CSV (RFC 4180) with a header, UTF-8, each row ended by a line feed.
+
+    A :class:`fastingest.format.base.Format`. A row depends on nothing before it, so there is no
+    state, and a file of it can be gone on with wherever a row ends.
+    """
+
+    suffix = ".csv"
+    defects: tuple[type[BaseException], ...] = (Exception, PanicException)
+    """Anything. A panic of polars is no Exception."""
+
+    def begin(self, schema: Schema) -> bytes:
+        """The header."""
+        return (schema.header + "\n").encode()
+
+    def encode(self, batch: Batch) -> memoryview:
+        """The batch's rows.
+
+        :raises ValueError: its columns do not have as many rows as it says.
+        :raises BaseException: something else is wrong in it: one of :attr:`defects`.
+        """
+        if not batch.rows:
+            return memoryview(b"")
+        frame = to_frame(batch)
+        if frame.columns.height != batch.rows:
+            raise ValueError(f"its columns have {frame.columns.height} rows, and not {batch.rows}")
+        return to_csv(frame)
+
+    def end(self) -> bytes:
+        """Nothing: the file ends with its last row."""
+        return b""
+
+    def snapshot(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def resume(self, state: bytes) -> None:
+        """Go on, which takes no state.
+
+        :raises ValueError: there is one: it is of another format.
+        """
+        if state:
+            raise ValueError(f"CSV has no state, and here are {len(state)} bytes of one")
 
 
 class Frame(NamedTuple):

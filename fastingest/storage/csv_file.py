@@ -20,6 +20,7 @@ from pathlib import Path
 
 from fastingest.errors import HeaderMismatch, OutputLocked, OutputRefused
 from fastingest.storage.append_file import AppendFile
+from fastingest.storage.base import Part
 from fastingest.storage.ownership import check_output_file, open_output, refused
 from fastingest.storage.torn_tail import Tail
 
@@ -79,7 +80,7 @@ def end_of_rows(file: io.RawIOBase | io.BufferedReader, start: int = 0) -> int:
 
 
 class CsvFile(AppendFile):
-    """The file, with the header in place.
+    """The file, with the header in place: a :class:`fastingest.storage.base.Sink` of one part.
 
     :param path: where it is; it is made where there is none.
     :param header: its first line, without the line feed.
@@ -118,6 +119,11 @@ class CsvFile(AppendFile):
                 self.cut(0)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.size = self.length
+
+    @property
+    def part(self) -> Part:
+        """The file as it is now: another one may get its name, and its size is what is settled."""
+        return Part(self.inode, self.size)
 
     @property
     def is_empty(self) -> bool:

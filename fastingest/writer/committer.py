@@ -10,7 +10,7 @@ from typing import Any
 
 from fastingest.config.options import Options
 from fastingest.errors import OutputRefused, WriteFailed
-from fastingest.format.csv import DEFECTS, to_csv, to_frame
+from fastingest.format.base import Format
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import Batch, Position, check_batch, lane_of
 from fastingest.runtime.control import Failing, Notice, Report, WorksAgain
@@ -35,6 +35,7 @@ class Committer:
     :param header: its first line.
     :param journal: the journal; None keeps none.
     :param counters: where it is counted what is committed; another account's may take their place.
+    :param format_: makes the file's bytes of a batch.
     :param is_doubtful: whether the machine may have been started anew since the last commit.
     :param tell: takes what the supervisor is told.
     :param wait: waits so many seconds; whether there is still time after that.
@@ -49,11 +50,13 @@ class Committer:
         journal: Journal | None,
         counters: Counters,
         *,
+        format_: Format,
         is_doubtful: bool = False,
         tell: Callable[[Notice], None],
         wait: Callable[[float], bool],
     ) -> None:
         self.counters = counters
+        self._format = format_
         self._out = out
         self._tell = tell
         self._wait = wait
@@ -92,7 +95,7 @@ class Committer:
         while self._attempts.begin(batch.position):
             try:
                 text = self._make_text(batch)
-            except DEFECTS as error:
+            except self._format.defects as error:
                 self._defect = f"{type(error).__name__}: {error}"
                 self.report("warning", "a batch cannot be written", problem=self._defect)
                 self._wait(delay)
@@ -105,12 +108,7 @@ class Committer:
     def _make_text(self, batch: Batch) -> memoryview:
         """As :meth:`text_of`; whatever may be wrong in a batch comes to light here."""
         check_batch(batch, len(self.counters.feeds))
-        if not batch.rows:
-            return memoryview(b"")
-        frame = to_frame(batch)
-        if frame.columns.height != batch.rows:
-            raise ValueError(f"its columns have {frame.columns.height} rows, and not {batch.rows}")
-        return to_csv(frame)
+        return self._format.encode(batch)
 
     def commit(self, batch: Batch) -> None:
         """Commit the batch, unless that has been done.

@@ -27,6 +27,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from fastingest.errors import WriteFailed
+from fastingest.storage.base import Sink
 from fastingest.storage.unsynced import Piece, Unsynced
 from fastingest.writer.committed import Committed
 from fastingest.writer.files import OutputFiles
@@ -167,7 +168,7 @@ class Durability:
                 _written(file.path, lambda: file.rewrite(offset, text))
             rejects.secure()
         try:
-            self._sync_rows()
+            self._sync_rows(file)
             rejects.sync()
         except WriteFailed:
             self._is_unsure = True
@@ -204,14 +205,14 @@ class Durability:
             if self._has_failed:
                 self._secure_rows()
             try:
-                self._sync_rows()
+                self._sync_rows(self._files.file)
             except WriteFailed:
                 self._has_failed = True
                 raise
 
-    def _sync_rows(self) -> None:
-        mark, file = self.unsynced.mark, self._files.file
-        _synced(file.path, file.sync)
+    def _sync_rows(self, sink: Sink) -> None:
+        mark = self.unsynced.mark
+        _synced(self._files.path, sink.sync)
         self.unsynced.synced(mark)
 
 

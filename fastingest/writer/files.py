@@ -58,10 +58,11 @@ class OutputFiles:
 
         :param size: bytes of the CSV file that are settled; None: as many as it says itself.
         """
+        inode, settled = self.file.part
         return replace(
             entry,
-            inode=self.file.inode,
-            size=self.file.size if size is None else size,
+            inode=inode,
+            size=settled if size is None else size,
             rejects_size=self.rejects.size,
         )
 

@@ -27,6 +27,7 @@ from typing import Any
 
 from fastingest.config.options import Options
 from fastingest.errors import WriteFailed
+from fastingest.format.base import Format
 from fastingest.metrics.counters import Slot
 from fastingest.model.batch import Position, read_batch
 from fastingest.runtime.assignment import Share
@@ -83,6 +84,7 @@ class Outlet:
 
     :param options: the run's settings.
     :param share: what is shared of the output.
+    :param format_: makes the output's bytes of a batch.
     :param tell: takes what the supervisor is told, from any thread.
     :param changed: called by the thread whenever ``stage`` has changed.
 
@@ -94,6 +96,7 @@ class Outlet:
         self,
         options: Options,
         share: Share,
+        format_: Format,
         *,
         tell: Callable[[Notice], None],
         changed: Callable[[], None],
@@ -105,6 +108,7 @@ class Outlet:
         """When it was told to give up, by the monotonic clock."""
         self._options = options
         self._share = share
+        self._format = format_
         self._counters = share.counters
         self._tell = tell
         self._changed = changed
@@ -202,6 +206,7 @@ class Outlet:
             target.header,
             journal,
             self._counters,
+            format_=self._format,
             # Of this run's own entries the machine knows, since the supervisor lives.
             is_doubtful=run != self._share.run and not self._share.places.remembers(run),
             tell=self._tell,

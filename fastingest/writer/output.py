@@ -88,7 +88,7 @@ class Output:
             if found.entry != entries[0]:  # which must be known before there is another row
                 self._committed.record_all(entries)
         else:
-            entry = settle(files, regions, Entry(run=0, inode=file.inode, size=file.size))
+            entry = settle(files, regions, Entry(run=0))
             self._committed = Committed(journal, entry, CommittedOffsets())
         self._durability = Durability(files, self._committed, self._busy)
         self._done = 0  # steps of the commit under way

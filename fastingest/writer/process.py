@@ -42,6 +42,7 @@ from typing import Any
 
 from fastingest.config.options import Options
 from fastingest.errors import OutputRefused, WriteFailed
+from fastingest.format.csv import CsvFormat
 from fastingest.runtime.assignment import Share
 from fastingest.runtime.control import (
     End,
@@ -114,7 +115,8 @@ class _Writer:
         self._ending = False
         self._culprit: Outlet | None = None  # whose fault it is that the process ends
         self._outlets = [
-            Outlet(options, share, tell=self._tell, changed=self._bell.ring) for share in shares
+            Outlet(options, share, CsvFormat(), tell=self._tell, changed=self._bell.ring)
+            for share in shares
         ]
 
     def serve(self) -> int:

@@ -38,7 +38,8 @@ from fastingest.storage.journal import Journal
 from fastingest.storage.offsets import FeedCount
 from fastingest.storage.run_log import log_run
 from fastingest.supervisor.account import new_stream
-from fastingest.verify.verify import report_text, verify
+from fastingest.verify.report import report_text
+from fastingest.verify.verify import verify
 from fastingest.writer.output import Output
 from tests.faults.fault import Fault
 from tests.faults.forks import arm, not_counted

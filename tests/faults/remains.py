@@ -17,7 +17,8 @@ from fastingest.errors import UsageError
 from fastingest.spool.directories import Places
 from fastingest.storage.ledger import read_entries
 from fastingest.storage.names import beside
-from fastingest.verify.verify import report_text, verify
+from fastingest.verify.report import report_text
+from fastingest.verify.verify import verify
 from tests.faults.fault import Fault
 from tests.faults.shim import LEDGER_TORN, Call
 from tests.faults.small_feed import Served, SmallFeed, numbered

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fastingest.storage.ledger import read_entries
-from fastingest.verify.verify import report_text, verify
+from fastingest.verify.report import report_text
+from fastingest.verify.verify import verify
 from tests.end_to_end.command import Command, is_running, wait_until
 from tests.faults.evidence import Missing, connections, missing, numbers
 from tests.peers.process import Peer

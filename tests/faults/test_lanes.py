@@ -19,7 +19,8 @@ import pytest
 
 from bench.burst import records
 from fastingest.storage.ledger import read_entries
-from fastingest.verify.verify import report_text, verify
+from fastingest.verify.report import report_text
+from fastingest.verify.verify import verify
 from tests.end_to_end.command import Command, wait_until
 from tests.faults.evidence import connections, missing, numbers
 from tests.faults.run import MOST_LOST, feed, kill

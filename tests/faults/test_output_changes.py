@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from fastingest.storage.ledger import read_entries
-from fastingest.verify.verify import report_text, verify
+from fastingest.verify.report import report_text
+from fastingest.verify.verify import verify
 from tests.end_to_end.command import Command, rejects_of, wait_until
 from tests.faults.evidence import connections, missing, numbers
 from tests.faults.run import Capture, feed, kill, running

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.verify.verify import report_text, verify
+from fastingest.verify.report import report_text
+from fastingest.verify.verify import verify
 from tests.end_to_end.command import Command, wait_until
 from tests.faults.disks import ext4, small_disk
 from tests.faults.evidence import connections, missing, numbers

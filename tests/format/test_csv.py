@@ -9,10 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fastingest.format.csv import to_csv, to_frame
+from fastingest.format.base import Format
+from fastingest.format.csv import CsvFormat, to_csv, to_frame
 from fastingest.model.batch import Batch, Layout
 from fastingest.model.chunks import Buffer, Piece, encode, segment_of
-from fastingest.model.schema import ESCAPED, TRADES
+from fastingest.model.schema import ESCAPED, TRADES, Column, Schema
 from tests.support.chunks import CELLS, forms_of
 
 
@@ -277,3 +278,44 @@ def test_columns_of_our_own_come_from_the_batch() -> None:
         '1672515782136000001,2022-12-31T19:43:02.136000001Z,"a feed, quoted",1,43,r',
         '1672515782136000001,2022-12-31T19:43:02.136000001Z,"a feed, quoted",4,44,s',
     ]
+
+
+# As a format
+
+
+def test_a_file_is_its_header_and_its_batches_one_after_the_other() -> None:
+    format_: Format = CsvFormat()
+    layout = Layout(TRADES.names, TRADES.types, "feed")
+    columns: list[list[Any]] = [["A", 'q"'], [1.5, 2.0], [1, 0.5]]
+    batch = Batch(2, [segment_of(columns, TRADES.types)], layout, [(2, 7)])
+    text = bytes(format_.encode(batch))
+    assert format_.begin(TRADES) + text + format_.end() == (
+        b'symbol,price,volume\nA,1.5,1\n"q""",2.0,0.5\n'
+    )
+    assert bytes(format_.encode(batch)) == text
+    assert format_.suffix == ".csv"
+
+
+def test_a_header_is_quoted_as_rows_are() -> None:
+    schema = Schema((Column("a,b", "str"), Column('c"', "str")))
+    assert CsvFormat().begin(schema) == b'"a,b","c"""\n'
+
+
+def test_a_batch_of_rejects_alone_has_no_bytes() -> None:
+    batch = Batch(0, [], Layout(TRADES.names, TRADES.types, "feed"))
+    assert bytes(CsvFormat().encode(batch)) == b""
+
+
+def test_a_batch_that_has_other_rows_than_it_says_is_a_defect() -> None:
+    layout = Layout(TRADES.names, TRADES.types, "feed")
+    batch = Batch(2, [segment_of([["A"], [1.5], [1]], TRADES.types)], layout, [(2, 7)])
+    with pytest.raises(CsvFormat.defects, match="its columns have 1 rows, and not 2"):
+        CsvFormat().encode(batch)
+
+
+def test_there_is_no_state_to_go_on_from() -> None:
+    format_ = CsvFormat()
+    assert format_.snapshot() == b""
+    format_.resume(format_.snapshot())
+    with pytest.raises(ValueError, match="CSV has no state, and here are 4 bytes of one"):
+        format_.resume(b"PAR1")

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from fastingest import HeaderMismatch, OutputLocked, OutputRefused, WriteFailed
 from fastingest.storage import csv_file
+from fastingest.storage.base import Part, Sink
 from fastingest.storage.csv_file import CsvFile, check_output, end_of_rows
 from fastingest.storage.lock import OutputLock
 from fastingest.storage.names import beside
@@ -44,6 +45,20 @@ def test_the_header_comes_once_and_rows_are_appended_by_later_runs(tmp_path: Pat
         assert file.torn().piece == b""
         file.close()
     assert path.read_text() == f"{HEADER}\nA,1.5,2\nB,1.5,2\nC,1.5,2\n"
+
+
+def test_it_is_a_sink_whose_part_is_the_file_as_far_as_it_is_settled(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    file = CsvFile(path, HEADER)
+    sink: Sink = file
+    start = len(HEADER) + 1
+    assert sink.part == Part(path.stat().st_ino, start)
+    assert sink.append(_rows("A")) == start
+    sink.sync()
+    with path.open("ab") as other:
+        other.write(b"FOREIGN")
+    assert sink.part == Part(path.stat().st_ino, path.stat().st_size - len(b"FOREIGN"))
+    file.close()
 
 
 @pytest.mark.parametrize("size", range(len(HEADER) + 1))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fastingest import Options, WriteFailed
+from fastingest.format.csv import CsvFormat
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import LANES, Batch, Layout, Position, Reject, read_batch
 from fastingest.model.chunks import segment_of
@@ -72,6 +73,7 @@ class Writer:
             TRADES.header,
             journal,
             self.counters,
+            format_=CsvFormat(),
             tell=self.told.append,
             wait=self._wait,
         )

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastingest import Options, OutputRefused
+from fastingest.format.csv import CsvFormat
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import Batch, Layout, Position, Reject
 from fastingest.model.chunks import segment_of
@@ -132,6 +133,7 @@ class Run:
             self.header,
             journal,
             self.counters,
+            format_=CsvFormat(),
             tell=self._told,
             wait=lambda _: False,
         )
