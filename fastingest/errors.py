@@ -17,8 +17,8 @@
         ├── OutboxFull              status 3: --when-full exit
         └── Aborted                 status 130: the second SIGINT ended the run at once
 
-Each carries the facts as attributes and makes its one sentence in ``__str__``: what was found, and
-what to do about it.
+Each carries what is known as attributes, and makes its one sentence in ``__str__``: what was found,
+and what to do about it.
 """
 
 from __future__ import annotations

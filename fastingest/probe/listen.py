@@ -119,13 +119,13 @@ async def _listen(
     troubles: list[str] = []
     opened = 0.0
 
-    def report(level: str, event: str, **facts: object) -> None:
+    def report(level: str, event: str, **fields: object) -> None:
         nonlocal opened
         if event == "connected":
             opened = time.monotonic()
             connected.set()
         elif event == "no connection":
-            troubles.append(str(facts["reason"]))
+            troubles.append(str(fields["reason"]))
             over.set()
 
     over = asyncio.Event()

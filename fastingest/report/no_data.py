@@ -65,7 +65,7 @@ class NoDataAlert:
         self._quiet_until = 0.0
 
     def look(self, now: float) -> dict[str, Any] | None:
-        """The facts for the log, where there is something to say.
+        """The fields for the log, where there is something to say.
 
         :param now: in seconds, by the monotonic clock.
         """
@@ -78,11 +78,11 @@ class NoDataAlert:
         if now - self._since < patience or now < self._quiet_until:
             return None
         self._quiet_until = now + AGAIN
-        return self._facts()
+        return self._fields()
 
     def end(self) -> dict[str, Any] | None:
-        """The facts where there was no row in the whole run, and nothing has been said of that."""
-        return self._facts() if self._is_dry() and not (self._rows or self._quiet_until) else None
+        """The fields where there was no row in the whole run, and nothing has been said of that."""
+        return self._fields() if self._is_dry() and not (self._rows or self._quiet_until) else None
 
     def _is_dry(self) -> bool:
         """Whether something has come since the latest row that should have been one."""
@@ -100,19 +100,19 @@ class NoDataAlert:
         ignored = sum(table[Slot.IGNORED] for table in self._tables)
         return self._table[Slot.DECODED], self._table[Slot.REJECTED], ignored
 
-    def _facts(self) -> dict[str, Any]:
+    def _fields(self) -> dict[str, Any]:
         messages, rejected, ignored = (
             count - before for count, before in zip(self._counts(), self._counted, strict=True)
         )
-        facts: dict[str, Any] = {"messages": messages, "rejected": rejected, "ignored": ignored}
+        fields: dict[str, Any] = {"messages": messages, "rejected": rejected, "ignored": ignored}
         if not rejected:
-            return facts | {"problem": self._unmet(), "hint": _HINT}
+            return fields | {"problem": self._unmet(), "hint": _HINT}
         out = self._share.target.path
         # The latest reject may be another feed's.
         is_alone = len(self._share.target.tables) == 1 and self._table[Slot.QUARANTINED]
         if reason := last_reason(out) if is_alone else "":
-            facts["reason"] = reason
-        return facts | {"kept_in": str(beside(out, ".rejected.jsonl")), "hint": _HINT}
+            fields["reason"] = reason
+        return fields | {"kept_in": str(beside(out, ".rejected.jsonl")), "hint": _HINT}
 
     def _unmet(self) -> str:
         """What no message is."""
