@@ -34,7 +34,7 @@ from fastingest.units import format_duration
 
 __all__ = ["Sample", "listen"]
 
-_MOST_BYTES = 8 * 2**20  # of messages that are kept
+_MAX_BYTES = 8 * 2**20  # of messages that are kept
 _FLUSH_INTERVAL = 0.05  # seconds that a message waits before it is kept
 
 
@@ -61,7 +61,7 @@ class _Keeper(Decoder):
         super().__init__([TRADES], batch_size=1)
         self.messages: list[bytes] = []
         self._most = most
-        self._left = _MOST_BYTES
+        self._left = _MAX_BYTES
         self.enough = asyncio.Event()
 
     def decode(

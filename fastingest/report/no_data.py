@@ -41,7 +41,7 @@ AGAIN = 3600.0
 """Seconds until the alert for a table is said again, while it still gets no row."""
 
 _HINT = "fastingest probe shows what the feed sends"
-_MOST_TAIL = 64 * 1024  # bytes of the rejects in which the last one is looked for
+_MAX_TAIL = 64 * 1024  # bytes of the rejects in which the last one is looked for
 
 
 class NoDataAlert:
@@ -140,7 +140,7 @@ def last_reason(out: Path) -> str:
     """Why the latest reject of an output is no row; empty where that cannot be read."""
     with contextlib.suppress(OSError, msgspec.DecodeError, AttributeError):
         with open(open_own(beside(out, ".rejected.jsonl"), os.O_RDONLY), "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _MOST_TAIL))
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _MAX_TAIL))
             line = file.read().rstrip(b"\n").rpartition(b"\n")[2]
         return str(msgspec.json.decode(line).get("reason", ""))
     return ""
