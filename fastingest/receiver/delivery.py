@@ -270,7 +270,6 @@ class Sender:
             self._empty.set()
         counters[Slot.OUTBOX_BYTES] = outbox.bytes
         counters[Slot.OUTBOX_PEAK] = outbox.peak
-        counters[Slot.MEMORY_PEAK] = outbox.memory_peak
         counters[Slot.SPILL_BYTES] = outbox.disk
         counters[Slot.SPILL_PEAK] = outbox.disk_peak
         if not self._spill_failed and (segment := outbox.next_to_move()) is not None:
