@@ -3,7 +3,7 @@
 ::
 
     FastingestError                 status 1
-    ├── UsageError                  status 2: the caller can mend it; nothing was captured
+    ├── UsageError                  status 2: the caller can fix it; nothing was captured
     │   ├── OptionError             a setting that cannot be used
     │   ├── ConfigError             a mistake in a file that describes feeds
     │   ├── OutputRefused           a file that cannot, or must not, be appended to
@@ -17,8 +17,8 @@
         ├── OutboxFull              status 3: --when-full exit
         └── Aborted                 status 130: the second SIGINT ended the run at once
 
-Each carries the facts as attributes and makes its one sentence in ``__str__``: what was found, and
-what to do about it.
+Each carries what is known as attributes, and makes its one sentence in ``__str__``: what was found,
+and what to do about it.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class HeaderMismatch(OutputRefused):
         super().__init__(
             path,
             f"its header is {found!r}, this run writes {expected!r}; "
-            "name another file with --out, move this one away, or mend --columns",
+            "name another file with --out, move this one away, or fix --columns",
         )
         self.args = (path, found, expected)  # with which it is made again in another process
         self.found = found
@@ -123,7 +123,7 @@ class OutputLocked(OutputRefused):
 
 
 class FeedRefused(UsageError):
-    """The feed refused the connection for a reason that waiting does not mend."""
+    """The feed refused the connection for a reason that waiting does not fix."""
 
     def __init__(self, url: str, problem: str) -> None:
         super().__init__(url, problem)

@@ -40,8 +40,8 @@ __all__ = [
 HIDDEN = "***"
 """What stands where a secret is."""
 
-_MOST_BYTES = 64 * 1024  # of a secret; a file that holds more is another one than was meant
-_SHORTEST = 4  # characters of a value that is hidden where it is met; fewer are met everywhere
+_MAX_BYTES = 64 * 1024  # of a secret; a file that holds more is another one than was meant
+_MIN_LENGTH = 4  # characters of a value that is hidden where it is met; fewer are met everywhere
 
 _SECRET = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -127,7 +127,7 @@ class Redactor:
         forms = {
             form
             for value in self._now | before
-            if len(value) >= _SHORTEST
+            if len(value) >= _MIN_LENGTH
             for form in _forms(value)
         }
         # The longest first: another value may be a part of it.
@@ -146,7 +146,7 @@ class Redactor:
     def _without_beginning(self, text: str) -> str:
         """``text``, which was cut off, without the beginning of a value at its end."""
         for value in self._texts:
-            for length in range(min(len(value), len(text)), _SHORTEST - 1, -1):
+            for length in range(min(len(value), len(text)), _MIN_LENGTH - 1, -1):
                 if text.endswith(value[:length]):
                     return text[:-length] + HIDDEN
         return text
@@ -204,7 +204,7 @@ def _read_file(path: str) -> str:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise SecretError(f"{path} is no regular file; a secret is read at every connect")
-            content = os.read(descriptor, _MOST_BYTES + 1)
+            content = os.read(descriptor, _MAX_BYTES + 1)
         finally:
             os.close(descriptor)
         value = content.decode().removesuffix("\n").removesuffix("\r")
@@ -215,8 +215,8 @@ def _read_file(path: str) -> str:
         if isinstance(error, SecretError):
             raise
         raise SecretError("${file:PATH} names a path that no file can have") from None
-    if len(content) > _MOST_BYTES:
-        raise SecretError(f"{path} is longer than {_MOST_BYTES // 1024}KiB; that is no secret")
+    if len(content) > _MAX_BYTES:
+        raise SecretError(f"{path} is longer than {_MAX_BYTES // 1024}KiB; that is no secret")
     if not value:
         raise SecretError(f"the secret's file {path} is empty")
     return value

@@ -38,7 +38,7 @@ def _duration(seconds: float) -> str:
     return "-" if math.isnan(seconds) else format_duration(seconds)
 
 
-# Facts that people read better with a unit.
+# Fields that people read better with a unit.
 _SHOWN: dict[str, Callable[[Any], str]] = {
     "length": _duration,
     "p99": _duration,
@@ -50,16 +50,16 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
 _BARE = re.compile(r'[^\s"=\\]+')
 
 
-def _facts(record: logging.LogRecord) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
     for name, value in getattr(record, "facts", {}).items():
         if name.endswith("_ns"):
-            facts[name.removesuffix("_ns")] = iso_utc(value / 1e9)
+            fields[name.removesuffix("_ns")] = iso_utc(value / 1e9)
         else:
-            facts[name] = value
+            fields[name] = value
     if record.exc_info:
-        facts["traceback"] = logging.Formatter().formatException(record.exc_info)
-    return facts
+        fields["traceback"] = logging.Formatter().formatException(record.exc_info)
+    return fields
 
 
 class TextFormatter(logging.Formatter):
@@ -67,9 +67,9 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
-        facts = "".join(f" {name}={self._value(name, v)}" for name, v in _facts(record).items())
+        fields = "".join(f" {name}={self._value(name, v)}" for name, v in _fields(record).items())
         event = escape(record.getMessage())
-        return f"{iso_utc(record.created)} {record.levelname:7} {event}{facts}"
+        return f"{iso_utc(record.created)} {record.levelname:7} {event}{fields}"
 
     @staticmethod
     def _value(name: str, value: Any) -> str:
@@ -83,7 +83,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a record: ``time``, ``level``, ``event``, and the facts."""
+    """One JSON object a record: ``time``, ``level``, ``event``, and the fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
@@ -92,8 +92,8 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "event": record.getMessage(),
         }
-        facts = {name: self._value(value) for name, value in _facts(record).items()}
-        return json.dumps(facts | entry if facts.keys() & entry.keys() else entry | facts)
+        fields = {name: self._value(value) for name, value in _fields(record).items()}
+        return json.dumps(fields | entry if fields.keys() & entry.keys() else entry | fields)
 
     @staticmethod
     def _value(value: Any) -> Any:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["View", "progress_share", "sparkline"]
 
 _BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
-_MOST_FEEDS, _MOST_OUTPUTS = 8, 4  # that the terminal shows one by one
-_WIDEST = 80  # a minute of sparkline and its label; a bar gets no better by being longer
+_MAX_FEEDS, _MAX_OUTPUTS = 8, 4  # that the terminal shows one by one
+_MAX_WIDTH = 80  # a minute of sparkline and its label; a bar gets no better by being longer
 _TALL = 1000  # lines of a terminal that has room for everything
 _LABEL = 8
 
@@ -71,7 +71,7 @@ class View:
         from rich.segment import Segment
 
         # The two columns left over keep a ^C that the terminal echoes on the last line.
-        width = min(options.max_width - 2, _WIDEST)
+        width = min(options.max_width - 2, _MAX_WIDTH)
         # Segments and not Text, which takes four times as long: this is most of what a view costs.
         for parts in self.lines(width, options.ascii_only, console.height):
             room = width
@@ -123,8 +123,8 @@ class View:
         yield [_label("latency"), (f"p50 {p50}  p99 {p99}", "")]
         share = progress_share(now, self._options)
         room = height - 6 - (share is not None)  # the lines so far, that of all feeds, and the bar
-        for_feeds = _lines_for(len(now.feeds), _MOST_FEEDS) if len(now.feeds) > 1 else 0
-        for_outputs = _lines_for(len(now.outputs), _MOST_OUTPUTS)
+        for_feeds = _lines_for(len(now.feeds), _MAX_FEEDS) if len(now.feeds) > 1 else 0
+        for_outputs = _lines_for(len(now.outputs), _MAX_OUTPUTS)
         for_outputs = max(1, min(for_outputs, room - for_feeds))
         yield from self._outputs(for_outputs)
         yield from self._feeds(room - for_outputs, ascii_only)
@@ -133,7 +133,7 @@ class View:
 
     def _outputs(self, room: int) -> Iterator[list[tuple[str, str]]]:
         outputs = self._summary.outputs
-        shown = _fitting(len(outputs), _MOST_OUTPUTS, room)
+        shown = _fitting(len(outputs), _MAX_OUTPUTS, room)
         if not shown:
             size = format_size(self._summary.file_size)
             yield [_label("files"), (f"{size}  {len(outputs)} files", "")]
@@ -157,7 +157,7 @@ class View:
         yield [_label("feeds"), (links, ""), (gaps_text(now), _alarm(now.gaps)), *restarts]
         # Those that are in trouble first, so that they are seen however many there are.
         shown = sorted(now.feeds, key=lambda feed: feed.state is State.CONNECTED)
-        shown = shown[: _fitting(len(shown), _MOST_FEEDS, room)]
+        shown = shown[: _fitting(len(shown), _MAX_FEEDS, room)]
         if not shown:
             return
         name = max(len(escape(feed.name)) for feed in shown)

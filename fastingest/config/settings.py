@@ -43,7 +43,7 @@ class Settings:
     """
 
     url: Texts = setting(
-        "WebSocket feed to capture: ws://, wss://, or demo:// for a made-up one; repeatable.",
+        "WebSocket feed to capture: ws://, wss://, or demo:// for a synthetic one; repeatable.",
         (),
         metavar="URL",
     )

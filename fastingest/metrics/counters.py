@@ -60,10 +60,9 @@ class Slot(IntEnum):
     GAP_SINCE = auto()  # when the one that lasts now began, in nanoseconds since the epoch; or 0
     # of the receiver's outbox for this output, with the receiver's first feed in it
     OUTBOX_BYTES = auto()  # batches that the writer has not acknowledged, in memory and on disk
-    OUTBOX_PEAK = auto()
-    MEMORY_PEAK = auto()  # the most of them in memory
+    OUTBOX_PEAK = auto()  # the most of them
     SPILL_BYTES = auto()  # of them, on disk
-    SPILL_PEAK = auto()
+    SPILL_PEAK = auto()  # the most of them on disk
     # of the feed
     PAUSES = auto()  # times the socket was not read because an outbox was full
     # written by the writer; of the feed's table in this output

@@ -23,7 +23,7 @@ _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?"
     r"([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)"
 )
-_LONGEST = 1000  # characters of a text that still goes into a cell
+_MAX_LENGTH = 1000  # characters of a text that still goes into a cell
 
 # Words of a name, once it is split at _ and at capitals.
 _TIME_WORDS = {"time", "timestamp", "ts", "date", "datetime", "at", "ms", "mts"}
@@ -93,7 +93,7 @@ def _type_of_numbers(seen: FieldProfile, name: str | int) -> str:
 
 
 def _type_of_texts(texts: set[str], name: str | int, now: float) -> str | None:
-    if any(len(text) > _LONGEST for text in texts):
+    if any(len(text) > _MAX_LENGTH for text in texts):
         return None
     if _are_numbers(texts):
         unit = _time_unit(texts, name, now)

@@ -25,7 +25,7 @@ from fastingest.probe.rows import rows_at
 
 __all__ = ["conditions_for", "meets", "says"]
 
-_MOST_VALUES = 8  # of a discriminator in one condition
+_MAX_VALUES = 8  # of a discriminator in one condition
 
 
 def conditions_for(
@@ -96,6 +96,6 @@ def _shared_discriminators(values: list[Any]) -> list[tuple[Steps, set[str]]]:
     shared = [
         (steps, said)
         for steps, said in texts.items()
-        if counts[steps] == len(values) and len(said) <= _MOST_VALUES
+        if counts[steps] == len(values) and len(said) <= _MAX_VALUES
     ]
     return sorted(shared, key=order)

@@ -78,7 +78,7 @@ _CONTROL = {
     "result",
 }
 _DEPTH = 3
-_LONGEST = 80
+_MAX_LENGTH = 80
 # What a condition can say: no comma, which separates its values, and no space at its ends.
 _SAYABLE = re.compile(r"[^\s,\d\x00-\x1f]([^,\x00-\x1f]*[^\s,\x00-\x1f])?")
 _WORD = re.compile(r"[A-Za-z]\w*", re.ASCII)
@@ -107,7 +107,7 @@ def _collect(value: Any, steps: Steps, found: dict[Steps, str]) -> None:
 
 
 def _is_sayable(text: str) -> bool:
-    return len(text) <= _LONGEST and _SAYABLE.fullmatch(text) is not None
+    return len(text) <= _MAX_LENGTH and _SAYABLE.fullmatch(text) is not None
 
 
 def _rank_of_name(name: str) -> int | None:

@@ -17,8 +17,8 @@ __all__ = ["FieldProfile", "Steps", "follow", "kind_of"]
 Steps: TypeAlias = tuple[str | int, ...]
 
 _DEPTH = 8  # levels that are looked into
-_MOST_MEMBERS = 200  # names after which an object is a map of something and not a record
-_MOST_POSITIONS = 64
+_MAX_MEMBERS = 200  # names after which an object is a map of something and not a record
+_MAX_POSITIONS = 64
 
 
 def kind_of(value: Any) -> str:  # noqa: PLR0911 - one return for each kind
@@ -96,7 +96,7 @@ class FieldProfile:
         if kind == "object":
             for name, member in value.items():
                 if name not in self.members:
-                    if len(self.members) > _MOST_MEMBERS:
+                    if len(self.members) > _MAX_MEMBERS:
                         continue
                     self.members[name] = FieldProfile()
                 self.members[name].add(member, depth)
@@ -105,7 +105,7 @@ class FieldProfile:
             for element in value:
                 self.elements.add(element, depth)
         elif kind == "mixed":
-            missing = min(len(value), _MOST_POSITIONS) - len(self.positions)
+            missing = min(len(value), _MAX_POSITIONS) - len(self.positions)
             self.positions += [FieldProfile() for _ in range(missing)]
             for node, element in zip(self.positions, value, strict=False):
                 node.add(element, depth)
@@ -113,7 +113,7 @@ class FieldProfile:
     @property
     def is_map(self) -> bool:
         """Whether it has so many names that they are no column names."""
-        return len(self.members) > _MOST_MEMBERS
+        return len(self.members) > _MAX_MEMBERS
 
     @property
     def is_scalar(self) -> bool:

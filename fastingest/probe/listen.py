@@ -35,7 +35,7 @@ from fastingest.units import format_duration
 
 __all__ = ["Sample", "listen"]
 
-_MOST_BYTES = 8 * 2**20  # of messages that are kept
+_MAX_BYTES = 8 * 2**20  # of messages that are kept
 _FLUSH_INTERVAL = 0.05  # seconds that a message waits before it is kept
 
 
@@ -62,7 +62,7 @@ class _Keeper(Decoder):
         super().__init__([TRADES], batch_size=1)
         self.messages: list[bytes] = []
         self._most = most
-        self._left = _MOST_BYTES
+        self._left = _MAX_BYTES
         self.enough = asyncio.Event()
 
     def decode(
@@ -120,13 +120,13 @@ async def _listen(
     troubles: list[str] = []
     opened = 0.0
 
-    def report(level: str, event: str, **facts: object) -> None:
+    def report(level: str, event: str, **fields: object) -> None:
         nonlocal opened
         if event == "connected":
             opened = time.monotonic()
             connected.set()
         elif event == "no connection":
-            troubles.append(str(facts["reason"]))
+            troubles.append(str(fields["reason"]))
             over.set()
 
     over = asyncio.Event()

@@ -29,9 +29,9 @@ from fastingest.probe.tables import Candidate, candidates_of, inseparable_joined
 
 __all__ = ["Proposal", "ProposedTable", "SeenShape", "proposal_of"]
 
-_MOST_TABLES = 8
-_MOST_IGNORED = 8
-_LONGEST_IGNORED = 200  # bytes
+_MAX_TABLES = 8
+_MAX_IGNORED = 8
+_MAX_IGNORED_BYTES = 200  # bytes
 # A shape without quantities is data where it is so frequent.
 _OFTEN, _SHARE = 5, 0.1
 
@@ -195,7 +195,7 @@ def _choose(candidates: list[Candidate], values: Sequence[Any], count: int) -> l
 
     chosen: list[int] = []
     for one in sorted(range(len(data)), key=worth, reverse=True):
-        if len(chosen) < _MOST_TABLES and not any(
+        if len(chosen) < _MAX_TABLES and not any(
             met[one, other] or met[other, one] for other in chosen
         ):
             chosen.append(one)
@@ -217,7 +217,7 @@ def _ignored(texts: list[int], messages: Sequence[bytes]) -> tuple[list[str], li
     for index in texts:
         counts.setdefault(messages[index], []).append(index)
     said = [raw for raw in counts if _can_be_ignored(raw)]
-    if len(said) > _MOST_IGNORED:
+    if len(said) > _MAX_IGNORED:
         said = []
     shapes = [SeenShape(len(counts[raw]), raw, "a text, ignored") for raw in said]
     rest = [index for raw, indices in counts.items() if raw not in said for index in indices]
@@ -231,7 +231,7 @@ def _can_be_ignored(raw: bytes) -> bool:
         raw.decode()
     except UnicodeDecodeError:
         return False
-    return len(raw) <= _LONGEST_IGNORED
+    return len(raw) <= _MAX_IGNORED_BYTES
 
 
 def _in_the_way(
@@ -249,7 +249,7 @@ def _in_the_way(
         if any(meets(schema, values[index]) for schema in schemas)
     )
     texts = [raw.decode() for raw in met if _can_be_ignored(raw)]
-    return texts if len(texts) + already <= _MOST_IGNORED else []
+    return texts if len(texts) + already <= _MAX_IGNORED else []
 
 
 # For people
@@ -295,7 +295,7 @@ def _named(tables: Iterable[ProposedTable]) -> Iterable[ProposedTable]:
         word = re.sub(r"[^a-z0-9]+", "_", table.name.lower()).strip("_") or "rows"
         name = next(
             each
-            for each in (word, *(f"{word}_{number}" for number in range(2, _MOST_TABLES + 2)))
+            for each in (word, *(f"{word}_{number}" for number in range(2, _MAX_TABLES + 2)))
             if each not in taken
         )
         taken.add(name)

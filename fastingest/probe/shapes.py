@@ -24,8 +24,8 @@ __all__ = ["Group", "Unit", "group"]
 _ALIKE = 0.6  # of all places of two values, those that both have
 _SAME = 0.95
 _DEPTH = 3
-_MOST_NAMES = 50  # of an object inside; one that has more may be a map, with other names each time
-_MOST_GROUPS = 50  # what comes after that is put together, whatever it is
+_MAX_NAMES = 50  # of an object inside; one that has more may be a map, with other names each time
+_MAX_GROUPS = 50  # what comes after that is put together, whatever it is
 
 _Skeleton: TypeAlias = frozenset[tuple[Steps, str]]
 _Types: TypeAlias = frozenset[tuple[Steps, str]]
@@ -116,7 +116,7 @@ def _joined(groups: Iterable[Group]) -> list[Group]:
         like = next((each for each in joined if each.is_like(new)), None)
         if like is not None:
             like.absorb(new)
-        elif len(joined) < _MOST_GROUPS:
+        elif len(joined) < _MAX_GROUPS:
             joined.append(new)
         else:
             rest += new.units
@@ -130,7 +130,7 @@ def _places(value: Any, steps: Steps = ()) -> Iterable[tuple[Steps, str]]:
     if isinstance(value, dict):
         parts: Iterable[tuple[str | int, Any]] = value.items()
     elif not steps and isinstance(value, list):
-        parts = enumerate(value[:_MOST_GROUPS])
+        parts = enumerate(value[:_MAX_GROUPS])
     else:
         return
     for step, part in parts:
@@ -139,5 +139,5 @@ def _places(value: Any, steps: Steps = ()) -> Iterable[tuple[Steps, str]]:
             yield from {((*steps, step, 0, name), "") for each in part for name in each}
         if kind not in ("null", "empty"):
             yield (*steps, step), kind
-        if kind == "object" and len(steps) + 1 < _DEPTH and len(part) <= _MOST_NAMES:
+        if kind == "object" and len(steps) + 1 < _DEPTH and len(part) <= _MAX_NAMES:
             yield from _places(part, (*steps, step))

@@ -57,7 +57,7 @@ def config_text(sample: Sample, proposal: Proposal) -> str:
     feed = sample.feed
     lines = [
         f"# Proposed from {counted(len(sample.messages), 'message')} of "
-        f"{_length(sample)}. Read it, mend it, and then:",
+        f"{_length(sample)}. Read it, fix it, and then:",
         "#   fastingest check FILE",
         "#   fastingest --config FILE",
         "# A column is name:type=path; a ? behind the type is for one that a row may lack.",

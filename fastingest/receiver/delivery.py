@@ -234,7 +234,6 @@ class Sender:
             self._empty.set()
         counters[Slot.OUTBOX_BYTES] = outbox.bytes
         counters[Slot.OUTBOX_PEAK] = outbox.peak
-        counters[Slot.MEMORY_PEAK] = outbox.memory_peak
         counters[Slot.SPILL_BYTES] = outbox.disk
         counters[Slot.SPILL_PEAK] = outbox.disk_peak
         self._mover.move_next()

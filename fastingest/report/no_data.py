@@ -41,7 +41,7 @@ AGAIN = 3600.0
 """Seconds until the alert for a table is said again, while it still gets no row."""
 
 _HINT = "fastingest probe shows what the feed sends"
-_MOST_TAIL = 64 * 1024  # bytes of the rejects in which the last one is looked for
+_MAX_TAIL = 64 * 1024  # bytes of the rejects in which the last one is looked for
 
 
 class NoDataAlert:
@@ -65,7 +65,7 @@ class NoDataAlert:
         self._quiet_until = 0.0
 
     def look(self, now: float) -> dict[str, Any] | None:
-        """The facts for the log, where there is something to say.
+        """The fields for the log, where there is something to say.
 
         :param now: in seconds, by the monotonic clock.
         """
@@ -78,11 +78,11 @@ class NoDataAlert:
         if now - self._since < patience or now < self._quiet_until:
             return None
         self._quiet_until = now + AGAIN
-        return self._facts()
+        return self._fields()
 
     def end(self) -> dict[str, Any] | None:
-        """The facts where there was no row in the whole run, and nothing has been said of that."""
-        return self._facts() if self._is_dry() and not (self._rows or self._quiet_until) else None
+        """The fields where there was no row in the whole run, and nothing has been said of that."""
+        return self._fields() if self._is_dry() and not (self._rows or self._quiet_until) else None
 
     def _is_dry(self) -> bool:
         """Whether something has come since the latest row that should have been one."""
@@ -100,19 +100,19 @@ class NoDataAlert:
         ignored = sum(table[Slot.IGNORED] for table in self._tables)
         return self._table[Slot.DECODED], self._table[Slot.REJECTED], ignored
 
-    def _facts(self) -> dict[str, Any]:
+    def _fields(self) -> dict[str, Any]:
         messages, rejected, ignored = (
             count - before for count, before in zip(self._counts(), self._counted, strict=True)
         )
-        facts: dict[str, Any] = {"messages": messages, "rejected": rejected, "ignored": ignored}
+        fields: dict[str, Any] = {"messages": messages, "rejected": rejected, "ignored": ignored}
         if not rejected:
-            return facts | {"problem": self._unmet(), "hint": _HINT}
+            return fields | {"problem": self._unmet(), "hint": _HINT}
         out = self._share.target.path
         # The latest reject may be another feed's.
         is_alone = len(self._share.target.tables) == 1 and self._table[Slot.QUARANTINED]
         if reason := last_reason(out) if is_alone else "":
-            facts["reason"] = reason
-        return facts | {"kept_in": str(beside(out, ".rejected.jsonl")), "hint": _HINT}
+            fields["reason"] = reason
+        return fields | {"kept_in": str(beside(out, ".rejected.jsonl")), "hint": _HINT}
 
     def _unmet(self) -> str:
         """What no message is."""
@@ -140,7 +140,7 @@ def last_reason(out: Path) -> str:
     """Why the latest reject of an output is no row; empty where that cannot be read."""
     with contextlib.suppress(OSError, msgspec.DecodeError, AttributeError):
         with open(open_own(beside(out, ".rejected.jsonl"), os.O_RDONLY), "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _MOST_TAIL))
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _MAX_TAIL))
             line = file.read().rstrip(b"\n").rpartition(b"\n")[2]
         return str(msgspec.json.decode(line).get("reason", ""))
     return ""

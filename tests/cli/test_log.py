@@ -16,18 +16,18 @@ from fastingest.text import escape
 MOMENT = 1795356180.123
 
 
-def record(event: str, level: int = logging.INFO, **facts: Any) -> logging.LogRecord:
+def record(event: str, level: int = logging.INFO, **fields: Any) -> logging.LogRecord:
     made = logging.makeLogRecord({"msg": event, "levelno": level, "created": MOMENT})
     made.levelname = logging.getLevelName(level)
-    made.facts = facts
+    made.facts = fields
     return made
 
 
-def text(event: str, level: int = logging.INFO, **facts: Any) -> str:
-    return TextFormatter().format(record(event, level, **facts))
+def text(event: str, level: int = logging.INFO, **fields: Any) -> str:
+    return TextFormatter().format(record(event, level, **fields))
 
 
-def test_a_line_has_time_level_event_and_facts() -> None:
+def test_a_line_has_time_level_event_and_fields() -> None:
     line = text("connected", url="wss://feed.example/x", attempt=2)
     assert line == "2026-11-22T14:03:00.123Z INFO    connected url=wss://feed.example/x attempt=2"
 
@@ -69,8 +69,14 @@ def test_an_event_never_leaves_its_line() -> None:
 
 
 def test_json_is_one_object_with_the_numbers_as_they_are() -> None:
-    facts = {"start_ns": 1795356180_123456789, "length": 1.25, "p99": math.nan, "a": "b\nc", "n": 1}
-    line = JsonFormatter().format(record("gap", logging.WARNING, **facts))
+    fields = {
+        "start_ns": 1795356180_123456789,
+        "length": 1.25,
+        "p99": math.nan,
+        "a": "b\nc",
+        "n": 1,
+    }
+    line = JsonFormatter().format(record("gap", logging.WARNING, **fields))
     assert "\n" not in line
     assert json.loads(line) == {
         "time": "2026-11-22T14:03:00.123Z",

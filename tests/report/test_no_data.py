@@ -57,7 +57,7 @@ class Run:
         found = [
             (f.name, alert.end() if now is None else alert.look(now)) for f, alert in self.alerts
         ]
-        return [(name, facts) for name, facts in found if facts]
+        return [(name, fields) for name, fields in found if fields]
 
 
 def table(folder: Path, name: str = "out.csv", rows: str = "", *where: str) -> Table:
@@ -79,8 +79,8 @@ def test_messages_without_a_row_are_said_once_an_hour(run: Run) -> None:
     assert run.said(100) == []
     assert run.said(100 + PATIENCE - 1) == []
     run.take(ignored=2)
-    ((_, facts),) = run.said(100 + PATIENCE)
-    assert (facts["messages"], facts["rejected"], facts["ignored"]) == (5, 0, 5)
+    ((_, fields),) = run.said(100 + PATIENCE)
+    assert (fields["messages"], fields["rejected"], fields["ignored"]) == (5, 0, 5)
     assert run.said(100 + PATIENCE + AGAIN - 1) == []
     assert len(run.said(100 + PATIENCE + AGAIN)) == 1
 
@@ -105,8 +105,8 @@ def test_rejects_instead_of_rows_are_said_later_on_as_well(run: Run) -> None:
     run.take(rejected=7, ignored=1)
     assert run.said(1) == []
     assert run.said(PATIENCE_LATER) == []
-    ((_, facts),) = run.said(1 + PATIENCE_LATER)
-    assert (facts["messages"], facts["rejected"], facts["ignored"]) == (8, 7, 1)
+    ((_, fields),) = run.said(1 + PATIENCE_LATER)
+    assert (fields["messages"], fields["rejected"], fields["ignored"]) == (8, 7, 1)
 
 
 def test_rows_among_rejects_raise_no_alert(run: Run) -> None:
@@ -145,15 +145,15 @@ def test_a_table_with_rejects_beside_one_with_rows_raises_one(tmp_path: Path) ->
     run = Run(tmp_path, [table(tmp_path), table(tmp_path, "b.csv")])
     run.take(rows=5)
     run.take(rejected=3, table=1)
-    ((_, facts),) = run.said(None)
-    assert (facts["rejected"], facts["kept_in"]) == (3, f"{tmp_path}/b.csv.rejected.jsonl")
+    ((_, fields),) = run.said(None)
+    assert (fields["rejected"], fields["kept_in"]) == (3, f"{tmp_path}/b.csv.rejected.jsonl")
 
 
 def test_a_feed_without_any_row_is_said_once_and_not_for_each_table(tmp_path: Path) -> None:
     run = Run(tmp_path, [table(tmp_path), table(tmp_path, "b.csv")])
     run.take(ignored=3)
-    ((_, facts),) = run.said(None)
-    assert facts["problem"] == "none is for any of the tables"
+    ((_, fields),) = run.said(None)
+    assert fields["problem"] == "none is for any of the tables"
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,9 @@ def test_it_says_what_no_message_is(
 ) -> None:
     run = Run(tmp_path, [table(tmp_path, "out.csv", rows, *where)])
     run.take(ignored=1)
-    ((_, facts),) = run.said(None)
-    assert facts["problem"] == problem
-    assert facts["hint"] == "fastingest probe shows what the feed sends"
+    ((_, fields),) = run.said(None)
+    assert fields["problem"] == problem
+    assert fields["hint"] == "fastingest probe shows what the feed sends"
 
 
 def keep_rejects(out: Path, *reasons: str, raw: bytes = b"{}") -> None:
@@ -186,8 +186,8 @@ def test_it_says_why_the_latest_reject_is_none(run: Run, tmp_path: Path) -> None
     run.take(rejected=2)
     assert "reason" not in run.said(None)[0][1]  # those may be of another run
     run.shares[0].counters.feeds[0][Slot.QUARANTINED] = 2
-    ((_, facts),) = run.said(None)
-    assert facts["reason"] == "b is missing"
+    ((_, fields),) = run.said(None)
+    assert fields["reason"] == "b is missing"
 
 
 def test_a_reject_of_another_feed_explains_nothing(tmp_path: Path) -> None:
@@ -195,8 +195,8 @@ def test_a_reject_of_another_feed_explains_nothing(tmp_path: Path) -> None:
     keep_rejects(tmp_path / "out.csv", "a is missing")
     run.take(rejected=1)
     run.shares[0].counters.feeds[0][Slot.QUARANTINED] = 1
-    ((_, facts),) = run.said(None)
-    assert "reason" not in facts
+    ((_, fields),) = run.said(None)
+    assert "reason" not in fields
 
 
 def test_the_last_reason_of_none_or_of_a_long_one(tmp_path: Path) -> None:
@@ -232,5 +232,5 @@ def test_a_table_is_found_in_whatever_order_the_outputs_are(tmp_path: Path) -> N
     one, two = table(tmp_path, "1.csv"), table(tmp_path, "2.csv")
     run = Run(tmp_path, [one], [two, one])
     run.take(rejected=1, table=1, feed=1)
-    ((name, facts),) = run.said(None)
-    assert (name, facts["kept_in"]) == ("feed 1", f"{tmp_path}/1.csv.rejected.jsonl")
+    ((name, fields),) = run.said(None)
+    assert (name, fields["kept_in"]) == ("feed 1", f"{tmp_path}/1.csv.rejected.jsonl")

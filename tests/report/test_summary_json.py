@@ -83,17 +83,17 @@ def test_the_json_summary_of_no_rows_has_nulls() -> None:
 
 def test_the_json_summary_of_several_feeds_and_outputs() -> None:
     summary = several(feed("a", written=7, gaps=2), feed("b", State.WAITING, 5), outputs=3)
-    facts = json.loads(summary_json(summary))
-    assert (facts["feed"], facts["out"], facts["written"]) == ("2 feeds", "data/0.csv", 12)
-    assert (facts["connections"], facts["gaps"], facts["gap_seconds"]) == (4, 2, 3.0)
-    assert facts["file_size"] == 6 * 2**20
+    fields = json.loads(summary_json(summary))
+    assert (fields["feed"], fields["out"], fields["written"]) == ("2 feeds", "data/0.csv", 12)
+    assert (fields["connections"], fields["gaps"], fields["gap_seconds"]) == (4, 2, 3.0)
+    assert fields["file_size"] == 6 * 2**20
     names = ("name", "url", "written", "gaps", "gap_seconds")
-    assert [[each[name] for name in names] for each in facts["feeds"]] == [
+    assert [[each[name] for name in names] for each in fields["feeds"]] == [
         ["a", "wss://a/", 7, 2, 3.0],
         ["b", "wss://b/", 5, 0, 0.0],
     ]
-    assert [each["out"] for each in facts["outputs"]] == [f"data/{n}.csv" for n in range(3)]
-    assert [each["written"] for each in facts["outputs"]] == [1000, 1000, 12]
+    assert [each["out"] for each in fields["outputs"]] == [f"data/{n}.csv" for n in range(3)]
+    assert [each["written"] for each in fields["outputs"]] == [1000, 1000, 12]
 
 
 def test_every_key_of_the_json_summary_is_documented() -> None:
