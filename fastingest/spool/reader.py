@@ -25,6 +25,8 @@ __all__ = ["SpoolReader"]
 RETRIES = (0.1, 0.3, 1.0)
 """Seconds until a file is read again that could not be read."""
 
+_OTHER_VERSION = "holds rows of another version of fastingest; run that one once, to write them"
+
 _PASSING = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN}
 
 
@@ -104,6 +106,8 @@ class SpoolReader:
             head = segment.read_header(data) if data is not None else None
             if head is not None:
                 found.append(_Left(*head, path))
+            elif data is not None and segment.is_of_other_version(data):
+                raise OutputRefused(path, _OTHER_VERSION)
         return sorted(found, key=lambda left: (left.stream, left.first))
 
     def _read(self, path: Path, size: int = -1) -> bytes | None:
@@ -151,8 +155,7 @@ class SpoolReader:
 def _batch_in(wire: memoryview, position: Position, path: Path) -> Batch:
     batch = read_batch(wire, position, is_exact=True)
     if batch.damage and is_of_other_version(wire):  # the segment's checksum is right
-        problem = "holds rows of another version of fastingest; run that one once, to write them"
-        raise OutputRefused(path, problem)
+        raise OutputRefused(path, _OTHER_VERSION)
     return batch
 
 

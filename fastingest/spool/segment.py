@@ -10,6 +10,9 @@ All numbers are little-endian; a checksum is zlib's CRC-32 of all behind it in t
 Sequence numbers count up by one from record to record. A segment ends where that, or a checksum,
 does not hold: a file is used again by writing over it from its start, so what follows the last
 record may be an old one, or half of it.
+
+A later version of this form has another number in its header's magic, and a checksum that covers
+the magic as well. So its segments are told from damaged ones, which are given up, and are refused.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ __all__ = [
     "Found",
     "file_name",
     "header",
+    "is_of_other_version",
     "parse_name",
     "read",
     "read_header",
@@ -90,6 +94,18 @@ def read_header(data: bytes) -> tuple[int, int] | None:
         return None
     _, _, stream, first = _HEADER.unpack_from(data)
     return (stream, first) if data[: _HEADER.size] == header(stream, first) else None
+
+
+def is_of_other_version(data: bytes) -> bool:
+    """Whether these are the first :data:`HEADER_SIZE` bytes of another version's segment, or more.
+
+    What is behind the magic and the checksum may be anything there, of the same length.
+    """
+    magic = data[:4]
+    if magic == _MAGIC[_HEADER] or not re.fullmatch(rb"fis\d", magic):
+        return False
+    checksum = zlib.crc32(magic + data[_CHECKED:HEADER_SIZE])
+    return len(data) >= HEADER_SIZE and data[4:_CHECKED] == checksum.to_bytes(4, "little")
 
 
 def read(data: bytes) -> tuple[int, Iterator[Found]]:

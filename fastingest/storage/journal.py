@@ -19,6 +19,7 @@ The file's size never changes, so a full disk cannot keep a commit from being re
 All numbers are little-endian; a checksum is zlib's CRC-32 of the magic and of all that follows the
 checksum in the block or slot. The version before had slots in the same places, under another magic
 that the checksum left out, and its entries said less: they are read, and overwritten one by one.
+What any other version has sealed is refused, since to pass it over would be to write rows twice.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import struct
 import zlib
 from collections.abc import Sequence
@@ -44,6 +46,7 @@ __all__ = [
     "SLOTS",
     "Entry",
     "Journal",
+    "OtherJournal",
     "Recorded",
     "entries_in",
     "journal_path",
@@ -55,10 +58,15 @@ SLOTS = 64
 
 _MAGIC = b"fij3"
 _MAGIC_BEFORE = b"fij2"
+_ANY_MAGIC = re.compile(rb"fij[1-9]")
 _HEAD = struct.Struct("<4sI")
 _BLOCK = 4096
 _SLOT = 160
 _RING = SLOTS * _SLOT
+
+
+class OtherJournal(OSError):
+    """A journal in which another version of fastingest has written."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -121,7 +129,7 @@ _FORMS = {_MAGIC: _ENTRY, _MAGIC_BEFORE: _ENTRY_BEFORE}
 
 
 def _head(magic: bytes, body: bytes) -> bytes:
-    start = 0 if magic == _MAGIC_BEFORE else zlib.crc32(magic)
+    start = zlib.crc32(magic) if magic >= _MAGIC else 0
     return _HEAD.pack(magic, zlib.crc32(body, start))
 
 
@@ -135,6 +143,30 @@ def _opened(sealed: bytes, size: int) -> bytes | None:
     if len(body) < size or magic not in _FORMS or sealed[: _HEAD.size] != _head(magic, body):
         return None
     return body
+
+
+def _is_of_other_version(data: bytes) -> bool:
+    """Whether a journal's block, or one of its slots, has the seal of a version not known here.
+
+    A magic alone says nothing: it may be a known one that is damaged. How long the entries of
+    another version are is not known either.
+    """
+    for offset in (0, *range(_BLOCK, len(data), _SLOT)):
+        magic = data[offset : offset + len(_MAGIC)]
+        if magic in _FORMS or not _ANY_MAGIC.fullmatch(magic):  # nearly all
+            continue
+        sealed = data[offset : offset + (_SLOT if offset else _BLOCK)]
+        sizes = range(1, _SLOT) if offset else (_BLOCK - _HEAD.size,)
+        bodies = (sealed[_HEAD.size : _HEAD.size + size] for size in sizes)
+        if sealed[: _HEAD.size] in (_head(magic, body) for body in bodies):
+            return True
+    return False
+
+
+def _check_version(path: Path, data: bytes) -> None:
+    if _is_of_other_version(data):
+        problem = "another version of fastingest has made it; run that one once, to end its run"
+        raise OtherJournal(errno.EINVAL, problem, str(path))
 
 
 def entries_in(data: bytes) -> list[tuple[int, Entry]]:
@@ -187,6 +219,7 @@ def read_journal(path: Path) -> Recorded | None:
     """Read a journal, and change nothing; None where there is none.
 
     :raises NotOurs: somebody else has made it.
+    :raises OtherJournal: another version has.
     :raises OSError: it cannot be read.
     """
     try:
@@ -195,6 +228,7 @@ def read_journal(path: Path) -> Recorded | None:
         return None
     with open(descriptor, "rb") as file:
         data = file.read()
+    _check_version(path, data)
     return Recorded([entry for _, entry in entries_in(data)], notes_in(data))
 
 
@@ -204,6 +238,7 @@ class Journal:
     :param path: where it is, or will be.
     :param feeds: how many feeds the run has.
     :raises NotOurs: somebody else has made it.
+    :raises OtherJournal: another version has.
     :raises OSError: it cannot be read or made.
 
     ``entries`` are those found when it was opened, the newest first, and ``notes`` what it says of
@@ -214,6 +249,11 @@ class Journal:
         self.path = path
         self._file = open_own(path, os.O_RDWR | os.O_CREAT, alone=True)
         data = os.pread(self._file, os.fstat(self._file).st_size, 0)
+        try:
+            _check_version(path, data)
+        except OtherJournal:
+            os.close(self._file)
+            raise
         found = _slots_in(data)
         self.entries = [entry for _, _, entry in found]
         self.notes = notes_in(data)

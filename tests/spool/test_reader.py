@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,12 +77,27 @@ def positions(left: SpoolReader, after: Position = START, before: int = ALL) -> 
     return [each.position for each in found]
 
 
+def of_one_batch(wire: bytes) -> bytes:
+    return segment.header(FIRST, 0) + segment.record(0, wire) + wire
+
+
+OTHER_VERSIONS = {
+    "older batches": of_one_batch(  # as 0.1 had them
+        msgspec.msgpack.encode((FIRST, 0, 0, 1, [], LAYOUT, [], [], 1, []))
+    ),
+    "newer batches": of_one_batch(
+        batch(FIRST, 0).to_bytes().replace(b"fastingest batch 2", b"fastingest batch 3")
+    ),
+    "a newer segment": b"fis2" + zlib.crc32(b"fis2" + bytes(16)).to_bytes(4, "little") + bytes(50),
+}
+
+
+@pytest.mark.parametrize("data", OTHER_VERSIONS.values(), ids=OTHER_VERSIONS)
 def test_rows_of_another_version_are_refused(
-    places: Places, report: Callable[..., None], reports: Reports
+    data: bytes, places: Places, report: Callable[..., None], reports: Reports
 ) -> None:
-    wire = msgspec.msgpack.encode((FIRST, 0, 0, 1, [], LAYOUT, [], [], 1, []))  # as 0.1 had it
     path = places.spool / segment.file_name(FIRST, 0)
-    path.write_bytes(segment.header(FIRST, 0) + segment.record(0, wire) + wire)
+    path.write_bytes(data)
     left = SpoolReader([places], report)
     with pytest.raises(OutputRefused, match="another version"):
         positions(left)

@@ -164,6 +164,34 @@ def test_what_was_never_a_segment_yields_nothing(data: bytes) -> None:
 # Names
 
 
+# Other versions
+
+
+def later_segment(magic: bytes = b"fis2") -> bytes:
+    """As a later version makes it: another magic, which the checksum covers, and other numbers."""
+    numbers = bytes(range(16))
+    head = magic + zlib.crc32(magic + numbers).to_bytes(4, "little") + numbers
+    return head + b"records of another form"
+
+
+def test_a_segment_of_another_version_is_told_and_yields_nothing() -> None:
+    for magic in (b"fis0", b"fis2", b"fis9"):
+        data = later_segment(magic)
+        assert segment.is_of_other_version(data)
+        assert segment.is_of_other_version(data[:HEADER_SIZE])
+        assert not segment.is_of_other_version(data[: HEADER_SIZE - 1])
+        assert batches(data) == (0, [])
+    assert not segment.is_of_other_version(DATA)
+
+
+def test_a_header_that_is_damaged_is_not_taken_for_another_versions() -> None:
+    for index in range(HEADER_SIZE):
+        for bit in range(8):
+            copy = bytearray(DATA)
+            copy[index] ^= 1 << bit
+            assert not segment.is_of_other_version(bytes(copy)), (index, bit)
+
+
 def test_a_name_says_stream_and_number() -> None:
     assert segment.file_name(STREAM, 12) == f"{STREAM}-12.segment"
     assert segment.parse_name(Path("/x") / segment.file_name(STREAM, 12)) == FileName(STREAM, 12)

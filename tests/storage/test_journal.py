@@ -20,6 +20,7 @@ from fastingest.storage.journal import (
     SLOTS,
     Entry,
     Journal,
+    OtherJournal,
     Recorded,
     entries_in,
     journal_path,
@@ -389,6 +390,69 @@ def test_damage_in_a_journal_of_the_version_before_is_seen() -> None:
             expected = [1, 0] if offset < BLOCK else [0]
             assert entries_in(copy) == [(n, entry_before(n)) for n in expected], (offset, bit)
             assert notes_in(copy) == ({} if offset < BLOCK else NOTES), (offset, bit)
+
+
+# What versions have left that are not known here
+
+
+def first_journal() -> bytes:
+    """As it was at first: 64 slots of 128 bytes, whose seals left the magic out."""
+
+    def sealed(body: bytes, size: int) -> bytes:
+        return (struct.pack("<4sI", b"fij1", zlib.crc32(body)) + body).ljust(size, b"\0")
+
+    notes = sealed(json.dumps(NOTES).encode().ljust(BLOCK - 8, b"\0"), BLOCK)
+    return notes + sealed(struct.pack("<Q", 5) + bytes(104), 128) + bytes(63 * 128)
+
+
+def later_part(size: int, used: int) -> bytes:
+    """A block or a slot of a version that has another magic, and says something else there."""
+    body = bytes(number % 251 for number in range(used))
+    return (struct.pack("<4sI", b"fij4", zlib.crc32(b"fij4" + body)) + body).ljust(size, b"\0")
+
+
+def later_journals() -> list[bytes]:
+    """Made by a later version, or by this one and gone on with by that."""
+    own = journal_before(3)
+    slots = [later_part(SLOT, used) for used in (1, 100, SLOT - 8)]
+    return [
+        later_part(BLOCK, BLOCK - 8) + bytes(RING),
+        *(
+            own[: place(number)] + slot + own[place(number + 1) :]
+            for number in (0, 7)
+            for slot in slots
+        ),
+    ]
+
+
+@pytest.mark.parametrize("data", [first_journal(), *later_journals()])
+def test_a_journal_of_a_version_that_is_not_known_is_refused_by_name(
+    data: bytes, tmp_path: Path
+) -> None:
+    """To take it for an empty one would be to write twice what it says is written."""
+    path = tmp_path / "o.journal"
+    path.write_bytes(data)
+    before = os.listdir("/dev/fd")
+    for read in (Journal, read_journal):
+        with pytest.raises(OtherJournal, match="another version of fastingest") as caught:
+            read(path)
+        assert caught.value.filename == str(path)
+    assert os.listdir("/dev/fd") == before
+    assert path.read_bytes() == data
+
+
+def test_a_magic_that_is_damaged_is_not_taken_for_another_versions(
+    data: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "o.journal"
+    for digit in b"1456789":
+        copy = bytearray(data)
+        for offset in (0, place(0), place(1)):
+            copy[offset + 3] = digit
+        path.write_bytes(copy)
+        journal = Journal(path)
+        assert len(journal.entries) == len(entries_in(data)) - 2
+        journal.close()
 
 
 # A ring for each feed

@@ -202,3 +202,33 @@ def test_a_reject_says_which_feed_it_came_from(tmp_path: Path) -> None:
         ("text", "x"),
     ]
     rejects_file.close()
+
+
+# Other versions
+
+
+def test_lines_of_other_versions_stay_and_are_gone_on_behind(out: Path, path: Path) -> None:
+    """The first had no feed; a later one may say more. Nobody reads them back but for the end."""
+    older = json.dumps({"time": "2023-11-14T22:13:20.000000000Z", "reason": "r", "text": "x"})
+    newer = json.dumps({"form": 2, "at": 7, "feed": {"name": "f"}, "reasons": ["r"], "raw": "x"})
+    before = f"{older}\n{newer}\n".encode()
+    path.write_bytes(before)
+    for settled in (None, len(before)):
+        rejects_file = RejectsFile(out, settled)
+        assert (rejects_file.size, rejects_file.has_tail) == (len(before), False)
+        rejects_file.add(REJECTS)
+        assert path.read_bytes() == before + LINES
+        rejects_file.take_back(len(before))
+        rejects_file.close()
+
+
+def test_what_another_version_was_keeping_when_it_died_is_not_taken_for_ours(
+    out: Path, path: Path
+) -> None:
+    newer = b'{"form":2,"reasons":["first"],"raw":"{"}\n'
+    path.write_bytes(LINES + newer)
+    rejects_file = RejectsFile(out, len(LINES))
+    assert rejects_file.explained_by(REJECTS) == 0
+    rejects_file.add(REJECTS)
+    assert path.read_bytes() == LINES + newer + LINES
+    rejects_file.close()

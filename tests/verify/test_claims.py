@@ -15,6 +15,7 @@ from fastingest import UsageError
 from fastingest.storage.ledger import Region, append_entry, ledger_path
 from fastingest.storage.lock import OutputLock
 from fastingest.storage.names import beside
+from fastingest.verify.claims import read_claims
 from fastingest.verify.verify import verify
 from tests.support.verified import HEADER, ISO, ROWS, SECOND, START, STARTS, Output, places, said
 
@@ -186,3 +187,41 @@ def test_what_is_set_aside_is_a_note(two_runs: Output) -> None:
     assert report.notes == [
         f"1,005 rows of the run of {ISO[0]} could not be written; they are in o.csv.*.failed"
     ]
+
+
+# Other versions
+
+
+def test_lines_of_other_versions_are_read_for_what_they_say_of_the_file(out: Output) -> None:
+    """The first said nothing of the header, nor of what is set aside; a later one may say more."""
+    older = {"run": START, "written": 4, "file": out.run(0).to_json()}
+    region = out.run(1).to_json()
+    newer = {
+        "form": 2,
+        "run": START + SECOND,
+        "written": {"rows": 4},
+        "set_aside": {"rows": 7},
+        "header": out.header,
+        "parts": [],
+        "file": region | {"part": 0, "sha256": "00"},
+    }
+    ledger_path(out.path).unlink()
+    for line in (older, newer):
+        append_entry(out.path, line)
+    claims = read_claims(out.path)
+    assert [claim.name for claim in claims.regions] == ISO[:2]
+    assert (claims.header, claims.problems, claims.notes) == (out.header, [], [])
+    assert said(verify(out.path)) == (True, [], [])
+
+
+@pytest.mark.parametrize(
+    "file", [{"part": 1, "offset": 20, "length": 62}, [20, 82], "20-82"], ids=str
+)
+def test_a_region_in_the_form_of_a_later_version_is_said_not_to_be_known(
+    file: object, out: Output
+) -> None:
+    out.run(0)
+    append_entry(out.path, {"run": START + SECOND, "written": 4, "file": file})
+    claims = read_claims(out.path)
+    assert claims.problems == [f"line 2 of the ledger is no entry: {file!r} is no region of a file"]
+    assert len(claims.regions) == 1
