@@ -43,7 +43,7 @@ from collections.abc import Iterable, Sequence
 from itertools import compress
 from operator import and_
 
-from fastingest.decode.decoded import Harvest, untaken
+from fastingest.decode.decoded import DecodedRun, untaken
 from fastingest.decode.decoder import Decoder
 from fastingest.decode.router import Sieve, Verdict, sieves_of
 from fastingest.decode.table_decoder import Reader
@@ -94,54 +94,54 @@ class DescribedDecoder(Decoder):
         if not _is_utf8(messages) or (
             self._may_ignore_rows and not self._ignore.isdisjoint(messages)
         ):
-            harvests, read = self._one_by_one(messages, limit)
+            runs, read = self._one_by_one(messages, limit)
         else:
-            harvests, read = self._together(messages), len(messages)
-            if limit is not None and sum(harvest.rows for harvest in harvests) >= limit:
-                harvests, read = self._one_by_one(messages, limit)
-        self.ignored += sum(harvest.ignored for harvest in harvests)
-        self.ignored += untaken(harvests, read)
+            runs, read = self._together(messages), len(messages)
+            if limit is not None and sum(decoded.rows for decoded in runs) >= limit:
+                runs, read = self._one_by_one(messages, limit)
+        self.ignored += sum(decoded.ignored for decoded in runs)
+        self.ignored += untaken(runs, read)
         closed: list[Batch] = []
-        for table, harvest in zip(self.tables, harvests, strict=True):
-            for index, raw, reason in harvest.rejects:
+        for table, decoded in zip(self.tables, runs, strict=True):
+            for index, raw, reason in decoded.rejects:
                 table.reject(raw, stamps[bisect_right(stamps, index, key=_end)][1], reason)
-            if harvest.rows or harvest.rejects:
-                closed += table.fill(harvest.columns, harvest.stamps(stamps))
+            if decoded.rows or decoded.rejects:
+                closed += table.fill(decoded.columns, decoded.stamps(stamps))
         return closed
 
     def _one_by_one(
         self, messages: Sequence[bytes], limit: int | None
-    ) -> tuple[list[Harvest], int]:
+    ) -> tuple[list[DecodedRun], int]:
         """What the messages bring, up to a limit of rows; and how many were read."""
-        harvests = [reader.harvest() for reader in self._readers]
+        runs = [reader.decoded() for reader in self._readers]
         for read, message in enumerate(messages, 1):
-            for reader, harvest in zip(self._readers, harvests, strict=True):
-                harvest.add_alone(reader.outcome_of(message))
+            for reader, decoded in zip(self._readers, runs, strict=True):
+                decoded.add_alone(reader.outcome_of(message))
                 if limit is not None:
-                    over = sum(each.rows for each in harvests) - limit
+                    over = sum(each.rows for each in runs) - limit
                     if over >= 0:
-                        harvest.cut(harvest.rows - over)
-                        return harvests, read
-        return harvests, len(messages)
+                        decoded.cut(decoded.rows - over)
+                        return runs, read
+        return runs, len(messages)
 
-    def _together(self, messages: Sequence[bytes]) -> list[Harvest]:
+    def _together(self, messages: Sequence[bytes]) -> list[DecodedRun]:
         sieves = self._fitting_sieves()
         if len(self._readers) == 1 and (not sieves or self._unwanted * _SORTED_FROM <= self._seen):
             (reader,) = self._readers
-            harvest = reader.harvest()
+            decoded = reader.decoded()
             most = len(messages) // _SORTED_FROM + 4 if sieves else len(messages)
-            if reader.read(messages, harvest, most):
-                self._count(len(messages), harvest.misses)
-                return [harvest]
+            if reader.read(messages, decoded, most):
+                self._count(len(messages), decoded.misses)
+                return [decoded]
         verdicts = [verdict for sieve in sieves for verdict in sieve.sort(messages)]
         if not verdicts:
             verdicts = [Verdict()] * len(self._readers)
-        harvests = [
+        runs = [
             _sorted(reader, verdict, messages)
             for reader, verdict in zip(self._readers, verdicts, strict=True)
         ]
-        self._count(len(messages), len(messages) - harvests[0].messages + harvests[0].misses)
-        return harvests
+        self._count(len(messages), len(messages) - runs[0].messages + runs[0].misses)
+        return runs
 
     def _fitting_sieves(self) -> list[Sieve]:
         one_row = tuple(reader.takes_one_row for reader in self._readers)
@@ -178,19 +178,19 @@ def _is_utf8(messages: Sequence[bytes]) -> bool:
     return True
 
 
-def _sorted(reader: Reader, verdict: Verdict, messages: Sequence[bytes]) -> Harvest:
+def _sorted(reader: Reader, verdict: Verdict, messages: Sequence[bytes]) -> DecodedRun:
     """What a table has of the messages that passed its sieve."""
     takes, keeps = verdict
     passes = takes if keeps is None else keeps
     if keeps is not None and takes is not None:
         passes = list(map(and_, takes, keeps))
     if passes is None or all(passes):
-        harvest = reader.harvest()
+        decoded = reader.decoded()
     else:
-        harvest = reader.harvest(list(compress(range(len(messages)), passes)), takes)
+        decoded = reader.decoded(list(compress(range(len(messages)), passes)), takes)
         if keeps is not None:
             taken = len(messages) if takes is None else sum(takes)
-            harvest.ignored += taken - sum(passes)
+            decoded.ignored += taken - sum(passes)
         messages = list(compress(messages, passes))
-    reader.read(messages, harvest, len(messages))
-    return harvest
+    reader.read(messages, decoded, len(messages))
+    return decoded
