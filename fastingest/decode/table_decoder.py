@@ -47,7 +47,7 @@ class Reader:
         """Whether a message is one row, as far as is known."""
         return self._shape is not None and self._shape.name == "row"
 
-    def decoded(
+    def new_run(
         self, positions: list[int] | None = None, takes: list[bool] | None = None
     ) -> DecodedRun:
         """An empty one."""

@@ -156,7 +156,7 @@ def test_a_message_is_untaken_if_no_table_takes_it(tables: list[list[str]]) -> N
     runs = []
     for table in tables:
         takes = [what != "sorted out" for what in table[:count]]
-        # As a sieve says it: the places of what it left, and, where it left all, neither.
+        # As a router says it: the places of what it left, and, where it left all, neither.
         positions = [index for index, takes_it in enumerate(takes) if takes_it]
         decoded = DecodedRun(1) if all(takes) else DecodedRun(1, positions, takes)
         for index in positions:

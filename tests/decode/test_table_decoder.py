@@ -22,7 +22,7 @@ def _reader(columns: str, rows: str = "", *where: str, is_first: bool = True) ->
 
 
 def _read(reader: Reader, *messages: bytes, most_misses: int = 10**6) -> tuple[DecodedRun, bool]:
-    decoded = reader.decoded()
+    decoded = reader.new_run()
     return decoded, reader.read(messages, decoded, most_misses)
 
 
@@ -40,7 +40,7 @@ def _content(decoded: DecodedRun) -> tuple[Any, ...]:
 
 
 def _alone(reader: Reader, messages: Sequence[bytes]) -> DecodedRun:
-    decoded = reader.decoded()
+    decoded = reader.new_run()
     for message in messages:
         decoded.add_alone(reader.outcome_of(message))
     return decoded
@@ -142,4 +142,4 @@ def test_what_is_to_be_ignored_is_not_taken_but_has_a_meaning() -> None:
 
 
 def test_a_harvest_has_a_list_for_each_column_of_the_feed() -> None:
-    assert _reader("@received, a, @feed, b:int?").decoded().columns == [[], []]
+    assert _reader("@received, a, @feed, b:int?").new_run().columns == [[], []]
