@@ -11,10 +11,10 @@ from typing import Any
 from fastingest.decode.reference import Outcome
 from fastingest.decode.shapes import Run
 
-__all__ = ["Harvest", "untaken"]
+__all__ = ["DecodedRun", "untaken"]
 
 
-class Harvest:
+class DecodedRun:
     """Collects a table's rows and rejects of messages that are added in order.
 
     :param width: how many columns there are.
@@ -104,14 +104,14 @@ class Harvest:
         return row_stamps
 
 
-def untaken(harvests: Sequence[Harvest], messages: int) -> int:
+def untaken(runs: Sequence[DecodedRun], messages: int) -> int:
     """How many of the run's messages no table takes."""
     taken: list[bool] | None = None
-    for harvest in harvests:
-        if harvest.takes is None and not harvest.untaken:
+    for decoded in runs:
+        if decoded.takes is None and not decoded.untaken:
             return 0
-        takes = [True] * messages if harvest.takes is None else harvest.takes
-        for index in harvest.untaken:
+        takes = [True] * messages if decoded.takes is None else decoded.takes
+        for index in decoded.untaken:
             takes[index] = False
         taken = takes if taken is None else list(map(or_, taken, takes))
     return 0 if taken is None else messages - sum(taken)

@@ -31,7 +31,7 @@ at 5 to 10 µs. Everything else merely gets there sooner, and gives up where it 
   column of the run fails, it is halved until the message is found. Once a message was done alone
   and had rows, a shape that fits it is looked for, and kept.
 - Where many messages are not for a table, or where there are several tables, a
-  :class:`fastingest.decode.router.Sieve` sorts the messages first.
+  :class:`fastingest.decode.router.Router` sorts the messages first.
 - Rows are counted before anything is handed on, so that a run in which the limit is reached can be
   done again message by message.
 """
@@ -43,9 +43,9 @@ from collections.abc import Iterable, Sequence
 from itertools import compress
 from operator import and_
 
-from fastingest.decode.decoded import Harvest, untaken
+from fastingest.decode.decoded import DecodedRun, untaken
 from fastingest.decode.decoder import Decoder
-from fastingest.decode.router import Sieve, Verdict, sieves_of
+from fastingest.decode.router import Route, Router, routers_of
 from fastingest.decode.table_decoder import Reader
 from fastingest.model.batch import Batch
 from fastingest.model.schema import Schema
@@ -55,7 +55,7 @@ __all__ = ["DescribedDecoder"]
 # One message in so many that no table wants makes it worth while to sort them first. Sorting takes
 # half of what reading a row takes, and a message that fails ten times as much.
 _SORTED_FROM = 16
-_MOST_SIEVES = 16  # kept, each for one way in which the tables come
+_MAX_ROUTERS = 16  # kept, each for one way in which the tables come
 _MEMORY = 4096  # messages that this is judged by
 
 
@@ -76,7 +76,7 @@ class DescribedDecoder(Decoder):
             for index, schema in enumerate(schemas)
         ]
         # By which tables' messages are one row each; to make them takes a millisecond.
-        self._sieves: dict[tuple[bool, ...], list[Sieve]] = {}
+        self._routers: dict[tuple[bool, ...], list[Router]] = {}
         self._seen = self._unwanted = 0  # messages, of late
         # Whether what is to be ignored might have rows, or more than one that is left out.
         self._may_ignore_rows = any(
@@ -94,65 +94,65 @@ class DescribedDecoder(Decoder):
         if not _is_utf8(messages) or (
             self._may_ignore_rows and not self._ignore.isdisjoint(messages)
         ):
-            harvests, read = self._one_by_one(messages, limit)
+            runs, read = self._one_by_one(messages, limit)
         else:
-            harvests, read = self._together(messages), len(messages)
-            if limit is not None and sum(harvest.rows for harvest in harvests) >= limit:
-                harvests, read = self._one_by_one(messages, limit)
-        self.ignored += sum(harvest.ignored for harvest in harvests)
-        self.ignored += untaken(harvests, read)
+            runs, read = self._together(messages), len(messages)
+            if limit is not None and sum(decoded.rows for decoded in runs) >= limit:
+                runs, read = self._one_by_one(messages, limit)
+        self.ignored += sum(decoded.ignored for decoded in runs)
+        self.ignored += untaken(runs, read)
         closed: list[Batch] = []
-        for table, harvest in zip(self.tables, harvests, strict=True):
-            for index, raw, reason in harvest.rejects:
+        for table, decoded in zip(self.tables, runs, strict=True):
+            for index, raw, reason in decoded.rejects:
                 table.reject(raw, stamps[bisect_right(stamps, index, key=_end)][1], reason)
-            if harvest.rows or harvest.rejects:
-                closed += table.fill(harvest.columns, harvest.stamps(stamps))
+            if decoded.rows or decoded.rejects:
+                closed += table.fill(decoded.columns, decoded.stamps(stamps))
         return closed
 
     def _one_by_one(
         self, messages: Sequence[bytes], limit: int | None
-    ) -> tuple[list[Harvest], int]:
+    ) -> tuple[list[DecodedRun], int]:
         """What the messages bring, up to a limit of rows; and how many were read."""
-        harvests = [reader.harvest() for reader in self._readers]
+        runs = [reader.new_run() for reader in self._readers]
         for read, message in enumerate(messages, 1):
-            for reader, harvest in zip(self._readers, harvests, strict=True):
-                harvest.add_alone(reader.outcome_of(message))
+            for reader, decoded in zip(self._readers, runs, strict=True):
+                decoded.add_alone(reader.outcome_of(message))
                 if limit is not None:
-                    over = sum(each.rows for each in harvests) - limit
+                    over = sum(each.rows for each in runs) - limit
                     if over >= 0:
-                        harvest.cut(harvest.rows - over)
-                        return harvests, read
-        return harvests, len(messages)
+                        decoded.cut(decoded.rows - over)
+                        return runs, read
+        return runs, len(messages)
 
-    def _together(self, messages: Sequence[bytes]) -> list[Harvest]:
-        sieves = self._fitting_sieves()
-        if len(self._readers) == 1 and (not sieves or self._unwanted * _SORTED_FROM <= self._seen):
+    def _together(self, messages: Sequence[bytes]) -> list[DecodedRun]:
+        routers = self._fitting_routers()
+        if len(self._readers) == 1 and (not routers or self._unwanted * _SORTED_FROM <= self._seen):
             (reader,) = self._readers
-            harvest = reader.harvest()
-            most = len(messages) // _SORTED_FROM + 4 if sieves else len(messages)
-            if reader.read(messages, harvest, most):
-                self._count(len(messages), harvest.misses)
-                return [harvest]
-        verdicts = [verdict for sieve in sieves for verdict in sieve.sort(messages)]
-        if not verdicts:
-            verdicts = [Verdict()] * len(self._readers)
-        harvests = [
-            _sorted(reader, verdict, messages)
-            for reader, verdict in zip(self._readers, verdicts, strict=True)
+            decoded = reader.new_run()
+            most = len(messages) // _SORTED_FROM + 4 if routers else len(messages)
+            if reader.read(messages, decoded, most):
+                self._count(len(messages), decoded.misses)
+                return [decoded]
+        routes = [route for router in routers for route in router.sort(messages)]
+        if not routes:
+            routes = [Route()] * len(self._readers)
+        runs = [
+            _sorted(reader, route, messages)
+            for reader, route in zip(self._readers, routes, strict=True)
         ]
-        self._count(len(messages), len(messages) - harvests[0].messages + harvests[0].misses)
-        return harvests
+        self._count(len(messages), len(messages) - runs[0].messages + runs[0].misses)
+        return runs
 
-    def _fitting_sieves(self) -> list[Sieve]:
+    def _fitting_routers(self) -> list[Router]:
         one_row = tuple(reader.takes_one_row for reader in self._readers)
-        sieves = self._sieves.get(one_row)
-        if sieves is None:
+        routers = self._routers.get(one_row)
+        if routers is None:
             tables = [reader.schema for reader in self._readers]
-            sieves = sieves_of(list(zip(tables, one_row, strict=True)))
-            if len(self._sieves) >= _MOST_SIEVES:
-                self._sieves.clear()
-            self._sieves[one_row] = sieves
-        return sieves
+            routers = routers_of(list(zip(tables, one_row, strict=True)))
+            if len(self._routers) >= _MAX_ROUTERS:
+                self._routers.clear()
+            self._routers[one_row] = routers
+        return routers
 
     def _count(self, seen: int, unwanted: int) -> None:
         self._seen += seen
@@ -178,19 +178,19 @@ def _is_utf8(messages: Sequence[bytes]) -> bool:
     return True
 
 
-def _sorted(reader: Reader, verdict: Verdict, messages: Sequence[bytes]) -> Harvest:
-    """What a table has of the messages that passed its sieve."""
-    takes, keeps = verdict
+def _sorted(reader: Reader, route: Route, messages: Sequence[bytes]) -> DecodedRun:
+    """What a table has of the messages that passed its router."""
+    takes, keeps = route
     passes = takes if keeps is None else keeps
     if keeps is not None and takes is not None:
         passes = list(map(and_, takes, keeps))
     if passes is None or all(passes):
-        harvest = reader.harvest()
+        decoded = reader.new_run()
     else:
-        harvest = reader.harvest(list(compress(range(len(messages)), passes)), takes)
+        decoded = reader.new_run(list(compress(range(len(messages)), passes)), takes)
         if keeps is not None:
             taken = len(messages) if takes is None else sum(takes)
-            harvest.ignored += taken - sum(passes)
+            decoded.ignored += taken - sum(passes)
         messages = list(compress(messages, passes))
-    reader.read(messages, harvest, len(messages))
-    return harvest
+    reader.read(messages, decoded, len(messages))
+    return decoded

@@ -4,7 +4,7 @@ Where a feed sends many messages that a table does not want, each of them would 
 its rows, which costs microseconds. So all messages are parsed into structs of nothing but the
 members that conditions ask for, at about half of what a row takes, and sorted by comprehensions.
 
-Only the verdict "no" counts: what passes is read by its table, which looks at the conditions again.
+Only the route "no" counts: what passes is read by its table, which looks at the conditions again.
 So a message that cannot be sorted passes everywhere.
 """
 
@@ -22,12 +22,12 @@ from fastingest.decode.struct_types import Node, access, compiled
 from fastingest.model.jsonpath import NoTree
 from fastingest.model.schema import Schema
 
-__all__ = ["Sieve", "Verdict", "sieves_of"]
+__all__ = ["Route", "Router", "routers_of"]
 
 _Filter = Callable[[Sequence[Any]], list[bool]]
 
 
-class Verdict(NamedTuple):
+class Route(NamedTuple):
     """Which messages a table takes; None: it may take all.
 
     :param takes: by the conditions of the message.
@@ -38,8 +38,8 @@ class Verdict(NamedTuple):
     keeps: list[bool] | None = None
 
 
-def sieves_of(tables: Sequence[tuple[Schema, bool]]) -> list[Sieve]:
-    """As few sieves as these tables need, in their order; [] where none has conditions.
+def routers_of(tables: Sequence[tuple[Schema, bool]]) -> list[Router]:
+    """As few routers as these tables need, in their order; [] where none has conditions.
 
     :param tables: pairs of a schema and whether its messages are one row each: then the conditions
         of the row are used as well.
@@ -47,23 +47,23 @@ def sieves_of(tables: Sequence[tuple[Schema, bool]]) -> list[Sieve]:
     if not any(_conditions(*table) for table in tables):
         return []
     try:
-        return [Sieve(tables)]
+        return [Router(tables)]
     except NoTree:
-        return [_sieve_alone(table) for table in tables]
+        return [_router_alone(table) for table in tables]
 
 
-def _sieve_alone(table: tuple[Schema, bool]) -> Sieve:
+def _router_alone(table: tuple[Schema, bool]) -> Router:
     try:
-        return Sieve([table])
+        return Router([table])
     except NoTree:
-        return Sieve([(Schema(table[0].columns), False)])
+        return Router([(Schema(table[0].columns), False)])
 
 
 def _conditions(schema: Schema, one_row: bool) -> bool:
     return bool(schema.where if one_row else schema.where_message)
 
 
-class Sieve:
+class Router:
     """Sorts the messages for some tables.
 
     :raises NoTree: their conditions cannot be read together.
@@ -92,12 +92,12 @@ class Sieve:
             keeps = filter_of(root, of_row, is_there) if of_row else None
             self._filters.append((takes, keeps))
 
-    def sort(self, messages: Sequence[bytes]) -> list[Verdict]:
+    def sort(self, messages: Sequence[bytes]) -> list[Route]:
         """For each table, what it takes of the messages."""
         if self._decode is None:
-            return [Verdict() for _ in self._filters]
-        verdicts = [
-            Verdict(None if takes is None else [], None if keeps is None else [])
+            return [Route() for _ in self._filters]
+        routes = [
+            Route(None if takes is None else [], None if keeps is None else [])
             for takes, keeps in self._filters
         ]
         done, left = 0, iter(messages)
@@ -108,8 +108,8 @@ class Sieve:
                 parsed.extend(map(self._decode, left))
             done += len(parsed) + 1
             odd = [True] if done <= len(messages) else []
-            for filters, verdict in zip(self._filters, verdicts, strict=True):
-                for flags, filter_ in zip(verdict, filters, strict=True):
+            for filters, route in zip(self._filters, routes, strict=True):
+                for flags, filter_ in zip(route, filters, strict=True):
                     if flags is not None and filter_ is not None:
                         flags.extend(filter_(parsed) + odd)
-        return verdicts
+        return routes

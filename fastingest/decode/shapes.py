@@ -228,19 +228,19 @@ class _Mixed(_Array):
 
     def __init__(self, schema: Schema, text: Any, like: Any) -> None:
         element, self._row_cells = _row_tree(schema)
-        sieve = Node(is_required=True)
+        router = Node(is_required=True)
         wanted = [(condition, condition.path.steps) for condition in schema.where_row]
         for condition, steps in wanted:
             element.require(steps).allow(condition.values)
-            sieve.at(steps).compare(condition.values)
+            router.at(steps).compare(condition.values)
         root = Node()
         root.at(schema.rows.steps).elements = element
         root.arrange(like)
         self._decode_row = _decoder(compiled(element, text))
-        self._decode_sieve = _decoder(compiled(sieve, str))
+        self._decode_conditions = _decoder(compiled(router, str))
         self._row_cells.compile()
         self._texts_of_row = Texts(element, wanted)
-        self._flags = filter_of(sieve, wanted)
+        self._flags = filter_of(router, wanted)
         super().__init__(schema, Node(is_whole=True, is_required=True), text, like)
         self._decode_whole = self.decode
         self.decode = self._decode_short
@@ -252,7 +252,7 @@ class _Mixed(_Array):
         return self._decode_whole(message)
 
     def _kept(self, elements: list[Any]) -> tuple[list[Any], list[bool] | None]:
-        flags = self._flags(list(map(self._decode_sieve, elements)))
+        flags = self._flags(list(map(self._decode_conditions, elements)))
         rows = list(map(self._decode_row, compress(elements, flags)))
         if not self._texts_of_row.hold(rows):
             raise ValueError("a condition takes a closer look")

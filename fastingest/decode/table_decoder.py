@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from fastingest.decode import auto
-from fastingest.decode.decoded import Harvest
+from fastingest.decode.decoded import DecodedRun
 from fastingest.decode.reasons import Unfit, reason_of
 from fastingest.decode.reference import Meaning, Outcome, json_of
 from fastingest.decode.shapes import Run, Shape, shape_of
@@ -47,13 +47,13 @@ class Reader:
         """Whether a message is one row, as far as is known."""
         return self._shape is not None and self._shape.name == "row"
 
-    def harvest(
+    def new_run(
         self, positions: list[int] | None = None, takes: list[bool] | None = None
-    ) -> Harvest:
+    ) -> DecodedRun:
         """An empty one."""
-        return Harvest(self._width, positions, takes)
+        return DecodedRun(self._width, positions, takes)
 
-    def read(self, messages: Sequence[bytes], harvest: Harvest, most_misses: int) -> bool:
+    def read(self, messages: Sequence[bytes], decoded: DecodedRun, most_misses: int) -> bool:
         """Add what the messages bring, which are UTF-8.
 
         :param most_misses: after so many messages without row or reject, give up.
@@ -68,14 +68,14 @@ class Reader:
                 with suppress(*Unfit):
                     parsed.extend(map(shape.decode, left))
                 if parsed:
-                    self._settle(shape, parsed, messages, start, harvest)
+                    self._settle(shape, parsed, messages, start, decoded)
                 start += len(parsed)
             else:
                 next(left)
             if start < len(messages):
-                self._alone(messages[start], harvest)
+                self._alone(messages[start], decoded)
                 start += 1
-            if harvest.misses > most_misses:
+            if decoded.misses > most_misses:
                 return False
         return True
 
@@ -85,22 +85,22 @@ class Reader:
         parsed: list[Any],
         messages: Sequence[bytes],
         start: int,
-        harvest: Harvest,
+        decoded: DecodedRun,
     ) -> None:
         """Add what was parsed of the messages from ``start`` on."""
         run = shape.columns(parsed)
         if run is not None and _is_exact(shape, run, messages[start : start + len(parsed)]):
-            harvest.add(run, len(parsed))
+            decoded.add(run, len(parsed))
         elif len(parsed) == 1:
-            self._alone(messages[start], harvest)
+            self._alone(messages[start], decoded)
         else:
             half = len(parsed) // 2
-            self._settle(shape, parsed[:half], messages, start, harvest)
-            self._settle(shape, parsed[half:], messages, start + half, harvest)
+            self._settle(shape, parsed[:half], messages, start, decoded)
+            self._settle(shape, parsed[half:], messages, start + half, decoded)
 
-    def _alone(self, message: bytes, harvest: Harvest) -> None:
+    def _alone(self, message: bytes, decoded: DecodedRun) -> None:
         outcome = self.outcome_of(message)
-        harvest.add_alone(outcome)
+        decoded.add_alone(outcome)
         if not outcome.rows or outcome.rejects:
             return
         for shape in self._shapes:

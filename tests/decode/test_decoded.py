@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.decode.decoded import Harvest, untaken
+from fastingest.decode.decoded import DecodedRun, untaken
 from fastingest.decode.reference import Outcome
 from fastingest.decode.shapes import Run
 
@@ -15,7 +15,7 @@ from fastingest.decode.shapes import Run
 class _Message:
     """One of a run, and what a table has of it."""
 
-    passes: bool  # is added to the harvest at all
+    passes: bool  # is added to the decoded at all
     rows: int
     ignored: int = 0
     rejects: int = 0
@@ -65,17 +65,19 @@ _messages = st.lists(
 )
 
 
-def _fill(harvest: Harvest, messages: Sequence[tuple[int, _Message]], sizes: Sequence[int]) -> None:
+def _fill(
+    decoded: DecodedRun, messages: Sequence[tuple[int, _Message]], sizes: Sequence[int]
+) -> None:
     """Add them, in runs of these sizes where they can be in one, and the rest alone."""
     left, pieces = list(messages), list(sizes)
     while left:
         size = pieces.pop(0) if pieces else 0
         run, left = left[: size or 1], left[size or 1 :]
         if size and all(message.taken and not message.rejects for _, message in run):
-            harvest.add(_run(run), len(run))
+            decoded.add(_run(run), len(run))
         else:
             for index, message in run:
-                harvest.add_alone(_outcome(index, message))
+                decoded.add_alone(_outcome(index, message))
 
 
 @given(
@@ -89,24 +91,24 @@ def test_rows_and_rejects_stay_with_their_messages_however_these_are_added(
 ) -> None:
     positions = [index for index, message in enumerate(messages) if message.passes]
     whole = len(positions) == len(messages)
-    harvest = Harvest(2, None if whole else positions)
+    decoded = DecodedRun(2, None if whole else positions)
     added = [(index, messages[index]) for index in positions]
-    _fill(harvest, added, sizes)
+    _fill(decoded, added, sizes)
     stamps = _stamps(ends, len(messages))
     rows = [(index, row) for index, message in added for row in range(message.rows)]
 
-    assert list(zip(*harvest.columns, strict=True)) == rows
-    assert (harvest.rows, harvest.messages) == (len(rows), len(added))
+    assert list(zip(*decoded.columns, strict=True)) == rows
+    assert (decoded.rows, decoded.messages) == (len(rows), len(added))
     rejected = [index for index, message in added for _ in range(message.rejects)]
-    assert harvest.rejects == [(index, b"%d" % index, "odd") for index in rejected]
-    assert harvest.ignored == sum(message.ignored for _, message in added)
-    assert harvest.untaken == [index for index, message in added if not message.taken]
+    assert decoded.rejects == [(index, b"%d" % index, "odd") for index in rejected]
+    assert decoded.ignored == sum(message.ignored for _, message in added)
+    assert decoded.untaken == [index for index, message in added if not message.taken]
     times = _expanded(stamps)
-    assert _expanded(harvest.stamps(stamps)) == [times[index] for index, _ in rows]
+    assert _expanded(decoded.stamps(stamps)) == [times[index] for index, _ in rows]
 
-    harvest.cut(limit)
-    assert list(zip(*harvest.columns, strict=True)) == rows[:limit]
-    assert _expanded(harvest.stamps(stamps)) == [times[index] for index, _ in rows[:limit]]
+    decoded.cut(limit)
+    assert list(zip(*decoded.columns, strict=True)) == rows[:limit]
+    assert _expanded(decoded.stamps(stamps)) == [times[index] for index, _ in rows[:limit]]
 
 
 def test_the_stamps_of_runs_and_of_messages_alone_go_on_from_each_other() -> None:
@@ -116,56 +118,56 @@ def test_the_stamps_of_runs_and_of_messages_alone_go_on_from_each_other() -> Non
         ([2, 0], [(2, 100), (3, 300)]),
         (None, [(1, 100), (2, 200), (3, 300)]),
     ):
-        harvest = Harvest(1)
-        harvest.add(Run([["a", "b"]], counts), 2)
-        harvest.add(Run([["c"]]), 1)
-        harvest.add_alone(Outcome(ignored=1))
-        assert harvest.stamps(stamps) == expected
+        decoded = DecodedRun(1)
+        decoded.add(Run([["a", "b"]], counts), 2)
+        decoded.add(Run([["c"]]), 1)
+        decoded.add_alone(Outcome(ignored=1))
+        assert decoded.stamps(stamps) == expected
 
 
 def test_a_run_that_was_left_early_has_the_stamps_of_what_was_added() -> None:
-    harvest = Harvest(1)
-    harvest.add_alone(Outcome(rows=[("a",)]))
+    decoded = DecodedRun(1)
+    decoded.add_alone(Outcome(rows=[("a",)]))
     stamps = [(1, 100), (2, 200), (4, 300)]
-    assert harvest.stamps(stamps) == [(1, 100)]
-    harvest.add_alone(Outcome(rows=[("b",), ("c",)]))
-    assert harvest.stamps(stamps) == [(1, 100), (3, 200)]
-    harvest.cut(2)
-    assert harvest.stamps(stamps) == [(1, 100), (2, 200)]
+    assert decoded.stamps(stamps) == [(1, 100)]
+    decoded.add_alone(Outcome(rows=[("b",), ("c",)]))
+    assert decoded.stamps(stamps) == [(1, 100), (3, 200)]
+    decoded.cut(2)
+    assert decoded.stamps(stamps) == [(1, 100), (2, 200)]
 
 
 def test_a_message_is_missed_if_it_was_looked_at_alone_and_brought_nothing() -> None:
-    harvest = Harvest(1)
-    harvest.add(Run([[]], [0, 0], 2), 2)
-    assert harvest.misses == 0
+    decoded = DecodedRun(1)
+    decoded.add(Run([[]], [0, 0], 2), 2)
+    assert decoded.misses == 0
     for outcome, misses in (
         (Outcome(rows=[("a",)]), 0),
         (Outcome(rejects=[(b"x", "odd")]), 0),
         (Outcome(ignored=1), 1),
         (Outcome(taken=False), 2),
     ):
-        harvest.add_alone(outcome)
-        assert harvest.misses == misses
+        decoded.add_alone(outcome)
+        assert decoded.misses == misses
 
 
 @given(st.lists(st.lists(st.sampled_from(["sorted out", "not taken", "taken"]), max_size=6)))
 def test_a_message_is_untaken_if_no_table_takes_it(tables: list[list[str]]) -> None:
     count = min(map(len, tables), default=0)
-    harvests = []
+    runs = []
     for table in tables:
         takes = [what != "sorted out" for what in table[:count]]
-        # As a sieve says it: the places of what it left, and, where it left all, neither.
+        # As a router says it: the places of what it left, and, where it left all, neither.
         positions = [index for index, takes_it in enumerate(takes) if takes_it]
-        harvest = Harvest(1) if all(takes) else Harvest(1, positions, takes)
+        decoded = DecodedRun(1) if all(takes) else DecodedRun(1, positions, takes)
         for index in positions:
-            harvest.add_alone(Outcome(taken=table[index] == "taken"))
-        harvests.append(harvest)
+            decoded.add_alone(Outcome(taken=table[index] == "taken"))
+        runs.append(decoded)
     expected = [index for index in range(count) if all(t[index] != "taken" for t in tables)]
-    assert untaken(harvests, count) == (len(expected) if tables else 0)
+    assert untaken(runs, count) == (len(expected) if tables else 0)
 
 
 def test_a_message_whose_row_is_left_out_is_taken() -> None:
     # The first and the second pass, of which the table takes all but the last.
-    harvest = Harvest(1, [0, 1], [True, True, True, False])
-    harvest.add(Run([["a", "b"]]), 2)
-    assert untaken([harvest], 4) == 1
+    decoded = DecodedRun(1, [0, 1], [True, True, True, False])
+    decoded.add(Run([["a", "b"]]), 2)
+    assert untaken([decoded], 4) == 1

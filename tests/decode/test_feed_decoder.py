@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fastingest.decode import feed_decoder as described
 from fastingest.decode.feed_decoder import DescribedDecoder
-from fastingest.decode.router import Sieve, sieves_of
+from fastingest.decode.router import Router, routers_of
 from fastingest.format.csv import to_csv, to_frame
 from fastingest.model.batch import Batch, Reject
 from fastingest.model.schema import Schema, parse_columns
@@ -399,11 +399,11 @@ def test_messages_that_change_their_shape_by_turns_are_sorted_by_what_was_made_o
 ) -> None:
     made = []
 
-    def counted(tables: Sequence[tuple[Schema, bool]]) -> list[Sieve]:
+    def counted(tables: Sequence[tuple[Schema, bool]]) -> list[Router]:
         made.append(tables)
-        return sieves_of(tables)
+        return routers_of(tables)
 
-    monkeypatch.setattr(described, "sieves_of", counted)
+    monkeypatch.setattr(described, "routers_of", counted)
     decoder = _decoder([schema_of("s", "$.d", "$.e=trade", "k=x")])
     row = '{"s": "A", "k": "x"}'
     for number in range(20):

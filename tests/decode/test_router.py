@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fastingest.decode.reasons import Unfit
 from fastingest.decode.reference import Meaning, Outcome, json_of
-from fastingest.decode.router import Sieve, Verdict, sieves_of
+from fastingest.decode.router import Route, Router, routers_of
 from fastingest.model.jsonpath import NoTree, parse_condition, parse_path
 from fastingest.model.schema import Schema, parse_columns
 
@@ -17,10 +17,10 @@ def _schema(columns: str, rows: str = "", *where: str) -> Schema:
     return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
 
 
-def _sort(tables: Sequence[tuple[Schema, bool]], *messages: str) -> list[Verdict]:
-    """By as many sieves as it needs."""
+def _sort(tables: Sequence[tuple[Schema, bool]], *messages: str) -> list[Route]:
+    """By as many routers as it needs."""
     raw = [message.encode() for message in messages]
-    return [verdict for sieve in sieves_of(tables) for verdict in sieve.sort(raw)]
+    return [route for router in routers_of(tables) for route in router.sort(raw)]
 
 
 _PLAIN = _schema("a")
@@ -30,19 +30,19 @@ _MINE = _schema("a", "d", "k=x")
 
 
 def test_tables_without_conditions_need_no_sieve() -> None:
-    assert sieves_of([(_PLAIN, True), (_PLAIN, False)]) == []
-    assert sieves_of([(_MINE, False)]) == []
-    assert len(sieves_of([(_MINE, True)])) == 1
+    assert routers_of([(_PLAIN, True), (_PLAIN, False)]) == []
+    assert routers_of([(_MINE, False)]) == []
+    assert len(routers_of([(_MINE, True)])) == 1
 
 
 def test_one_sieve_sorts_for_all_tables() -> None:
     tables = [(_TRADES, True), (_PLAIN, True), (_QUOTES, False)]
-    assert len(sieves_of(tables)) == 1
+    assert len(routers_of(tables)) == 1
     messages = ['{"e":"t"}', '{"e":"q"}', '{"e":1}', '{"e":"z"}', "{}"]
     assert _sort(tables, *messages) == [
-        Verdict([True, False, False, False, False]),
-        Verdict(),
-        Verdict([False, True, True, False, False]),
+        Route([True, False, False, False, False]),
+        Route(),
+        Route([False, True, True, False, False]),
     ]
 
 
@@ -51,30 +51,30 @@ def test_conditions_of_the_row_count_where_messages_are_one_row() -> None:
     x, y, none = (f'{{"e":"t","d":{d}}}' for d in ('{"k":"x"}', '{"k":"y"}', "null"))
     messages = [x, y, none, x.replace('"t"', '"u"')]
     takes = [True, True, True, False]
-    assert _sort([(both, True)], *messages) == [Verdict(takes, [True, False, True, True])]
-    assert _sort([(both, False)], *messages) == [Verdict(takes)]
-    # Where no row is there, its conditions are not asked: what is meant then is not the sieve's.
-    assert _sort([(_MINE, True)], "{}", y) == [Verdict(None, [True, False])]
+    assert _sort([(both, True)], *messages) == [Route(takes, [True, False, True, True])]
+    assert _sort([(both, False)], *messages) == [Route(takes)]
+    # Where no row is there, its conditions are not asked: what is meant then is not the router's.
+    assert _sort([(_MINE, True)], "{}", y) == [Route(None, [True, False])]
 
 
 def test_tables_that_contradict_each_other_have_a_sieve_each() -> None:
     inner = _schema("a", "", "$.e.kind=t")
     tables = [(_TRADES, True), (inner, True), (_PLAIN, True)]
-    assert len(sieves_of(tables)) == 3
+    assert len(routers_of(tables)) == 3
     assert _sort(tables, '{"e":"u"}', '{"e":{"kind":"u"}}') == [
-        Verdict([False, True]),
-        Verdict([True, False]),
-        Verdict(),
+        Route([False, True]),
+        Route([True, False]),
+        Route(),
     ]
 
 
 def test_a_table_that_contradicts_itself_may_take_all() -> None:
     itself = _schema("a", "", "$.e=t", "$.e.kind=t")
     with pytest.raises(NoTree):
-        Sieve([(itself, True)])
+        Router([(itself, True)])
     assert _sort([(itself, True), (_TRADES, True)], '{"e":"u"}', "5") == [
-        Verdict(),
-        Verdict([False, True]),
+        Route(),
+        Route([False, True]),
     ]
 
 
@@ -83,27 +83,27 @@ def test_what_cannot_be_sorted_passes_wherever_it_stands(odd: str) -> None:
     t, u = '{"e":"t"}', '{"e":"u"}'
     messages = [odd, t, u, odd, odd, u, t, odd]
     assert _sort([(_TRADES, True)], *messages) == [
-        Verdict([True, True, False, True, True, False, True, True])
+        Route([True, True, False, True, True, False, True, True])
     ]
 
 
 def test_an_array_of_rows_that_are_arrays_is_not_taken_for_one_row() -> None:
     table = _schema("a=[0]", "", "[1]=x")
     messages = ['["A","x"]', '["A","y"]', '[["A","x"],"y"]', '[[],"y"]', "[]"]
-    assert _sort([(table, True)], *messages) == [Verdict(None, [True, False, True, True, True])]
+    assert _sort([(table, True)], *messages) == [Route(None, [True, False, True, True, True])]
 
 
 def test_a_text_with_an_escape_is_compared_as_any_other() -> None:
     messages = ['{"e":"z"}', '{"e":"\\u0031"}', "5", '{"e":"z"}']
     assert _sort([(_QUOTES, True), (_TRADES, True)], *messages) == [
-        Verdict([False, True, True, False]),
-        Verdict([False, False, True, False]),
+        Route([False, True, True, False]),
+        Route([False, False, True, False]),
     ]
 
 
 def test_no_messages_have_no_verdicts() -> None:
     both = _schema("a", "d", "$.e=t", "k=x")
-    assert _sort([(both, True), (_PLAIN, True)]) == [Verdict([], []), Verdict()]
+    assert _sort([(both, True), (_PLAIN, True)]) == [Route([], []), Route()]
 
 
 # Only "no" counts, and it is never wrong.
@@ -167,10 +167,8 @@ def _messages(draw: st.DrawFn) -> bytes:
 def test_what_is_sorted_out_is_not_taken_or_is_one_row_left_out(
     tables: list[tuple[Schema, bool]], messages: list[bytes]
 ) -> None:
-    verdicts = [verdict for sieve in sieves_of(tables) for verdict in sieve.sort(messages)]
-    for (schema, _), (takes, keeps) in zip(
-        tables, verdicts or [Verdict()] * len(tables), strict=True
-    ):
+    routes = [route for router in routers_of(tables) for route in router.sort(messages)]
+    for (schema, _), (takes, keeps) in zip(tables, routes or [Route()] * len(tables), strict=True):
         assert {len(flags) for flags in (takes, keeps) if flags is not None} <= {len(messages)}
         for index, message in enumerate(messages):
             try:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.decode.decoded import Harvest
+from fastingest.decode.decoded import DecodedRun
 from fastingest.decode.reference import Outcome
 from fastingest.decode.table_decoder import Reader
 from fastingest.model.jsonpath import parse_condition, parse_path
@@ -21,29 +21,29 @@ def _reader(columns: str, rows: str = "", *where: str, is_first: bool = True) ->
     return Reader(schema, frozenset([b"pong"]), is_first=is_first)
 
 
-def _read(reader: Reader, *messages: bytes, most_misses: int = 10**6) -> tuple[Harvest, bool]:
-    harvest = reader.harvest()
-    return harvest, reader.read(messages, harvest, most_misses)
+def _read(reader: Reader, *messages: bytes, most_misses: int = 10**6) -> tuple[DecodedRun, bool]:
+    decoded = reader.new_run()
+    return decoded, reader.read(messages, decoded, most_misses)
 
 
-def _content(harvest: Harvest) -> tuple[Any, ...]:
-    messages = harvest.messages
+def _content(decoded: DecodedRun) -> tuple[Any, ...]:
+    messages = decoded.messages
     return (
-        harvest.columns,
-        harvest.rejects,
-        harvest.ignored,
-        harvest.untaken,
+        decoded.columns,
+        decoded.rejects,
+        decoded.ignored,
+        decoded.untaken,
         messages,
         # Each message at its own time.
-        harvest.stamps([(index + 1, 1000 * index) for index in range(messages)]),
+        decoded.stamps([(index + 1, 1000 * index) for index in range(messages)]),
     )
 
 
-def _alone(reader: Reader, messages: Sequence[bytes]) -> Harvest:
-    harvest = reader.harvest()
+def _alone(reader: Reader, messages: Sequence[bytes]) -> DecodedRun:
+    decoded = reader.new_run()
     for message in messages:
-        harvest.add_alone(reader.outcome_of(message))
-    return harvest
+        decoded.add_alone(reader.outcome_of(message))
+    return decoded
 
 
 _ROW, _OTHER = b'{"k":"x","p":"1.50"}', b'{"k":"y","p":"2"}'
@@ -75,9 +75,9 @@ def test_messages_that_are_read_together_bring_what_they_bring_alone(
 ) -> None:
     reader = _reader("p:decimal, k", "", "k=x", is_first=is_first)
     for messages in parts:
-        harvest, is_whole = _read(reader, *messages)
+        decoded, is_whole = _read(reader, *messages)
         assert is_whole
-        assert _content(harvest) == _content(_alone(reader, messages))
+        assert _content(decoded) == _content(_alone(reader, messages))
 
 
 def test_a_message_is_known_to_be_one_row_once_one_was() -> None:
@@ -91,24 +91,24 @@ def test_a_message_is_known_to_be_one_row_once_one_was() -> None:
 
 
 def test_nothing_to_read_is_all_read() -> None:
-    harvest, is_whole = _read(_reader("p:float"), most_misses=0)
+    decoded, is_whole = _read(_reader("p:float"), most_misses=0)
     assert is_whole
-    assert _content(harvest) == ([[]], [], 0, [], 0, [])
+    assert _content(decoded) == ([[]], [], 0, [], 0, [])
 
 
 @pytest.mark.parametrize("most", [0, 1, 3])
 def test_it_gives_up_after_too_many_messages_for_nothing(most: int) -> None:
     reader = _reader("p:decimal", "", "k=x")
     messages = [_ROW, _OTHER, _ROW] * 4
-    harvest, is_whole = _read(reader, *messages, most_misses=most)
-    assert (is_whole, harvest.misses) == (False, most + 1)
-    assert harvest.messages == messages.index(_OTHER) + 3 * most + 1
+    decoded, is_whole = _read(reader, *messages, most_misses=most)
+    assert (is_whole, decoded.misses) == (False, most + 1)
+    assert decoded.messages == messages.index(_OTHER) + 3 * most + 1
     assert _read(reader, *messages, most_misses=4)[1]
 
 
 def test_rejects_are_no_messages_for_nothing() -> None:
-    harvest, is_whole = _read(_reader("p:float"), *[b"not JSON", b"{}"] * 3, most_misses=0)
-    assert (is_whole, harvest.misses, len(harvest.rejects)) == (True, 0, 6)
+    decoded, is_whole = _read(_reader("p:float"), *[b"not JSON", b"{}"] * 3, most_misses=0)
+    assert (is_whole, decoded.misses, len(decoded.rejects)) == (True, 0, 6)
 
 
 def test_one_cell_that_does_not_fit_is_found_in_a_run_of_any_length() -> None:
@@ -117,9 +117,9 @@ def test_one_cell_that_does_not_fit_is_found_in_a_run_of_any_length() -> None:
         for bad in {0, length // 2, length - 1}:
             messages = [b'{"p":"%d"}' % index for index in range(length)]
             messages[bad] = b'{"p":"x"}'
-            harvest, _ = _read(reader, b'{"p":"0"}', *messages)
-            assert [(index, raw) for index, raw, _ in harvest.rejects] == [(bad + 1, messages[bad])]
-            (cells,) = harvest.columns
+            decoded, _ = _read(reader, b'{"p":"0"}', *messages)
+            assert [(index, raw) for index, raw, _ in decoded.rejects] == [(bad + 1, messages[bad])]
+            (cells,) = decoded.columns
             assert cells == ["0", *(str(index) for index in range(length) if index != bad)]
 
 
@@ -142,4 +142,4 @@ def test_what_is_to_be_ignored_is_not_taken_but_has_a_meaning() -> None:
 
 
 def test_a_harvest_has_a_list_for_each_column_of_the_feed() -> None:
-    assert _reader("@received, a, @feed, b:int?").harvest().columns == [[], []]
+    assert _reader("@received, a, @feed, b:int?").new_run().columns == [[], []]
