@@ -146,7 +146,9 @@ class Durability:
             feeds[piece.feed] = count._replace(written=count.written - piece.rows)
             self._unrecorded[piece.feed] = piece.lane
         rows = sum(piece.rows for piece in gone)
-        entry = replace(committed.entry, written=committed.entry.written - rows)
+        entry = committed.entry
+        left = committed.offsets.count(entry.feed).written
+        entry = replace(entry, written=entry.written - rows, feed_written=left)
         if end is not None:
             self._files.file.size = end.end
             entry = replace(entry, size=end.end, crc32=end.after, rows=entry.rows - rows)

@@ -105,9 +105,10 @@ def batch_of(
 class Writer:
     """What writes to an output, through several lives, and what it has written."""
 
-    def __init__(self, path: Path, *, min_free: int = 0) -> None:
+    def __init__(self, path: Path, *, min_free: int = 0, syncs_each: bool = False) -> None:
         self.path = path
         self.min_free = min_free
+        self.syncs_each = syncs_each
         self.reports: list[tuple[str, str, dict[str, Any]]] = []
         self.run = RUN
         self.sequence = 0
@@ -130,6 +131,7 @@ class Writer:
             min_free=self.min_free,
             report=self._report,
             is_doubtful=self.is_doubtful,
+            syncs_each=self.syncs_each,
         )
         self.output.begin(self.run)
 
