@@ -26,7 +26,7 @@ from fastingest.decode import shapes
 from fastingest.decode.column_types import Double
 from fastingest.decode.elements import is_empty, members_decoder
 from fastingest.decode.reasons import Unfit, reason_of
-from fastingest.decode.reference import Meaning, Outcome
+from fastingest.decode.reference import DecodedMessage, ReferenceDecoder
 from fastingest.decode.shapes import Run, Shape
 from fastingest.model.schema import TRADES, Schema
 
@@ -37,22 +37,22 @@ _members = members_decoder(TRADES.names)
 _NAMES = frozenset(TRADES.names)
 
 
-class RecordOrMap(Meaning):
+class RecordOrMap(ReferenceDecoder):
     """Tells what messages mean where no columns are described."""
 
-    def of(self, text: bytes, raw: bytes) -> Outcome:
-        """As in :class:`Meaning`."""
+    def of(self, text: bytes, raw: bytes) -> DecodedMessage:
+        """As in :class:`ReferenceDecoder`."""
         if _is_map(text):
             return _map_of(text, raw)
         outcome = super().of(text, raw)
         if outcome.rows or not text.startswith(b"["):
             return outcome
         if is_empty(text):
-            return Outcome(rejects=[(raw, "an empty array holds no row")])
+            return DecodedMessage(rejects=[(raw, "an empty array holds no row")])
         bad = [element for element, _ in outcome.rejects]
         if bad == [raw] or any(element.startswith(b"{") for element in bad):
             return outcome
-        return Outcome(rejects=[(raw, "no element of the array is an object")])
+        return DecodedMessage(rejects=[(raw, "no element of the array is an object")])
 
 
 def _is_map(text: bytes) -> bool:
@@ -60,15 +60,15 @@ def _is_map(text: bytes) -> bool:
     return text.startswith(b"{") and not any(bytes(value) for _, value in _members(text))
 
 
-def _map_of(text: bytes, raw: bytes) -> Outcome:
+def _map_of(text: bytes, raw: bytes) -> DecodedMessage:
     try:
         prices = _decode_map(text)
     except Unfit as error:
         reason = f"no record (none of {', '.join(TRADES.names)}), and no map of symbol to price: "
-        return Outcome(rejects=[(raw, reason + reason_of(error))])
+        return DecodedMessage(rejects=[(raw, reason + reason_of(error))])
     if not prices:
-        return Outcome(rejects=[(raw, "an empty object holds no row")])
-    return Outcome(rows=[(symbol, price, None) for symbol, price in prices.items()])
+        return DecodedMessage(rejects=[(raw, "an empty object holds no row")])
+    return DecodedMessage(rows=[(symbol, price, None) for symbol, price in prices.items()])
 
 
 def shape_of(schema: Schema, sample: bytes) -> Shape | None:

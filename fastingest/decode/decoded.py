@@ -8,7 +8,7 @@ from itertools import accumulate, repeat
 from operator import or_
 from typing import Any
 
-from fastingest.decode.reference import Outcome
+from fastingest.decode.reference import DecodedMessage
 from fastingest.decode.shapes import Run
 
 __all__ = ["DecodedRun", "untaken"]
@@ -64,7 +64,7 @@ class DecodedRun:
             self._is_even = False
         self.ignored += run.ignored
 
-    def add_alone(self, outcome: Outcome) -> None:
+    def add_alone(self, outcome: DecodedMessage) -> None:
         """Add what one message means."""
         index = len(self._counts)
         if self._positions is not None:

@@ -23,8 +23,8 @@ has two more:
    fits which type: :mod:`fastingest.decode.column_types`.
 6. A message that no table takes is one ignored.
 
-Theory of operation. :class:`fastingest.decode.reference.Meaning` does this one message at a time,
-at 5 to 10 µs. Everything else merely gets there sooner, and gives up where it cannot:
+Theory of operation. :class:`fastingest.decode.reference.ReferenceDecoder` does this one message at
+a time, in 5 to 10 µs. Everything else merely gets there sooner, and gives up where it cannot:
 
 - A table remembers the :class:`fastingest.decode.shapes.Shape` of its last messages, and takes a
   run of them at once: a message that fails is done alone, and the run goes on behind it. If a
@@ -80,10 +80,11 @@ class DescribedDecoder(Decoder):
         self._seen = self._unwanted = 0  # messages, of late
         # Whether what is to be ignored might have rows, or more than one that is left out.
         self._may_ignore_rows = any(
-            any(outcome.rows for outcome in outcomes)
-            or sum(outcome.ignored for outcome in outcomes) > 1
-            for outcomes in (
-                [reader.meaning_of(message) for reader in self._readers] for message in self._ignore
+            any(outcome.rows for outcome in decoded_messages)
+            or sum(outcome.ignored for outcome in decoded_messages) > 1
+            for decoded_messages in (
+                [reader.decode_regardless(message) for reader in self._readers]
+                for message in self._ignore
             )
         )
 
@@ -116,7 +117,7 @@ class DescribedDecoder(Decoder):
         runs = [reader.new_run() for reader in self._readers]
         for read, message in enumerate(messages, 1):
             for reader, decoded in zip(self._readers, runs, strict=True):
-                decoded.add_alone(reader.outcome_of(message))
+                decoded.add_alone(reader.decode_alone(message))
                 if limit is not None:
                     over = sum(each.rows for each in runs) - limit
                     if over >= 0:

@@ -9,7 +9,7 @@ A table's messages have few shapes, and a feed hardly ever mixes them:
 Each is tried with numbers that stay text (``decimal``) as strings and as bare numbers. A
 :class:`Shape` takes messages in two steps: :attr:`Shape.decode` one message, meant for ``map``, and
 :meth:`Shape.columns` what that made of many. Either may fail; where both succeed the outcome is
-that of :class:`fastingest.decode.reference.Meaning`. What keeps that true:
+that of :class:`fastingest.decode.reference.ReferenceDecoder`. What keeps that true:
 
 - A condition of the message is a ``Literal`` type, or checked afterwards: a message that the table
   does not take fails.

@@ -10,7 +10,7 @@ from typing import Any
 from fastingest.decode import auto
 from fastingest.decode.decoded import DecodedRun
 from fastingest.decode.reasons import Unfit, reason_of
-from fastingest.decode.reference import Meaning, Outcome, json_of
+from fastingest.decode.reference import DecodedMessage, ReferenceDecoder, json_of
 from fastingest.decode.shapes import Run, Shape, shape_of
 from fastingest.model.schema import Schema
 
@@ -34,7 +34,7 @@ class Reader:
         self.schema = schema
         self._ignore = ignore
         self._is_first = is_first
-        self._meaning = Meaning(schema) if schema.described else auto.RecordOrMap(schema)
+        self._reference = ReferenceDecoder(schema) if schema.described else auto.RecordOrMap(schema)
         self._shape_of = shape_of if schema.described else auto.shape_of
         self._width = sum(column.path is not None for column in schema.columns)
         self._shape: Shape | None = None
@@ -99,7 +99,7 @@ class Reader:
             self._settle(shape, parsed[half:], messages, start + half, decoded)
 
     def _alone(self, message: bytes, decoded: DecodedRun) -> None:
-        outcome = self.outcome_of(message)
+        outcome = self.decode_alone(message)
         decoded.add_alone(outcome)
         if not outcome.rows or outcome.rejects:
             return
@@ -117,18 +117,22 @@ class Reader:
         else:
             self._wait = self._last_wait = min(2 * self._last_wait + 1, _LONGEST_WAIT)
 
-    def outcome_of(self, message: bytes) -> Outcome:
+    def decode_alone(self, message: bytes) -> DecodedMessage:
         """What becomes of a message."""
-        return Outcome(taken=False) if message in self._ignore else self.meaning_of(message)
+        return (
+            DecodedMessage(taken=False)
+            if message in self._ignore
+            else self.decode_regardless(message)
+        )
 
-    def meaning_of(self, message: bytes) -> Outcome:
+    def decode_regardless(self, message: bytes) -> DecodedMessage:
         """What a message means that is not to be ignored."""
         try:
-            return self._meaning.of(json_of(message), message)
+            return self._reference.of(json_of(message), message)
         except Unfit as error:
             if self._is_first:
-                return Outcome(rejects=[(message, reason_of(error))])
-            return Outcome(taken=False)
+                return DecodedMessage(rejects=[(message, reason_of(error))])
+            return DecodedMessage(taken=False)
 
 
 def _is_exact(shape: Shape, run: Run, messages: Sequence[bytes]) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.decode.decoded import DecodedRun
-from fastingest.decode.reference import Outcome
+from fastingest.decode.reference import DecodedMessage
 from fastingest.decode.table_decoder import Reader
 from fastingest.model.jsonpath import parse_condition, parse_path
 from fastingest.model.schema import Schema, parse_columns
@@ -42,7 +42,7 @@ def _content(decoded: DecodedRun) -> tuple[Any, ...]:
 def _alone(reader: Reader, messages: Sequence[bytes]) -> DecodedRun:
     decoded = reader.new_run()
     for message in messages:
-        decoded.add_alone(reader.outcome_of(message))
+        decoded.add_alone(reader.decode_alone(message))
     return decoded
 
 
@@ -130,15 +130,15 @@ def test_what_is_not_json_is_a_reject_of_the_first_table_alone() -> None:
         (b'{"p":"\xff"}', "not UTF-8: byte 6"),
         (b"[" * 100_000, "nested too deeply"),
     ):
-        assert first.outcome_of(message) == Outcome(rejects=[(message, reason)])
-        assert other.outcome_of(message) == Outcome(taken=False)
+        assert first.decode_alone(message) == DecodedMessage(rejects=[(message, reason)])
+        assert other.decode_alone(message) == DecodedMessage(taken=False)
 
 
 def test_what_is_to_be_ignored_is_not_taken_but_has_a_meaning() -> None:
     reader = _reader("p")
-    assert reader.outcome_of(b"pong") == Outcome(taken=False)
-    assert reader.meaning_of(b"pong").rejects != []
-    assert reader.outcome_of(b'"pong"') == reader.meaning_of(b'"pong"')
+    assert reader.decode_alone(b"pong") == DecodedMessage(taken=False)
+    assert reader.decode_regardless(b"pong").rejects != []
+    assert reader.decode_alone(b'"pong"') == reader.decode_regardless(b'"pong"')
 
 
 def test_a_harvest_has_a_list_for_each_column_of_the_feed() -> None:
