@@ -27,7 +27,7 @@ from fastingest.decode.column_types import Double
 from fastingest.decode.elements import is_empty, members_decoder
 from fastingest.decode.reasons import Unfit, reason_of
 from fastingest.decode.reference import DecodedMessage, ReferenceDecoder
-from fastingest.decode.shapes import Run, Shape
+from fastingest.decode.shapes import Columns, MessageShape
 from fastingest.model.schema import TRADES, Schema
 
 __all__ = ["RecordOrMap", "shape_of"]
@@ -71,7 +71,7 @@ def _map_of(text: bytes, raw: bytes) -> DecodedMessage:
     return DecodedMessage(rows=[(symbol, price, None) for symbol, price in prices.items()])
 
 
-def shape_of(schema: Schema, sample: bytes) -> Shape | None:
+def shape_of(schema: Schema, sample: bytes) -> MessageShape | None:
     """As :func:`fastingest.decode.shapes.shape_of`, where no columns are described."""
     if _is_map(sample.strip()):
         return _Maps()
@@ -79,27 +79,27 @@ def shape_of(schema: Schema, sample: bytes) -> Shape | None:
     return None if shape is None else _Records(shape)
 
 
-class _Maps(Shape):
+class _Maps(MessageShape):
     """Maps, of which each has a member."""
 
     name = "map"
     decode = staticmethod(_decode_map)
 
-    def columns(self, parsed: list[Any]) -> Run | None:
+    def columns(self, parsed: list[Any]) -> Columns | None:
         symbols = list(chain.from_iterable(parsed))
         if not all(parsed) or not _NAMES.isdisjoint(symbols):
             return None
         prices = list(chain.from_iterable(map(dict.values, parsed)))
-        return Run([symbols, prices, [None] * len(symbols)], list(map(len, parsed)))
+        return Columns([symbols, prices, [None] * len(symbols)], list(map(len, parsed)))
 
 
-class _Records(Shape):
+class _Records(MessageShape):
     """Records, of which an array has at least one."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: MessageShape) -> None:
         self.name, self.decode, self.lenient = shape.name, shape.decode, shape.lenient
         self._columns = shape.columns
 
-    def columns(self, parsed: list[Any]) -> Run | None:
+    def columns(self, parsed: list[Any]) -> Columns | None:
         run = self._columns(parsed)
         return None if run is None or run.ignored else run

@@ -26,9 +26,9 @@ has two more:
 Theory of operation. :class:`fastingest.decode.reference.ReferenceDecoder` does this one message at
 a time, in 5 to 10 µs. Everything else merely gets there sooner, and gives up where it cannot:
 
-- A table remembers the :class:`fastingest.decode.shapes.Shape` of its last messages, and takes a
-  run of them at once: a message that fails is done alone, and the run goes on behind it. If a
-  column of the run fails, it is halved until the message is found. Once a message was done alone
+- A table remembers the :class:`fastingest.decode.shapes.MessageShape` of its last messages, and
+  takes a run of them at once: a message that fails is done alone, and the run goes on behind it. If
+  a column of the run fails, it is halved until the message is found. Once a message was done alone
   and had rows, a shape that fits it is looked for, and kept.
 - Where many messages are not for a table, or where there are several tables, a
   :class:`fastingest.decode.router.Router` sorts the messages first.

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fastingest.decode.column_types import Kind, kind_of
+from fastingest.decode.column_types import ColumnType, column_type
 from fastingest.decode.elements import elements_of, is_empty
 from fastingest.decode.reasons import MOST_BAD_ELEMENTS, too_many_bad
 from fastingest.decode.values import Values, ValueTree
@@ -29,7 +29,7 @@ class _Reader(NamedTuple):
 
     column: Column
     path: JsonPath
-    kind: Kind
+    kind: ColumnType
 
     def read(self, found: Values) -> Any:
         """The cell.
@@ -82,7 +82,7 @@ class ReferenceDecoder:
 
     def __init__(self, schema: Schema) -> None:
         self._readers = [
-            _Reader(column, column.path, kind_of(column.type))
+            _Reader(column, column.path, column_type(column.type))
             for column in schema.columns
             if column.path is not None
         ]

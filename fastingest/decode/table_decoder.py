@@ -11,7 +11,7 @@ from fastingest.decode import auto
 from fastingest.decode.decoded import DecodedRun
 from fastingest.decode.reasons import Unfit, reason_of
 from fastingest.decode.reference import DecodedMessage, ReferenceDecoder, json_of
-from fastingest.decode.shapes import Run, Shape, shape_of
+from fastingest.decode.shapes import Columns, MessageShape, shape_of
 from fastingest.model.schema import Schema
 
 __all__ = ["Reader"]
@@ -37,8 +37,8 @@ class Reader:
         self._reference = ReferenceDecoder(schema) if schema.described else auto.RecordOrMap(schema)
         self._shape_of = shape_of if schema.described else auto.shape_of
         self._width = sum(column.path is not None for column in schema.columns)
-        self._shape: Shape | None = None
-        self._shapes: list[Shape] = []  # that have been seen
+        self._shape: MessageShape | None = None
+        self._shapes: list[MessageShape] = []  # that have been seen
         self._wait = 0  # messages for which no other shape is made, which takes milliseconds
         self._last_wait = 0
 
@@ -81,7 +81,7 @@ class Reader:
 
     def _settle(
         self,
-        shape: Shape,
+        shape: MessageShape,
         parsed: list[Any],
         messages: Sequence[bytes],
         start: int,
@@ -135,7 +135,7 @@ class Reader:
             return DecodedMessage(taken=False)
 
 
-def _is_exact(shape: Shape, run: Run, messages: Sequence[bytes]) -> bool:
+def _is_exact(shape: MessageShape, run: Columns, messages: Sequence[bytes]) -> bool:
     """Whether no empty cell of the run can be one because of the string "null"."""
     columns = [run.columns[index] for index in shape.lenient]
     # Where no cell is zero either, all() sees it in a third of the time.
@@ -145,7 +145,7 @@ def _is_exact(shape: Shape, run: Run, messages: Sequence[bytes]) -> bool:
     return (_NULL_ESCAPED if b"\\" in text else _NULL).search(text) is None
 
 
-def _fits(shape: Shape, message: bytes) -> bool:
+def _fits(shape: MessageShape, message: bytes) -> bool:
     try:
         return shape.columns([shape.decode(message)]) is not None
     except Unfit:

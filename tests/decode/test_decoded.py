@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fastingest.decode.decoded import DecodedRun, untaken
 from fastingest.decode.reference import DecodedMessage
-from fastingest.decode.shapes import Run
+from fastingest.decode.shapes import Columns
 
 
 @dataclass
@@ -42,13 +42,13 @@ def _outcome(index: int, message: _Message) -> DecodedMessage:
     return DecodedMessage(message.taken, rows, rejects, message.ignored)
 
 
-def _run(messages: Sequence[tuple[int, _Message]]) -> Run:
+def _run(messages: Sequence[tuple[int, _Message]]) -> Columns:
     rows = [(index, row) for index, message in messages for row in range(message.rows)]
     columns = [[index for index, _ in rows], [row for _, row in rows]]
     counts: list[int] | None = [message.rows for _, message in messages]
     if counts == [1] * len(messages):
         counts = None
-    return Run(columns, counts, sum(message.ignored for _, message in messages))
+    return Columns(columns, counts, sum(message.ignored for _, message in messages))
 
 
 _messages = st.lists(
@@ -119,8 +119,8 @@ def test_the_stamps_of_runs_and_of_messages_alone_go_on_from_each_other() -> Non
         (None, [(1, 100), (2, 200), (3, 300)]),
     ):
         decoded = DecodedRun(1)
-        decoded.add(Run([["a", "b"]], counts), 2)
-        decoded.add(Run([["c"]]), 1)
+        decoded.add(Columns([["a", "b"]], counts), 2)
+        decoded.add(Columns([["c"]]), 1)
         decoded.add_alone(DecodedMessage(ignored=1))
         assert decoded.stamps(stamps) == expected
 
@@ -138,7 +138,7 @@ def test_a_run_that_was_left_early_has_the_stamps_of_what_was_added() -> None:
 
 def test_a_message_is_missed_if_it_was_looked_at_alone_and_brought_nothing() -> None:
     decoded = DecodedRun(1)
-    decoded.add(Run([[]], [0, 0], 2), 2)
+    decoded.add(Columns([[]], [0, 0], 2), 2)
     assert decoded.misses == 0
     for outcome, misses in (
         (DecodedMessage(rows=[("a",)]), 0),
@@ -169,5 +169,5 @@ def test_a_message_is_untaken_if_no_table_takes_it(tables: list[list[str]]) -> N
 def test_a_message_whose_row_is_left_out_is_taken() -> None:
     # The first and the second pass, of which the table takes all but the last.
     decoded = DecodedRun(1, [0, 1], [True, True, True, False])
-    decoded.add(Run([["a", "b"]]), 2)
+    decoded.add(Columns([["a", "b"]]), 2)
     assert untaken([decoded], 4) == 1
