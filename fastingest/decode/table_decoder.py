@@ -14,7 +14,7 @@ from fastingest.decode.reference import DecodedMessage, ReferenceDecoder, json_o
 from fastingest.decode.shapes import Columns, MessageShape, shape_of
 from fastingest.model.schema import Schema
 
-__all__ = ["Reader"]
+__all__ = ["TableDecoder"]
 
 _LONGEST_WAIT = 1024
 # The string "null", in letters of any size; and with escapes, which takes longer to look for.
@@ -22,7 +22,7 @@ _NULL = re.compile(rb'"null"', re.IGNORECASE)
 _NULL_ESCAPED = re.compile(rb'"(?:n|\\u00[46]e)(?:u|\\u00[57]5)(?:l|\\u00[46]c){2}"', re.IGNORECASE)
 
 
-class Reader:
+class TableDecoder:
     """Reads one table.
 
     :param schema: the table's.
