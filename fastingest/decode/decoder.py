@@ -1,6 +1,6 @@
 """Messages → rows, rejects, and what is neither. No I/O: bytes in, batches out.
 
-A feed has one decoder for all its tables, :class:`fastingest.decode.feed_decoder.DescribedDecoder`.
+A feed has one decoder for all its tables, :class:`fastingest.decode.feed_decoder.FeedDecoder`.
 What is here is what whoever feeds a decoder knows of it.
 """
 

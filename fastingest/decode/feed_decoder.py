@@ -50,7 +50,7 @@ from fastingest.decode.table_decoder import TableDecoder
 from fastingest.model.batch import Batch
 from fastingest.model.schema import Schema
 
-__all__ = ["DescribedDecoder"]
+__all__ = ["FeedDecoder"]
 
 # One message in so many that no table wants makes it worth while to sort them first. Sorting takes
 # half of what reading a row takes, and a message that fails ten times as much.
@@ -59,7 +59,7 @@ _MAX_ROUTERS = 16  # kept, each for one way in which the tables come
 _MEMORY = 4096  # messages that this is judged by
 
 
-class DescribedDecoder(Decoder):
+class FeedDecoder(Decoder):
     """See :class:`Decoder`."""
 
     def __init__(
