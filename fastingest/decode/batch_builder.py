@@ -1,9 +1,9 @@
 """The batch of one table that is being filled, and closed when it is full.
 
 Rows come as lists of cells, and are made a segment of the batch at once. Where there is a native
-listener, it has the rows in column buffers (:meth:`Filling.gather_in`) before this hears of them
-(:meth:`Filling.settle`); rows decoded in Python go there as well, and a batch is one segment, made
-when it is closed.
+listener, it has the rows in column buffers (:meth:`BatchBuilder.gather_in`) before this hears of
+them (:meth:`BatchBuilder.settle`); rows decoded in Python go there as well, and a batch is one
+segment, made when it is closed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fastingest.model.batch import Batch, Layout, Reject
 from fastingest.model.chunks import Piece, encode, segment_of
 from fastingest.model.schema import ESCAPED, Schema
 
-__all__ = ["MOST_REJECT_BYTES", "ColumnBuffers", "Filling"]
+__all__ = ["MOST_REJECT_BYTES", "BatchBuilder", "ColumnBuffers"]
 
 MOST_REJECT_BYTES = 1024 * 1024
 """Bytes of rejects that close a batch, however few rows there are."""
@@ -44,7 +44,7 @@ class ColumnBuffers(Protocol):
         """Forget the rows before ``start``."""
 
 
-class Filling:
+class BatchBuilder:
     """Takes one table's decoded rows and rejects.
 
     :param schema: the table's.
