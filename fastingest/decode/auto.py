@@ -26,8 +26,8 @@ from fastingest.decode import shapes
 from fastingest.decode.column_types import Double
 from fastingest.decode.elements import is_empty, members_decoder
 from fastingest.decode.reasons import Unfit, reason_of
-from fastingest.decode.reference import Meaning, Outcome
-from fastingest.decode.shapes import Run, Shape
+from fastingest.decode.reference import DecodedMessage, ReferenceDecoder
+from fastingest.decode.shapes import Columns, MessageShape
 from fastingest.model.schema import TRADES, Schema
 
 __all__ = ["RecordOrMap", "shape_of"]
@@ -37,22 +37,22 @@ _members = members_decoder(TRADES.names)
 _NAMES = frozenset(TRADES.names)
 
 
-class RecordOrMap(Meaning):
+class RecordOrMap(ReferenceDecoder):
     """Tells what messages mean where no columns are described."""
 
-    def of(self, text: bytes, raw: bytes) -> Outcome:
-        """As in :class:`Meaning`."""
+    def of(self, text: bytes, raw: bytes) -> DecodedMessage:
+        """As in :class:`ReferenceDecoder`."""
         if _is_map(text):
             return _map_of(text, raw)
         outcome = super().of(text, raw)
         if outcome.rows or not text.startswith(b"["):
             return outcome
         if is_empty(text):
-            return Outcome(rejects=[(raw, "an empty array holds no row")])
+            return DecodedMessage(rejects=[(raw, "an empty array holds no row")])
         bad = [element for element, _ in outcome.rejects]
         if bad == [raw] or any(element.startswith(b"{") for element in bad):
             return outcome
-        return Outcome(rejects=[(raw, "no element of the array is an object")])
+        return DecodedMessage(rejects=[(raw, "no element of the array is an object")])
 
 
 def _is_map(text: bytes) -> bool:
@@ -60,18 +60,18 @@ def _is_map(text: bytes) -> bool:
     return text.startswith(b"{") and not any(bytes(value) for _, value in _members(text))
 
 
-def _map_of(text: bytes, raw: bytes) -> Outcome:
+def _map_of(text: bytes, raw: bytes) -> DecodedMessage:
     try:
         prices = _decode_map(text)
     except Unfit as error:
         reason = f"no record (none of {', '.join(TRADES.names)}), and no map of symbol to price: "
-        return Outcome(rejects=[(raw, reason + reason_of(error))])
+        return DecodedMessage(rejects=[(raw, reason + reason_of(error))])
     if not prices:
-        return Outcome(rejects=[(raw, "an empty object holds no row")])
-    return Outcome(rows=[(symbol, price, None) for symbol, price in prices.items()])
+        return DecodedMessage(rejects=[(raw, "an empty object holds no row")])
+    return DecodedMessage(rows=[(symbol, price, None) for symbol, price in prices.items()])
 
 
-def shape_of(schema: Schema, sample: bytes) -> Shape | None:
+def shape_of(schema: Schema, sample: bytes) -> MessageShape | None:
     """As :func:`fastingest.decode.shapes.shape_of`, where no columns are described."""
     if _is_map(sample.strip()):
         return _Maps()
@@ -79,27 +79,27 @@ def shape_of(schema: Schema, sample: bytes) -> Shape | None:
     return None if shape is None else _Records(shape)
 
 
-class _Maps(Shape):
+class _Maps(MessageShape):
     """Maps, of which each has a member."""
 
     name = "map"
     decode = staticmethod(_decode_map)
 
-    def columns(self, parsed: list[Any]) -> Run | None:
+    def columns(self, parsed: list[Any]) -> Columns | None:
         symbols = list(chain.from_iterable(parsed))
         if not all(parsed) or not _NAMES.isdisjoint(symbols):
             return None
         prices = list(chain.from_iterable(map(dict.values, parsed)))
-        return Run([symbols, prices, [None] * len(symbols)], list(map(len, parsed)))
+        return Columns([symbols, prices, [None] * len(symbols)], list(map(len, parsed)))
 
 
-class _Records(Shape):
+class _Records(MessageShape):
     """Records, of which an array has at least one."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: MessageShape) -> None:
         self.name, self.decode, self.lenient = shape.name, shape.decode, shape.lenient
         self._columns = shape.columns
 
-    def columns(self, parsed: list[Any]) -> Run | None:
+    def columns(self, parsed: list[Any]) -> Columns | None:
         run = self._columns(parsed)
         return None if run is None or run.ignored else run

@@ -4,9 +4,9 @@ It is full with so many rows, and with so many bytes of them or of rejects. Byte
 rows are added, which is once for each run of them: a batch has one run more than its bytes at most.
 
 Rows come as lists of cells, and are made a segment of the batch at once. Where there is a native
-listener, it has the rows in column buffers (:meth:`Filling.gather_in`) before this hears of them
-(:meth:`Filling.settle`); rows decoded in Python go there as well, and a batch is one segment, made
-when it is closed.
+listener, it has the rows in column buffers (:meth:`BatchBuilder.gather_in`) before this hears of
+them (:meth:`BatchBuilder.settle`); rows decoded in Python go there as well, and a batch is one
+segment, made when it is closed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fastingest.model.batch import Batch, Layout, Reject
 from fastingest.model.chunks import Piece, encode, segment_of
 from fastingest.model.schema import ESCAPED, Schema
 
-__all__ = ["MAX_ROW_BYTES", "MOST_REJECT_BYTES", "ColumnBuffers", "Filling"]
+__all__ = ["MAX_ROW_BYTES", "MOST_REJECT_BYTES", "BatchBuilder", "ColumnBuffers"]
 
 MAX_ROW_BYTES = 1024 * 1024
 """Bytes of encoded rows that close a batch, however few rows there are."""
@@ -54,7 +54,7 @@ class ColumnBuffers(Protocol):
         """Forget the rows before ``start``."""
 
 
-class Filling:
+class BatchBuilder:
     """Takes one table's decoded rows and rejects.
 
     :param schema: the table's.

@@ -1,11 +1,12 @@
 """JSON values → the cells of a column. What they are: :mod:`fastingest.model.schema`.
 
-A type is a :class:`Kind`, which reads a value in three ways with one outcome:
+A type is a :class:`ColumnType`, which reads a value in three ways with one outcome:
 
-- while the message is parsed, as a member of msgspec type :attr:`Kind.parsed`; what msgspec cannot
-  check then is checked for a whole column at once by :meth:`Kind.settle`;
-- of the texts of many values, by :meth:`Kind.settle_raw`, where a value is used in two ways;
-- of the text of one value, by :meth:`Kind.read`: the definition, which also says what is wrong.
+- while the message is parsed, as a member of msgspec type :attr:`ColumnType.parsed`; what msgspec
+  cannot check then is checked for a whole column at once by :meth:`ColumnType.settle`;
+- of the texts of many values, by :meth:`ColumnType.settle_raw`, where a value is used in two ways;
+- of the text of one value, by :meth:`ColumnType.read`: the definition, which also says what is
+  wrong.
 
 The first two may give up (None) where the third does not. What the values mean:
 
@@ -40,7 +41,7 @@ import msgspec
 from fastingest.decode.reasons import Unfit, reason_of
 from fastingest.model.schema import base_type
 
-__all__ = ["Double", "Int64", "Kind", "cells_of", "kind_of", "moments"]
+__all__ = ["ColumnType", "Double", "Int64", "cells_of", "column_type", "moments"]
 
 _LARGEST = 1.7976931348623157e308  # the largest finite double: the bounds shut out inf and nan
 Double = Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
@@ -79,7 +80,7 @@ _PARSED: dict[str, Any] = {
 _WIDE: dict[str, Any] = {"int": int, "number": int | Double}
 
 
-class Kind(ABC):
+class ColumnType(ABC):
     """How the values of one type are read."""
 
     parsed: Any
@@ -105,7 +106,7 @@ class Kind(ABC):
 
 
 @cache
-def kind_of(type_: str) -> Kind:
+def column_type(type_: str) -> ColumnType:
     """How the values of a column's type are read.
 
     :param type_: see :class:`fastingest.model.schema.Column`; how it is written does not matter.
@@ -125,7 +126,7 @@ def cells_of(
 ) -> list[Any] | None:
     """What ``settle`` makes of the values; None if they do not fit.
 
-    :param settle: of a :class:`Kind`.
+    :param settle: of a :class:`ColumnType`.
     :param values: str or Raw; None, an empty Raw and one of null are empty cells.
     :param required: whether there may be no empty cells.
     """
@@ -145,7 +146,7 @@ def cells_of(
     return [None if value is None else next(cells) for value in values]
 
 
-class _Parsed(Kind):
+class _Parsed(ColumnType):
     """What msgspec checks while it parses."""
 
     checked = False
@@ -180,7 +181,7 @@ class _Parsed(Kind):
             raise ValueError(reason_of(error)) from None
 
 
-class _Text(Kind):
+class _Text(ColumnType):
     """A number that stays text."""
 
     parsed = None
@@ -242,7 +243,7 @@ class _SecondsText(_Text):
         return text
 
 
-class _Iso(Kind):
+class _Iso(ColumnType):
     parsed = str
     _text = re.compile(
         r"([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}"
@@ -288,7 +289,7 @@ class _Iso(Kind):
         return text.replace(" ", "T").replace("t", "T").replace("z", "Z")
 
     def settle_raw(self, values: list[Any]) -> list[str] | None:
-        strings = kind_of("str").settle_raw(values)
+        strings = column_type("str").settle_raw(values)
         return None if strings is None else self.settle(strings)
 
     def read(self, raw: bytes) -> str:

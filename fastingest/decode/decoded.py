@@ -8,8 +8,8 @@ from itertools import accumulate, repeat
 from operator import or_
 from typing import Any
 
-from fastingest.decode.reference import Outcome
-from fastingest.decode.shapes import Run
+from fastingest.decode.reference import DecodedMessage
+from fastingest.decode.shapes import Columns
 
 __all__ = ["DecodedRun", "untaken"]
 
@@ -50,7 +50,7 @@ class DecodedRun:
         """How many were added."""
         return len(self._counts)
 
-    def add(self, run: Run, messages: int) -> None:
+    def add(self, run: Columns, messages: int) -> None:
         """Add what so many messages have brought together."""
         if self.rows:
             for column, more in zip(self.columns, run.columns, strict=True):
@@ -64,7 +64,7 @@ class DecodedRun:
             self._is_even = False
         self.ignored += run.ignored
 
-    def add_alone(self, outcome: Outcome) -> None:
+    def add_alone(self, outcome: DecodedMessage) -> None:
         """Add what one message means."""
         index = len(self._counts)
         if self._positions is not None:

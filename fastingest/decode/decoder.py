@@ -1,6 +1,6 @@
 """Messages → rows, rejects, and what is neither. No I/O: bytes in, batches out.
 
-A feed has one decoder for all its tables, :class:`fastingest.decode.feed_decoder.DescribedDecoder`.
+A feed has one decoder for all its tables, :class:`fastingest.decode.feed_decoder.FeedDecoder`.
 What is here is what whoever feeds a decoder knows of it.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
-from fastingest.decode.batch_builder import Filling
+from fastingest.decode.batch_builder import BatchBuilder
 from fastingest.model.batch import Batch
 from fastingest.model.schema import Schema
 
@@ -35,7 +35,8 @@ class Decoder(ABC):
         ignore: Iterable[str] = (),
     ) -> None:
         self.tables = [
-            Filling(schema, batch_size, feed, name, table) for table, schema in enumerate(schemas)
+            BatchBuilder(schema, batch_size, feed, name, table)
+            for table, schema in enumerate(schemas)
         ]
         self._ignore = frozenset(text.encode() for text in ignore)
         self.ignored = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastingest.decode.decoder import Decoder
-from fastingest.decode.feed_decoder import DescribedDecoder
+from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.model.feed import Feed
 
 __all__ = ["decoder_of"]
@@ -15,4 +15,4 @@ def decoder_of(feed: Feed, index: int, batch_size: int) -> Decoder:
     :param index: the feed's.
     """
     schemas = [table.schema for table in feed.tables]
-    return DescribedDecoder(schemas, batch_size, index, feed.name, feed.ignore)
+    return FeedDecoder(schemas, batch_size, index, feed.name, feed.ignore)

@@ -23,12 +23,12 @@ has two more:
    fits which type: :mod:`fastingest.decode.column_types`.
 6. A message that no table takes is one ignored.
 
-Theory of operation. :class:`fastingest.decode.reference.Meaning` does this one message at a time,
-at 5 to 10 µs. Everything else merely gets there sooner, and gives up where it cannot:
+Theory of operation. :class:`fastingest.decode.reference.ReferenceDecoder` does this one message at
+a time, in 5 to 10 µs. Everything else merely gets there sooner, and gives up where it cannot:
 
-- A table remembers the :class:`fastingest.decode.shapes.Shape` of its last messages, and takes a
-  run of them at once: a message that fails is done alone, and the run goes on behind it. If a
-  column of the run fails, it is halved until the message is found. Once a message was done alone
+- A table remembers the :class:`fastingest.decode.shapes.MessageShape` of its last messages, and
+  takes a run of them at once: a message that fails is done alone, and the run goes on behind it. If
+  a column of the run fails, it is halved until the message is found. Once a message was done alone
   and had rows, a shape that fits it is looked for, and kept.
 - Where many messages are not for a table, or where there are several tables, a
   :class:`fastingest.decode.router.Router` sorts the messages first.
@@ -46,11 +46,11 @@ from operator import and_
 from fastingest.decode.decoded import DecodedRun, untaken
 from fastingest.decode.decoder import Decoder
 from fastingest.decode.router import Route, Router, routers_of
-from fastingest.decode.table_decoder import Reader
+from fastingest.decode.table_decoder import TableDecoder
 from fastingest.model.batch import Batch
 from fastingest.model.schema import Schema
 
-__all__ = ["DescribedDecoder"]
+__all__ = ["FeedDecoder"]
 
 # One message in so many that no table wants makes it worth while to sort them first. Sorting takes
 # half of what reading a row takes, and a message that fails ten times as much.
@@ -59,7 +59,7 @@ _MAX_ROUTERS = 16  # kept, each for one way in which the tables come
 _MEMORY = 4096  # messages that this is judged by
 
 
-class DescribedDecoder(Decoder):
+class FeedDecoder(Decoder):
     """See :class:`Decoder`."""
 
     def __init__(
@@ -71,8 +71,8 @@ class DescribedDecoder(Decoder):
         ignore: Iterable[str] = (),
     ) -> None:
         super().__init__(schemas, batch_size, feed, name, ignore)
-        self._readers = [
-            Reader(schema, self._ignore, is_first=index == 0)
+        self._decoders = [
+            TableDecoder(schema, self._ignore, is_first=index == 0)
             for index, schema in enumerate(schemas)
         ]
         # By which tables' messages are one row each; to make them takes a millisecond.
@@ -80,10 +80,11 @@ class DescribedDecoder(Decoder):
         self._seen = self._unwanted = 0  # messages, of late
         # Whether what is to be ignored might have rows, or more than one that is left out.
         self._may_ignore_rows = any(
-            any(outcome.rows for outcome in outcomes)
-            or sum(outcome.ignored for outcome in outcomes) > 1
-            for outcomes in (
-                [reader.meaning_of(message) for reader in self._readers] for message in self._ignore
+            any(outcome.rows for outcome in decoded_messages)
+            or sum(outcome.ignored for outcome in decoded_messages) > 1
+            for decoded_messages in (
+                [decoder.decode_regardless(message) for decoder in self._decoders]
+                for message in self._ignore
             )
         )
 
@@ -113,10 +114,10 @@ class DescribedDecoder(Decoder):
         self, messages: Sequence[bytes], limit: int | None
     ) -> tuple[list[DecodedRun], int]:
         """What the messages bring, up to a limit of rows; and how many were read."""
-        runs = [reader.new_run() for reader in self._readers]
+        runs = [decoder.new_run() for decoder in self._decoders]
         for read, message in enumerate(messages, 1):
-            for reader, decoded in zip(self._readers, runs, strict=True):
-                decoded.add_alone(reader.outcome_of(message))
+            for decoder, decoded in zip(self._decoders, runs, strict=True):
+                decoded.add_alone(decoder.decode_alone(message))
                 if limit is not None:
                     over = sum(each.rows for each in runs) - limit
                     if over >= 0:
@@ -126,28 +127,30 @@ class DescribedDecoder(Decoder):
 
     def _together(self, messages: Sequence[bytes]) -> list[DecodedRun]:
         routers = self._fitting_routers()
-        if len(self._readers) == 1 and (not routers or self._unwanted * _SORTED_FROM <= self._seen):
-            (reader,) = self._readers
-            decoded = reader.new_run()
+        if len(self._decoders) == 1 and (
+            not routers or self._unwanted * _SORTED_FROM <= self._seen
+        ):
+            (decoder,) = self._decoders
+            decoded = decoder.new_run()
             most = len(messages) // _SORTED_FROM + 4 if routers else len(messages)
-            if reader.read(messages, decoded, most):
+            if decoder.read(messages, decoded, most):
                 self._count(len(messages), decoded.misses)
                 return [decoded]
         routes = [route for router in routers for route in router.sort(messages)]
         if not routes:
-            routes = [Route()] * len(self._readers)
+            routes = [Route()] * len(self._decoders)
         runs = [
-            _sorted(reader, route, messages)
-            for reader, route in zip(self._readers, routes, strict=True)
+            _sorted(decoder, route, messages)
+            for decoder, route in zip(self._decoders, routes, strict=True)
         ]
         self._count(len(messages), len(messages) - runs[0].messages + runs[0].misses)
         return runs
 
     def _fitting_routers(self) -> list[Router]:
-        one_row = tuple(reader.takes_one_row for reader in self._readers)
+        one_row = tuple(decoder.takes_one_row for decoder in self._decoders)
         routers = self._routers.get(one_row)
         if routers is None:
-            tables = [reader.schema for reader in self._readers]
+            tables = [decoder.schema for decoder in self._decoders]
             routers = routers_of(list(zip(tables, one_row, strict=True)))
             if len(self._routers) >= _MAX_ROUTERS:
                 self._routers.clear()
@@ -178,19 +181,19 @@ def _is_utf8(messages: Sequence[bytes]) -> bool:
     return True
 
 
-def _sorted(reader: Reader, route: Route, messages: Sequence[bytes]) -> DecodedRun:
+def _sorted(decoder: TableDecoder, route: Route, messages: Sequence[bytes]) -> DecodedRun:
     """What a table has of the messages that passed its router."""
     takes, keeps = route
     passes = takes if keeps is None else keeps
     if keeps is not None and takes is not None:
         passes = list(map(and_, takes, keeps))
     if passes is None or all(passes):
-        decoded = reader.new_run()
+        decoded = decoder.new_run()
     else:
-        decoded = reader.new_run(list(compress(range(len(messages)), passes)), takes)
+        decoded = decoder.new_run(list(compress(range(len(messages)), passes)), takes)
         if keeps is not None:
             taken = len(messages) if takes is None else sum(takes)
             decoded.ignored += taken - sum(passes)
         messages = list(compress(messages, passes))
-    reader.read(messages, decoded, len(messages))
+    decoder.read(messages, decoded, len(messages))
     return decoded

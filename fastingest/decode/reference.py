@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fastingest.decode.column_types import Kind, kind_of
+from fastingest.decode.column_types import ColumnType, column_type
 from fastingest.decode.elements import elements_of, is_empty
 from fastingest.decode.reasons import MOST_BAD_ELEMENTS, too_many_bad
 from fastingest.decode.values import Values, ValueTree
 from fastingest.model.jsonpath import JsonPath
 from fastingest.model.schema import Column, Schema
 
-__all__ = ["Meaning", "Outcome", "json_of"]
+__all__ = ["DecodedMessage", "ReferenceDecoder", "json_of"]
 
 _decode_any = msgspec.json.Decoder(msgspec.Raw).decode
 
@@ -29,7 +29,7 @@ class _Reader(NamedTuple):
 
     column: Column
     path: JsonPath
-    kind: Kind
+    kind: ColumnType
 
     def read(self, found: Values) -> Any:
         """The cell.
@@ -50,7 +50,7 @@ class _Reader(NamedTuple):
 
 
 @dataclass
-class Outcome:
+class DecodedMessage:
     """What becomes of a message.
 
     :param taken: whether the table takes it, be it for rows, for rejects, or for nothing.
@@ -74,7 +74,7 @@ def json_of(message: bytes) -> bytes:
     return bytes(_decode_any(message))
 
 
-class Meaning:
+class ReferenceDecoder:
     """Tells what messages mean to a table.
 
     :param schema: the table's.
@@ -82,7 +82,7 @@ class Meaning:
 
     def __init__(self, schema: Schema) -> None:
         self._readers = [
-            _Reader(column, column.path, kind_of(column.type))
+            _Reader(column, column.path, column_type(column.type))
             for column in schema.columns
             if column.path is not None
         ]
@@ -97,7 +97,7 @@ class Meaning:
         self._root_tree = ValueTree.of([*of_root, schema.rows])
         self._row_tree = ValueTree.of(of_row)
 
-    def of(self, text: bytes, raw: bytes) -> Outcome:
+    def of(self, text: bytes, raw: bytes) -> DecodedMessage:
         """What a message means.
 
         :param text: its JSON, by :func:`json_of`.
@@ -106,17 +106,19 @@ class Meaning:
         where = self._where_message
         found = self._root_tree.find(text)
         if not all(each.holds(found.get(each.path.steps)) for each in where):
-            return Outcome(taken=False)
+            return DecodedMessage(taken=False)
         value = found.get(self._rows.steps)
         if value is None or (value == b"null" and self._rows.steps):
             if not where:
-                return Outcome(taken=False)
+                return DecodedMessage(taken=False)
             what = "is missing" if value is None else "is null"
-            return Outcome(rejects=[(raw, f"{self._rows}, where the rows should be, {what}")])
+            return DecodedMessage(
+                rejects=[(raw, f"{self._rows}, where the rows should be, {what}")]
+            )
         rows: Iterable[tuple[bytes, bytes]] = [(value, raw)]
         if self._is_array_of_rows(value):
             if is_empty(value):
-                return Outcome(ignored=1)
+                return DecodedMessage(ignored=1)
             rows = ((element, element) for element in elements_of(value))
         return self._outcome(rows, found, raw)
 
@@ -130,8 +132,8 @@ class Meaning:
 
     def _outcome(
         self, rows: Iterable[tuple[bytes, bytes]], found_in_root: Values, raw: bytes
-    ) -> Outcome:
-        outcome = Outcome()
+    ) -> DecodedMessage:
+        outcome = DecodedMessage()
         is_root_bad: bool | None = None  # None: no row has asked for it yet
         for row, shown in rows:
             found = self._row_tree.find(row)
@@ -151,12 +153,12 @@ class Meaning:
             except ValueError as error:
                 outcome.rejects.append((shown, str(error)))
                 if len(outcome.rejects) > MOST_BAD_ELEMENTS:
-                    return Outcome(rejects=[(raw, too_many_bad(outcome.rejects[0][1]))])
+                    return DecodedMessage(rejects=[(raw, too_many_bad(outcome.rejects[0][1]))])
             else:
                 outcome.rows.append(cells)
         return outcome
 
-    def _check_root(self, found: Values, raw: bytes, outcome: Outcome) -> bool:
+    def _check_root(self, found: Values, raw: bytes, outcome: DecodedMessage) -> bool:
         """Reject the message if a column of the root is bad; whether it is."""
         try:
             for reader in self._of_root:

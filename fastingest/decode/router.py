@@ -18,7 +18,7 @@ import msgspec
 
 from fastingest.decode.reasons import Unfit
 from fastingest.decode.struct_columns import filter_of
-from fastingest.decode.struct_types import Node, access, compiled
+from fastingest.decode.struct_types import PathNode, access, compiled
 from fastingest.model.jsonpath import NoTree
 from fastingest.model.schema import Schema
 
@@ -70,7 +70,7 @@ class Router:
     """
 
     def __init__(self, tables: Sequence[tuple[Schema, bool]]) -> None:
-        root = Node()
+        root = PathNode()
         wanted = []
         for schema, one_row in tables:
             start = schema.rows.steps

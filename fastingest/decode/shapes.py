@@ -7,15 +7,16 @@ A table's messages have few shapes, and a feed hardly ever mixes them:
 - ``mixed``: an array in which rows that the conditions leave out are of other types.
 
 Each is tried with numbers that stay text (``decimal``) as strings and as bare numbers. A
-:class:`Shape` takes messages in two steps: :attr:`Shape.decode` one message, meant for ``map``, and
-:meth:`Shape.columns` what that made of many. Either may fail; where both succeed the outcome is
-that of :class:`fastingest.decode.reference.Meaning`. What keeps that true:
+:class:`MessageShape` takes messages in two steps: :attr:`MessageShape.decode` one message, meant
+for ``map``, and :meth:`MessageShape.columns` what that made of many. Either may fail; where both
+succeed the outcome is that of :class:`fastingest.decode.reference.ReferenceDecoder`. What keeps
+that true:
 
 - A condition of the message is a ``Literal`` type, or checked afterwards: a message that the table
   does not take fails.
 - What must be there has no default, and only what may be null is a union with None.
 - An object and an array are different types. Where rows are arrays themselves, the first element
-  of a single row is nothing that an array fits (:attr:`Node.is_row`).
+  of a single row is nothing that an array fits (:attr:`PathNode.is_row`).
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fastingest.decode.column_types import kind_of
+from fastingest.decode.column_types import column_type
 from fastingest.decode.reasons import Unfit
-from fastingest.decode.struct_columns import Cells, Texts, columns_of, filter_of
-from fastingest.decode.struct_types import Node, access, compiled, comprehension
+from fastingest.decode.struct_columns import Extractor, Texts, columns_of, filter_of
+from fastingest.decode.struct_types import PathNode, access, compiled, comprehension
 from fastingest.model.jsonpath import NoTree
 from fastingest.model.schema import Schema
 
-__all__ = ["Run", "Shape", "shape_of"]
+__all__ = ["Columns", "MessageShape", "shape_of"]
 
 # Bytes of a mixed message: a list of the texts of all its elements takes up to 40 times as much.
 _MOST_MIXED = 1024 * 1024
 
 
-class Run(NamedTuple):
+class Columns(NamedTuple):
     """What messages in a row have brought.
 
     :param columns: their cells, a list for each column that is not our own.
@@ -54,7 +55,7 @@ class Run(NamedTuple):
     ignored: int = 0
 
 
-class Shape(ABC):
+class MessageShape(ABC):
     """See the module; :func:`shape_of` makes them."""
 
     name: str
@@ -68,16 +69,16 @@ class Shape(ABC):
     """Parses a message, or raises what is in :data:`Unfit`."""
 
     @abstractmethod
-    def columns(self, parsed: list[Any]) -> Run | None:
+    def columns(self, parsed: list[Any]) -> Columns | None:
         """The columns of messages that were parsed; None: at least one does not fit."""
 
 
-def shape_of(schema: Schema, sample: bytes) -> Shape | None:
+def shape_of(schema: Schema, sample: bytes) -> MessageShape | None:
     """The shape of a message that has rows for a table; None: it has none.
 
     Members may be in any order in other messages, but the sample's is the fastest.
     """
-    kinds = [kind_of(column.type) for column in schema.columns if column.path is not None]
+    kinds = [column_type(column.type) for column in schema.columns if column.path is not None]
     texts = [str, msgspec.Raw] if any(kind.parsed is None for kind in kinds) else [str]
     makers: list[type[_Row] | type[_Rows] | type[_Mixed]] = [_Row]
     if schema.row_container is not None:
@@ -110,16 +111,16 @@ def _lenient(schema: Schema) -> tuple[int, ...]:
     )
 
 
-class _Row(Shape):
+class _Row(MessageShape):
     """One row a message."""
 
     name = "row"
 
     def __init__(self, schema: Schema, text: Any, like: Any) -> None:
-        root, start = Node(), schema.rows.steps
+        root, start = PathNode(), schema.rows.steps
         self.lenient = _lenient(schema)
         root.require(start).is_row = schema.row_container is list
-        self._cells = Cells(root, columns_of(schema), start)
+        self._cells = Extractor(root, columns_of(schema), start)
         wanted = []
         for condition in schema.where:
             path = condition.path
@@ -130,36 +131,36 @@ class _Row(Shape):
         self._cells.compile()
         self._texts = Texts(root, wanted)
 
-    def columns(self, parsed: list[Any]) -> Run | None:
+    def columns(self, parsed: list[Any]) -> Columns | None:
         columns = self._cells.read(parsed) if self._texts.hold(parsed) else None
-        return None if columns is None else Run(columns)
+        return None if columns is None else Columns(columns)
 
 
-class _Array(Shape):
+class _Array(MessageShape):
     """An array of rows in each message."""
 
-    _row_cells: Cells  # of the columns that are read from the row
+    _row_extractor: Extractor  # of the columns that are read from the row
 
-    def __init__(self, schema: Schema, element: Node, text: Any, like: Any) -> None:
-        root = Node()
+    def __init__(self, schema: Schema, element: PathNode, text: Any, like: Any) -> None:
+        root = PathNode()
         self.lenient = _lenient(schema)
         rows = root.require(schema.rows.steps)
         rows.elements = element
         columns = columns_of(schema)
         self._of_root = [column.path.from_root for column in columns]
         of_root = list(compress(columns, self._of_root))
-        self._root_cells = Cells(root, of_root, ()) if of_root else None
+        self._root_extractor = Extractor(root, of_root, ()) if of_root else None
         wanted = [(condition, condition.path.steps) for condition in schema.where_message]
         for condition, steps in wanted:
             root.require(steps).allow(condition.values)
         root.arrange(like)
         self.decode = _decoder(compiled(root, text))
-        if self._root_cells is not None:
-            self._root_cells.compile()
+        if self._root_extractor is not None:
+            self._root_extractor.compile()
         self._texts = Texts(root, wanted)
         self._rows_of = comprehension([access(root, schema.rows.steps)])
 
-    def columns(self, parsed: list[Any]) -> Run | None:
+    def columns(self, parsed: list[Any]) -> Columns | None:
         if not self._texts.hold(parsed):
             return None
         (arrays,) = self._rows_of(parsed)
@@ -177,27 +178,27 @@ class _Array(Shape):
             flags = iter(kept)
             counts = [sum(islice(flags, count)) for count in counts or repeat(1, len(arrays))]
             ignored += len(kept) - len(elements)
-        columns = self._row_cells.read(elements)
-        if columns is None or self._root_cells is None:
-            return None if columns is None else Run(columns, counts, ignored)
-        of_root = self._root_cells.read(parsed)
+        columns = self._row_extractor.read(elements)
+        if columns is None or self._root_extractor is None:
+            return None if columns is None else Columns(columns, counts, ignored)
+        of_root = self._root_extractor.read(parsed)
         if of_root is None:
             return None
         if counts is not None:
             of_root = [list(chain.from_iterable(map(repeat, each, counts))) for each in of_root]
         sources = {True: iter(of_root), False: iter(columns)}
         columns = [next(sources[is_of_root]) for is_of_root in self._of_root]
-        return Run(columns, counts, ignored)
+        return Columns(columns, counts, ignored)
 
     @abstractmethod
     def _kept(self, elements: list[Any]) -> tuple[list[Any], list[bool] | None]:
         """The structs of the rows that the conditions leave, and of which elements; None: all."""
 
 
-def _row_tree(schema: Schema) -> tuple[Node, Cells]:
-    element = Node(is_required=True)
+def _row_tree(schema: Schema) -> tuple[PathNode, Extractor]:
+    element = PathNode(is_required=True)
     columns = [column for column in columns_of(schema) if not column.path.from_root]
-    return element, Cells(element, columns, ())
+    return element, Extractor(element, columns, ())
 
 
 class _Rows(_Array):
@@ -206,12 +207,12 @@ class _Rows(_Array):
     name = "rows"
 
     def __init__(self, schema: Schema, text: Any, like: Any) -> None:
-        element, self._row_cells = _row_tree(schema)
+        element, self._row_extractor = _row_tree(schema)
         wanted = [(condition, condition.path.steps) for condition in schema.where_row]
         for condition, steps in wanted:
             element.at(steps).compare(condition.values)
         super().__init__(schema, element, text, like)
-        self._row_cells.compile()
+        self._row_extractor.compile()
         self._flags = filter_of(element, wanted) if wanted else None
 
     def _kept(self, elements: list[Any]) -> tuple[list[Any], list[bool] | None]:
@@ -227,21 +228,21 @@ class _Mixed(_Array):
     name = "mixed"
 
     def __init__(self, schema: Schema, text: Any, like: Any) -> None:
-        element, self._row_cells = _row_tree(schema)
-        router = Node(is_required=True)
+        element, self._row_extractor = _row_tree(schema)
+        router = PathNode(is_required=True)
         wanted = [(condition, condition.path.steps) for condition in schema.where_row]
         for condition, steps in wanted:
             element.require(steps).allow(condition.values)
             router.at(steps).compare(condition.values)
-        root = Node()
+        root = PathNode()
         root.at(schema.rows.steps).elements = element
         root.arrange(like)
         self._decode_row = _decoder(compiled(element, text))
         self._decode_conditions = _decoder(compiled(router, str))
-        self._row_cells.compile()
+        self._row_extractor.compile()
         self._texts_of_row = Texts(element, wanted)
         self._flags = filter_of(router, wanted)
-        super().__init__(schema, Node(is_whole=True, is_required=True), text, like)
+        super().__init__(schema, PathNode(is_whole=True, is_required=True), text, like)
         self._decode_whole = self.decode
         self.decode = self._decode_short
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from fastingest.decode.column_types import Kind, cells_of, kind_of
-from fastingest.decode.struct_types import Node, access, comprehension
+from fastingest.decode.column_types import ColumnType, cells_of, column_type
+from fastingest.decode.struct_types import PathNode, access, comprehension
 from fastingest.model.jsonpath import Condition, JsonPath, Steps, text_of
 from fastingest.model.schema import Schema
 
-__all__ = ["Cells", "Texts", "Wanted", "columns_of", "filter_of"]
+__all__ = ["Extractor", "Texts", "Wanted", "columns_of", "filter_of"]
 
 _Settle = Callable[[list[Any]], list[Any] | None]
 
@@ -22,7 +22,7 @@ _Settle = Callable[[list[Any]], list[Any] | None]
 class Wanted(NamedTuple):
     """A column that comes from the feed."""
 
-    kind: Kind
+    kind: ColumnType
     path: JsonPath
     is_required: bool
 
@@ -30,22 +30,22 @@ class Wanted(NamedTuple):
 def columns_of(schema: Schema) -> list[Wanted]:
     """The columns that come from the feed, in the file's order."""
     return [
-        Wanted(kind_of(column.type), column.path, column.required)
+        Wanted(column_type(column.type), column.path, column.required)
         for column in schema.columns
         if column.path is not None
     ]
 
 
-class Cells:
+class Extractor:
     """Reads columns from structs: those of them that stand in one tree.
 
     :param root: the tree, in which the columns are put.
     :param start: the steps to where the columns' paths begin.
     """
 
-    def __init__(self, root: Node, columns: Sequence[Wanted], start: Steps) -> None:
+    def __init__(self, root: PathNode, columns: Sequence[Wanted], start: Steps) -> None:
         self._root = root
-        self._leaves: list[tuple[Node, Kind, Steps]] = []
+        self._leaves: list[tuple[PathNode, ColumnType, Steps]] = []
         for kind, path, is_required in columns:
             steps = path.steps if path.from_root else start + path.steps
             node = root.require(steps) if is_required else root.at(steps)
@@ -81,7 +81,7 @@ class Texts:
     :param wanted: the conditions, and the steps to their values.
     """
 
-    def __init__(self, root: Node, wanted: Sequence[tuple[Condition, Steps]]) -> None:
+    def __init__(self, root: PathNode, wanted: Sequence[tuple[Condition, Steps]]) -> None:
         self._values = []
         texts = []
         for condition, steps in wanted:
@@ -101,7 +101,7 @@ class Texts:
 
 
 def filter_of(
-    root: Node, wanted: Sequence[tuple[Condition, Steps]], unless: str = ""
+    root: PathNode, wanted: Sequence[tuple[Condition, Steps]], unless: str = ""
 ) -> Callable[[Sequence[Any]], list[bool]]:
     """What says of structs of the tree for which of them all the conditions hold.
 

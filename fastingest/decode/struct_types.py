@@ -1,7 +1,7 @@
 """Paths, put together into one tree, as msgspec types that parse all of them at once.
 
-A :class:`Node` is a value in a message: a *leaf*, whose value somebody wants, or an inner one that
-only leads on. Inner nodes become structs, positional ones (``array_like``) where the steps are
+A :class:`PathNode` is a value in a message: a *leaf*, whose value somebody wants, or an inner one
+that only leads on. Inner nodes become structs, positional ones (``array_like``) where the steps are
 indices. Members that nobody asked for are passed over by msgspec, at 1 ns a byte.
 
 Not every set of paths has a tree: a value cannot be a string and lead on as well, or be an object
@@ -22,10 +22,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from fastingest.decode.column_types import Kind
+from fastingest.decode.column_types import ColumnType
 from fastingest.model.jsonpath import NoTree, PathTree, Steps
 
-__all__ = ["Node", "access", "compiled", "comprehension"]
+__all__ = ["PathNode", "access", "compiled", "comprehension"]
 
 _NOT_RENAMED = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')  # what msgspec takes in no field's name
 _SCALAR = re.compile(r"-?[0-9].*|true|false|null")
@@ -33,7 +33,7 @@ _NOTHING = msgspec.Raw(b"")
 
 
 @dataclass(eq=False)
-class Node(PathTree):
+class PathNode(PathTree):
     """A value in a message, and as what it is to be parsed.
 
     :param kinds: as what its value is wanted.
@@ -46,23 +46,23 @@ class Node(PathTree):
     :param attr: its name in the struct.
     """
 
-    kinds: list[Kind] = field(default_factory=list)
+    kinds: list[ColumnType] = field(default_factory=list)
     values: frozenset[str] | None = None
     is_strict: bool = True
     is_required: bool = False
     is_row: bool = False
-    elements: Node | None = None
+    elements: PathNode | None = None
     is_whole: bool = False
     attr: str = ""
 
-    def require(self, steps: Steps) -> Node:
+    def require(self, steps: Steps) -> PathNode:
         """What the steps lead to, which must be there and not be null, as must all on the way."""
         node = self
         for node in self.along(steps):
             node.is_required = True
         return node
 
-    def _grown(self, step: str | int) -> Node:
+    def _grown(self, step: str | int) -> PathNode:
         node = super()._grown(step)
         node.attr = f"f{len(self.steps)}"
         return node
@@ -116,7 +116,7 @@ def is_scalar_text(value: str) -> bool:
     return _SCALAR.fullmatch(value) is not None
 
 
-def compiled(node: Node, text: Any) -> Any:
+def compiled(node: PathNode, text: Any) -> Any:
     """The msgspec type of a node that is there.
 
     :param text: ``str`` or ``msgspec.Raw``: as what numbers that stay text are parsed.
@@ -134,7 +134,7 @@ def compiled(node: Node, text: Any) -> Any:
     return _object(node, text) if container is dict else _array(node, text)
 
 
-def _leaf(node: Node, text: Any) -> Any:
+def _leaf(node: PathNode, text: Any) -> Any:
     if node.is_raw or node.is_whole:
         return msgspec.Raw
     if not node.kinds and node.values is None:
@@ -149,7 +149,7 @@ def _leaf(node: Node, text: Any) -> Any:
     return text if kind.parsed is None else kind.parsed
 
 
-def _field(node: Node, text: Any) -> tuple[Any, Any]:
+def _field(node: PathNode, text: Any) -> tuple[Any, Any]:
     """A node's type, and its default where it need not be there."""
     type_ = compiled(node, text)
     if node.is_required:
@@ -159,7 +159,7 @@ def _field(node: Node, text: Any) -> tuple[Any, Any]:
     return type_ | None, None
 
 
-def _object(node: Node, text: Any) -> Any:
+def _object(node: PathNode, text: Any) -> Any:
     fields, names = [], {}
     for name, child in node.steps.items():
         if not isinstance(name, str) or _NOT_RENAMED.search(name):
@@ -169,7 +169,7 @@ def _object(node: Node, text: Any) -> Any:
     return msgspec.defstruct("Object", fields, rename=names, gc=False, kw_only=True)
 
 
-def _array(node: Node, text: Any) -> Any:
+def _array(node: PathNode, text: Any) -> Any:
     fields: list[tuple[str, Any, Any]] = []
     last = max(step for step in node.steps if isinstance(step, int))
     for index in range(last, -1, -1):
@@ -190,7 +190,7 @@ def _array(node: Node, text: Any) -> Any:
     return msgspec.defstruct("Array", fields[::-1], array_like=True, gc=False)
 
 
-def access(root: Node, steps: Steps) -> str:
+def access(root: PathNode, steps: Steps) -> str:
     """Python that comes from a root's struct, ``x``, to the value; None if it is not there."""
     text, node, names = "x", root, 0
     for step in steps:

@@ -10,11 +10,11 @@ from typing import Any
 from fastingest.decode import auto
 from fastingest.decode.decoded import DecodedRun
 from fastingest.decode.reasons import Unfit, reason_of
-from fastingest.decode.reference import Meaning, Outcome, json_of
-from fastingest.decode.shapes import Run, Shape, shape_of
+from fastingest.decode.reference import DecodedMessage, ReferenceDecoder, json_of
+from fastingest.decode.shapes import Columns, MessageShape, shape_of
 from fastingest.model.schema import Schema
 
-__all__ = ["Reader"]
+__all__ = ["TableDecoder"]
 
 _LONGEST_WAIT = 1024
 # The string "null", in letters of any size; and with escapes, which takes longer to look for.
@@ -22,7 +22,7 @@ _NULL = re.compile(rb'"null"', re.IGNORECASE)
 _NULL_ESCAPED = re.compile(rb'"(?:n|\\u00[46]e)(?:u|\\u00[57]5)(?:l|\\u00[46]c){2}"', re.IGNORECASE)
 
 
-class Reader:
+class TableDecoder:
     """Reads one table.
 
     :param schema: the table's.
@@ -34,11 +34,11 @@ class Reader:
         self.schema = schema
         self._ignore = ignore
         self._is_first = is_first
-        self._meaning = Meaning(schema) if schema.described else auto.RecordOrMap(schema)
+        self._reference = ReferenceDecoder(schema) if schema.described else auto.RecordOrMap(schema)
         self._shape_of = shape_of if schema.described else auto.shape_of
         self._width = sum(column.path is not None for column in schema.columns)
-        self._shape: Shape | None = None
-        self._shapes: list[Shape] = []  # that have been seen
+        self._shape: MessageShape | None = None
+        self._shapes: list[MessageShape] = []  # that have been seen
         self._wait = 0  # messages for which no other shape is made, which takes milliseconds
         self._last_wait = 0
 
@@ -81,7 +81,7 @@ class Reader:
 
     def _settle(
         self,
-        shape: Shape,
+        shape: MessageShape,
         parsed: list[Any],
         messages: Sequence[bytes],
         start: int,
@@ -99,7 +99,7 @@ class Reader:
             self._settle(shape, parsed[half:], messages, start + half, decoded)
 
     def _alone(self, message: bytes, decoded: DecodedRun) -> None:
-        outcome = self.outcome_of(message)
+        outcome = self.decode_alone(message)
         decoded.add_alone(outcome)
         if not outcome.rows or outcome.rejects:
             return
@@ -117,21 +117,25 @@ class Reader:
         else:
             self._wait = self._last_wait = min(2 * self._last_wait + 1, _LONGEST_WAIT)
 
-    def outcome_of(self, message: bytes) -> Outcome:
+    def decode_alone(self, message: bytes) -> DecodedMessage:
         """What becomes of a message."""
-        return Outcome(taken=False) if message in self._ignore else self.meaning_of(message)
+        return (
+            DecodedMessage(taken=False)
+            if message in self._ignore
+            else self.decode_regardless(message)
+        )
 
-    def meaning_of(self, message: bytes) -> Outcome:
+    def decode_regardless(self, message: bytes) -> DecodedMessage:
         """What a message means that is not to be ignored."""
         try:
-            return self._meaning.of(json_of(message), message)
+            return self._reference.of(json_of(message), message)
         except Unfit as error:
             if self._is_first:
-                return Outcome(rejects=[(message, reason_of(error))])
-            return Outcome(taken=False)
+                return DecodedMessage(rejects=[(message, reason_of(error))])
+            return DecodedMessage(taken=False)
 
 
-def _is_exact(shape: Shape, run: Run, messages: Sequence[bytes]) -> bool:
+def _is_exact(shape: MessageShape, run: Columns, messages: Sequence[bytes]) -> bool:
     """Whether no empty cell of the run can be one because of the string "null"."""
     columns = [run.columns[index] for index in shape.lenient]
     # Where no cell is zero either, all() sees it in a third of the time.
@@ -141,7 +145,7 @@ def _is_exact(shape: Shape, run: Run, messages: Sequence[bytes]) -> bool:
     return (_NULL_ESCAPED if b"\\" in text else _NULL).search(text) is None
 
 
-def _fits(shape: Shape, message: bytes) -> bool:
+def _fits(shape: MessageShape, message: bytes) -> bool:
     try:
         return shape.columns([shape.decode(message)]) is not None
     except Unfit:

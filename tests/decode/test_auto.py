@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fastingest.decode.batch_builder import MOST_REJECT_BYTES
-from fastingest.decode.feed_decoder import DescribedDecoder
+from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.model.batch import Batch
 from fastingest.model.schema import TRADES
 
@@ -18,13 +18,13 @@ Row = tuple[Any, ...]
 
 def _decode(*messages: bytes | str, limit: int | None = None) -> Batch:
     """What the messages decode to, each received a microsecond after the one before."""
-    decoder = DescribedDecoder([TRADES], batch_size=10**6)
+    decoder = FeedDecoder([TRADES], batch_size=10**6)
     raw = [message.encode() if isinstance(message, str) else message for message in messages]
     decoder.decode(raw, [(n + 1, 1000 * n) for n in range(len(raw))], limit)
     return _take(decoder)
 
 
-def _take(decoder: DescribedDecoder) -> Batch:
+def _take(decoder: FeedDecoder) -> Batch:
     """The batch being filled, empty or not."""
     (table,) = decoder.tables
     return table.take()
@@ -287,7 +287,7 @@ def test_it_does_not_matter_how_messages_come_together(
 ) -> None:
     raw = [json.dumps(message).encode() for message in messages]
     whole = _decode(*raw)
-    decoder = DescribedDecoder([TRADES], batch_size=10**6)
+    decoder = FeedDecoder([TRADES], batch_size=10**6)
     start = 0
     for end in range(1, len(raw) + 1):
         if cuts[end - 1] or end == len(raw):
@@ -323,7 +323,7 @@ def test_batches_close_when_they_are_full(messages: list[Any], size: int, cut: i
     raw = [json.dumps(message).encode() for message in messages]
     stamps = [(n + 1, 1000 * n) for n in range(len(raw))]
     whole = _decode(*raw)
-    decoder = DescribedDecoder([TRADES], batch_size=size)
+    decoder = FeedDecoder([TRADES], batch_size=size)
     closed = decoder.decode(raw[:cut], stamps[:cut])
     closed += decoder.decode(raw[cut:], [(end - cut, time) for end, time in stamps[cut:]])
     assert {batch.rows for batch in closed} <= {size}
@@ -337,7 +337,7 @@ def test_batches_close_when_they_are_full(messages: list[Any], size: int, cut: i
 
 
 def test_many_bytes_of_rejects_close_a_batch_as_well() -> None:
-    decoder = DescribedDecoder([TRADES], batch_size=10)
+    decoder = FeedDecoder([TRADES], batch_size=10)
     large = b"x" * (MOST_REJECT_BYTES // 2)
     assert decoder.decode([large], [(1, 0)]) == []
     (batch,) = decoder.decode([large], [(1, 0)])
@@ -346,7 +346,7 @@ def test_many_bytes_of_rejects_close_a_batch_as_well() -> None:
 
 
 def test_what_is_to_be_ignored_is_neither_row_nor_reject() -> None:
-    decoder = DescribedDecoder([TRADES], batch_size=10, ignore=["pong", '{"event":"hb"}'])
+    decoder = FeedDecoder([TRADES], batch_size=10, ignore=["pong", '{"event":"hb"}'])
     messages = [b"pong", b'{"A":1}', b'{"event":"hb"}', b'{"event": "hb"}', b"pong"]
     decoder.decode(messages, [(5, 0)])
     batch = _take(decoder)
@@ -359,7 +359,7 @@ def test_what_is_to_be_ignored_is_neither_row_nor_reject() -> None:
 def test_an_array_of_too_many_bad_elements_is_rejected_whole(bad: int) -> None:
     record = b'{"symbol":"A","price":1}'
     message = b"[" + b",".join([record, *[b"{}"] * bad, record]) + b"]"
-    decoder = DescribedDecoder([TRADES], 10**6)
+    decoder = FeedDecoder([TRADES], 10**6)
     batches = decoder.decode([message, record], [(2, 5)]) + decoder.take()
     rejects = [reject for batch in batches for reject in batch.rejects]
     assert sum(batch.rows for batch in batches) == (3 if bad == 1000 else 1)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.decode.column_types import cells_of, kind_of
+from fastingest.decode.column_types import cells_of, column_type
 
 _TYPES = [
     "str", "int", "float", "number", "bool", "decimal", "timestamp[s]", "timestamp[ms]",
@@ -50,7 +50,7 @@ _TYPES = [
     ],
 )
 def test_a_cell(type_: str, value: str, cell: Any) -> None:
-    read = kind_of(type_).read(value.encode())
+    read = column_type(type_).read(value.encode())
     assert (read, type(read)) == (cell, type(cell))
 
 
@@ -100,7 +100,7 @@ def test_a_cell(type_: str, value: str, cell: Any) -> None:
 )  # fmt: skip
 def test_what_does_not_fit(type_: str, value: str, reason: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(reason)}$"):
-        kind_of(type_).read(value.encode())
+        column_type(type_).read(value.encode())
 
 
 _digits = st.text("0123456789.+-eE,", max_size=6)
@@ -123,7 +123,7 @@ _values = st.one_of(
 def _read(type_: str, value: str) -> Any:
     """The cell; an exception's type where there is none."""
     try:
-        return kind_of(type_).read(value.encode())
+        return column_type(type_).read(value.encode())
     except ValueError:
         return ValueError
 
@@ -144,7 +144,7 @@ def _may_give_up(type_: str, values: list[str], cells: list[Any]) -> bool:
 def test_a_column_is_settled_as_its_cells_are_read(
     type_: str, values: list[str], repeats: bool
 ) -> None:
-    kind = kind_of(type_)
+    kind = column_type(type_)
     values = values[:1] * 3 if repeats else values
     expected = [_read(type_, value) for value in values]
     raws = [msgspec.Raw(value.encode()) for value in values]
@@ -172,19 +172,19 @@ def test_what_is_usual_is_settled_at_once(type_: str) -> None:
         "bool": "true",
         "timestamp[iso]": '"2024-01-01T00:00:00.123Z"',
     }.get(type_, '"1534614057"')
-    assert kind_of(type_).settle_raw([msgspec.Raw(usual.encode())] * 3) is not None
+    assert column_type(type_).settle_raw([msgspec.Raw(usual.encode())] * 3) is not None
 
 
 def test_timestamps_of_several_days_are_settled_at_once() -> None:
     cells = ["2024-02-29T23:59:59.9Z", "2024-03-01T00:00:00Z", "2024-03-01t00:00:00.25 +01:00"]
     cells[2] = cells[2].replace(" ", "")
-    settled = kind_of("timestamp[iso]").settle(list(cells))
+    settled = column_type("timestamp[iso]").settle(list(cells))
     assert settled == [*cells[:2], "2024-03-01T00:00:00.25+01:00"]
-    assert kind_of("timestamp[iso]").settle([*cells, "2024-02-30T00:00:00Z"]) is None
+    assert column_type("timestamp[iso]").settle([*cells, "2024-02-30T00:00:00Z"]) is None
 
 
 def test_empty_cells_stay_where_they_are() -> None:
-    settle = kind_of("decimal").settle
+    settle = column_type("decimal").settle
     raws: list[Any] = [msgspec.Raw(raw) for raw in (b"1", b"", b'"2"', b"null")]
     assert cells_of(settle, [*raws, None], required=False) == ["1", None, "2", None, None]
     assert cells_of(settle, [None, *raws], required=False) == [None, "1", None, "2", None]

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.decode.decoded import DecodedRun, untaken
-from fastingest.decode.reference import Outcome
-from fastingest.decode.shapes import Run
+from fastingest.decode.reference import DecodedMessage
+from fastingest.decode.shapes import Columns
 
 
 @dataclass
@@ -36,19 +36,19 @@ def _expanded(stamps: Sequence[tuple[int, int]]) -> list[int]:
     return times
 
 
-def _outcome(index: int, message: _Message) -> Outcome:
+def _outcome(index: int, message: _Message) -> DecodedMessage:
     rows = [(index, row) for row in range(message.rows)]
     rejects = [(b"%d" % index, "odd")] * message.rejects
-    return Outcome(message.taken, rows, rejects, message.ignored)
+    return DecodedMessage(message.taken, rows, rejects, message.ignored)
 
 
-def _run(messages: Sequence[tuple[int, _Message]]) -> Run:
+def _run(messages: Sequence[tuple[int, _Message]]) -> Columns:
     rows = [(index, row) for index, message in messages for row in range(message.rows)]
     columns = [[index for index, _ in rows], [row for _, row in rows]]
     counts: list[int] | None = [message.rows for _, message in messages]
     if counts == [1] * len(messages):
         counts = None
-    return Run(columns, counts, sum(message.ignored for _, message in messages))
+    return Columns(columns, counts, sum(message.ignored for _, message in messages))
 
 
 _messages = st.lists(
@@ -119,18 +119,18 @@ def test_the_stamps_of_runs_and_of_messages_alone_go_on_from_each_other() -> Non
         (None, [(1, 100), (2, 200), (3, 300)]),
     ):
         decoded = DecodedRun(1)
-        decoded.add(Run([["a", "b"]], counts), 2)
-        decoded.add(Run([["c"]]), 1)
-        decoded.add_alone(Outcome(ignored=1))
+        decoded.add(Columns([["a", "b"]], counts), 2)
+        decoded.add(Columns([["c"]]), 1)
+        decoded.add_alone(DecodedMessage(ignored=1))
         assert decoded.stamps(stamps) == expected
 
 
 def test_a_run_that_was_left_early_has_the_stamps_of_what_was_added() -> None:
     decoded = DecodedRun(1)
-    decoded.add_alone(Outcome(rows=[("a",)]))
+    decoded.add_alone(DecodedMessage(rows=[("a",)]))
     stamps = [(1, 100), (2, 200), (4, 300)]
     assert decoded.stamps(stamps) == [(1, 100)]
-    decoded.add_alone(Outcome(rows=[("b",), ("c",)]))
+    decoded.add_alone(DecodedMessage(rows=[("b",), ("c",)]))
     assert decoded.stamps(stamps) == [(1, 100), (3, 200)]
     decoded.cut(2)
     assert decoded.stamps(stamps) == [(1, 100), (2, 200)]
@@ -138,13 +138,13 @@ def test_a_run_that_was_left_early_has_the_stamps_of_what_was_added() -> None:
 
 def test_a_message_is_missed_if_it_was_looked_at_alone_and_brought_nothing() -> None:
     decoded = DecodedRun(1)
-    decoded.add(Run([[]], [0, 0], 2), 2)
+    decoded.add(Columns([[]], [0, 0], 2), 2)
     assert decoded.misses == 0
     for outcome, misses in (
-        (Outcome(rows=[("a",)]), 0),
-        (Outcome(rejects=[(b"x", "odd")]), 0),
-        (Outcome(ignored=1), 1),
-        (Outcome(taken=False), 2),
+        (DecodedMessage(rows=[("a",)]), 0),
+        (DecodedMessage(rejects=[(b"x", "odd")]), 0),
+        (DecodedMessage(ignored=1), 1),
+        (DecodedMessage(taken=False), 2),
     ):
         decoded.add_alone(outcome)
         assert decoded.misses == misses
@@ -160,7 +160,7 @@ def test_a_message_is_untaken_if_no_table_takes_it(tables: list[list[str]]) -> N
         positions = [index for index, takes_it in enumerate(takes) if takes_it]
         decoded = DecodedRun(1) if all(takes) else DecodedRun(1, positions, takes)
         for index in positions:
-            decoded.add_alone(Outcome(taken=table[index] == "taken"))
+            decoded.add_alone(DecodedMessage(taken=table[index] == "taken"))
         runs.append(decoded)
     expected = [index for index in range(count) if all(t[index] != "taken" for t in tables)]
     assert untaken(runs, count) == (len(expected) if tables else 0)
@@ -169,5 +169,5 @@ def test_a_message_is_untaken_if_no_table_takes_it(tables: list[list[str]]) -> N
 def test_a_message_whose_row_is_left_out_is_taken() -> None:
     # The first and the second pass, of which the table takes all but the last.
     decoded = DecodedRun(1, [0, 1], [True, True, True, False])
-    decoded.add(Run([["a", "b"]]), 2)
+    decoded.add(Columns([["a", "b"]]), 2)
     assert untaken([decoded], 4) == 1

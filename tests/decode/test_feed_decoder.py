@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastingest.decode import feed_decoder as described
-from fastingest.decode.feed_decoder import DescribedDecoder
+from fastingest.decode import feed_decoder
+from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.decode.router import Router, routers_of
 from fastingest.format.csv import to_csv, to_frame
 from fastingest.model.batch import Batch, Reject
@@ -24,11 +24,11 @@ def _stamps(count: int, start: int = 0) -> list[tuple[int, int]]:
     return [(index + 1, 1000 * (start + index)) for index in range(count)]
 
 
-def _decoder(tables: Sequence[Schema], ignore: Sequence[str] = ()) -> DescribedDecoder:
-    return DescribedDecoder(tables, 10**6, name="feed", ignore=ignore)
+def _decoder(tables: Sequence[Schema], ignore: Sequence[str] = ()) -> FeedDecoder:
+    return FeedDecoder(tables, 10**6, name="feed", ignore=ignore)
 
 
-def _take(decoder: DescribedDecoder) -> list[Batch]:
+def _take(decoder: FeedDecoder) -> list[Batch]:
     """One batch for each table, empty ones as well."""
     return [table.take() for table in decoder.tables]
 
@@ -159,7 +159,7 @@ def test_batches_close_when_they_are_full(
     feed: tuple[list[Schema], list[bytes]], size: int
 ) -> None:
     tables, messages = feed
-    whole, small = _decoder(tables), DescribedDecoder(tables, size, name="feed")
+    whole, small = _decoder(tables), FeedDecoder(tables, size, name="feed")
     whole.decode(messages, _stamps(len(messages)))
     batches = small.decode(messages, _stamps(len(messages)))
     assert {batch.rows for batch in batches} <= {size}
@@ -403,7 +403,7 @@ def test_messages_that_change_their_shape_by_turns_are_sorted_by_what_was_made_o
         made.append(tables)
         return routers_of(tables)
 
-    monkeypatch.setattr(described, "routers_of", counted)
+    monkeypatch.setattr(feed_decoder, "routers_of", counted)
     decoder = _decoder([schema_of("s", "$.d", "$.e=trade", "k=x")])
     row = '{"s": "A", "k": "x"}'
     for number in range(20):
@@ -497,7 +497,7 @@ def test_paths_that_contradict_each_other_are_read_one_by_one() -> None:
 def test_a_message_of_too_many_bad_elements_is_rejected_whole(bad: int) -> None:
     schema = Schema(parse_columns("a:int"))
     message = b"[" + b",".join([b'{"a":1}', *[b"{}"] * bad, b'{"a":2}']) + b"]"
-    decoder = DescribedDecoder([schema], 10**6)
+    decoder = FeedDecoder([schema], 10**6)
     batches = decoder.decode([message, b'{"a":3}'], [(2, 5)]) + decoder.take()
     rejects = [reject for batch in batches for reject in batch.rejects]
     rows = [cell for batch in batches for cell in batch.columns()[0]]

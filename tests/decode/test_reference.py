@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.decode.reference import Meaning, Outcome, json_of
+from fastingest.decode.reference import DecodedMessage, ReferenceDecoder, json_of
 from fastingest.model.jsonpath import parse_condition, parse_path
 from fastingest.model.schema import Schema, parse_columns
 
@@ -16,9 +16,9 @@ def _schema(columns: str, rows: str = "", *where: str) -> Schema:
     return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
 
 
-def _outcome(schema: Schema, message: str) -> Outcome:
+def _outcome(schema: Schema, message: str) -> DecodedMessage:
     raw = message.encode()
-    return Meaning(schema).of(json_of(raw), raw)
+    return ReferenceDecoder(schema).of(json_of(raw), raw)
 
 
 def test_json_has_no_space_around_it_and_keeps_that_within() -> None:
@@ -44,8 +44,10 @@ def test_what_is_not_json_has_none(message: bytes, error: type[Exception]) -> No
 
 def test_cells_stand_in_the_order_of_the_columns() -> None:
     schema = _schema("b:int, s=$.s, @received, a:float?, t:int=$.t", "d")
-    assert _outcome(schema, '{"t":3,"d":{"a":1,"b":2},"s":"A"}') == Outcome(rows=[(2, "A", 1.0, 3)])
-    assert _outcome(schema, '{"t":3,"d":[{"b":2},{"b":4}],"s":"A"}') == Outcome(
+    assert _outcome(schema, '{"t":3,"d":{"a":1,"b":2},"s":"A"}') == DecodedMessage(
+        rows=[(2, "A", 1.0, 3)]
+    )
+    assert _outcome(schema, '{"t":3,"d":[{"b":2},{"b":4}],"s":"A"}') == DecodedMessage(
         rows=[(2, "A", None, 3), (4, "A", None, 3)]
     )
 
@@ -53,10 +55,10 @@ def test_cells_stand_in_the_order_of_the_columns() -> None:
 def test_a_rejected_message_keeps_the_bytes_that_were_received() -> None:
     reason = "p: Expected `float`, got `str`"
     for message in (' {"p": "x"}\n', '{"p":"x" }'):
-        assert _outcome(_schema("p:float"), message) == Outcome(
+        assert _outcome(_schema("p:float"), message) == DecodedMessage(
             rejects=[(message.encode(), reason)]
         )
-    assert _outcome(_schema("p:float"), ' [ {"p": "x"} , {"p":1}]\n') == Outcome(
+    assert _outcome(_schema("p:float"), ' [ {"p": "x"} , {"p":1}]\n') == DecodedMessage(
         rows=[(1.0,)], rejects=[(b'{"p": "x"}', reason)]
     )
 
@@ -69,7 +71,7 @@ def test_the_first_column_that_does_not_fit_is_the_reason_those_of_the_root_befo
         ('{"s":"x","d":{"a":"x"}}', "s: Expected `int`, got `str` - at $.s"),
         ('{"d":5}', "s: $.s is missing"),
     ):
-        assert _outcome(schema, message) == Outcome(rejects=[(message.encode(), reason)])
+        assert _outcome(schema, message) == DecodedMessage(rejects=[(message.encode(), reason)])
 
 
 def test_a_path_that_leads_through_another_kind_of_value_finds_nothing() -> None:
@@ -81,22 +83,22 @@ def test_a_path_that_leads_through_another_kind_of_value_finds_nothing() -> None
         ("[]", (None, None, None)),
         ('{"0":"C"}', (None, None, None)),
     ):
-        assert _outcome(schema, f'{{"x":{x},"z":[[1]]}}') == Outcome(rows=[row])
-    assert _outcome(schema, '{"z":[0,["D"]]}') == Outcome(rows=[(None, None, "D")])
+        assert _outcome(schema, f'{{"x":{x},"z":[[1]]}}') == DecodedMessage(rows=[row])
+    assert _outcome(schema, '{"z":[0,["D"]]}') == DecodedMessage(rows=[(None, None, "D")])
 
 
 def test_conditions_of_the_message_come_before_those_of_the_row() -> None:
     schema = _schema("a", "d", "$.e=t", "k=x")
-    assert _outcome(schema, '{"d":[{"k":"x","a":"1"}]}') == Outcome(taken=False)
-    assert _outcome(schema, '{"e":"t","d":[{"k":"y"},{"a":"1"},5]}') == Outcome(ignored=3)
-    assert _outcome(schema, '{"e":"t","d":[]}') == Outcome(ignored=1)
+    assert _outcome(schema, '{"d":[{"k":"x","a":"1"}]}') == DecodedMessage(taken=False)
+    assert _outcome(schema, '{"e":"t","d":[{"k":"y"},{"a":"1"},5]}') == DecodedMessage(ignored=3)
+    assert _outcome(schema, '{"e":"t","d":[]}') == DecodedMessage(ignored=1)
 
 
 @pytest.mark.parametrize("value", ["[]", "{}", "[1]"])
 def test_nothing_equals_an_object_or_an_array(value: str) -> None:
     message = f'{{"a":"1","k":{value}}}'
-    assert _outcome(_schema("a", "", f"k={value}"), message) == Outcome(ignored=1)
-    assert _outcome(_schema("a", "", f"$.k={value}"), message) == Outcome(taken=False)
+    assert _outcome(_schema("a", "", f"k={value}"), message) == DecodedMessage(ignored=1)
+    assert _outcome(_schema("a", "", f"$.k={value}"), message) == DecodedMessage(taken=False)
 
 
 _ELEMENTS = {

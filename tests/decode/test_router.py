@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.decode.reasons import Unfit
-from fastingest.decode.reference import Meaning, Outcome, json_of
+from fastingest.decode.reference import DecodedMessage, ReferenceDecoder, json_of
 from fastingest.decode.router import Route, Router, routers_of
 from fastingest.model.jsonpath import NoTree, parse_condition, parse_path
 from fastingest.model.schema import Schema, parse_columns
@@ -172,7 +172,7 @@ def test_what_is_sorted_out_is_not_taken_or_is_one_row_left_out(
         assert {len(flags) for flags in (takes, keeps) if flags is not None} <= {len(messages)}
         for index, message in enumerate(messages):
             try:
-                outcome = Meaning(schema).of(json_of(message), message)
+                outcome = ReferenceDecoder(schema).of(json_of(message), message)
             except Unfit:
                 assert takes is None or takes[index]
                 assert keeps is None or keeps[index]
@@ -180,4 +180,4 @@ def test_what_is_sorted_out_is_not_taken_or_is_one_row_left_out(
             if takes is not None and not takes[index]:
                 assert not outcome.taken
             elif keeps is not None and not keeps[index]:
-                assert outcome == Outcome(ignored=1)
+                assert outcome == DecodedMessage(ignored=1)

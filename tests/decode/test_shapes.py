@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from fastingest.decode.column_types import kind_of
-from fastingest.decode.shapes import Run, Shape, shape_of
-from fastingest.decode.struct_types import Node, access, compiled
+from fastingest.decode.column_types import column_type
+from fastingest.decode.shapes import Columns, MessageShape, shape_of
+from fastingest.decode.struct_types import PathNode, access, compiled
 from fastingest.model.jsonpath import NoTree, parse_condition, parse_path
 from fastingest.model.schema import Schema, parse_columns
 
@@ -16,13 +16,13 @@ def _schema(columns: str, rows: str = "", *where: str) -> Schema:
     return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
 
 
-def _shape(schema: Schema, sample: str) -> Shape:
+def _shape(schema: Schema, sample: str) -> MessageShape:
     shape = shape_of(schema, sample.encode())
     assert shape is not None
     return shape
 
 
-def _run(shape: Shape, *messages: str) -> Run | None:
+def _run(shape: MessageShape, *messages: str) -> Columns | None:
     return shape.columns([shape.decode(message.encode()) for message in messages])
 
 
@@ -32,16 +32,16 @@ _TRADES = _schema("p:decimal, s=$.s", "d", "$.e=t", "k=x")
 @pytest.mark.parametrize(
     ("rows", "name", "run"),
     [
-        ('{"k":"x","p":"1"}', "row", Run([["1"], ["A"]])),
-        ('{"k":"x","p":1.50}', "row", Run([["1.50"], ["A"]])),
-        ('[{"k":"x","p":1}]', "rows", Run([["1"], ["A"]])),
-        ('[{"k":"x","p":1},{"k":"y","p":2}]', "rows", Run([["1"], ["A"]], [1], 1)),
-        ('[{"k":"x","p":"1"},{"k":"x","p":"2"}]', "rows", Run([["1", "2"], ["A", "A"]], [2])),
-        ('[{"k":"y"},{"k":"x","p":"1"}]', "mixed", Run([["1"], ["A"]], [1], 1)),
-        ('[{"k":"x","p":1},{"q":[]}]', "mixed", Run([["1"], ["A"]], [1], 1)),
+        ('{"k":"x","p":"1"}', "row", Columns([["1"], ["A"]])),
+        ('{"k":"x","p":1.50}', "row", Columns([["1.50"], ["A"]])),
+        ('[{"k":"x","p":1}]', "rows", Columns([["1"], ["A"]])),
+        ('[{"k":"x","p":1},{"k":"y","p":2}]', "rows", Columns([["1"], ["A"]], [1], 1)),
+        ('[{"k":"x","p":"1"},{"k":"x","p":"2"}]', "rows", Columns([["1", "2"], ["A", "A"]], [2])),
+        ('[{"k":"y"},{"k":"x","p":"1"}]', "mixed", Columns([["1"], ["A"]], [1], 1)),
+        ('[{"k":"x","p":1},{"q":[]}]', "mixed", Columns([["1"], ["A"]], [1], 1)),
     ],
 )
-def test_a_sample_has_a_shape(rows: str, name: str, run: Run) -> None:
+def test_a_sample_has_a_shape(rows: str, name: str, run: Columns) -> None:
     message = f'{{"e":"t","s":"A","d":{rows}}}'
     shape = _shape(_TRADES, message)
     assert shape.name == name
@@ -72,9 +72,9 @@ def test_a_message_that_was_not_asked_for_fails() -> None:
 
 def test_a_condition_of_a_bare_value_is_checked_behind() -> None:
     shape = _shape(_schema("a", "", "$.n=1,true"), '{"a":"x","n":1}')
-    assert _run(shape, *(f'{{"a":"x","n":{n}}}' for n in ("1", '"1"', "true", '"\\u0031"'))) == Run(
-        [["x"] * 4]
-    )
+    assert _run(
+        shape, *(f'{{"a":"x","n":{n}}}' for n in ("1", '"1"', "true", '"\\u0031"'))
+    ) == Columns([["x"] * 4])
     for other in ("1.0", "2", "[1]", '"\\u0032"', "null"):
         assert _run(shape, '{"a":"x","n":1}', f'{{"a":"y","n":{other}}}') is None
 
@@ -82,7 +82,7 @@ def test_a_condition_of_a_bare_value_is_checked_behind() -> None:
 def test_a_single_row_that_is_an_array_is_no_array_of_rows() -> None:
     shape = _shape(_schema("b?=[1]"), '[5,"x"]')
     assert shape.name == "row"
-    assert _run(shape, '["a","x"]', "[null,null]", "[1.5]") == Run([["x", None, None]])
+    assert _run(shape, '["a","x"]', "[null,null]", "[1.5]") == Columns([["x", None, None]])
     for other in ('[["a"],"x"]', "[[]]", "[]", '[{"a":1}]'):
         with pytest.raises(msgspec.ValidationError):
             shape.decode(other.encode())
@@ -93,7 +93,7 @@ def test_columns_of_the_root_stand_in_each_row_that_is_kept() -> None:
     shape = _shape(schema, '{"s":"A","d":[{"k":"x","p":1}]}')
     x, y = '{"k":"x","p":1}', '{"k":"y","p":2}'
     messages = [f'{{"s":"{s}","d":[{d}]}}' for s, d in zip("ABCD", (x, f"{y},{x},{x}", "", y))]  # noqa: B905
-    assert _run(shape, *messages) == Run(
+    assert _run(shape, *messages) == Columns(
         [["A", "B", "B"], [1.0, 1.0, 1.0]], [1, 2, 0, 0], ignored=3
     )
 
@@ -110,8 +110,8 @@ def test_members_are_parsed_in_the_order_of_the_sample() -> None:
 
 
 def test_what_is_not_there_is_none_at_any_depth() -> None:
-    root = Node()
-    root.at(("a", "b", "c", "d")).kinds.append(kind_of("int"))
+    root = PathNode()
+    root.at(("a", "b", "c", "d")).kinds.append(column_type("int"))
     text = access(root, ("a", "b", "c", "d"))
     decode = msgspec.json.Decoder(compiled(root, str)).decode
     for message, value in {
@@ -125,8 +125,8 @@ def test_what_is_not_there_is_none_at_any_depth() -> None:
 
 
 def test_a_value_that_leads_on_is_no_leaf() -> None:
-    root = Node()
-    root.at(("a",)).kinds.append(kind_of("int"))
-    root.at(("a", "b")).kinds.append(kind_of("int"))
+    root = PathNode()
+    root.at(("a",)).kinds.append(column_type("int"))
+    root.at(("a", "b")).kinds.append(column_type("int"))
     with pytest.raises(NoTree):
         compiled(root, str)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.decode.column_types import kind_of
-from fastingest.decode.struct_columns import Cells, Texts, Wanted, columns_of, filter_of
-from fastingest.decode.struct_types import Node, compiled
+from fastingest.decode.column_types import column_type
+from fastingest.decode.struct_columns import Extractor, Texts, Wanted, columns_of, filter_of
+from fastingest.decode.struct_types import PathNode, compiled
 from fastingest.model.jsonpath import Condition, NoTree, Steps, parse_condition, parse_path
 from fastingest.model.schema import Schema, parse_columns
 
@@ -21,7 +21,7 @@ def _wanted(columns: str) -> list[Wanted]:
     return columns_of(Schema(parse_columns(columns)))
 
 
-def _parsed(root: Node, text: Any, messages: Sequence[str]) -> list[Any]:
+def _parsed(root: PathNode, text: Any, messages: Sequence[str]) -> list[Any]:
     decode = msgspec.json.Decoder(compiled(root, text), strict=False).decode
     return [decode(message) for message in messages]
 
@@ -29,8 +29,8 @@ def _parsed(root: Node, text: Any, messages: Sequence[str]) -> list[Any]:
 def _read(
     columns: str, *messages: str, start: Steps = (), text: Any = str
 ) -> list[list[Any]] | None:
-    root = Node()
-    cells = Cells(root, _wanted(columns), start)
+    root = PathNode()
+    cells = Extractor(root, _wanted(columns), start)
     structs = _parsed(root, text, messages)
     cells.compile()
     return cells.read(structs)
@@ -38,8 +38,8 @@ def _read(
 
 def test_the_columns_of_our_own_are_not_read() -> None:
     assert _wanted("@received, price:decimal?=$.p, feed=@feed, symbol") == [
-        Wanted(kind_of("decimal"), parse_path("$.p"), is_required=False),
-        Wanted(kind_of("str"), parse_path("symbol"), is_required=True),
+        Wanted(column_type("decimal"), parse_path("$.p"), is_required=False),
+        Wanted(column_type("str"), parse_path("symbol"), is_required=True),
     ]
 
 
@@ -62,8 +62,8 @@ def test_one_value_may_be_several_columns_of_several_types() -> None:
 
 
 def test_columns_of_one_type_share_what_the_parser_makes() -> None:
-    root = Node()
-    Cells(root, _wanted("a?=p, b?=p"), ())
+    root = PathNode()
+    Extractor(root, _wanted("a?=p, b?=p"), ())
     assert not root.at(("p",)).is_raw
 
 
@@ -131,7 +131,7 @@ def _holds(condition: Condition, message: str) -> bool:
     return text in condition.values
 
 
-def _some_parsed(root: Node, messages: Sequence[str]) -> tuple[list[Any], list[str]]:
+def _some_parsed(root: PathNode, messages: Sequence[str]) -> tuple[list[Any], list[str]]:
     """The structs of the messages that the tree's types take, and these messages."""
     structs, taken = [], []
     for message in messages:
@@ -145,7 +145,7 @@ def _some_parsed(root: Node, messages: Sequence[str]) -> tuple[list[Any], list[s
 def test_a_filter_says_for_which_structs_all_conditions_hold(
     conditions: list[Condition], messages: list[str]
 ) -> None:
-    root = Node()
+    root = PathNode()
     wanted = [(condition, condition.path.steps) for condition in conditions]
     for condition, steps in wanted:
         root.at(steps).compare(condition.values)
@@ -158,7 +158,7 @@ def test_a_filter_says_for_which_structs_all_conditions_hold(
 def test_texts_hold_where_all_conditions_hold_for_all(
     conditions: list[Condition], messages: list[str]
 ) -> None:
-    root = Node()
+    root = PathNode()
     wanted = [(condition, condition.path.steps) for condition in conditions]
     for condition, steps in wanted:
         root.require(steps).allow(condition.values)
@@ -179,7 +179,7 @@ def test_texts_hold_where_all_conditions_hold_for_all(
 
 
 def test_a_filter_passes_what_is_excused() -> None:
-    root = Node()
+    root = PathNode()
     condition = parse_condition("k=x")
     root.at(("d", "k")).compare(condition.values)
     (attr,) = (child.attr for child in root.steps.values())
@@ -189,7 +189,7 @@ def test_a_filter_passes_what_is_excused() -> None:
 
 
 def test_a_text_with_an_escape_is_compared_as_any_other() -> None:
-    root = Node()
+    root = PathNode()
     wanted = [(parse_condition("k=1"), ("k",))]
     root.at(("k",)).compare(("1",))
     structs = _parsed(root, str, ['{"k":1}', '{"k":"\\u0031"}', '{"k":"\\u0032"}'])

@@ -8,24 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.decode.column_types import kind_of
-from fastingest.decode.struct_types import Node, access, compiled, comprehension, is_scalar_text
+from fastingest.decode.column_types import column_type
+from fastingest.decode.struct_types import PathNode, access, compiled, comprehension, is_scalar_text
 from fastingest.model.jsonpath import NoTree, Steps
 
 
-def _tree(*paths: Steps, kind: str = "int") -> Node:
+def _tree(*paths: Steps, kind: str = "int") -> PathNode:
     """A tree in which all paths lead to a value of one type."""
-    root = Node()
+    root = PathNode()
     for steps in paths:
-        root.at(steps).kinds.append(kind_of(kind))
+        root.at(steps).kinds.append(column_type(kind))
     return root
 
 
-def _parse(root: Node, message: str) -> Any:
+def _parse(root: PathNode, message: str) -> Any:
     return msgspec.json.decode(message, type=compiled(root, str))
 
 
-def _values(root: Node, message: str, *paths: Steps) -> list[Any]:
+def _values(root: PathNode, message: str, *paths: Steps) -> list[Any]:
     """What ``access`` comes to in a message."""
     parsed = _parse(root, message)
     return [column[0] for column in comprehension(access(root, p) for p in paths)([parsed])]
@@ -100,7 +100,7 @@ def test_some_paths_have_no_tree(paths: list[Steps]) -> None:
 
 
 def test_a_tree_in_which_nothing_is_wanted_is_none() -> None:
-    root = Node()
+    root = PathNode()
     root.at(("a", "b"))
     with pytest.raises(NoTree):
         compiled(root, str)
@@ -114,8 +114,8 @@ def test_an_array_of_rows_leads_nowhere_else() -> None:
 
 
 def test_what_is_required_must_be_there_all_the_way() -> None:
-    root = Node()
-    root.require(("a", "b")).kinds.append(kind_of("int"))
+    root = PathNode()
+    root.require(("a", "b")).kinds.append(column_type("int"))
     assert _values(root, '{"a":{"b":1}}', ("a", "b")) == [1]
     for message in ("{}", '{"a":null}', '{"a":{}}', '{"a":{"b":null}}'):
         with pytest.raises(msgspec.ValidationError):
@@ -124,7 +124,7 @@ def test_what_is_required_must_be_there_all_the_way() -> None:
 
 def test_what_stands_before_a_required_element_must_be_there_and_may_be_null() -> None:
     root = _tree((0,))
-    root.require((2,)).kinds.append(kind_of("int"))
+    root.require((2,)).kinds.append(column_type("int"))
     assert _values(root, "[null,[],5,6]", (0,), (2,)) == [None, 5]
     with pytest.raises(msgspec.ValidationError):
         _parse(root, "[1,2]")
@@ -148,7 +148,7 @@ def test_a_row_has_no_tree_where_its_first_element_would_be_an_array() -> None:
 
 
 def test_several_conditions_allow_what_all_of_them_allow() -> None:
-    root = Node()
+    root = PathNode()
     for values in (("t", "u", "v"), ("u", "v"), ("v", "w")):
         root.require(("e",)).allow(values)
     assert _values(root, '{"e":"v"}', ("e",)) == ["v"]
@@ -161,7 +161,7 @@ def test_several_conditions_allow_what_all_of_them_allow() -> None:
 
 
 def test_a_value_that_is_compared_may_be_any_text() -> None:
-    root = Node()
+    root = PathNode()
     root.at(("e",)).compare(("t",))
     assert [_values(root, m, ("e",)) for m in ('{"e":"x"}', '{"e":null}', "{}")] == [
         ["x"],
@@ -172,7 +172,7 @@ def test_a_value_that_is_compared_may_be_any_text() -> None:
 
 def test_a_value_that_is_wanted_in_two_ways_stays_json() -> None:
     root = _tree(("p",))
-    root.at(("p",)).kinds.append(kind_of("float"))
+    root.at(("p",)).kinds.append(column_type("float"))
     assert root.at(("p",)).is_raw
     assert [bytes(*_values(root, m, ("p",))) for m in ('{"p":"1.50"}', '{"p":[1, 2]}', "{}")] == [
         b'"1.50"',
@@ -200,14 +200,14 @@ def test_a_column_with_a_condition_is_parsed_where_both_are_text(
 
 
 def test_members_are_arranged_like_the_element_that_has_most_of_them() -> None:
-    root, element = Node(), _tree(("a",), ("b",), ("c",))
+    root, element = PathNode(), _tree(("a",), ("b",), ("c",))
     root.at(("d",)).elements = element
     root.arrange({"d": [5, {"a": 1, "z": 0, "y": 0}, {"c": 1, "z": 0, "b": 1}, {"b": 1}]})
     assert list(element.steps) == ["c", "b", "a"]
 
 
 def test_members_within_rows_that_are_arrays_are_arranged_like_the_first_row() -> None:
-    root, element = Node(), _tree((1, "a"), (1, "b"))
+    root, element = PathNode(), _tree((1, "a"), (1, "b"))
     root.elements = element
     root.arrange([["x", {"b": 1, "a": 1}], ["y", {"a": 1, "b": 1}]])
     assert list(element.at((1,)).steps) == ["b", "a"]
@@ -215,7 +215,7 @@ def test_members_within_rows_that_are_arrays_are_arranged_like_the_first_row() -
 
 @pytest.mark.parametrize("value", [None, 5, [], {}, {"d": None}, {"d": []}, {"d": [[]]}])
 def test_a_value_that_says_nothing_of_the_order_leaves_it(value: Any) -> None:
-    root, element = Node(), _tree(("b",), ("a",))
+    root, element = PathNode(), _tree(("b",), ("a",))
     root.at(("d",)).elements = element
     root.at(("c",))
     root.arrange(value)

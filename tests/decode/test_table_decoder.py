@@ -8,22 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.decode.decoded import DecodedRun
-from fastingest.decode.reference import Outcome
-from fastingest.decode.table_decoder import Reader
+from fastingest.decode.reference import DecodedMessage
+from fastingest.decode.table_decoder import TableDecoder
 from fastingest.model.jsonpath import parse_condition, parse_path
 from fastingest.model.schema import Schema, parse_columns
 
 
-def _reader(columns: str, rows: str = "", *where: str, is_first: bool = True) -> Reader:
+def _decoder(columns: str, rows: str = "", *where: str, is_first: bool = True) -> TableDecoder:
     schema = Schema(
         parse_columns(columns), parse_path(rows), tuple(parse_condition(each) for each in where)
     )
-    return Reader(schema, frozenset([b"pong"]), is_first=is_first)
+    return TableDecoder(schema, frozenset([b"pong"]), is_first=is_first)
 
 
-def _read(reader: Reader, *messages: bytes, most_misses: int = 10**6) -> tuple[DecodedRun, bool]:
-    decoded = reader.new_run()
-    return decoded, reader.read(messages, decoded, most_misses)
+def _read(
+    decoder: TableDecoder, *messages: bytes, most_misses: int = 10**6
+) -> tuple[DecodedRun, bool]:
+    decoded = decoder.new_run()
+    return decoded, decoder.read(messages, decoded, most_misses)
 
 
 def _content(decoded: DecodedRun) -> tuple[Any, ...]:
@@ -39,10 +41,10 @@ def _content(decoded: DecodedRun) -> tuple[Any, ...]:
     )
 
 
-def _alone(reader: Reader, messages: Sequence[bytes]) -> DecodedRun:
-    decoded = reader.new_run()
+def _alone(decoder: TableDecoder, messages: Sequence[bytes]) -> DecodedRun:
+    decoded = decoder.new_run()
     for message in messages:
-        decoded.add_alone(reader.outcome_of(message))
+        decoded.add_alone(decoder.decode_alone(message))
     return decoded
 
 
@@ -73,73 +75,73 @@ _runs = st.lists(
 def test_messages_that_are_read_together_bring_what_they_bring_alone(
     parts: list[list[bytes]], is_first: bool
 ) -> None:
-    reader = _reader("p:decimal, k", "", "k=x", is_first=is_first)
+    decoder = _decoder("p:decimal, k", "", "k=x", is_first=is_first)
     for messages in parts:
-        decoded, is_whole = _read(reader, *messages)
+        decoded, is_whole = _read(decoder, *messages)
         assert is_whole
-        assert _content(decoded) == _content(_alone(reader, messages))
+        assert _content(decoded) == _content(_alone(decoder, messages))
 
 
 def test_a_message_is_known_to_be_one_row_once_one_was() -> None:
-    reader = _reader("p:decimal", "", "k=x")
+    decoder = _decoder("p:decimal", "", "k=x")
     known = []
     nothing = (b"5", b'{"k":"x","p":"one"}', _OTHER, b"[]")
     for messages in (nothing, (_ROW,), nothing, (b"[%b]" % _ROW,), nothing, (_ROW,)):
-        _read(reader, *messages)
-        known.append(reader.takes_one_row)
+        _read(decoder, *messages)
+        known.append(decoder.takes_one_row)
     assert known == [False, True, True, False, False, True]
 
 
 def test_nothing_to_read_is_all_read() -> None:
-    decoded, is_whole = _read(_reader("p:float"), most_misses=0)
+    decoded, is_whole = _read(_decoder("p:float"), most_misses=0)
     assert is_whole
     assert _content(decoded) == ([[]], [], 0, [], 0, [])
 
 
 @pytest.mark.parametrize("most", [0, 1, 3])
 def test_it_gives_up_after_too_many_messages_for_nothing(most: int) -> None:
-    reader = _reader("p:decimal", "", "k=x")
+    decoder = _decoder("p:decimal", "", "k=x")
     messages = [_ROW, _OTHER, _ROW] * 4
-    decoded, is_whole = _read(reader, *messages, most_misses=most)
+    decoded, is_whole = _read(decoder, *messages, most_misses=most)
     assert (is_whole, decoded.misses) == (False, most + 1)
     assert decoded.messages == messages.index(_OTHER) + 3 * most + 1
-    assert _read(reader, *messages, most_misses=4)[1]
+    assert _read(decoder, *messages, most_misses=4)[1]
 
 
 def test_rejects_are_no_messages_for_nothing() -> None:
-    decoded, is_whole = _read(_reader("p:float"), *[b"not JSON", b"{}"] * 3, most_misses=0)
+    decoded, is_whole = _read(_decoder("p:float"), *[b"not JSON", b"{}"] * 3, most_misses=0)
     assert (is_whole, decoded.misses, len(decoded.rejects)) == (True, 0, 6)
 
 
 def test_one_cell_that_does_not_fit_is_found_in_a_run_of_any_length() -> None:
-    reader = _reader("p:decimal")
+    decoder = _decoder("p:decimal")
     for length in (1, 2, 7, 64):
         for bad in {0, length // 2, length - 1}:
             messages = [b'{"p":"%d"}' % index for index in range(length)]
             messages[bad] = b'{"p":"x"}'
-            decoded, _ = _read(reader, b'{"p":"0"}', *messages)
+            decoded, _ = _read(decoder, b'{"p":"0"}', *messages)
             assert [(index, raw) for index, raw, _ in decoded.rejects] == [(bad + 1, messages[bad])]
             (cells,) = decoded.columns
             assert cells == ["0", *(str(index) for index in range(length) if index != bad)]
 
 
 def test_what_is_not_json_is_a_reject_of_the_first_table_alone() -> None:
-    first, other = _reader("p"), _reader("p", is_first=False)
+    first, other = _decoder("p"), _decoder("p", is_first=False)
     for message, reason in (
         (b"{", "not JSON: it ends too early"),
         (b'{"p":"\xff"}', "not UTF-8: byte 6"),
         (b"[" * 100_000, "nested too deeply"),
     ):
-        assert first.outcome_of(message) == Outcome(rejects=[(message, reason)])
-        assert other.outcome_of(message) == Outcome(taken=False)
+        assert first.decode_alone(message) == DecodedMessage(rejects=[(message, reason)])
+        assert other.decode_alone(message) == DecodedMessage(taken=False)
 
 
 def test_what_is_to_be_ignored_is_not_taken_but_has_a_meaning() -> None:
-    reader = _reader("p")
-    assert reader.outcome_of(b"pong") == Outcome(taken=False)
-    assert reader.meaning_of(b"pong").rejects != []
-    assert reader.outcome_of(b'"pong"') == reader.meaning_of(b'"pong"')
+    decoder = _decoder("p")
+    assert decoder.decode_alone(b"pong") == DecodedMessage(taken=False)
+    assert decoder.decode_regardless(b"pong").rejects != []
+    assert decoder.decode_alone(b'"pong"') == decoder.decode_regardless(b'"pong"')
 
 
 def test_a_harvest_has_a_list_for_each_column_of_the_feed() -> None:
-    assert _reader("@received, a, @feed, b:int?").new_run().columns == [[], []]
+    assert _decoder("@received, a, @feed, b:int?").new_run().columns == [[], []]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from fastingest.config.catalog import known_feed
 from fastingest.decode.decoder import Decoder
-from fastingest.decode.feed_decoder import DescribedDecoder
+from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.model.chunks import cells, decode, encode
 from fastingest.model.jsonpath import parse_condition, parse_path
 from fastingest.model.schema import TRADES, Schema, parse_columns
@@ -78,7 +78,7 @@ def _nodes(shape: int) -> Nodes:
 @cache
 def decoder_of(shape: int) -> Decoder:
     """The one in Python; what it means by a message does not depend on those before."""
-    return DescribedDecoder([SHAPES[shape].schema], 10**9)
+    return FeedDecoder([SHAPES[shape].schema], 10**9)
 
 
 def compare(shape: int, messages: Sequence[bytes]) -> int:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fastingest.decode.feed_decoder import DescribedDecoder
+from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.model.chunks import cells
 from fastingest.model.schema import TRADES, Schema, parse_columns
 from fastingest.native.parse_plan import nodes_of
@@ -36,7 +36,7 @@ def _read(rows: Any) -> list[list[Any]]:
 
 def _decode(schema: Schema, message: bytes) -> tuple[list[list[Any]], int, int]:
     """Rows, rejects and ignored ones, as Python has them."""
-    decoder = DescribedDecoder([schema], 10**9)
+    decoder = FeedDecoder([schema], 10**9)
     decoder.decode([message], [(1, 1)])
     (table,) = decoder.tables
     rejects = table.rejects

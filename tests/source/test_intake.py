@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fastingest.decode.feed_decoder import DescribedDecoder
+from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.batch import Batch
 from fastingest.model.schema import TRADES
@@ -55,7 +55,7 @@ class Rig:
         self.batches: list[Batch] = []
         self.said: list[str] = []
         self.intake = Intake(
-            DescribedDecoder([TRADES], batch_size),
+            FeedDecoder([TRADES], batch_size),
             FeedCounters([self.counters]),
             emit=self.batches.append,
             finished=lambda: self.said.append("finished"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import picows
 
-from fastingest.decode.feed_decoder import DescribedDecoder
+from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.batch import Batch, Reject
 from fastingest.model.schema import TRADES
@@ -94,7 +94,7 @@ def hear(
             heard.finished += 1
 
         intake = Intake(
-            DescribedDecoder([TRADES], batch_size),
+            FeedDecoder([TRADES], batch_size),
             FeedCounters([heard.counters]),
             emit=heard.batches.append,
             finished=finish,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastingest import Options
-from fastingest.decode.feed_decoder import DescribedDecoder
+from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.batch import Batch
 from fastingest.model.schema import TRADES
@@ -73,7 +73,7 @@ def meet(
 
     async def run() -> None:
         intake = Intake(
-            DescribedDecoder([TRADES], 100),
+            FeedDecoder([TRADES], 100),
             FeedCounters([met.counters]),
             emit=met.batches.append,
             finished=lambda: None,
