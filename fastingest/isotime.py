@@ -1,4 +1,4 @@
-"""Moments as text: ISO 8601 in UTC, as they stand in the log and in the quarantine."""
+"""Times as text: ISO 8601 in UTC, as they stand in the log and beside the rejects."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a connect needs of a feed, with the secrets in their places.
 
-:func:`check_feed` tries it all before anything is captured; :func:`access_to` is made anew for
+:func:`check_feed` tries all of it before anything is captured. :func:`access_to` reads it anew for
 each connect, since secrets change.
 """
 

@@ -1,8 +1,8 @@
 """Where the log goes: a terminal with a live view below it, or any other stderr.
 
 Neither may hold up the run. A terminal that is stopped (Ctrl-S), or a pipe that nobody reads, takes
-nothing for a while: the latest 1,000 lines are held then, and printed when there is room again. One
-that is gone takes nothing any more, and the run goes on.
+nothing for a while. The latest 1,000 lines are held then, and printed when there is room again. A
+stream that is gone takes nothing any more, and the run goes on.
 """
 
 from __future__ import annotations

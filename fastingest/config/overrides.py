@@ -1,4 +1,4 @@
-"""The command line, laid over feeds as they are described: what is connected to in the end.
+"""What the command line changes of feeds as they are described: what is captured in the end.
 
 The rules stand at the top of :mod:`fastingest.config.resolve`.
 """

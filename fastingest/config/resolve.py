@@ -3,8 +3,8 @@
 The parts: :mod:`~fastingest.config.toml_file` reads a file and knows its lines,
 :mod:`~fastingest.config.parse` says what it describes (:mod:`~fastingest.config.spec`),
 :mod:`~fastingest.config.symbols` what becomes of ``{symbols}``, and
-:mod:`~fastingest.config.overrides` lays the command line over that. It wins, but for what is a
-list:
+:mod:`~fastingest.config.overrides` what the command line changes of that. The command line wins,
+but for what is a list:
 
 ====================  ==============================================================================
 setting               what it does to a feed of ``--feed`` or ``--config``

@@ -1,8 +1,8 @@
 """A TOML file: its values, and the line on which each of them stands.
 
-``tomllib`` says nothing of lines. So the text is gone through a second time, by a scanner that
-knows just enough of TOML to find where tables, keys and elements begin. That the text is valid,
-``tomllib`` has seen before.
+``tomllib`` says nothing of lines. So a scanner goes through the text a second time. It knows just
+enough of TOML to find where tables, keys and elements begin; ``tomllib`` has seen before that the
+text is valid.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 A block of unsigned 64-bit slots in a small file, in memory where there is a place for that, made by
 the supervisor and mapped by its children. Every slot has one writer, so there is no lock; a slot is
-written with one store, so a reader sees the old value or the new one. They outlive the processes
-that wrote them, all of them: the next start reads there what a run that was killed had received,
-unless another version of fastingest has made them (:mod:`fastingest.metrics.counters_file`).
+written with one store, so a reader sees the old value or the new one. They outlive all
+the processes that wrote them: the next start reads there what a run that was killed had received.
+One of another version does not, since its slots are others
+(:mod:`fastingest.metrics.counters_file`).
 
 There is a block of them for each output, with slots for each feed, since an output has an account
 of its own. What is counted of a feed itself stands in the blocks of all its outputs; what is
@@ -16,7 +17,7 @@ At every moment, for each feed and each output::
 
 ``received`` counts rows and what was rejected instead of a row, once decoded. A message that is
 waiting in the receiver to be decoded (at most a flush interval) is in ``messages`` alone. What the
-writer counts is what its journal says, so a writer that is killed between two stores leaves nothing
+writer counts is what its journal says. So a writer that is killed between two stores leaves nothing
 wrong behind: the next one sets its slots anew.
 """
 
@@ -110,9 +111,9 @@ class Counters:
     :attr:`feeds` are the parts of all feeds; who has one has all, and the first stands for the
     output.
 
-    It may be passed to a child process as an argument, if it is that of a file: it is the file that
-    is passed, and not its name, which somebody may have removed (systemd-logind does, when a user
-    logs out).
+    It may be passed to a child process as an argument, if it is that of a file. The file itself is
+    passed, and not its name, which somebody may have removed. systemd-logind does that when a user
+    logs out.
 
     :param block: the mapped memory.
     :param feed: the index of the feed whose slots these are.

@@ -1,13 +1,13 @@
-"""What a file of counters begins with: so that its slots are only read by who knows their places.
+"""The header of a file of counters: it says which slots the file has.
 
-A slot is known by its place alone, and another version of fastingest has others. A run may be
-completed by another version than has begun it, which must not take the one count for the other. So
-the file begins with ::
+A slot is known by its place alone, and another version of fastingest has other slots. A run may be
+begun by one version and completed by another, which must not take one count for another. So the
+file begins with ::
 
     magic, version of this form, feeds, slots of each feed, checksum of the slots' names
 
-in :data:`SIZE` bytes, numbers little-endian, the checksum SHA-256. Files of the versions before had
-no header: these began with the first feed's state, a small number, which no magic is.
+in :data:`SIZE` bytes, numbers little-endian, the checksum SHA-256. Files of older versions had
+no header. They began with the first feed's state, a small number that no magic is equal to.
 """
 
 from __future__ import annotations

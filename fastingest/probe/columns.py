@@ -1,10 +1,12 @@
 """The profile of a field → the type and the name of the column that holds it.
 
-A type must take all that was seen, and should take what comes later. So a number in a string is a
-``decimal``, which keeps all its digits, unless it is called ``symbol`` or ``id`` or the like; and a
-number is a moment only where it can be one, and either its name says so or it is near the time of
-the probe, which chance does not bring about. A quantity that was whole each time is a ``number``,
-for tomorrow it has a fraction.
+A type must take all that was seen, and should take what comes later. So:
+
+- A number in a string is a ``decimal``, which keeps all its digits, unless it is called ``symbol``
+  or ``id`` or the like.
+- A number is a time only where it can be one. Besides, its name must say so, or it must be near the
+  time of the probe, which no number is by chance.
+- A quantity that was whole each time is a ``number``, for tomorrow it has a fraction.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def _table(table: ProposedTable) -> Iterator[str]:
 def column_text(column: Column) -> str:
     """A column as it is written in a file."""
     path = str(column.path)
-    if path.startswith("@"):  # by itself it is a column of our own
+    if path.startswith("@"):  # by itself it would be a metadata column
         name, rest = re.fullmatch(r"([\w@/:-]+)(.*)", path, re.DOTALL).groups()  # type: ignore[union-attr]
         path = f'["{name}"]{rest}'
     kind = f":{column.type}{'' if column.required else '?'}"

@@ -1,9 +1,9 @@
 """No-data alerts: messages come, and no rows come of them.
 
-Nothing is lost then and nothing fails: what is no row is kept among the rejects, and what no table
-wants is left out on purpose. Mostly it is a mistake all the same: a path that leads nowhere, a
-condition that never holds, a feed that has begun to send something else. So it is said in the log,
-after :data:`PATIENCE`, or at the end of a run that was shorter.
+Nothing is lost then, and nothing fails: what is no row is kept among the rejects, and what no table
+wants is left out on purpose. All the same it is mostly a mistake: a path that leads nowhere, a
+condition that never holds, or a feed that has begun to send something else. So the log says it
+after :data:`PATIENCE`, or at the end of a shorter run.
 
 There is an alert for a table that gets no row, and
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
-from tests.end_to_end.command import ROOT
 from tests.peers.process import Peer
 from tests.peers.raw import PONG, RawConnection, RawServer
+from tests.support.command_line import COMMAND, environment, run
 from tests.support.patience import LIMIT
 
-COMMAND = [sys.executable, "-m", "fastingest"]
 REPLY = {"result": None, "id": 1}
 TRADES = [
     {"stream": "x@trade", "data": {"e": "trade", "s": "X", "p": f"{n}.50", "T": 1699999999000 + n}}
@@ -26,24 +24,6 @@ QUOTES = [
     {"stream": "x@quote", "data": {"e": "quote", "s": "X", "bid": n + 0.25, "ask": n + 1.5}}
     for n in range(10)
 ]
-
-
-def environment(**more: str) -> dict[str, str]:
-    plain = {k: v for k, v in os.environ.items() if not k.startswith("FASTINGEST_")}
-    return plain | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"} | more
-
-
-def run(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=cwd,
-        env=environment(**variables),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-        check=False,
-    )
 
 
 def serve_all(peer: RawConnection) -> None:
