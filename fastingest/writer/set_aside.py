@@ -22,7 +22,7 @@ from pathlib import Path
 from fastingest.errors import WriteFailed
 from fastingest.model.batch import Batch
 from fastingest.spool import segment
-from fastingest.storage.names import beside
+from fastingest.storage.names import beside, sync_directory
 from fastingest.storage.room import check_room
 
 __all__ = ["set_aside"]
@@ -52,11 +52,7 @@ def set_aside(out: Path, batch: Batch, min_free: int) -> Path:
         finally:
             os.close(descriptor)
         part.replace(path)
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)  # its name has to be on the disk as well
-        finally:
-            os.close(directory)
+        sync_directory(path.parent)  # its name has to be on the disk as well
     except OSError as error:
         raise WriteFailed(path, f"cannot be written: {error.strerror}") from error
     finally:

@@ -15,7 +15,7 @@ from fastingest import UsageError
 from fastingest.storage.ledger import Region, append_entry, ledger_path
 from fastingest.storage.lock import OutputLock
 from fastingest.storage.names import beside
-from fastingest.verify.claims import read_claims
+from fastingest.verify.claims import Claim, find_overlaps, read_claims
 from fastingest.verify.verify import verify
 from tests.support.verified import HEADER, ISO, ROWS, SECOND, START, STARTS, Output, places, said
 
@@ -187,6 +187,24 @@ def test_what_is_set_aside_is_a_note(two_runs: Output) -> None:
     assert report.notes == [
         f"1,005 rows of the run of {ISO[0]} could not be written; they are in o.csv.*.failed"
     ]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "overlapped"),
+    [
+        ([(0, 20, 40), (1, 40, 60)], {}),
+        ([(0, 20, 41), (1, 40, 60)], {1: 0}),
+        ([(1, 40, 60), (0, 20, 41)], {0: 0}),
+        ([(0, 20, 90), (1, 30, 40), (2, 50, 60)], {1: 0, 2: 0}),  # within one that goes on
+        ([(0, 20, 40), (0, 30, 60)], {}),  # of one run
+        ([(0, 20, 40), (1, 30, 30)], {}),  # an empty one
+    ],
+)
+def test_who_overlaps_whom(bounds: list[tuple[int, int, int]], overlapped: dict[int, int]) -> None:
+    claims = [Claim(run, Region(start, end, 1, 0)) for run, start, end in bounds]
+    find_overlaps(claims)
+    found = {index: claim.overlaps for index, claim in enumerate(claims)}
+    assert {index: run for index, run in found.items() if run is not None} == overlapped
 
 
 # Other versions

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from fastingest import OutputRefused, WriteFailed
 from fastingest.model.schema import TRADES
-from fastingest.storage.ledger import ledger_path
+from fastingest.storage.journal import Entry
+from fastingest.storage.ledger import Region, ledger_path, read_entries
 from fastingest.storage.run_log import log_run
 from fastingest.verify.verify import verify
+from fastingest.writer.regions import Regions
 from tests.support.output_writer import (
     CHANGES,
     HEADER,
@@ -94,3 +97,47 @@ def test_a_ledger_that_cannot_be_written(
     assert texts.count("{\n") == 3
     writer.end_run()
     assert verify(writer.path).problems == []
+
+
+def test_an_end_is_told_once(tmp_path: Path) -> None:
+    out = tmp_path / "o.csv"
+    regions = Regions(out, is_told=True)
+    entry = Entry(run=RUN, start=20, size=90, rows=3, crc32=7)
+    ended = regions.end(entry, "appended")
+    assert ended == Entry(run=RUN, start=20, size=90)
+    assert regions.end(ended, "appended") == ended
+    assert [line["ended"] for line in read_entries(out)] == ["appended"]
+    Regions(out, is_told=True).end(entry, "appended")  # the next writer, which finds it told
+    assert len(read_entries(out)) == 1
+    regions.begin()
+    regions.commit()
+    regions.end(entry, "appended")  # it is another one with the same bytes
+    assert len(read_entries(out)) == 2
+
+
+def test_an_empty_region_is_told_of_only_where_all_before_it_is_gone(tmp_path: Path) -> None:
+    out = tmp_path / "o.csv"
+    for how in ("appended", "truncated"):
+        Regions(out, is_told=True).end(Entry(run=RUN, start=20, size=20), how)
+    assert [line["ended"] for line in read_entries(out)] == ["truncated"]
+
+
+def test_where_the_last_region_ends_is_what_the_ledger_knows_of_this_file(tmp_path: Path) -> None:
+    out = tmp_path / "o.csv"
+    regions = Regions(out, is_told=True)
+    assert regions.last_end() == 0
+    regions.tell(RUN, "appended", Region(20, 90, 3, 7))
+    regions.tell(RUN, "appended", Region(20, 60, 1, 7))
+    assert regions.last_end() == 90
+    regions.tell(RUN, "moved", Region(20, 90, 3, 7))
+    assert regions.last_end() == 0
+    regions.tell(RUN, "appended", Region(20, 40, 1, 7))
+    assert regions.last_end() == 40
+    assert Regions(out, is_told=False).last_end() == 0
+
+
+def test_without_a_journal_nothing_is_told(tmp_path: Path) -> None:
+    out = tmp_path / "o.csv"
+    entry = Entry(run=RUN, start=20, size=90, rows=3, crc32=7)
+    assert Regions(out, is_told=False).end(entry, "moved").rows == 0
+    assert not ledger_path(out).exists()

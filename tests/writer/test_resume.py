@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from fastingest.model.batch import Position
-from fastingest.storage.journal import Journal, journal_path
+from fastingest.storage.journal import Entry, Journal, journal_path
 from fastingest.storage.rejects import to_lines
 from fastingest.storage.unsynced import Unsynced
 from fastingest.verify.verify import verify
 from fastingest.writer.external_change import adapt
 from fastingest.writer.files import DAMAGED
+from fastingest.writer.resume import sound_entries
 from tests.support.output_writer import (
     HEADER,
     LAYOUT,
@@ -351,3 +353,48 @@ def test_a_file_emptied_while_no_writer_lives(writer: Writer) -> None:
     writer.check_entry()
     writer.end_run()
     assert verify(writer.path).problems == []
+
+
+# Which entries are sound
+
+
+class Sums:
+    """The checksums of a file in which all is sound up to somewhere."""
+
+    def __init__(self, sound: int) -> None:
+        self.sound = sound
+        self.asked: list[tuple[int, list[int]]] = []
+
+    def __call__(self, start: int, ends: Sequence[int]) -> list[int]:
+        self.asked.append((start, list(ends)))
+        return [end if end <= self.sound else 0 for end in ends]
+
+
+def ending(*places: tuple[int, int]) -> list[Entry]:
+    """Entries of regions from here to there, each with the checksum that a sound file has."""
+    return [Entry(run=RUN, start=start, size=end, crc32=end) for start, end in places]
+
+
+@pytest.mark.parametrize(
+    ("places", "sound", "first"),
+    [
+        ([(20, 90), (20, 60), (20, 40)], 90, 0),
+        ([(20, 90), (20, 60), (20, 40)], 70, 1),
+        ([(20, 90), (20, 60), (20, 40)], 30, 3),
+        ([(60, 90), (60, 60), (20, 60)], 89, 1),  # an empty region is as sound as what is before
+        ([(60, 90), (60, 60), (20, 60), (20, 40)], 50, 3),
+        ([(60, 90), (60, 60)], 89, 1),  # and before it is nothing that could be wrong
+        ([], 90, 0),
+    ],
+)
+def test_the_newest_entry_whose_checksum_agrees_and_all_before_it_are_sound(
+    places: list[tuple[int, int]], sound: int, first: int
+) -> None:
+    entries = ending(*places)
+    assert sound_entries(entries, Sums(sound)) == entries[first:]
+
+
+def test_a_region_is_read_once_however_many_entries_it_has() -> None:
+    sums = Sums(0)
+    assert sound_entries(ending((20, 90), (20, 60), (5, 20), (20, 40)), sums) == []
+    assert sums.asked == [(20, [40, 60, 90]), (5, [20])]
