@@ -16,9 +16,9 @@ from fastingest.model.batch import Batch, Layout, Reject
 from fastingest.model.chunks import Piece, encode, segment_of
 from fastingest.model.schema import ESCAPED, Schema
 
-__all__ = ["MOST_REJECT_BYTES", "BatchBuilder", "ColumnBuffers"]
+__all__ = ["MAX_REJECT_BYTES", "BatchBuilder", "ColumnBuffers"]
 
-MOST_REJECT_BYTES = 1024 * 1024
+MAX_REJECT_BYTES = 1024 * 1024
 """Bytes of rejects that close a batch, however few rows there are."""
 
 _REJECT_COST = 200  # bytes that a reject takes besides its raw text, about
@@ -154,7 +154,7 @@ class BatchBuilder:
             columns = [column[start:] for column in columns]
         if start < count:
             self._append(columns, stamps, start)
-        if self._reject_bytes >= MOST_REJECT_BYTES:
+        if self._reject_bytes >= MAX_REJECT_BYTES:
             closed.append(self.take())
         return closed
 
@@ -189,7 +189,7 @@ class BatchBuilder:
             gathered.begin(begin)
         if total > settled:
             self._count(total - settled, stamps, start)
-        if self._reject_bytes >= MOST_REJECT_BYTES:
+        if self._reject_bytes >= MAX_REJECT_BYTES:
             closed.append(self.take())
         return closed
 

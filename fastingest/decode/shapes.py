@@ -39,7 +39,7 @@ from fastingest.model.schema import Schema
 __all__ = ["Columns", "MessageShape", "shape_of"]
 
 # Bytes of a mixed message: a list of the texts of all its elements takes up to 40 times as much.
-_MOST_MIXED = 1024 * 1024
+_MAX_MIXED = 1024 * 1024
 
 
 class Columns(NamedTuple):
@@ -248,7 +248,7 @@ class _Mixed(_Array):
 
     def _decode_short(self, message: bytes) -> Any:
         """Parse a message, unless the list of its elements' texts could be a large one."""
-        if len(message) > _MOST_MIXED:
+        if len(message) > _MAX_MIXED:
             raise ValueError("too long to have all elements at once")
         return self._decode_whole(message)
 

@@ -35,7 +35,7 @@ cdef extern from "Python.h":
 cdef enum:
     FIRST_CAPACITY = 1024
     FEW_VALUES = 256  # that need not repeat
-    MOST_VALUES = 4096  # different ones of a column in a batch, a quarter of SLOTS
+    MAX_VALUES = 4096  # different ones of a column in a batch, a quarter of SLOTS
     RETRY = 32  # batches until values that did not repeat are counted again
 
 BUILT_FOR = FASTINGEST_PICOWS.decode()
@@ -78,7 +78,7 @@ cdef class Columns:
             if kind == "text":
                 column.slots = <uint16_t*>grown(NULL, SLOTS * sizeof(uint16_t))
                 memset(column.slots, 0, SLOTS * sizeof(uint16_t))
-                column.values = <Value*>grown(NULL, MOST_VALUES * sizeof(Value))
+                column.values = <Value*>grown(NULL, MAX_VALUES * sizeof(Value))
         self.make_room()
 
     def __dealloc__(self):
@@ -118,7 +118,7 @@ cdef class Columns:
         :param slot: where its number goes.
         """
         if column.held == CODES:
-            if column.distinct < MOST_VALUES and (
+            if column.distinct < MAX_VALUES and (
                 column.distinct < FEW_VALUES or 4 * column.distinct < column.count
             ):
                 value = &column.values[column.distinct]

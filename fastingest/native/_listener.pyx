@@ -23,9 +23,9 @@ from picows.picows import _make_test_ws_frame
 
 cdef enum:
     MISS = 16  # what a message that is not certain weighs, against one that is
-    MOST_MISSED = 256
+    MAX_MISSED = 256
     FIRST_PAUSE = 1024  # messages
-    LONGEST_PAUSE = 65536
+    MAX_PAUSE = 65536
 
 
 cdef class NativeListener(WSListener):
@@ -114,10 +114,10 @@ cdef class NativeListener(WSListener):
                     self.next_pause = FIRST_PAUSE
             return True
         self.missed += MISS
-        if self.missed > MOST_MISSED:
+        if self.missed > MAX_MISSED:
             self.pause = self.next_pause
-            self.next_pause = min(2 * self.next_pause, LONGEST_PAUSE)
-            self.missed = MOST_MISSED - MISS
+            self.next_pause = min(2 * self.next_pause, MAX_PAUSE)
+            self.missed = MAX_MISSED - MISS
         self.waiting.append(PyBytes_FromStringAndSize(text, size))
         self.listener.decode()
         return True

@@ -115,8 +115,8 @@ cdef dict NOTATIONS = {
 
 cdef enum:
     SHORTEST = 16  # bytes of a message: as many can be looked at together at its end
-    MOST_EXACT = 19  # digits of which an integer of 64 bits without a sign holds any
-    LONGEST_DOUBLE = 64
+    MAX_EXACT = 19  # digits of which an integer of 64 bits without a sign holds any
+    MAX_DOUBLE = 64
 
 cdef inline uint64_t mask_of(int size) noexcept nogil:
     """The first bytes of a word, on a little-endian machine."""
@@ -490,7 +490,7 @@ cdef class Rows:
             return NULL
         if reading.type == DOUBLE or (reading.type == NUMBER and not is_whole(&found)):
             if (
-                found.count <= MOST_EXACT
+                found.count <= MAX_EXACT
                 and found.digits < <uint64_t>WHOLE
                 and not found.has_exponent
             ):
@@ -505,7 +505,7 @@ cdef class Rows:
                 return behind
             return NULL
         if reading.type == INTEGER or reading.type == NUMBER:
-            if not is_whole(&found) or found.count > MOST_EXACT or found.digits > INT64_MAX:
+            if not is_whole(&found) or found.count > MAX_EXACT or found.digits > INT64_MAX:
                 return NULL
             whole = <int64_t>found.digits
             if found.negative:
@@ -527,9 +527,9 @@ cdef inline bint is_whole(Number* found) noexcept nogil:
 
 cdef bint to_double(const char* p, const char* end, double* value) except -1:
     """A number as the nearest double; whether that is certain."""
-    cdef char[LONGEST_DOUBLE] text
+    cdef char[MAX_DOUBLE] text
     cdef Py_ssize_t size = end - p
-    if size >= LONGEST_DOUBLE:
+    if size >= MAX_DOUBLE:
         return False
     memcpy(text, p, size)
     text[size] = 0

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.decode.batch_builder import MOST_REJECT_BYTES, BatchBuilder
+from fastingest.decode.batch_builder import MAX_REJECT_BYTES, BatchBuilder
 from fastingest.model.batch import Batch, Layout
 from fastingest.model.schema import ESCAPED, Schema, parse_columns
 
@@ -100,7 +100,7 @@ def test_the_oldest_is_a_row_or_a_reject() -> None:
 
 def test_many_bytes_of_rejects_close_a_batch() -> None:
     builder = _builder()
-    large = b"x" * (MOST_REJECT_BYTES // 2)
+    large = b"x" * (MAX_REJECT_BYTES // 2)
     builder.reject(large, 1, "no row")
     assert builder.fill([[], []], []) == []
     builder.reject(large, 2, "no row")
