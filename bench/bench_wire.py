@@ -40,7 +40,7 @@ def test_native_columns_become_a_segment(
     """A round makes one segment of 10,000 rows that were read natively."""
     reading = Reading(feed_of(shape), is_native=True)
     reading.read(messages_of(shape, ROWS))
-    rows = reading.rows
+    rows = reading.parser
     assert rows is not None
 
     segment = benchmark(lambda: encode(rows.columns.pieces(0, ROWS)))

@@ -5,7 +5,7 @@ from fastingest.model.chunks import Piece
 
 BUILT_FOR: str
 
-class Columns:
+class ColumnBuilders:
     def __init__(self, kinds: Sequence[str]) -> None: ...
     @property
     def width(self) -> int: ...

@@ -2,9 +2,9 @@
 """The rows that are being gathered, as column buffers.
 
 What takes cells one by one without any Python object (:mod:`fastingest.native._parser`) writes into
-the buffers itself; there is room for a row when :meth:`Columns.make_room` says so, so it need not
-look. Rows that were decoded in Python are added by :meth:`Columns.extend`. Both end up in the same
-batch, in order, as :class:`fastingest.model.chunks.Piece`.
+the buffers itself; there is room for a row when :meth:`ColumnBuilders.make_room` says so, so it
+need not look. Rows that were decoded in Python are added by :meth:`ColumnBuilders.extend`. Both end
+up in the same batch, in order, as :class:`fastingest.model.chunks.Piece`.
 
 Doubles, integers and bools are held as what they are. So are numbers: as integers, until the first
 double comes, and as doubles from there on, as long as each integer is a double, too. Strings are
@@ -54,7 +54,7 @@ cdef void* grown(void* buffer, Py_ssize_t size) except NULL:
 
 
 @cython.final
-cdef class Columns:
+cdef class ColumnBuilders:
     """Column buffers.
 
     :param kinds: for each column ``f8``, ``i8``, ``number``, ``bool`` or ``text``.

@@ -1,6 +1,6 @@
 from picows import WSListener
 
-from fastingest.native._parser import Rows
+from fastingest.native._parser import RowParser
 from fastingest.source.listener import Listener
 
 class NativeListener(WSListener):
@@ -8,7 +8,7 @@ class NativeListener(WSListener):
     def __init__(
         self,
         listener: Listener,
-        rows: Rows,
+        parser: RowParser,
         waiting: list[bytes],
         batch_size: int,
         max_message_size: int,

@@ -17,7 +17,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.list cimport PyList_GET_SIZE
 from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 
-from fastingest.native._parser cimport Rows
+from fastingest.native._parser cimport RowParser
 
 from picows.picows import _make_test_ws_frame
 
@@ -32,14 +32,14 @@ cdef class NativeListener(WSListener):
     """Stands before a Python listener.
 
     :param listener: a :class:`fastingest.source.listener.Listener`.
-    :param rows: what reads messages.
+    :param parser: what reads messages.
     :param waiting: the listener's list of messages that it has not decoded yet.
     :param batch_size: rows from which on the listener is told at once.
     :param max_message_size: bytes.
     """
 
     cdef object listener
-    cdef Rows rows
+    cdef RowParser parser
     cdef list waiting
     cdef Py_ssize_t batch_size
     cdef Py_ssize_t max_message_size
@@ -52,13 +52,13 @@ cdef class NativeListener(WSListener):
     def __init__(
         self,
         listener,
-        Rows rows,
+        RowParser parser,
         list waiting,
         Py_ssize_t batch_size,
         Py_ssize_t max_message_size,
     ):
         self.listener = listener
-        self.rows = rows
+        self.parser = parser
         self.waiting = waiting
         self.batch_size = batch_size
         self.max_message_size = max_message_size
@@ -104,9 +104,9 @@ cdef class NativeListener(WSListener):
             return True
         if PyList_GET_SIZE(self.waiting):
             self.listener.decode()
-        if self.rows.read(text, size):
+        if self.parser.read(text, size):
             self.count += 1
-            if self.rows.columns.rows >= self.batch_size:
+            if self.parser.columns.rows >= self.batch_size:
                 self.listener.settle()
             if self.missed:
                 self.missed -= 1
@@ -124,8 +124,8 @@ cdef class NativeListener(WSListener):
 
     def take_counts(self):
         """Messages read since this was last asked, and of them (or their rows) those ignored."""
-        counts = self.count, self.rows.ignored
-        self.count = self.rows.ignored = 0
+        counts = self.count, self.parser.ignored
+        self.count = self.parser.ignored = 0
         return counts
 
 

@@ -3,8 +3,8 @@
 
 Theory of operation. A table's paths are a tree of *nodes* (:mod:`fastingest.native.parse_plan`
 makes it): objects whose members lead on, arrays whose elements do, and at the ends columns and
-conditions. :meth:`Rows.read` walks through a message along this tree, and adds a cell to a column
-as it comes by; what nobody asked for is passed over, and checked no less.
+conditions. :meth:`RowParser.read` walks through a message along this tree, and adds a cell to a
+column as it comes by; what nobody asked for is passed over, and checked no less.
 
 **Certain or nothing.** A message is read to its end or not at all: whatever is not known for
 certain to mean what :mod:`fastingest.decode.reference` and :mod:`fastingest.decode.auto` say
@@ -38,7 +38,7 @@ from libc.string cimport memcmp, memcpy
 from fastingest.native._builders cimport (
     WHOLE,
     Column,
-    Columns,
+    ColumnBuilders,
     add_bool,
     add_text,
     put_double,
@@ -144,27 +144,27 @@ cdef void* zeroed(size_t size) except NULL:
 
 
 @cython.final
-cdef class Rows:
-    """Reads one table's messages.
+cdef class RowParser:
+    """Reads one table's messages into :attr:`columns`, and counts in :attr:`ignored`.
 
-    :param nodes: the table's :class:`fastingest.native.parse_plan.Nodes`.
+    :param plan: the table's :class:`fastingest.native.parse_plan.ParsePlan`.
     """
 
-    def __cinit__(self, nodes):
+    def __cinit__(self, plan):
         cdef int index, child = 0, object_ = 0
-        self.in_row = len(nodes.columns)
-        children = sum([len(leads_to) for _, _, leads_to in nodes.nodes])
-        objects = sum([kind is NodeKind.OBJECT for kind, _, _ in nodes.nodes])
+        self.in_row = len(plan.columns)
+        children = sum([len(leads_to) for _, _, leads_to in plan.nodes])
+        objects = sum([kind is NodeKind.OBJECT for kind, _, _ in plan.nodes])
         self.readings = <Reading*>zeroed(self.in_row * sizeof(Reading))
-        self.nodes = <Node*>zeroed(len(nodes.nodes) * sizeof(Node))
+        self.nodes = <Node*>zeroed(len(plan.nodes) * sizeof(Node))
         self.children = <Child*>zeroed(children * sizeof(Child))
         self.expected = <Expected*>zeroed(objects * EXPECTED * sizeof(Expected))
-        for index, column in enumerate(nodes.columns):
+        for index, column in enumerate(plan.columns):
             reading = &self.readings[index]
             reading.type, reading.required = NOTATIONS[column.notation], column.required
             reading.least, reading.greatest = column.least, column.greatest
         self.names = []
-        for index, (kind, of, leads_to) in enumerate(nodes.nodes):
+        for index, (kind, of, leads_to) in enumerate(plan.nodes):
             node = &self.nodes[index]
             node.kind, node.index = KINDS[kind], of
             node.children, node.count = child, len(leads_to)
@@ -180,11 +180,11 @@ cdef class Rows:
                 self.children[child].size = len(name)
                 self.children[child].node = leads_on
                 child += 1
-        self.conditions = list(nodes.conditions)
-        self.of_root = nodes.of_root
-        self.of_row = len(nodes.conditions) - nodes.of_root
-        self.is_array, self.many = nodes.is_array, nodes.many
-        self.columns = Columns([column.kind for column in nodes.columns])
+        self.conditions = list(plan.conditions)
+        self.of_root = plan.of_root
+        self.of_row = len(plan.conditions) - plan.of_root
+        self.is_array, self.many = plan.is_array, plan.many
+        self.columns = ColumnBuilders([column.kind for column in plan.columns])
 
     def __dealloc__(self):
         PyMem_Free(self.readings)

@@ -59,7 +59,7 @@ def test_rows_come_out_as_they_went_in_however_they_come_together(
     table: tuple[list[str], list[list[Any]]], cuts: list[int]
 ) -> None:
     kinds, rows = table
-    columns = native.Columns(kinds)
+    columns = native.ColumnBuilders(kinds)
     start = 0
     for end in sorted({min(cut, len(rows)) for cut in cuts} | {len(rows)}):
         if start < end:
@@ -75,7 +75,7 @@ def test_a_batch_begins_with_the_rows_that_are_left(
     table: tuple[list[str], list[list[Any]]], begin: int, keep: int
 ) -> None:
     kinds, rows = table
-    columns = native.Columns(kinds)
+    columns = native.ColumnBuilders(kinds)
     lists = [list(column) for column in zip(*rows, strict=True)]
     begin, keep = min(begin, len(rows)), min(keep, len(rows))
     if rows:
@@ -91,7 +91,7 @@ def test_a_batch_begins_with_the_rows_that_are_left(
 
 
 def test_more_rows_than_there_was_room_for_at_first() -> None:
-    columns = native.Columns(["i8", "text", "bool", "text"])
+    columns = native.ColumnBuilders(["i8", "text", "bool", "text"])
     rows = [[n, f"trade {n}", n % 3 == 0, None if n % 7 else "x"] for n in range(10_000)]
     for start in range(0, 10_000, 999):
         columns.extend([list(each) for each in zip(*rows[start : start + 999], strict=True)])
@@ -100,7 +100,7 @@ def test_more_rows_than_there_was_room_for_at_first() -> None:
 
 
 def test_values_may_come_back_to_be_counted() -> None:
-    columns = native.Columns(["text"])
+    columns = native.ColumnBuilders(["text"])
     columns.extend([[str(n) for n in range(3000)]])
     kinds = []
     for _ in range(40):
@@ -113,13 +113,13 @@ def test_values_may_come_back_to_be_counted() -> None:
 
 
 def test_strings_that_differ_in_the_middle_alone_are_different_values() -> None:
-    columns = native.Columns(["text"])
+    columns = native.ColumnBuilders(["text"])
     values = [f"0123456789{n:03d}abcdefghij" for n in range(200)] * 2
     columns.extend([values])
     assert _read(columns) == [[value] for value in values]
 
 
 def test_a_column_of_empty_cells() -> None:
-    columns = native.Columns(["text", "f8", "i8", "bool", "number"])
+    columns = native.ColumnBuilders(["text", "f8", "i8", "bool", "number"])
     columns.extend([[None] * 9] * 5)
     assert _read(columns) == [[None] * 5] * 9

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.model.chunks import cells
 from fastingest.model.schema import TRADES, Schema, parse_columns
-from fastingest.native.parse_plan import nodes_of
+from fastingest.native.parse_plan import plan_of
 from tests.support.any_feed import feeds, mixed, schema_of
 from tests.support.native import native_module
 
@@ -23,9 +23,9 @@ PADDING = b" " * 16  # a shorter message is not read natively
 
 
 def _reader(schema: Schema) -> Any:
-    nodes = nodes_of(schema)
-    assert nodes is not None
-    return native.Rows(nodes)
+    plan = plan_of(schema)
+    assert plan is not None
+    return native.RowParser(plan)
 
 
 def _read(rows: Any) -> list[list[Any]]:
@@ -90,7 +90,7 @@ def test_what_it_reads_of_any_described_feed_is_what_python_reads(
 ) -> None:
     tables, messages = feed
     for schema in tables:
-        if nodes_of(schema) is not None:
+        if plan_of(schema) is not None:
             check(schema, [PADDING + message for message in messages])
 
 
@@ -264,7 +264,7 @@ def test_integers_of_nineteen_digits(value: int) -> None:
     ],
 )
 def test_what_cannot_be_walked_through_once_is_left_to_python(schema: Schema) -> None:
-    assert nodes_of(schema) is None
+    assert plan_of(schema) is None
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["repr", ".17g", "f"]))
