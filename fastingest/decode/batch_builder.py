@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from fastingest.access.secrets import Redactor
 from fastingest.model.batch import Batch, Layout, Reject
-from fastingest.model.chunks import Piece, encode, segment_of
+from fastingest.model.chunks import Chunk, encode, segment_of
 from fastingest.model.schema import ESCAPED, Schema
 
 __all__ = ["MAX_REJECT_BYTES", "BatchBuilder", "ColumnBuffers"]
@@ -37,8 +37,8 @@ class ColumnBuffers(Protocol):
     def extend(self, columns: Sequence[list[Any]]) -> None:
         """Add rows as lists of cells, one for each column."""
 
-    def pieces(self, start: int, stop: int) -> list[Piece]:
-        """The rows from ``start`` to ``stop``, a piece for each column."""
+    def chunks(self, start: int, stop: int) -> list[Chunk]:
+        """The rows from ``start`` to ``stop``, a chunk for each column."""
 
     def begin(self, start: int) -> None:
         """Forget the rows before ``start``."""
@@ -126,7 +126,7 @@ class BatchBuilder:
         """
         batch = self._batch
         if self._gathered is not None and batch.rows:
-            batch.segments.append(encode(self._gathered.pieces(begin, begin + batch.rows)))
+            batch.segments.append(encode(self._gathered.chunks(begin, begin + batch.rows)))
         batch.first = self.first + self.rows - batch.rows
         self._batch = self._new_batch()
         self._reject_bytes = 0

@@ -78,7 +78,7 @@ cdef class ColumnBuilders:
     cdef bint to_objects(self, int index) except False
     cdef void forget_values(self, Column* column) noexcept
     cdef void cut_to(self, Py_ssize_t rows) noexcept
-    cdef object piece(self, int index, Py_ssize_t start, Py_ssize_t stop)
+    cdef object chunk(self, int index, Py_ssize_t start, Py_ssize_t stop)
     cdef bytes validity(self, Column* column, Py_ssize_t start, Py_ssize_t stop)
 
 

@@ -4,7 +4,7 @@
 What takes cells one by one without any Python object (:mod:`fastingest.native._parser`) writes into
 the buffers itself; there is room for a row when :meth:`ColumnBuilders.make_room` says so, so it
 need not look. Rows that were decoded in Python are added by :meth:`ColumnBuilders.extend`. Both end
-up in the same batch, in order, as :class:`fastingest.model.chunks.Piece`.
+up in the same batch, in order, as :class:`fastingest.model.chunks.Chunk`.
 
 Doubles, integers and bools are held as what they are. So are numbers: as integers, until the first
 double comes, and as doubles from there on, as long as each integer is a double, too. Strings are
@@ -23,7 +23,7 @@ from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_DecodeUTF8
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memchr, memcpy, memset
 
-from fastingest.model.chunks import Piece, cells, encode_values
+from fastingest.model.chunks import DICTIONARY, OBJECT, UTF8, Chunk, cells, encode_values
 
 cdef extern from *:
     const char* FASTINGEST_PICOWS  # a definition of the build
@@ -274,23 +274,23 @@ cdef class ColumnBuilders:
 
     cdef bint to_objects(self, int index) except False:
         """Hold a column's cells in a Python list for the rest of the batch."""
-        self.objects[index] = cells(self.piece(index, 0, self.columns[index].count))
+        self.objects[index] = cells(self.chunk(index, 0, self.columns[index].count))
         self.columns[index].held = OBJECTS
         self.holding += 1
         return True
 
     # Batches
 
-    def pieces(self, Py_ssize_t start, Py_ssize_t stop):
-        """The rows from ``start`` to ``stop``, a :class:`~.chunks.Piece` a column."""
-        return [self.piece(index, start, stop) for index in range(self.width)]
+    def chunks(self, Py_ssize_t start, Py_ssize_t stop):
+        """The rows from ``start`` to ``stop``, a :class:`~.chunks.Chunk` a column."""
+        return [self.chunk(index, start, stop) for index in range(self.width)]
 
     def begin(self, Py_ssize_t start):
         """Begin a batch with the rows from ``start`` on; those before are dropped."""
         cdef int index
         rest = []
         if start < self.rows:
-            rest = [cells(piece) for piece in self.pieces(start, self.rows)]
+            rest = [cells(chunk) for chunk in self.chunks(start, self.rows)]
         self.cut_to(0)
         for index in range(self.width):
             column = &self.columns[index]
@@ -309,7 +309,7 @@ cdef class ColumnBuilders:
         if rest:
             self.extend(rest)
 
-    cdef object piece(self, int index, Py_ssize_t start, Py_ssize_t stop):
+    cdef object chunk(self, int index, Py_ssize_t start, Py_ssize_t stop):
         cdef Py_ssize_t row
         cdef Py_ssize_t rows = stop - start
         cdef int number
@@ -318,7 +318,7 @@ cdef class ColumnBuilders:
         cdef int32_t* from_zero
         column = &self.columns[index]
         if column.held == OBJECTS:
-            return Piece("cells", rows, encode_values(self.objects[index][start:stop]))
+            return Chunk(OBJECT, rows, encode_values(self.objects[index][start:stop]))
         validity = self.validity(column, start, stop)
         if column.held == CODES:
             values = [] if column.distinct else [""]  # there is one for the empty cells
@@ -326,7 +326,7 @@ cdef class ColumnBuilders:
                 value = &column.values[number]
                 values.append(PyUnicode_DecodeUTF8(column.text + value.start, value.size, NULL))
             codes = PyBytes_FromStringAndSize(column.cells + 2 * start, 2 * rows)
-            return Piece("codes", rows, codes, encode_values(values), validity)
+            return Chunk(DICTIONARY, rows, codes, encode_values(values), validity)
         if column.held == TEXTS:
             ends = <int32_t*>column.cells
             first = ends[start]
@@ -335,10 +335,10 @@ cdef class ColumnBuilders:
             from_zero = <int32_t*>PyBytes_AS_STRING(offsets)
             for row in range(rows + 1):
                 from_zero[row] -= first
-            return Piece("text", rows, text, offsets, validity)
+            return Chunk(UTF8, rows, text, offsets, validity)
         data = PyBytes_FromStringAndSize(column.cells + column.width * start, column.width * rows)
         kind = "f8" if column.held == DOUBLES else "i8" if column.held == INTEGERS else "bool"
-        return Piece(kind, rows, data, b"", validity)
+        return Chunk(kind, rows, data, b"", validity)
 
     cdef bytes validity(self, Column* column, Py_ssize_t start, Py_ssize_t stop):
         """The validity bitmap; empty where all cells are there."""

@@ -121,9 +121,9 @@ def compare(shape: int, messages: Sequence[bytes]) -> int:
 
 def _hold(rows: RowParser, types: list[str], wanted: list[list[str]], start: int) -> None:
     """Hold the native reader's rows from ``start`` on to those that are wanted."""
-    pieces = decode(encode(rows.columns.pieces(start, rows.columns.rows)))
-    for piece, column, type_ in zip(pieces, wanted, types, strict=True):
-        found = _comparable(cells(piece), type_)
+    chunks = decode(encode(rows.columns.chunks(start, rows.columns.rows)))
+    for chunk, column, type_ in zip(chunks, wanted, types, strict=True):
+        found = _comparable(cells(chunk), type_)
         assert found == column[start:], f"{type_}: {found} and not {column[start:]}"
 
 

@@ -1,4 +1,4 @@
-"""Native column buffers: what goes in as cells comes out as pieces."""
+"""Native column buffers: what goes in as cells comes out as chunks."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def _tables(draw: st.DrawFn) -> tuple[list[str], list[list[Any]]]:
 
 
 def _read(columns: Any, start: int = 0) -> list[list[Any]]:
-    pieces = columns.pieces(start, columns.rows)
-    return [list(row) for row in zip(*map(cells, pieces), strict=True)]
+    chunks = columns.chunks(start, columns.rows)
+    return [list(row) for row in zip(*map(cells, chunks), strict=True)]
 
 
 def _exact(kinds: list[str], rows: list[list[Any]]) -> list[list[str]]:
@@ -96,7 +96,7 @@ def test_more_rows_than_there_was_room_for_at_first() -> None:
     for start in range(0, 10_000, 999):
         columns.extend([list(each) for each in zip(*rows[start : start + 999], strict=True)])
     assert _read(columns) == rows
-    assert [piece.kind for piece in columns.pieces(5, 50)] == ["i8", "text", "bool", "codes"]
+    assert [chunk.kind for chunk in columns.chunks(5, 50)] == ["i8", "text", "bool", "codes"]
 
 
 def test_values_may_come_back_to_be_counted() -> None:
@@ -106,7 +106,7 @@ def test_values_may_come_back_to_be_counted() -> None:
     for _ in range(40):
         columns.begin(columns.rows)
         columns.extend([["A", "B", "A"]])
-        kinds += [piece.kind for piece in columns.pieces(0, 3)]
+        kinds += [chunk.kind for chunk in columns.chunks(0, 3)]
         assert _read(columns) == [["A"], ["B"], ["A"]]
     assert kinds[0] == "text"
     assert kinds[-1] == "codes"

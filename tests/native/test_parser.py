@@ -30,8 +30,8 @@ def _reader(schema: Schema) -> Any:
 
 def _read(rows: Any) -> list[list[Any]]:
     """All cells, a list for each row."""
-    pieces = rows.columns.pieces(0, rows.columns.rows)
-    return [list(row) for row in zip(*map(cells, pieces), strict=True)]
+    chunks = rows.columns.chunks(0, rows.columns.rows)
+    return [list(row) for row in zip(*map(cells, chunks), strict=True)]
 
 
 def _decode(schema: Schema, message: bytes) -> tuple[list[list[Any]], int, int]:
@@ -285,11 +285,11 @@ def test_values_are_counted_until_they_stop_repeating() -> None:
     assert check(schema_of("id, side"), [message.encode() for message in messages]) == 5000
     for message in messages:
         rows.parse(message.encode())
-    first, second = rows.columns.pieces(0, 5000)
+    first, second = rows.columns.chunks(0, 5000)
     assert (first.kind, second.kind) == ("text", "codes")
     rows.columns.begin(5000)
     rows.parse(messages[0].encode())
-    assert [piece.kind for piece in rows.columns.pieces(0, 1)] == ["text", "codes"]
+    assert [chunk.kind for chunk in rows.columns.chunks(0, 1)] == ["text", "codes"]
 
 
 def test_numbers_are_integers_until_the_first_double() -> None:
@@ -297,10 +297,10 @@ def test_numbers_are_integers_until_the_first_double() -> None:
     rows = _reader(Schema(schema))
     for n, kind in (("1", "i8"), ("-2", "i8"), ("0.5", "f8"), ("3", "f8")):
         assert rows.parse(f'{{              "n": {n}}}'.encode())
-        (piece,) = rows.columns.pieces(0, rows.columns.rows)
-        assert piece.kind == kind
+        (chunk,) = rows.columns.chunks(0, rows.columns.rows)
+        assert chunk.kind == kind
     assert not rows.parse(b'{              "n": 9007199254740993}')  # no double is that
-    assert cells(piece) == [1.0, -2.0, 0.5, 3.0]
+    assert cells(chunk) == [1.0, -2.0, 0.5, 3.0]
 
 
 def test_an_integer_that_is_no_double_is_kept_from_doubles() -> None:
