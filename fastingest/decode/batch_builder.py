@@ -63,7 +63,7 @@ class BatchBuilder:
         self._feed = feed
         self._table = table
         self._layout = Layout(schema.names, schema.types, name)
-        self._types = [column.type for column in schema.columns if not column.is_own]
+        self._types = [column.type for column in schema.columns if not column.is_metadata]
         self._connection = 0
         self._gathered: ColumnBuffers | None = None  # the batch's rows, and those not settled yet
         self.first = 1
@@ -135,7 +135,7 @@ class BatchBuilder:
     def fill(self, columns: Sequence[list[Any]], stamps: list[tuple[int, int]]) -> list[Batch]:
         """Add rows to the batch, and to as many more as they fill.
 
-        :param columns: the cells, one list for each column that is not our own.
+        :param columns: the cells, one list for each column that is no metadata.
         :param stamps: as in :class:`Batch`, for these rows.
         :returns: the batches that this has closed.
         """

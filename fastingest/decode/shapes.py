@@ -45,7 +45,7 @@ _MAX_MIXED = 1024 * 1024
 class Columns(NamedTuple):
     """What messages in a row have brought.
 
-    :param columns: their cells, a list for each column that is not our own.
+    :param columns: their cells, a list for each column that is no metadata.
     :param counts: how many rows each message has; None: one.
     :param ignored: rows left out, and empty arrays of rows.
     """

@@ -133,11 +133,11 @@ def _escaped(texts: pl.Series) -> pl.Series:
     return ("'" + texts).zip_with(are_formulas, texts) if are_formulas.any() else texts
 
 
-# Columns of our own
+# Metadata columns
 
 
 def _own(batch: Batch, name: str, kind: str) -> pl.Series:
-    """A column of our own; see :data:`fastingest.model.schema.OWN`."""
+    """A metadata column; see :data:`fastingest.model.schema.METADATA`."""
     own, _, written = kind.partition(":")
     if own == "@feed":
         return pl.Series(name, [batch.layout.feed]).new_from_index(0, batch.rows)

@@ -124,11 +124,11 @@ class Batch:
         return self.rows + len(self.rejects)
 
     def chunks(self) -> list[tuple[Chunk, ...]]:
-        """For each column that is not our own, its chunks, one of each segment; [] without rows."""
+        """For each column that is no metadata, its chunks, one of each segment; [] without rows."""
         return list(zip(*map(decode, self.segments), strict=True))
 
     def columns(self) -> list[list[Any]]:
-        """The rows' cells: a list for each column that is not our own; [] without rows."""
+        """The rows' cells: a list for each column that is no metadata; [] without rows."""
         return [[cell for chunk in column for cell in cells(chunk)] for column in self.chunks()]
 
     @property

@@ -1,7 +1,7 @@
 """Columns on their way from a receiver to the writer: runs of cells as buffers.
 
-A :class:`Chunk` is a run of one column's cells, a *segment* one chunk for each column that is not
-our own, for the same rows. A chunk says itself what form its cells have, so that whoever makes it
+A :class:`Chunk` is a run of one column's cells, a *segment* one chunk for each column that is no
+metadata, for the same rows. A chunk says itself what form its cells have, so that whoever makes it
 takes the form that is cheapest there:
 
 ========== ====================================== ==============================================
@@ -89,7 +89,7 @@ _decode_values = msgspec.msgpack.Decoder(list[Any]).decode
 
 
 def encode(chunks: Iterable[Chunk]) -> bytes:
-    """The chunks of a segment, one for each column that is not our own, in its wire form."""
+    """The chunks of a segment, one for each column that is no metadata, in its wire form."""
     return _encode(list(chunks))
 
 
@@ -118,7 +118,7 @@ def segment_of(columns: Sequence[list[Any]], types: Sequence[str]) -> bytes:
     costs 15% more of what decoding and encoding cost, because they must be fetched from memory
     again.
 
-    :param columns: the cells, one list for each column that is not our own.
+    :param columns: the cells, one list for each column that is no metadata.
     :param types: these columns' types; see :class:`fastingest.model.schema.Column`.
     """
     return _encode([*map(chunk_of, columns, types)])

@@ -83,7 +83,7 @@ class ColumnPlan(NamedTuple):
 class ParsePlan:
     """What :class:`fastingest.native._parser.RowParser` reads by.
 
-    :param columns: those that are not our own.
+    :param columns: those that are no metadata.
     :param nodes: for each one its kind, the index of its column or condition, and its children:
         pairs (name with its quotes, node), and in an array (b"", node or -1) for each element.
     :param conditions: the texts that are taken; the root's come first.

@@ -86,7 +86,7 @@ def compare(shape: int, messages: Sequence[bytes]) -> int:
 
     :raises AssertionError: they differ.
     """
-    types = [column.type for column in SHAPES[shape].schema.columns if not column.is_own]
+    types = [column.type for column in SHAPES[shape].schema.columns if not column.is_metadata]
     rows = RowParser(_plan(shape))
     decoder = decoder_of(shape)
     (table,) = decoder.tables

@@ -51,7 +51,7 @@ def _exact(rows: list[list[Any]]) -> list[list[tuple[str, str]]]:
 
 def _whole_as_read(schema: Schema, rows: list[list[Any]], like: list[list[Any]]) -> Any:
     """The rows with doubles of number columns as integers where ``like`` has integers."""
-    types = [column.type for column in schema.columns if not column.is_own]
+    types = [column.type for column in schema.columns if not column.is_metadata]
     return [
         [
             int(cell) if type_ == "number" and type(cell) is float and type(other) is int else cell

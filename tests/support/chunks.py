@@ -39,7 +39,7 @@ CELLS: dict[str, st.SearchStrategy[Any]] = {
 
 
 def forms_of(cells: Sequence[Any], type_: str) -> list[Chunk]:
-    """Pieces with these cells, of each kind that can have them; the first is of ``cells``.
+    """Chunks with these cells, of each kind that can have them; the first is of ``cells``.
 
     Where no cell is empty there is one that says so, and one that does not.
     """
