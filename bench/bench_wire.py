@@ -40,11 +40,11 @@ def test_native_columns_become_a_segment(
     """A round makes one segment of 10,000 rows that were read natively."""
     reading = Reading(feed_of(shape), is_native=True)
     reading.read(messages_of(shape, ROWS))
-    rows = reading.rows
+    rows = reading.parser
     assert rows is not None
 
-    segment = benchmark(lambda: encode(rows.columns.pieces(0, ROWS)))
-    assert [len(cells(piece)) for piece in decode(segment)] == [ROWS] * rows.columns.width
+    segment = benchmark(lambda: encode(rows.columns.chunks(0, ROWS)))
+    assert [len(cells(chunk)) for chunk in decode(segment)] == [ROWS] * rows.columns.width
     figures.note(ROWS)
 
 
@@ -55,7 +55,7 @@ def test_a_batch_becomes_bytes(benchmark: Benchmark, figures: Figures, batch: Ba
 
 
 def test_bytes_become_a_batch(benchmark: Benchmark, figures: Figures, batch: Batch) -> None:
-    """A round reads the wire form of a batch of 10,000 rows, down to its columns' pieces."""
+    """A round reads the wire form of a batch of 10,000 rows, down to its columns' chunks."""
     wire = batch.to_bytes()
-    assert benchmark(lambda: Batch.from_bytes(wire).pieces()) == batch.pieces()
+    assert benchmark(lambda: Batch.from_bytes(wire).chunks()) == batch.chunks()
     figures.note(ROWS)

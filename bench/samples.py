@@ -17,7 +17,7 @@ from fastingest.model.batch import Batch
 from fastingest.model.feed import Feed
 
 if TYPE_CHECKING:
-    from fastingest.native._parser import Rows
+    from fastingest.native._parser import RowParser
 
 __all__ = ["Reading", "batch_of", "feed_of", "messages_of"]
 
@@ -58,22 +58,22 @@ class Reading:
 
     def __init__(self, feed: Feed, is_native: bool) -> None:
         self._decoder = decoder_of(feed, 0, 10**9)
-        self.rows: Rows | None = None
+        self.parser: RowParser | None = None
         """What reads natively; None: nothing does."""
         if is_native:
-            from fastingest.native.factory import rows_of  # which need not be there
+            from fastingest.native.factory import parser_of  # which need not be there
 
-            self.rows = rows_of(feed)
-            assert self.rows is not None, "the native reader does not take this shape"
-            self._decoder.tables[0].gather_in(self.rows.columns)
+            self.parser = parser_of(feed)
+            assert self.parser is not None, "the native reader does not take this shape"
+            self._decoder.tables[0].gather_in(self.parser.columns)
 
     def read(self, messages: list[bytes]) -> None:
         """Read messages that came together."""
         now = time.time_ns()
-        if self.rows is None:
+        if self.parser is None:
             self._decoder.decode(messages, [(len(messages), now)])
         else:
-            assert all(map(self.rows.parse, messages)), "the native reader is not certain"
+            assert all(map(self.parser.parse, messages)), "the native reader is not certain"
             self._decoder.tables[0].settle(now, None)
 
     def take(self) -> Batch:

@@ -10,7 +10,7 @@ from typing import Any
 from fastingest.config.resolve import feeds_of, read_file
 from fastingest.config.settings import Settings
 from fastingest.errors import OptionError
-from fastingest.model.feed import MOST_FEEDS, Feed
+from fastingest.model.feed import MAX_FEEDS, Feed
 
 __all__ = ["Options", "options_from"]
 
@@ -29,9 +29,9 @@ class Options(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "feeds", feeds_of(self))
-        if len(self.feeds) > MOST_FEEDS:
+        if len(self.feeds) > MAX_FEEDS:
             raise OptionError(
-                "url", f"{len(self.feeds):,} feeds are too many; {MOST_FEEDS:,} is the most"
+                "url", f"{len(self.feeds):,} feeds are too many; {MAX_FEEDS:,} is the most"
             )
         if self.max_rows is not None and min(self.receivers, len(self.feeds)) > 1:
             raise OptionError(

@@ -16,15 +16,15 @@ from typing import Any, Protocol
 
 from fastingest.access.secrets import Redactor
 from fastingest.model.batch import Batch, Layout, Reject
-from fastingest.model.chunks import Piece, encode, segment_of
+from fastingest.model.chunks import Chunk, encode, segment_of
 from fastingest.model.schema import ESCAPED, Schema
 
-__all__ = ["MAX_ROW_BYTES", "MOST_REJECT_BYTES", "BatchBuilder", "ColumnBuffers"]
+__all__ = ["MAX_REJECT_BYTES", "MAX_ROW_BYTES", "BatchBuilder", "ColumnBuffers"]
 
 MAX_ROW_BYTES = 1024 * 1024
 """Bytes of encoded rows that close a batch, however few rows there are."""
 
-MOST_REJECT_BYTES = 1024 * 1024
+MAX_REJECT_BYTES = 1024 * 1024
 """Bytes of rejects that close a batch, however few rows there are."""
 
 _REJECT_COST = 200  # bytes that a reject takes besides its raw text, about
@@ -47,8 +47,8 @@ class ColumnBuffers(Protocol):
     def extend(self, columns: Sequence[list[Any]]) -> None:
         """Add rows as lists of cells, one for each column."""
 
-    def pieces(self, start: int, stop: int) -> list[Piece]:
-        """The rows from ``start`` to ``stop``, a piece for each column."""
+    def chunks(self, start: int, stop: int) -> list[Chunk]:
+        """The rows from ``start`` to ``stop``, a chunk for each column."""
 
     def begin(self, start: int) -> None:
         """Forget the rows before ``start``."""
@@ -73,7 +73,7 @@ class BatchBuilder:
         self._feed = feed
         self._table = table
         self._layout = Layout(schema.names, schema.types, name)
-        self._types = [column.type for column in schema.columns if not column.is_own]
+        self._types = [column.type for column in schema.columns if not column.is_metadata]
         self._connection = 0
         self._gathered: ColumnBuffers | None = None  # the batch's rows, and those not settled yet
         self.first = 1
@@ -137,7 +137,7 @@ class BatchBuilder:
         """
         batch = self._batch
         if self._gathered is not None and batch.rows:
-            batch.segments.append(encode(self._gathered.pieces(begin, begin + batch.rows)))
+            batch.segments.append(encode(self._gathered.chunks(begin, begin + batch.rows)))
         batch.first = self.first + self.rows - batch.rows
         self._batch = self._new_batch()
         self._reject_bytes = self._row_bytes = 0
@@ -146,7 +146,7 @@ class BatchBuilder:
     def fill(self, columns: Sequence[list[Any]], stamps: list[tuple[int, int]]) -> list[Batch]:
         """Add rows to the batch, and to as many more as they fill.
 
-        :param columns: the cells, one list for each column that is not our own.
+        :param columns: the cells, one list for each column that is no metadata.
         :param stamps: as in :class:`Batch`, for these rows.
         :returns: the batches that this has closed.
         """
@@ -165,7 +165,7 @@ class BatchBuilder:
             columns = [column[start:] for column in columns]
         if start < count:
             self._append(columns, stamps, start)
-        if self._reject_bytes >= MOST_REJECT_BYTES or self._row_bytes >= MAX_ROW_BYTES:
+        if self._reject_bytes >= MAX_REJECT_BYTES or self._row_bytes >= MAX_ROW_BYTES:
             closed.append(self.take())
         return closed
 
@@ -200,7 +200,7 @@ class BatchBuilder:
             gathered.begin(begin)
         if total > settled:
             self._count(total - settled, stamps, start)
-        if self._reject_bytes >= MOST_REJECT_BYTES or gathered.size >= MAX_ROW_BYTES:
+        if self._reject_bytes >= MAX_REJECT_BYTES or gathered.size >= MAX_ROW_BYTES:
             closed.append(self.take())
         return closed
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["MOST_BAD_ELEMENTS", "Unfit", "reason_of", "too_many_bad"]
+__all__ = ["MAX_BAD_ELEMENTS", "Unfit", "reason_of", "too_many_bad"]
 
-MOST_BAD_ELEMENTS = 1000
+MAX_BAD_ELEMENTS = 1000
 """Elements of one array that are rejected one by one; with one more, the message is rejected whole.
 
 A message of 16 MiB has room for millions of them, which would take minutes and gigabytes.
@@ -39,4 +39,4 @@ def too_many_bad(first: str) -> str:
 
     :param first: the reason of the first of them.
     """
-    return f"more than {MOST_BAD_ELEMENTS:,} of its rows are none; the first: {first}"
+    return f"more than {MAX_BAD_ELEMENTS:,} of its rows are none; the first: {first}"

@@ -14,7 +14,7 @@ import msgspec
 
 from fastingest.decode.column_types import ColumnType, column_type
 from fastingest.decode.elements import elements_of, is_empty
-from fastingest.decode.reasons import MOST_BAD_ELEMENTS, too_many_bad
+from fastingest.decode.reasons import MAX_BAD_ELEMENTS, too_many_bad
 from fastingest.decode.values import Values, ValueTree
 from fastingest.model.jsonpath import JsonPath
 from fastingest.model.schema import Column, Schema
@@ -152,7 +152,7 @@ class ReferenceDecoder:
                 )
             except ValueError as error:
                 outcome.rejects.append((shown, str(error)))
-                if len(outcome.rejects) > MOST_BAD_ELEMENTS:
+                if len(outcome.rejects) > MAX_BAD_ELEMENTS:
                     return DecodedMessage(rejects=[(raw, too_many_bad(outcome.rejects[0][1]))])
             else:
                 outcome.rows.append(cells)

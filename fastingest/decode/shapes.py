@@ -39,13 +39,13 @@ from fastingest.model.schema import Schema
 __all__ = ["Columns", "MessageShape", "shape_of"]
 
 # Bytes of a mixed message: a list of the texts of all its elements takes up to 40 times as much.
-_MOST_MIXED = 1024 * 1024
+_MAX_MIXED = 1024 * 1024
 
 
 class Columns(NamedTuple):
     """What messages in a row have brought.
 
-    :param columns: their cells, a list for each column that is not our own.
+    :param columns: their cells, a list for each column that is no metadata.
     :param counts: how many rows each message has; None: one.
     :param ignored: rows left out, and empty arrays of rows.
     """
@@ -248,7 +248,7 @@ class _Mixed(_Array):
 
     def _decode_short(self, message: bytes) -> Any:
         """Parse a message, unless the list of its elements' texts could be a large one."""
-        if len(message) > _MOST_MIXED:
+        if len(message) > _MAX_MIXED:
             raise ValueError("too long to have all elements at once")
         return self._decode_whole(message)
 

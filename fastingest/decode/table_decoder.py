@@ -16,7 +16,7 @@ from fastingest.model.schema import Schema
 
 __all__ = ["TableDecoder"]
 
-_LONGEST_WAIT = 1024
+_MAX_WAIT = 1024
 # The string "null", in letters of any size; and with escapes, which takes longer to look for.
 _NULL = re.compile(rb'"null"', re.IGNORECASE)
 _NULL_ESCAPED = re.compile(rb'"(?:n|\\u00[46]e)(?:u|\\u00[57]5)(?:l|\\u00[46]c){2}"', re.IGNORECASE)
@@ -115,7 +115,7 @@ class TableDecoder:
             self._shape = made
             self._shapes.append(made)
         else:
-            self._wait = self._last_wait = min(2 * self._last_wait + 1, _LONGEST_WAIT)
+            self._wait = self._last_wait = min(2 * self._last_wait + 1, _MAX_WAIT)
 
     def decode_alone(self, message: bytes) -> DecodedMessage:
         """What becomes of a message."""

@@ -1,9 +1,9 @@
 """Batch → polars DataFrame → CSV text.
 
-Theory of operation. The pieces of a column (:mod:`fastingest.model.chunks`) become a column of a
+Theory of operation. The chunks of a column (:mod:`fastingest.model.chunks`) become a column of a
 frame without a loop over its rows: their buffers are handed over as Arrow arrays, which nanoarrow
 makes and polars takes (1.5 ns a number, 8 a text, 4 a code), and only ``cells`` become Python
-objects on the way. What is alike in neighbouring pieces is joined first, for each piece costs 15
+objects on the way. What is alike in neighbouring chunks is joined first, for each chunk costs 15
 µs.
 
 A ``number`` column is one of integers where all are. Otherwise it becomes text here, cell by cell
@@ -12,7 +12,7 @@ that reads back as the same double, which is what polars writes for doubles ever
 stands in the file for a cell depends neither on its neighbours nor on the form that it came in.
 
 To look for characters that need quotes takes polars 11 ns a cell of text. Where it is certain that
-there are none, it is told not to. That is seen in the bytes of the pieces: a search for four
+there are none, it is told not to. That is seen in the bytes of the chunks: a search for four
 characters in all texts together takes 0.2 ns a cell, and codes have each text once.
 
 Text that begins as a formula does to a spreadsheet gets a ``'`` in front where the batch's columns
@@ -33,7 +33,15 @@ from polars.exceptions import PanicException
 
 from fastingest.format.timestamps import iso_of, timestamps
 from fastingest.model.batch import Batch
-from fastingest.model.chunks import Buffer, Kind, Piece, decode_values
+from fastingest.model.chunks import (
+    DICTIONARY,
+    OBJECT,
+    UTF8,
+    Buffer,
+    Chunk,
+    ChunkKind,
+    decode_values,
+)
 from fastingest.model.schema import ESCAPED, Schema, base_type
 
 __all__ = ["CsvFormat", "Frame", "to_csv", "to_frame"]
@@ -112,7 +120,7 @@ class Frame(NamedTuple):
 
 def to_frame(batch: Batch) -> Frame:
     """The batch's rows."""
-    cells = iter(batch.pieces())
+    cells = iter(batch.chunks())
     columns: list[pl.Series] = []
     is_plain = True
     for name, kind in zip(batch.layout.names, batch.layout.types, strict=True):
@@ -120,12 +128,12 @@ def to_frame(batch: Batch) -> Frame:
             columns.append(_own(batch, name, kind))
             is_plain &= kind != "@feed" or _are_plain(batch.layout.feed.encode())
         else:
-            pieces = next(cells)
+            chunks = next(cells)
             is_escaped, kind = kind == ESCAPED, "str" if kind == ESCAPED else kind  # noqa: PLW2901
-            column = _series(kind, pieces).rename(name)
+            column = _series(kind, chunks).rename(name)
             columns.append(_escaped(column) if is_escaped else column)
             if kind == "str":  # all others are made of digits and the like
-                is_plain = is_plain and all(_are_plain(_text_of(piece)) for piece in pieces)
+                is_plain = is_plain and all(_are_plain(_text_of(chunk)) for chunk in chunks)
                 is_plain = is_plain and not (column == "").any()  # nulls are passed over
     return Frame(pl.DataFrame(columns), is_plain)
 
@@ -146,9 +154,9 @@ def to_csv(frame: Frame) -> memoryview:
 # Quotes
 
 
-def _text_of(piece: Piece) -> bytes:
-    """Bytes in which all the strings of a piece are, and other bytes as well."""
-    return bytes(piece.extra if piece.kind == "codes" else piece.data)
+def _text_of(chunk: Chunk) -> bytes:
+    """Bytes in which all the strings of a chunk are, and other bytes as well."""
+    return bytes(chunk.extra if chunk.kind == DICTIONARY else chunk.data)
 
 
 def _are_plain(texts: bytes) -> bool:
@@ -167,11 +175,11 @@ def _escaped(texts: pl.Series) -> pl.Series:
     return ("'" + texts).zip_with(are_formulas, texts) if are_formulas.any() else texts
 
 
-# Columns of our own
+# Metadata columns
 
 
 def _own(batch: Batch, name: str, kind: str) -> pl.Series:
-    """A column of our own; see :data:`fastingest.model.schema.OWN`."""
+    """A metadata column; see :data:`fastingest.model.schema.METADATA`."""
     own, _, written = kind.partition(":")
     if own == "@feed":
         return pl.Series(name, [batch.layout.feed]).new_from_index(0, batch.rows)
@@ -192,65 +200,65 @@ def _runs(runs: Iterable[tuple[int, int]]) -> pl.Series:
     for value, end in runs:
         parts.append(value.to_bytes(8, "little", signed=True) * (end - start))
         start = end
-    return _part("int", Piece("i8", start, b"".join(parts)))
+    return _part("int", Chunk("i8", start, b"".join(parts)))
 
 
 # Columns of cells
 
 
-def _series(kind: str, pieces: Sequence[Piece]) -> pl.Series:
-    """The column of these pieces, as it shall stand in the file."""
-    parts = [_part(kind, piece) for piece in _joined(pieces)]
+def _series(kind: str, chunks: Sequence[Chunk]) -> pl.Series:
+    """The column of these chunks, as it shall stand in the file."""
+    parts = [_part(kind, chunk) for chunk in _joined(chunks)]
     if len({part.dtype for part in parts}) > 1:  # integers and text, in number columns
         parts = [part.cast(pl.String) for part in parts]
     column = parts[0] if len(parts) == 1 else pl.concat(parts)
     return timestamps(kind, column) if kind.startswith("timestamp") else column
 
 
-def _joined(pieces: Sequence[Piece]) -> list[Piece]:
-    """The same cells in fewer pieces, where that is simple."""
-    if len(pieces) == 1:
-        return list(pieces)
-    joined: list[Piece] = []
-    for (kind, extra, is_simple), group in groupby(pieces, _form):
+def _joined(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """The same cells in fewer chunks, where that is simple."""
+    if len(chunks) == 1:
+        return list(chunks)
+    joined: list[Chunk] = []
+    for (kind, extra, is_simple), group in groupby(chunks, _form):
         alike = list(group)
         if len(alike) == 1 or not is_simple:
             joined += alike
         else:
-            data = b"".join([piece.data for piece in alike])
-            joined.append(Piece(kind, sum(piece.count for piece in alike), data, extra))
+            data = b"".join([chunk.data for chunk in alike])
+            joined.append(Chunk(kind, sum(chunk.count for chunk in alike), data, extra))
     return joined
 
 
-def _form(piece: Piece) -> tuple[Kind, bytes, bool]:
-    """What pieces must have in common to be joined, and whether they can be."""
-    is_simple = piece.kind not in ("text", "cells") and not len(piece.validity)
-    return piece.kind, bytes(piece.extra) if piece.kind == "codes" else b"", is_simple
+def _form(chunk: Chunk) -> tuple[ChunkKind, bytes, bool]:
+    """What chunks must have in common to be joined, and whether they can be."""
+    is_simple = chunk.kind not in (UTF8, OBJECT) and not len(chunk.validity)
+    return chunk.kind, bytes(chunk.extra) if chunk.kind == DICTIONARY else b"", is_simple
 
 
-def _part(kind: str, piece: Piece) -> pl.Series:
-    """The cells of a piece as they shall stand in the file, unless they are timestamps."""
-    if piece.kind == "cells":
-        return _column_of(kind, decode_values(piece.data))
-    if piece.kind == "codes":
-        codes = _array(piece, _UINT16, piece.data)
-        return pl.Series(decode_values(piece.extra), dtype=pl.String)[codes]
-    if piece.kind == "text":
-        return _array(piece, _STRING, piece.extra, piece.data)
-    if piece.kind == "bool":
-        return _array(piece, _UINT8, piece.data).cast(pl.Boolean)
-    if piece.kind == "i8":
-        return _array(piece, _INT64, piece.data)
-    doubles = _array(piece, _FLOAT64, piece.data)
+def _part(kind: str, chunk: Chunk) -> pl.Series:
+    """The cells of a chunk as they shall stand in the file, unless they are timestamps."""
+    if chunk.kind == OBJECT:
+        return _column_of(kind, decode_values(chunk.data))
+    if chunk.kind == DICTIONARY:
+        codes = _array(chunk, _UINT16, chunk.data)
+        return pl.Series(decode_values(chunk.extra), dtype=pl.String)[codes]
+    if chunk.kind == UTF8:
+        return _array(chunk, _STRING, chunk.extra, chunk.data)
+    if chunk.kind == "bool":
+        return _array(chunk, _UINT8, chunk.data).cast(pl.Boolean)
+    if chunk.kind == "i8":
+        return _array(chunk, _INT64, chunk.data)
+    doubles = _array(chunk, _FLOAT64, chunk.data)
     return _double_text(doubles) if kind == "number" else doubles
 
 
-def _array(piece: Piece, schema: Any, *buffers: Buffer) -> pl.Series:
-    """A piece's buffers as a column; they are kept for as long as it is there."""
-    validity = piece.validity if len(piece.validity) else None
+def _array(chunk: Chunk, schema: Any, *buffers: Buffer) -> pl.Series:
+    """A chunk's buffers as a column; they are kept for as long as it is there."""
+    validity = chunk.validity if len(chunk.validity) else None
     nulls = 0 if validity is None else -1  # to be counted
     array = nanoarrow.c_array_from_buffers(
-        schema, piece.count, [validity, *buffers], null_count=nulls
+        schema, chunk.count, [validity, *buffers], null_count=nulls
     )
     return pl.Series(array)
 

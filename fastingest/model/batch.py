@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fastingest.model.chunks import Buffer, Piece, cells, decode
+from fastingest.model.chunks import Buffer, Chunk, cells, decode
 
 __all__ = [
     "LANES",
@@ -123,13 +123,13 @@ class Batch:
         """Rows and rejects."""
         return self.rows + len(self.rejects)
 
-    def pieces(self) -> list[tuple[Piece, ...]]:
-        """For each column that is not our own, its pieces, one of each segment; [] without rows."""
+    def chunks(self) -> list[tuple[Chunk, ...]]:
+        """For each column that is no metadata, its chunks, one of each segment; [] without rows."""
         return list(zip(*map(decode, self.segments), strict=True))
 
     def columns(self) -> list[list[Any]]:
-        """The rows' cells: a list for each column that is not our own; [] without rows."""
-        return [[cell for piece in column for cell in cells(piece)] for column in self.pieces()]
+        """The rows' cells: a list for each column that is no metadata; [] without rows."""
+        return [[cell for chunk in column for cell in cells(chunk)] for column in self.chunks()]
 
     @property
     def wire(self) -> Buffer:

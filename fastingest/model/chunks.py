@@ -1,7 +1,7 @@
 """Columns on their way from a receiver to the writer: runs of cells as buffers.
 
-A :class:`Piece` is a run of one column's cells, a *segment* one piece for each column that is not
-our own, for the same rows. A piece says itself what form its cells have, so that whoever makes it
+A :class:`Chunk` is a run of one column's cells, a *segment* one chunk for each column that is no
+metadata, for the same rows. A chunk says itself what form its cells have, so that whoever makes it
 takes the form that is cheapest there:
 
 ========== ====================================== ==============================================
@@ -17,6 +17,7 @@ kind       data                                   extra
 ``cells``  msgpack list of the cells; None: empty
 ========== ====================================== ==============================================
 
+The code calls the last three :data:`UTF8`, :data:`DICTIONARY` and :data:`OBJECT`, as Arrow does.
 All numbers are little-endian. Empty cells of the first five kinds are those whose bit in
 ``validity`` is 0 (Arrow's form: the first cell is the least significant bit of the first byte);
 what stands for them in ``data`` means nothing, but offsets must not go back, and a code is one of
@@ -28,9 +29,9 @@ Buffers instead of lists of objects cost the receiver a little (9.5 ns a double,
 against 3 and 4 for msgpack), and save the writer more: to decode a list and make a column of it
 takes 30 to 60 ns a cell, of a buffer 1.5. Of strings no buffer can be made without a loop in
 Python, and joined by line feeds they would cost 7 ns more to make (22 instead of 70 to read), which
-is not worth it where the receiver is what bounds the rate: so :func:`piece_of` leaves them be.
+is not worth it where the receiver is what bounds the rate: so :func:`chunk_of` leaves them be.
 
-Pieces are read without a copy: their buffers are views into the segment, and keep it alive.
+Chunks are read without a copy: their buffers are views into the segment, and keep it alive.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
@@ -50,25 +51,31 @@ else:
     Buffer = memoryview  # what msgspec decodes without a copy; it encodes either
 
 __all__ = [
+    "DICTIONARY",
+    "OBJECT",
+    "UTF8",
     "Buffer",
-    "Kind",
-    "Piece",
+    "Chunk",
+    "ChunkKind",
     "cells",
+    "chunk_of",
     "decode",
     "decode_values",
     "encode",
     "encode_values",
-    "piece_of",
     "segment_of",
 ]
 
-Kind = Literal["f8", "i8", "bool", "text", "codes", "cells"]
+ChunkKind = Literal["f8", "i8", "bool", "text", "codes", "cells"]
+UTF8: Final = "text"
+DICTIONARY: Final = "codes"
+OBJECT: Final = "cells"
 
 
-class Piece(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class Chunk(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A run of one column's cells; see above."""
 
-    kind: Kind
+    kind: ChunkKind
     count: int
     """How many cells."""
     data: Buffer
@@ -77,25 +84,25 @@ class Piece(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_pieces = msgspec.msgpack.Decoder(list[Piece]).decode
+_decode_chunks = msgspec.msgpack.Decoder(list[Chunk]).decode
 _decode_values = msgspec.msgpack.Decoder(list[Any]).decode
 
 
-def encode(pieces: Iterable[Piece]) -> bytes:
-    """The pieces of a segment, one for each column that is not our own, in its wire form."""
-    return _encode(list(pieces))
+def encode(chunks: Iterable[Chunk]) -> bytes:
+    """The chunks of a segment, one for each column that is no metadata, in its wire form."""
+    return _encode(list(chunks))
 
 
-def decode(segment: Buffer) -> list[Piece]:
-    """The pieces that :func:`encode` made ``segment`` of.
+def decode(segment: Buffer) -> list[Chunk]:
+    """The chunks that :func:`encode` made ``segment`` of.
 
     :raises msgspec.DecodeError: it is no wire form of a segment.
     """
-    return _decode_pieces(segment)
+    return _decode_chunks(segment)
 
 
 def encode_values(values: list[Any]) -> bytes:
-    """A msgpack list, as it stands in pieces of the kinds ``codes`` and ``cells``."""
+    """A msgpack list, as it stands in chunks of the kinds ``codes`` and ``cells``."""
     return _encode(values)
 
 
@@ -111,14 +118,14 @@ def segment_of(columns: Sequence[list[Any]], types: Sequence[str]) -> bytes:
     costs 15% more of what decoding and encoding cost, because they must be fetched from memory
     again.
 
-    :param columns: the cells, one list for each column that is not our own.
+    :param columns: the cells, one list for each column that is no metadata.
     :param types: these columns' types; see :class:`fastingest.model.schema.Column`.
     """
-    return _encode([*map(piece_of, columns, types)])
+    return _encode([*map(chunk_of, columns, types)])
 
 
-def piece_of(column: list[Any], type_: str) -> Piece:
-    """A column's cells as the piece that is made of Python objects with least work.
+def chunk_of(column: list[Any], type_: str) -> Chunk:
+    """A column's cells as the chunk that is made of Python objects with least work.
 
     :param type_: the column's type.
     """
@@ -127,15 +134,15 @@ def piece_of(column: list[Any], type_: str) -> Piece:
     if packed is not None:
         kind, letter = packed
         try:
-            return Piece(kind, size, struct.pack(f"<{size}{letter}", *column))
+            return Chunk(kind, size, struct.pack(f"<{size}{letter}", *column))
         except struct.error:  # there are empty cells, or doubles or texts among the integers
             pass
-    return Piece("cells", size, _encode(column))
+    return Chunk(OBJECT, size, _encode(column))
 
 
 @cache
-def _packed(type_: str) -> tuple[Kind, str] | None:
-    """Of a type whose cells are numbers as a rule: its pieces' kind, and :mod:`struct`'s letter."""
+def _packed(type_: str) -> tuple[ChunkKind, str] | None:
+    """Of a type whose cells are numbers as a rule: its chunks' kind, and :mod:`struct`'s letter."""
     if type_ == "float":
         return "f8", "d"
     if re.fullmatch(r"int|number|timestamp\[[mun]s(,.*)?\]", type_):
@@ -143,27 +150,27 @@ def _packed(type_: str) -> tuple[Kind, str] | None:
     return None
 
 
-def cells(piece: Piece) -> list[Any]:
+def cells(chunk: Chunk) -> list[Any]:
     """The cells as Python objects, None for an empty one."""
-    found = _objects(piece)
-    if not len(piece.validity):
+    found = _objects(chunk)
+    if not len(chunk.validity):
         return found
-    bits = (byte >> bit & 1 for byte in piece.validity for bit in range(8))
+    bits = (byte >> bit & 1 for byte in chunk.validity for bit in range(8))
     return [cell if is_there else None for cell, is_there in zip(found, bits, strict=False)]
 
 
-def _objects(piece: Piece) -> list[Any]:
+def _objects(chunk: Chunk) -> list[Any]:
     """The cells, with anything in the place of empty ones."""
-    if piece.kind == "cells":
-        return decode_values(piece.data)
-    if piece.kind == "text":
-        ends = struct.unpack(f"<{piece.count + 1}i", piece.extra)
-        return [str(piece.data[start:end], "utf-8") for start, end in pairwise(ends)]
-    numbers = struct.unpack(f"<{piece.count}{_LETTERS[piece.kind]}", piece.data)
-    if piece.kind != "codes":
+    if chunk.kind == OBJECT:
+        return decode_values(chunk.data)
+    if chunk.kind == UTF8:
+        ends = struct.unpack(f"<{chunk.count + 1}i", chunk.extra)
+        return [str(chunk.data[start:end], "utf-8") for start, end in pairwise(ends)]
+    numbers = struct.unpack(f"<{chunk.count}{_LETTERS[chunk.kind]}", chunk.data)
+    if chunk.kind != DICTIONARY:
         return list(numbers)
-    values = decode_values(piece.extra) or [None]
+    values = decode_values(chunk.extra) or [None]
     return [values[code] for code in numbers]
 
 
-_LETTERS = {"f8": "d", "i8": "q", "bool": "?", "codes": "H"}
+_LETTERS = {"f8": "d", "i8": "q", "bool": "?", DICTIONARY: "H"}

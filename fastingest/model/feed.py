@@ -14,9 +14,9 @@ from pathlib import Path
 from fastingest.model.jsonpath import Condition
 from fastingest.model.schema import TRADES, Schema
 
-__all__ = ["MOST_FEEDS", "Feed", "Heartbeat", "Subscription", "Table"]
+__all__ = ["MAX_FEEDS", "Feed", "Heartbeat", "Subscription", "Table"]
 
-MOST_FEEDS = 1024
+MAX_FEEDS = 1024
 """The most feeds that a run may have."""
 
 

@@ -20,8 +20,8 @@ type                          a cell on its way from the receiver to the writer
 ============================  ==================================================================
 
 An empty cell is None. A timestamp is written as ISO 8601 in UTC, or, where a second unit is given
-(``timestamp[ms,ns]``), as the integer in this unit. Columns of our own (:data:`OWN`) have no cells:
-the writer makes them of what the batch says of itself.
+(``timestamp[ms,ns]``), as the integer in this unit. Metadata columns (:data:`METADATA`) have no
+cells: the writer makes them of what the batch says of itself.
 
 Where formulas are escaped (``--escape-formulas``), a batch says so itself: its columns of ``str``
 are :data:`ESCAPED`. Their cells are the same, and only what is written differs, so that another run
@@ -42,7 +42,7 @@ from fastingest.model.jsonpath import Condition, JsonPath, parse_path
 __all__ = [
     "ESCAPED",
     "EXAMPLE",
-    "OWN",
+    "METADATA",
     "TRADES",
     "Column",
     "Schema",
@@ -52,7 +52,7 @@ __all__ = [
     "parse_columns",
 ]
 
-OWN = ("@received", "@feed", "@connection", "@sequence")
+METADATA = ("@received", "@feed", "@connection", "@sequence")
 """When the row was received, in nanoseconds since the epoch; its feed's name; which connection of
 the feed it came by, from 1; its number among the rows of the feed in this file, from 1."""
 
@@ -69,10 +69,10 @@ class Column:
     """One column of the file.
 
     :param name: its name in the header.
-    :param type: as in the table above; of a column of our own: ``@received``, …, with the type that
+    :param type: as in the table above; of a metadata column: ``@received``, …, with the type that
         it is written as behind a colon where that is another: ``@received:timestamp[ns]``.
-    :param path: where its value is, from the row or from the message's root; None for a column of
-        our own.
+    :param path: where its value is, from the row or from the message's root; None for a metadata
+        column.
     :param required: whether a row without it, or with null, is no row; otherwise the cell stays
         empty.
     """
@@ -83,8 +83,8 @@ class Column:
     required: bool = True
 
     @property
-    def is_own(self) -> bool:
-        """Whether it is one of :data:`OWN`."""
+    def is_metadata(self) -> bool:
+        """Whether it is one of :data:`METADATA`."""
         return self.type.startswith("@")
 
 
@@ -92,7 +92,7 @@ class Column:
 class Schema:
     """A table: which messages, which rows of them, which columns of these in the file's order.
 
-    :param columns: at least one that is not our own.
+    :param columns: at least one that is no metadata.
     :param rows: where in a message the rows are, from its root: one row there, or an array of rows.
     :param where: conditions that must all hold, of the message (``$``) or of the row.
     :param described: whether columns say where they are; otherwise messages are told by themselves.
@@ -177,7 +177,7 @@ def parse_columns(text: str | Sequence[str]) -> tuple[Column, ...]:
     - the path may be left out where it is the column's name: ``price:float``;
     - the type may be left out where it is ``str``: ``symbol=$.arg.instId``;
     - a ``?`` behind the type makes it optional: ``volume:float?=q``;
-    - a column of our own needs no type: ``@received``, ``time=@received``,
+    - a metadata column needs no type: ``@received``, ``time=@received``,
       ``time:timestamp[ns]=@received``.
 
     :param text: all of them, or a sequence with one each.
@@ -185,7 +185,7 @@ def parse_columns(text: str | Sequence[str]) -> tuple[Column, ...]:
     """
     parts = _split(text) if isinstance(text, str) else [part.strip() for part in text]
     columns = tuple(_column(part) for part in parts)
-    if all(column.is_own for column in columns):
+    if all(column.is_metadata for column in columns):
         raise ValueError(f"there is no column that comes from the feed; {EXAMPLE}")
     seen: set[str] = set()
     for column in columns:
@@ -218,8 +218,8 @@ def _column(text: str) -> Column:
     kind = match["type"]
     if path.startswith("@") or (not path and name.startswith("@")):
         own = path or name
-        if own not in OWN:
-            raise ValueError(f"{own!r} is no column of our own; there are {', '.join(OWN)}")
+        if own not in METADATA:
+            raise ValueError(f"{own!r} is no column of our own; there are {', '.join(METADATA)}")
         if kind and (own != "@received" or check_type(kind) != "timestamp[ns]"):
             raise ValueError(f"{text!r}: {own} is written as it is, or @received as timestamp[ns]")
         name = name.removeprefix("@")

@@ -1,5 +1,8 @@
 # cython: language_level=3
-"""See :mod:`fastingest.native._builders`."""
+"""The buffers of columns, and how a cell is added to one: what must be inlined where it is used.
+
+The classes are those of :mod:`fastingest.native._builders`.
+"""
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
@@ -52,7 +55,7 @@ cdef struct Column:
 
 
 @cython.final
-cdef class Columns:
+cdef class ColumnBuilders:
     cdef Column* columns
     cdef Held* at_first
     cdef readonly int width
@@ -75,7 +78,7 @@ cdef class Columns:
     cdef bint to_objects(self, int index) except False
     cdef void forget_values(self, Column* column) noexcept
     cdef void cut_to(self, Py_ssize_t rows) noexcept
-    cdef object piece(self, int index, Py_ssize_t start, Py_ssize_t stop)
+    cdef object chunk(self, int index, Py_ssize_t start, Py_ssize_t stop)
     cdef bytes validity(self, Column* column, Py_ssize_t start, Py_ssize_t stop)
 
 
@@ -89,7 +92,7 @@ cdef inline void add_integer(Column* column, int64_t value) noexcept:
     column.count += 1
 
 
-cdef inline bint put_double(Columns columns, Column* column, double value) noexcept:
+cdef inline bint put_double(ColumnBuilders columns, Column* column, double value) noexcept:
     """Add a double to a column of doubles, or of numbers, if it has a place for it."""
     if column.held == INTEGERS and not columns.to_doubles(column):
         return False
@@ -145,7 +148,7 @@ cdef inline uint64_t hash_of(
 
 
 cdef inline bint add_text(
-    Columns columns, Column* column, const char* text, Py_ssize_t size
+    ColumnBuilders columns, Column* column, const char* text, Py_ssize_t size
 ) except False:
     """Add a string's cell."""
     cdef uint64_t slot = 0

@@ -2,9 +2,9 @@
 """The rows that are being gathered, as column buffers.
 
 What takes cells one by one without any Python object (:mod:`fastingest.native._parser`) writes into
-the buffers itself; there is room for a row when :meth:`Columns.make_room` says so, so it need not
-look. Rows that were decoded in Python are added by :meth:`Columns.extend`. Both end up in the same
-batch, in order, as :class:`fastingest.model.chunks.Piece`.
+the buffers itself; there is room for a row when :meth:`ColumnBuilders.make_room` says so, so it
+need not look. Rows that were decoded in Python are added by :meth:`ColumnBuilders.extend`. Both end
+up in the same batch, in order, as :class:`fastingest.model.chunks.Chunk`.
 
 Doubles, integers and bools are held as what they are. So are numbers: as integers, until the first
 double comes, and as doubles from there on, as long as each integer is a double, too. Strings are
@@ -23,7 +23,7 @@ from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_DecodeUTF8
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memchr, memcpy, memset
 
-from fastingest.model.chunks import Piece, cells, encode_values
+from fastingest.model.chunks import DICTIONARY, OBJECT, UTF8, Chunk, cells, encode_values
 
 cdef extern from *:
     const char* FASTINGEST_PICOWS  # a definition of the build
@@ -35,7 +35,7 @@ cdef extern from "Python.h":
 cdef enum:
     FIRST_CAPACITY = 1024
     FEW_VALUES = 256  # that need not repeat
-    MOST_VALUES = 4096  # different ones of a column in a batch, a quarter of SLOTS
+    MAX_VALUES = 4096  # different ones of a column in a batch, a quarter of SLOTS
     RETRY = 32  # batches until values that did not repeat are counted again
 
 BUILT_FOR = FASTINGEST_PICOWS.decode()
@@ -54,7 +54,7 @@ cdef void* grown(void* buffer, Py_ssize_t size) except NULL:
 
 
 @cython.final
-cdef class Columns:
+cdef class ColumnBuilders:
     """Column buffers.
 
     :param kinds: for each column ``f8``, ``i8``, ``number``, ``bool`` or ``text``.
@@ -78,7 +78,7 @@ cdef class Columns:
             if kind == "text":
                 column.slots = <uint16_t*>grown(NULL, SLOTS * sizeof(uint16_t))
                 memset(column.slots, 0, SLOTS * sizeof(uint16_t))
-                column.values = <Value*>grown(NULL, MOST_VALUES * sizeof(Value))
+                column.values = <Value*>grown(NULL, MAX_VALUES * sizeof(Value))
         self.make_room()
 
     def __dealloc__(self):
@@ -118,7 +118,7 @@ cdef class Columns:
         :param slot: where its number goes.
         """
         if column.held == CODES:
-            if column.distinct < MOST_VALUES and (
+            if column.distinct < MAX_VALUES and (
                 column.distinct < FEW_VALUES or 4 * column.distinct < column.count
             ):
                 value = &column.values[column.distinct]
@@ -274,7 +274,7 @@ cdef class Columns:
 
     cdef bint to_objects(self, int index) except False:
         """Hold a column's cells in a Python list for the rest of the batch."""
-        self.objects[index] = cells(self.piece(index, 0, self.columns[index].count))
+        self.objects[index] = cells(self.chunk(index, 0, self.columns[index].count))
         self.columns[index].held = OBJECTS
         self.holding += 1
         return True
@@ -297,16 +297,16 @@ cdef class Columns:
                 size += column.width * column.count
         return size
 
-    def pieces(self, Py_ssize_t start, Py_ssize_t stop):
-        """The rows from ``start`` to ``stop``, a :class:`~.chunks.Piece` a column."""
-        return [self.piece(index, start, stop) for index in range(self.width)]
+    def chunks(self, Py_ssize_t start, Py_ssize_t stop):
+        """The rows from ``start`` to ``stop``, a :class:`~.chunks.Chunk` a column."""
+        return [self.chunk(index, start, stop) for index in range(self.width)]
 
     def begin(self, Py_ssize_t start):
         """Begin a batch with the rows from ``start`` on; those before are dropped."""
         cdef int index
         rest = []
         if start < self.rows:
-            rest = [cells(piece) for piece in self.pieces(start, self.rows)]
+            rest = [cells(chunk) for chunk in self.chunks(start, self.rows)]
         self.cut_to(0)
         for index in range(self.width):
             column = &self.columns[index]
@@ -325,7 +325,7 @@ cdef class Columns:
         if rest:
             self.extend(rest)
 
-    cdef object piece(self, int index, Py_ssize_t start, Py_ssize_t stop):
+    cdef object chunk(self, int index, Py_ssize_t start, Py_ssize_t stop):
         cdef Py_ssize_t row
         cdef Py_ssize_t rows = stop - start
         cdef int number
@@ -334,7 +334,7 @@ cdef class Columns:
         cdef int32_t* from_zero
         column = &self.columns[index]
         if column.held == OBJECTS:
-            return Piece("cells", rows, encode_values(self.objects[index][start:stop]))
+            return Chunk(OBJECT, rows, encode_values(self.objects[index][start:stop]))
         validity = self.validity(column, start, stop)
         if column.held == CODES:
             values = [] if column.distinct else [""]  # there is one for the empty cells
@@ -342,7 +342,7 @@ cdef class Columns:
                 value = &column.values[number]
                 values.append(PyUnicode_DecodeUTF8(column.text + value.start, value.size, NULL))
             codes = PyBytes_FromStringAndSize(column.cells + 2 * start, 2 * rows)
-            return Piece("codes", rows, codes, encode_values(values), validity)
+            return Chunk(DICTIONARY, rows, codes, encode_values(values), validity)
         if column.held == TEXTS:
             ends = <int32_t*>column.cells
             first = ends[start]
@@ -351,10 +351,10 @@ cdef class Columns:
             from_zero = <int32_t*>PyBytes_AS_STRING(offsets)
             for row in range(rows + 1):
                 from_zero[row] -= first
-            return Piece("text", rows, text, offsets, validity)
+            return Chunk(UTF8, rows, text, offsets, validity)
         data = PyBytes_FromStringAndSize(column.cells + column.width * start, column.width * rows)
         kind = "f8" if column.held == DOUBLES else "i8" if column.held == INTEGERS else "bool"
-        return Piece(kind, rows, data, b"", validity)
+        return Chunk(kind, rows, data, b"", validity)
 
     cdef bytes validity(self, Column* column, Py_ssize_t start, Py_ssize_t stop):
         """The validity bitmap; empty where all cells are there."""

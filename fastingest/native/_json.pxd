@@ -23,8 +23,8 @@ cdef extern from *:
     int zeros "fi_zeros"(unsigned long long word) nogil
 
 cdef enum:
-    MOST_DEPTH = 64  # of what is passed over
-    MOST_DIGITS = 300  # of a number that is passed over
+    MAX_DEPTH = 64  # of what is passed over
+    MAX_DIGITS = 300  # of a number that is passed over
 
 
 cdef struct Number:
@@ -169,7 +169,7 @@ cdef inline const char* scalar(const char* p, const char* end) noexcept nogil:
             return NULL
         return p + 1
     if p[0] == b"-" or is_digit(p[0]):
-        if number(p, end, &found) and not found.has_exponent and found.count <= MOST_DIGITS:
+        if number(p, end, &found) and not found.has_exponent and found.count <= MAX_DIGITS:
             return found.end
         return NULL
     return literal(p, end)
@@ -177,12 +177,12 @@ cdef inline const char* scalar(const char* p, const char* end) noexcept nogil:
 
 cdef inline const char* skip(const char* p, const char* end) noexcept nogil:
     """What stands behind a value, whatever it is."""
-    cdef char[MOST_DEPTH] closing  # of the objects and arrays that are open
+    cdef char[MAX_DEPTH] closing  # of the objects and arrays that are open
     cdef int depth = 0
     while True:
         # A value begins here.
         if p[0] == b"{" or p[0] == b"[":
-            if depth == MOST_DEPTH:
+            if depth == MAX_DEPTH:
                 return NULL
             closing[depth] = p[0] + 2  # as ASCII has them
             depth += 1

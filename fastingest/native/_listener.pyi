@@ -1,13 +1,13 @@
 from picows import WSListener
 
-from fastingest.native._parser import Rows
+from fastingest.native._parser import RowParser
 from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
 
 class NativeListener(WSListener):
     is_on: bool
     def __init__(
-        self, listener: Listener, intake: Intake, rows: Rows, max_message_size: int
+        self, listener: Listener, intake: Intake, parser: RowParser, max_message_size: int
     ) -> None: ...
     def take(self, message: bytes) -> None: ...
     def take_counts(self) -> tuple[int, int]: ...

@@ -17,15 +17,15 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.list cimport PyList_GET_SIZE
 from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 
-from fastingest.native._parser cimport Rows
+from fastingest.native._parser cimport RowParser
 
 from picows.picows import _make_test_ws_frame
 
 cdef enum:
     MISS = 16  # what a message that is not certain weighs, against one that is
-    MOST_MISSED = 256
+    MAX_MISSED = 256
     FIRST_PAUSE = 1024  # messages
-    LONGEST_PAUSE = 65536
+    MAX_PAUSE = 65536
 
 
 cdef class NativeListener(WSListener):
@@ -33,13 +33,13 @@ cdef class NativeListener(WSListener):
 
     :param listener: a :class:`fastingest.source.listener.Listener`.
     :param intake: the :class:`fastingest.source.intake.Intake` that it feeds.
-    :param rows: what reads messages.
+    :param parser: what reads messages.
     :param max_message_size: bytes.
     """
 
     cdef object listener
     cdef object intake
-    cdef Rows rows
+    cdef RowParser parser
     cdef list waiting  # messages that the intake has not decoded yet
     cdef Py_ssize_t batch_size  # rows from which on the intake is told at once
     cdef Py_ssize_t max_message_size
@@ -49,10 +49,10 @@ cdef class NativeListener(WSListener):
     cdef int next_pause
     cdef public bint is_on
 
-    def __init__(self, listener, intake, Rows rows, Py_ssize_t max_message_size):
+    def __init__(self, listener, intake, RowParser parser, Py_ssize_t max_message_size):
         self.listener = listener
         self.intake = intake
-        self.rows = rows
+        self.parser = parser
         self.waiting = intake.waiting
         self.batch_size = intake.batch_size
         self.max_message_size = max_message_size
@@ -98,9 +98,9 @@ cdef class NativeListener(WSListener):
             return True
         if PyList_GET_SIZE(self.waiting):
             self.intake.decode()
-        if self.rows.read(text, size):
+        if self.parser.read(text, size):
             self.count += 1
-            if self.rows.columns.rows >= self.batch_size:
+            if self.parser.columns.rows >= self.batch_size:
                 self.intake.settle()
             if self.missed:
                 self.missed -= 1
@@ -108,18 +108,18 @@ cdef class NativeListener(WSListener):
                     self.next_pause = FIRST_PAUSE
             return True
         self.missed += MISS
-        if self.missed > MOST_MISSED:
+        if self.missed > MAX_MISSED:
             self.pause = self.next_pause
-            self.next_pause = min(2 * self.next_pause, LONGEST_PAUSE)
-            self.missed = MOST_MISSED - MISS
+            self.next_pause = min(2 * self.next_pause, MAX_PAUSE)
+            self.missed = MAX_MISSED - MISS
         self.waiting.append(PyBytes_FromStringAndSize(text, size))
         self.intake.decode()
         return True
 
     def take_counts(self):
         """Messages read since this was last asked, and of them (or their rows) those ignored."""
-        counts = self.count, self.rows.ignored
-        self.count = self.rows.ignored = 0
+        counts = self.count, self.parser.ignored
+        self.count = self.parser.ignored = 0
         return counts
 
 

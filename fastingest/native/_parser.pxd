@@ -1,9 +1,9 @@
 # cython: language_level=3
-"""See :mod:`fastingest.native._parser`."""
+"""The tree that messages are walked through by, as :mod:`fastingest.native._parser` holds it."""
 
 cimport cython
 
-from fastingest.native._builders cimport Column, Columns
+from fastingest.native._builders cimport Column, ColumnBuilders
 from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
@@ -45,8 +45,8 @@ cdef struct Reading:
 
 
 @cython.final
-cdef class Rows:
-    cdef readonly Columns columns
+cdef class RowParser:
+    cdef readonly ColumnBuilders columns
     cdef public Py_ssize_t ignored
     cdef Reading* readings
     cdef Node* nodes

@@ -3,8 +3,8 @@
 
 Theory of operation. A table's paths are a tree of *nodes* (:mod:`fastingest.native.parse_plan`
 makes it): objects whose members lead on, arrays whose elements do, and at the ends columns and
-conditions. :meth:`Rows.read` walks through a message along this tree, and adds a cell to a column
-as it comes by; what nobody asked for is passed over, and checked no less.
+conditions. :meth:`RowParser.read` walks through a message along this tree, and adds a cell to a
+column as it comes by; what nobody asked for is passed over, and checked no less.
 
 **Certain or nothing.** A message is read to its end or not at all: whatever is not known for
 certain to mean what :mod:`fastingest.decode.reference` and :mod:`fastingest.decode.auto` say
@@ -38,7 +38,7 @@ from libc.string cimport memcmp, memcpy
 from fastingest.native._builders cimport (
     WHOLE,
     Column,
-    Columns,
+    ColumnBuilders,
     add_bool,
     add_text,
     put_double,
@@ -115,8 +115,8 @@ cdef dict NOTATIONS = {
 
 cdef enum:
     SHORTEST = 16  # bytes of a message: as many can be looked at together at its end
-    MOST_EXACT = 19  # digits of which an integer of 64 bits without a sign holds any
-    LONGEST_DOUBLE = 64
+    MAX_EXACT = 19  # digits of which an integer of 64 bits without a sign holds any
+    MAX_DOUBLE = 64
 
 cdef inline uint64_t mask_of(int size) noexcept nogil:
     """The first bytes of a word, on a little-endian machine."""
@@ -144,27 +144,27 @@ cdef void* zeroed(size_t size) except NULL:
 
 
 @cython.final
-cdef class Rows:
-    """Reads one table's messages.
+cdef class RowParser:
+    """Reads one table's messages into :attr:`columns`, and counts in :attr:`ignored`.
 
-    :param nodes: the table's :class:`fastingest.native.parse_plan.Nodes`.
+    :param plan: the table's :class:`fastingest.native.parse_plan.ParsePlan`.
     """
 
-    def __cinit__(self, nodes):
+    def __cinit__(self, plan):
         cdef int index, child = 0, object_ = 0
-        self.in_row = len(nodes.columns)
-        children = sum([len(leads_to) for _, _, leads_to in nodes.nodes])
-        objects = sum([kind is NodeKind.OBJECT for kind, _, _ in nodes.nodes])
+        self.in_row = len(plan.columns)
+        children = sum([len(leads_to) for _, _, leads_to in plan.nodes])
+        objects = sum([kind is NodeKind.OBJECT for kind, _, _ in plan.nodes])
         self.readings = <Reading*>zeroed(self.in_row * sizeof(Reading))
-        self.nodes = <Node*>zeroed(len(nodes.nodes) * sizeof(Node))
+        self.nodes = <Node*>zeroed(len(plan.nodes) * sizeof(Node))
         self.children = <Child*>zeroed(children * sizeof(Child))
         self.expected = <Expected*>zeroed(objects * EXPECTED * sizeof(Expected))
-        for index, column in enumerate(nodes.columns):
+        for index, column in enumerate(plan.columns):
             reading = &self.readings[index]
             reading.type, reading.required = NOTATIONS[column.notation], column.required
             reading.least, reading.greatest = column.least, column.greatest
         self.names = []
-        for index, (kind, of, leads_to) in enumerate(nodes.nodes):
+        for index, (kind, of, leads_to) in enumerate(plan.nodes):
             node = &self.nodes[index]
             node.kind, node.index = KINDS[kind], of
             node.children, node.count = child, len(leads_to)
@@ -180,11 +180,11 @@ cdef class Rows:
                 self.children[child].size = len(name)
                 self.children[child].node = leads_on
                 child += 1
-        self.conditions = list(nodes.conditions)
-        self.of_root = nodes.of_root
-        self.of_row = len(nodes.conditions) - nodes.of_root
-        self.is_array, self.many = nodes.is_array, nodes.many
-        self.columns = Columns([column.kind for column in nodes.columns])
+        self.conditions = list(plan.conditions)
+        self.of_root = plan.of_root
+        self.of_row = len(plan.conditions) - plan.of_root
+        self.is_array, self.many = plan.is_array, plan.many
+        self.columns = ColumnBuilders([column.kind for column in plan.columns])
 
     def __dealloc__(self):
         PyMem_Free(self.readings)
@@ -490,7 +490,7 @@ cdef class Rows:
             return NULL
         if reading.type == DOUBLE or (reading.type == NUMBER and not is_whole(&found)):
             if (
-                found.count <= MOST_EXACT
+                found.count <= MAX_EXACT
                 and found.digits < <uint64_t>WHOLE
                 and not found.has_exponent
             ):
@@ -505,7 +505,7 @@ cdef class Rows:
                 return behind
             return NULL
         if reading.type == INTEGER or reading.type == NUMBER:
-            if not is_whole(&found) or found.count > MOST_EXACT or found.digits > INT64_MAX:
+            if not is_whole(&found) or found.count > MAX_EXACT or found.digits > INT64_MAX:
                 return NULL
             whole = <int64_t>found.digits
             if found.negative:
@@ -527,9 +527,9 @@ cdef inline bint is_whole(Number* found) noexcept nogil:
 
 cdef bint to_double(const char* p, const char* end, double* value) except -1:
     """A number as the nearest double; whether that is certain."""
-    cdef char[LONGEST_DOUBLE] text
+    cdef char[MAX_DOUBLE] text
     cdef Py_ssize_t size = end - p
-    if size >= LONGEST_DOUBLE:
+    if size >= MAX_DOUBLE:
         return False
     memcpy(text, p, size)
     text[size] = 0

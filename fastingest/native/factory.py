@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from fastingest.decode.batch_builder import ColumnBuffers
 from fastingest.model.feed import Feed
-from fastingest.native.parse_plan import nodes_of
+from fastingest.native.parse_plan import plan_of
 from fastingest.source.intake import Intake
 from fastingest.source.listener import FrameReader, Listener, MakeReader
 
 if TYPE_CHECKING:
-    from fastingest.native._parser import Rows
+    from fastingest.native._parser import RowParser
 
-__all__ = ["layout_problem", "reader_of", "reader_with", "rows_of"]
+__all__ = ["layout_problem", "parser_of", "reader_of", "reader_with"]
 
 
 def layout_problem() -> str | None:
@@ -36,41 +36,41 @@ def layout_problem() -> str | None:
 
 def reader_of(feed: Feed) -> MakeReader | None:
     """What reads a feed's messages natively; None: only Python can."""
-    rows = rows_of(feed)
-    return None if rows is None else reader_with(rows)
+    parser = parser_of(feed)
+    return None if parser is None else reader_with(parser)
 
 
-def reader_with(rows: Rows) -> MakeReader:
-    """What reads messages natively with ``rows``."""
+def reader_with(parser: RowParser) -> MakeReader:
+    """What reads messages natively with ``parser``."""
     from fastingest.native._listener import NativeListener
 
     def make(
         listener: Listener, intake: Intake, max_message_size: int
     ) -> tuple[FrameReader, ColumnBuffers]:
-        reader = NativeListener(listener, intake, rows, max_message_size)
-        return reader, rows.columns
+        reader = NativeListener(listener, intake, parser, max_message_size)
+        return reader, parser.columns
 
     return make
 
 
-def rows_of(feed: Feed) -> Rows | None:
+def parser_of(feed: Feed) -> RowParser | None:
     """What makes rows of a feed's messages natively; None: only Python can.
 
     That is also where a message that shall be ignored would be a row, or several that are left out:
     what is read natively is not compared with these.
     """
-    from fastingest.native._parser import Rows
+    from fastingest.native._parser import RowParser
 
     if len(feed.tables) != 1:
         return None
     (table,) = feed.tables
-    nodes = nodes_of(table.schema)
-    if nodes is None:
+    plan = plan_of(table.schema)
+    if plan is None:
         return None
-    trial = Rows(nodes)
+    trial = RowParser(plan)
     for text in feed.ignore:
         ignored = trial.ignored
         trial.parse(text.encode())
         if trial.columns.rows or trial.ignored - ignored > 1:
             return None
-    return Rows(nodes)
+    return RowParser(plan)

@@ -16,7 +16,7 @@ from fastingest.decode.column_types import moments
 from fastingest.model.jsonpath import JsonPath, NoTree, PathTree, Steps
 from fastingest.model.schema import Schema, base_type
 
-__all__ = ["ColumnPlan", "NodeKind", "Nodes", "Notation", "nodes_of"]
+__all__ = ["ColumnPlan", "NodeKind", "Notation", "ParsePlan", "plan_of"]
 
 
 class NodeKind(Enum):
@@ -69,7 +69,7 @@ FlatNode = tuple[NodeKind, int, list[tuple[bytes, int]]]
 
 
 class ColumnPlan(NamedTuple):
-    """How a column is read, and held (see :class:`fastingest.native._builders.Columns`)."""
+    """How a column is read, and held (see :class:`fastingest.native._builders.ColumnBuilders`)."""
 
     notation: Notation
     kind: str
@@ -80,10 +80,10 @@ class ColumnPlan(NamedTuple):
 
 
 @dataclass
-class Nodes:
-    """What :class:`fastingest.native._parser.Rows` reads by.
+class ParsePlan:
+    """What :class:`fastingest.native._parser.RowParser` reads by.
 
-    :param columns: those that are not our own.
+    :param columns: those that are no metadata.
     :param nodes: for each one its kind, the index of its column or condition, and its children:
         pairs (name with its quotes, node), and in an array (b"", node or -1) for each element.
     :param conditions: the texts that are taken; the root's come first.
@@ -140,15 +140,15 @@ class _Node(PathTree):
             inner.flatten(nodes, number)
 
 
-def nodes_of(schema: Schema) -> Nodes | None:
+def plan_of(schema: Schema) -> ParsePlan | None:
     """The nodes of a table; None: it has something that only Python reads."""
     try:
-        return _nodes_of(schema)
+        return _plan_of(schema)
     except NoTree:
         return None
 
 
-def _nodes_of(schema: Schema) -> Nodes:
+def _plan_of(schema: Schema) -> ParsePlan:
     root, row = _Node(), _Node()
     depth = len(schema.rows.steps)
     if depth and schema.row_container is None:
@@ -177,7 +177,7 @@ def _nodes_of(schema: Schema) -> Nodes:
     for column, _ in columns:
         type_ = base_type(column.type)
         plans.append(ColumnPlan(*_READ[type_], column.required, *_BOUNDS.get(type_, _INT64)))
-    return Nodes(
+    return ParsePlan(
         plans,
         nodes,
         [tuple(value.encode() for value in each.values) for each in where],

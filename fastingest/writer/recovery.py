@@ -9,7 +9,7 @@ from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.metrics.counters_file import OtherCounters
 from fastingest.model.batch import Batch, Position
-from fastingest.model.feed import MOST_FEEDS
+from fastingest.model.feed import MAX_FEEDS
 from fastingest.model.schema import header_of
 from fastingest.runtime.assignment import Share
 from fastingest.spool.directories import Places
@@ -89,7 +89,7 @@ class Recovery:
         for run, following in pairwise([*sorted(runs), self._run]):
             if run < last:
                 continue  # its account is closed
-            committer.counters = self._counters_of(run) or Counters.create(feeds=MOST_FEEDS)
+            committer.counters = self._counters_of(run) or Counters.create(feeds=MAX_FEEDS)
             # The journal may be gone, with the file: then the counters, which are where the spool
             # is, say what of it is written.
             for counters in committer.counters.feeds:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fastingest.decode.batch_builder import MOST_REJECT_BYTES
+from fastingest.decode.batch_builder import MAX_REJECT_BYTES
 from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.model.batch import Batch
 from fastingest.model.schema import TRADES
@@ -338,7 +338,7 @@ def test_batches_close_when_they_are_full(messages: list[Any], size: int, cut: i
 
 def test_many_bytes_of_rejects_close_a_batch_as_well() -> None:
     decoder = FeedDecoder([TRADES], batch_size=10)
-    large = b"x" * (MOST_REJECT_BYTES // 2)
+    large = b"x" * (MAX_REJECT_BYTES // 2)
     assert decoder.decode([large], [(1, 0)]) == []
     (batch,) = decoder.decode([large], [(1, 0)])
     assert (batch.rows, len(batch.rejects)) == (0, 2)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.decode.batch_builder import MAX_ROW_BYTES, MOST_REJECT_BYTES, BatchBuilder
+from fastingest.decode.batch_builder import MAX_REJECT_BYTES, MAX_ROW_BYTES, BatchBuilder
 from fastingest.model.batch import Batch, Layout
 from fastingest.model.schema import ESCAPED, Schema, parse_columns
 from tests.support.native import native_module
@@ -107,7 +107,7 @@ def test_many_bytes_of_rows_close_a_batch(is_native: bool) -> None:
     for size in (1000, 8000):
         builder = _builder(batch_size=1_000_000)
         if is_native:
-            builder.gather_in(native_module("_builders").Columns(["i8", "text"]))
+            builder.gather_in(native_module("_builders").ColumnBuilders(["i8", "text"]))
         closed: list[Batch] = []
         while not closed:
             texts = [f"{builder.rows + n}".rjust(size) for n in range(10)]
@@ -124,7 +124,7 @@ def test_many_bytes_of_rows_close_a_batch(is_native: bool) -> None:
 
 def test_many_bytes_of_rejects_close_a_batch() -> None:
     builder = _builder()
-    large = b"x" * (MOST_REJECT_BYTES // 2)
+    large = b"x" * (MAX_REJECT_BYTES // 2)
     builder.reject(large, 1, "no row")
     assert builder.fill([[], []], []) == []
     builder.reject(large, 2, "no row")

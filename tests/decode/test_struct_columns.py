@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastingest.decode.column_types import column_type
@@ -154,28 +154,58 @@ def test_a_filter_says_for_which_structs_all_conditions_hold(
     assert filter_of(root, wanted)(structs) == expected
 
 
-@given(_conditions(), _messages())
+@st.composite
+def _met(draw: st.DrawFn) -> tuple[list[Condition], list[str]]:
+    """Conditions, and messages that meet all of them, but for one now and then."""
+    paths = draw(st.lists(st.sampled_from(["a", "b.c"]), min_size=1, max_size=2, unique=True))
+    conditions, spellings = [], {}
+    for path in paths:
+        values = draw(st.lists(st.sampled_from(_VALUES), min_size=1, max_size=3).map(tuple))
+        conditions.append(Condition(parse_path(path), values))
+        spellings[path] = [
+            token for token in _TOKENS if _holds(conditions[-1], _message({path: token}))
+        ]
+    good = st.fixed_dictionaries(
+        {path: st.sampled_from(spellings[path] or _TOKENS) for path in paths}
+    )
+    messages = [_message(draw(good)) for _ in range(draw(st.integers(1, 4)))]
+    if draw(st.booleans()):
+        members = draw(good)
+        members[draw(st.sampled_from(paths))] = draw(st.sampled_from(_TOKENS))
+        messages.insert(draw(st.integers(0, len(messages))), _message(members))
+    return conditions, messages
+
+
+def _message(members: dict[str, str]) -> str:
+    spelled = {"a": '"a":{}', "b.c": '"b":{{"c":{}}}'}
+    return f"{{{','.join(spelled[path].format(token) for path, token in members.items())}}}"
+
+
+@given(_met())
+@settings(max_examples=300)
 def test_texts_hold_where_all_conditions_hold_for_all(
-    conditions: list[Condition], messages: list[str]
+    met: tuple[list[Condition], list[str]],
 ) -> None:
+    """With what the parser has passed already: together they are what the conditions say."""
+    conditions, messages = met
     root = PathNode()
     wanted = [(condition, condition.path.steps) for condition in conditions]
     for condition, steps in wanted:
         root.require(steps).allow(condition.values)
-    allowed: dict[Any, set[str]] = {}
-    for condition, steps in wanted:
-        allowed[steps] = allowed.get(steps, set(condition.values)) & set(condition.values)
-    try:
-        structs, taken = _some_parsed(root, messages)
-    except NoTree:  # two conditions that cannot both hold
-        assert set() in allowed.values()
-        return
-    assert set() not in allowed.values() or not messages
+    structs, taken = _some_parsed(root, messages)
+    texts = Texts(root, wanted)
     for message in messages:
-        assert message in taken or not all(_holds(each, message) for each in conditions)
-    messages = taken
-    expected = all(_holds(each, message) for each in conditions for message in messages)
-    assert Texts(root, wanted).hold(structs) == expected
+        held = message in taken and texts.hold([structs[taken.index(message)]])
+        assert held == all(_holds(each, message) for each in conditions)
+    assert texts.hold(structs) == all(_holds(each, m) for each in conditions for m in taken)
+
+
+def test_conditions_that_cannot_both_hold_have_no_tree() -> None:
+    root = PathNode()
+    for value in ("t", "u"):
+        root.require(("a",)).allow([value])
+    with pytest.raises(NoTree):
+        compiled(root, str)
 
 
 def test_a_filter_passes_what_is_excused() -> None:

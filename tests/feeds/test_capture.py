@@ -87,7 +87,7 @@ def test_a_known_feed_is_captured_as_it_reads(name: str, tmp_path: Path) -> None
     with out.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file, strict=True)
     assert header == list(table.schema.names)
-    shown = [n for n, column in enumerate(table.schema.columns) if not column.is_own]
+    shown = [n for n, column in enumerate(table.schema.columns) if not column.is_metadata]
     assert [[row[index] for index in shown] for row in rows] == reading.rows
     assert [entry["text"].encode() for entry in rejects_of(out)] == reading.rejects
     assert summary["written"] == expected.rows

@@ -36,9 +36,9 @@ def reading_of(feed: Feed, messages: list[bytes]) -> Reading:
 
 
 def rows_of(feed: Feed, batches: Iterable[Batch]) -> list[list[str]]:
-    """The cells as the file shows them, but for columns of our own."""
+    """The cells as the file shows them, but for metadata columns."""
     columns = feed.tables[0].schema.columns
-    shown = [index for index, column in enumerate(columns) if not column.is_own]
+    shown = [index for index, column in enumerate(columns) if not column.is_metadata]
     text = b"".join(to_csv(to_frame(batch)) for batch in batches if batch.rows).decode()
     return [[row[index] for index in shown] for row in csv.reader(io.StringIO(text), strict=True)]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fastingest.format.base import Format
 from fastingest.format.csv import CsvFormat, to_csv, to_frame
 from fastingest.model.batch import Batch, Layout
-from fastingest.model.chunks import Buffer, Piece, encode, segment_of
+from fastingest.model.chunks import Buffer, Chunk, encode, segment_of
 from fastingest.model.schema import ESCAPED, TRADES, Column, Schema
 from tests.support.chunks import CELLS, forms_of
 
@@ -183,8 +183,8 @@ def test_the_text_does_not_depend_on_the_form_of_the_pieces(data: Any, types: li
 @example([1e15, 0.5, -0.0, 1.0])
 @example([999999999999999.0, -0.0, 0.5])
 def test_a_number_is_what_its_python_object_is(cells: list[Any]) -> None:
-    for piece in forms_of(cells, "number"):
-        batch = Batch(len(cells), [encode([piece])], Layout(("n",), ("number",), "feed"))
+    for chunk in forms_of(cells, "number"):
+        batch = Batch(len(cells), [encode([chunk])], Layout(("n",), ("number",), "feed"))
         lines = bytes(to_csv(to_frame(batch))).decode().splitlines()
         assert lines == [_number_text(cell) for cell in cells]
 
@@ -210,9 +210,9 @@ def _number_text(cell: Any) -> str:
     ],
 )
 def test_what_may_need_quotes_is_seen(symbols: list[str | None], is_plain: bool) -> None:
-    for piece in forms_of(symbols, "str"):
+    for chunk in forms_of(symbols, "str"):
         layout = Layout(("s",), ("str",), "feed")
-        frame = to_frame(Batch(len(symbols), [encode([piece])], layout))
+        frame = to_frame(Batch(len(symbols), [encode([chunk])], layout))
         assert frame.is_plain is is_plain
 
 
@@ -225,10 +225,10 @@ NO_FORMULAS = ["A", "", "'=1", "1-1", " =1", "é=", "a\n=1", "\u00a0", "'"]
 def _texts_of(symbols: list[str | None], type_: str) -> list[list[str]]:
     """The same cells in every form that they may come in: what a reader finds in the file."""
     found = []
-    for piece in forms_of(symbols, "str"):
+    for chunk in forms_of(symbols, "str"):
         layout = Layout(("s", "n"), (type_, "int"), "feed")
-        numbers = Piece("i8", len(symbols), bytes(8 * len(symbols)))
-        batch = Batch(len(symbols), [encode([piece, numbers])], layout)
+        numbers = Chunk("i8", len(symbols), bytes(8 * len(symbols)))
+        batch = Batch(len(symbols), [encode([chunk, numbers])], layout)
         text = bytes(to_csv(to_frame(batch))).decode()
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
         assert [row[1] for row in rows] == ["0"] * len(symbols)

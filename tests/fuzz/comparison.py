@@ -16,8 +16,8 @@ from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.model.chunks import cells, decode, encode
 from fastingest.model.jsonpath import parse_condition, parse_path
 from fastingest.model.schema import TRADES, Schema, parse_columns
-from fastingest.native._parser import Rows
-from fastingest.native.parse_plan import Nodes, nodes_of
+from fastingest.native._parser import RowParser
+from fastingest.native.parse_plan import ParsePlan, plan_of
 from tests.feeds.recorded import messages_of
 
 __all__ = ["SHAPES", "Shape", "compare", "decoder_of"]
@@ -69,10 +69,10 @@ SHAPES: tuple[Shape, ...] = (
 
 
 @cache
-def _nodes(shape: int) -> Nodes:
-    nodes = nodes_of(SHAPES[shape].schema)
-    assert nodes is not None
-    return nodes
+def _plan(shape: int) -> ParsePlan:
+    plan = plan_of(SHAPES[shape].schema)
+    assert plan is not None
+    return plan
 
 
 @cache
@@ -86,8 +86,8 @@ def compare(shape: int, messages: Sequence[bytes]) -> int:
 
     :raises AssertionError: they differ.
     """
-    types = [column.type for column in SHAPES[shape].schema.columns if not column.is_own]
-    rows = Rows(_nodes(shape))
+    types = [column.type for column in SHAPES[shape].schema.columns if not column.is_metadata]
+    rows = RowParser(_plan(shape))
     decoder = decoder_of(shape)
     (table,) = decoder.tables
     expected: list[list[Any]] = [[] for _ in types]
@@ -119,11 +119,11 @@ def compare(shape: int, messages: Sequence[bytes]) -> int:
     return certain
 
 
-def _hold(rows: Rows, types: list[str], wanted: list[list[str]], start: int) -> None:
+def _hold(rows: RowParser, types: list[str], wanted: list[list[str]], start: int) -> None:
     """Hold the native reader's rows from ``start`` on to those that are wanted."""
-    pieces = decode(encode(rows.columns.pieces(start, rows.columns.rows)))
-    for piece, column, type_ in zip(pieces, wanted, types, strict=True):
-        found = _comparable(cells(piece), type_)
+    chunks = decode(encode(rows.columns.chunks(start, rows.columns.rows)))
+    for chunk, column, type_ in zip(chunks, wanted, types, strict=True):
+        found = _comparable(cells(chunk), type_)
         assert found == column[start:], f"{type_}: {found} and not {column[start:]}"
 
 

@@ -84,14 +84,14 @@ def test_the_wire_form_of_another_version_is_no_batch() -> None:
 def test_rows_are_read_without_a_copy() -> None:
     segment = segment_of([["A"], [1.0], [None]], _TRADES.types)
     wire = Batch(1, [segment], _TRADES, [(1, 7)]).to_bytes()
-    (column, *_) = Batch.from_bytes(wire).pieces()
+    (column, *_) = Batch.from_bytes(wire).chunks()
     assert isinstance(column[0].data, memoryview)
     assert column[0].data.obj is wire
 
 
 def test_no_rows_are_no_columns() -> None:
     batch = Batch.from_bytes(Batch(0, [], _TRADES, rejects=[Reject(7, "no", b"x")]).to_bytes())
-    assert (batch.columns(), batch.pieces(), batch.count) == ([], [], 1)
+    assert (batch.columns(), batch.chunks(), batch.count) == ([], [], 1)
 
 
 def test_later_batches_have_later_names() -> None:

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.model.chunks import (
-    Piece,
+    Chunk,
     cells,
+    chunk_of,
     decode,
     encode,
     encode_values,
-    piece_of,
     segment_of,
 )
 from tests.support.chunks import CELLS, forms_of
@@ -25,14 +25,14 @@ _TYPES = st.sampled_from(sorted(CELLS))
 def test_the_cells_of_a_piece_are_those_that_it_was_made_of(data: Any, type_: str) -> None:
     column = data.draw(st.lists(st.none() | CELLS[type_]) | st.lists(CELLS[type_]))
     # Not by ==, for 1 is 1.0 and True, and 0.0 is -0.0.
-    assert repr(cells(piece_of(column, type_))) == repr(column)
+    assert repr(cells(chunk_of(column, type_))) == repr(column)
 
 
 @given(st.data(), _TYPES)
 def test_the_cells_of_a_piece_do_not_depend_on_its_kind(data: Any, type_: str) -> None:
     column = data.draw(st.lists(st.none() | CELLS[type_]) | st.lists(CELLS[type_]))
-    for piece in forms_of(column, type_):
-        assert cells(piece) == column
+    for chunk in forms_of(column, type_):
+        assert cells(chunk) == column
 
 
 @pytest.mark.parametrize(
@@ -58,50 +58,50 @@ def test_the_cells_of_a_piece_do_not_depend_on_its_kind(data: Any, type_: str) -
 def test_numbers_become_buffers_where_all_are_alike(
     type_: str, column: list[Any], kind: str
 ) -> None:
-    piece = piece_of(column, type_)
-    assert (piece.kind, piece.count) == (kind, len(column))
-    assert repr(cells(piece)) == repr(column)
+    chunk = chunk_of(column, type_)
+    assert (chunk.kind, chunk.count) == (kind, len(column))
+    assert repr(cells(chunk)) == repr(column)
 
 
 @pytest.mark.parametrize(
-    ("piece", "column"),
+    ("chunk", "column"),
     [
-        (Piece("f8", 1, bytes.fromhex("000000000000f83f")), [1.5]),
-        (Piece("i8", 2, bytes.fromhex("0100000000000000feffffffffffffff")), [1, -2]),
-        (Piece("bool", 3, b"\1\0\1", b"", b"\3"), [True, False, None]),
-        (Piece("text", 3, "aéb".encode(), b"\0\0\0\0\1\0\0\0\3\0\0\0\4\0\0\0"), ["a", "é", "b"]),
-        (Piece("codes", 3, b"\1\0\0\0\1\0", encode_values(["x", "y"])), ["y", "x", "y"]),
-        (Piece("codes", 2, b"\0\0\0\0", encode_values([]), b"\0"), [None, None]),
-        (Piece("i8", 9, bytes(72), b"", b"\x81\0"), [0, *[None] * 6, 0, None]),
-        (Piece("cells", 3, encode_values([1, "x", None])), [1, "x", None]),
+        (Chunk("f8", 1, bytes.fromhex("000000000000f83f")), [1.5]),
+        (Chunk("i8", 2, bytes.fromhex("0100000000000000feffffffffffffff")), [1, -2]),
+        (Chunk("bool", 3, b"\1\0\1", b"", b"\3"), [True, False, None]),
+        (Chunk("text", 3, "aéb".encode(), b"\0\0\0\0\1\0\0\0\3\0\0\0\4\0\0\0"), ["a", "é", "b"]),
+        (Chunk("codes", 3, b"\1\0\0\0\1\0", encode_values(["x", "y"])), ["y", "x", "y"]),
+        (Chunk("codes", 2, b"\0\0\0\0", encode_values([]), b"\0"), [None, None]),
+        (Chunk("i8", 9, bytes(72), b"", b"\x81\0"), [0, *[None] * 6, 0, None]),
+        (Chunk("cells", 3, encode_values([1, "x", None])), [1, "x", None]),
     ],
 )  # fmt: skip
-def test_what_a_piece_says(piece: Piece, column: list[Any]) -> None:
-    assert cells(piece) == column
-    assert cells(*decode(encode([piece]))) == column
+def test_what_a_piece_says(chunk: Chunk, column: list[Any]) -> None:
+    assert cells(chunk) == column
+    assert cells(*decode(encode([chunk]))) == column
 
 
 def test_an_unknown_code_is_no_cell() -> None:
     with pytest.raises(IndexError):
-        cells(Piece("codes", 1, b"\2\0", encode_values(["x", "y"])))
+        cells(Chunk("codes", 1, b"\2\0", encode_values(["x", "y"])))
 
 
 def test_the_wire_form_reads_back_without_a_copy() -> None:
     columns: list[list[Any]] = [["A", "B"], [1.5, 2.5], [3, None]]
     segment = segment_of(columns, ("str", "float", "number"))
-    pieces = decode(segment)
-    assert [(piece.kind, piece.count) for piece in pieces] == [
+    chunks = decode(segment)
+    assert [(chunk.kind, chunk.count) for chunk in chunks] == [
         ("cells", 2),
         ("f8", 2),
         ("cells", 2),
     ]
-    assert [cells(piece) for piece in pieces] == columns
-    for piece in pieces:
-        assert isinstance(piece.data, memoryview)
-        assert piece.data.obj is segment
-    assert encode(pieces) == segment
+    assert [cells(chunk) for chunk in chunks] == columns
+    for chunk in chunks:
+        assert isinstance(chunk.data, memoryview)
+        assert chunk.data.obj is segment
+    assert encode(chunks) == segment
     within = memoryview(b"before" + segment)[6:]
-    assert [cells(piece) for piece in decode(within)] == columns
+    assert [cells(chunk) for chunk in decode(within)] == columns
 
 
 def test_what_is_cut_short_is_no_segment() -> None:

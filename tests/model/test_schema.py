@@ -31,7 +31,7 @@ from fastingest.model.schema import TRADES, Column, Schema, check_type, header_o
 )
 def test_a_column(text: str, column: Column) -> None:
     assert parse_columns(text) == (column,)
-    assert not column.is_own
+    assert not column.is_metadata
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_column(text: str, column: Column) -> None:
 def test_a_column_of_our_own(text: str, column: Column) -> None:
     first, own = parse_columns(f"a, {text}")
     assert own == column
-    assert (first.is_own, own.is_own) == (False, True)
+    assert (first.is_metadata, own.is_metadata) == (False, True)
 
 
 def test_columns_are_parted_at_commas_outside_brackets_and_quotes() -> None:

@@ -1,4 +1,4 @@
-"""Native column buffers: what goes in as cells comes out as pieces."""
+"""Native column buffers: what goes in as cells comes out as chunks."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def _tables(draw: st.DrawFn) -> tuple[list[str], list[list[Any]]]:
 
 
 def _read(columns: Any, start: int = 0) -> list[list[Any]]:
-    pieces = columns.pieces(start, columns.rows)
-    return [list(row) for row in zip(*map(cells, pieces), strict=True)]
+    chunks = columns.chunks(start, columns.rows)
+    return [list(row) for row in zip(*map(cells, chunks), strict=True)]
 
 
 def _exact(kinds: list[str], rows: list[list[Any]]) -> list[list[str]]:
@@ -59,7 +59,7 @@ def test_rows_come_out_as_they_went_in_however_they_come_together(
     table: tuple[list[str], list[list[Any]]], cuts: list[int]
 ) -> None:
     kinds, rows = table
-    columns = native.Columns(kinds)
+    columns = native.ColumnBuilders(kinds)
     start = 0
     for end in sorted({min(cut, len(rows)) for cut in cuts} | {len(rows)}):
         if start < end:
@@ -74,7 +74,7 @@ def test_the_size_is_about_what_is_sent() -> None:
     assert columns.size == 0
     values = [f"{n:0100}" for n in range(1000)]  # no two are equal
     columns.extend([[0.5] * 1000, ["A"] * 1000, values, [True] * 1000])
-    sent = len(encode(columns.pieces(0, 1000)))
+    sent = len(encode(columns.chunks(0, 1000)))
     assert sent * 0.95 < columns.size < sent * 1.05
     columns.begin(990)
     assert columns.size < sent * 0.02
@@ -88,7 +88,7 @@ def test_a_batch_begins_with_the_rows_that_are_left(
     table: tuple[list[str], list[list[Any]]], begin: int, keep: int
 ) -> None:
     kinds, rows = table
-    columns = native.Columns(kinds)
+    columns = native.ColumnBuilders(kinds)
     lists = [list(column) for column in zip(*rows, strict=True)]
     begin, keep = min(begin, len(rows)), min(keep, len(rows))
     if rows:
@@ -104,35 +104,35 @@ def test_a_batch_begins_with_the_rows_that_are_left(
 
 
 def test_more_rows_than_there_was_room_for_at_first() -> None:
-    columns = native.Columns(["i8", "text", "bool", "text"])
+    columns = native.ColumnBuilders(["i8", "text", "bool", "text"])
     rows = [[n, f"trade {n}", n % 3 == 0, None if n % 7 else "x"] for n in range(10_000)]
     for start in range(0, 10_000, 999):
         columns.extend([list(each) for each in zip(*rows[start : start + 999], strict=True)])
     assert _read(columns) == rows
-    assert [piece.kind for piece in columns.pieces(5, 50)] == ["i8", "text", "bool", "codes"]
+    assert [chunk.kind for chunk in columns.chunks(5, 50)] == ["i8", "text", "bool", "codes"]
 
 
 def test_values_may_come_back_to_be_counted() -> None:
-    columns = native.Columns(["text"])
+    columns = native.ColumnBuilders(["text"])
     columns.extend([[str(n) for n in range(3000)]])
     kinds = []
     for _ in range(40):
         columns.begin(columns.rows)
         columns.extend([["A", "B", "A"]])
-        kinds += [piece.kind for piece in columns.pieces(0, 3)]
+        kinds += [chunk.kind for chunk in columns.chunks(0, 3)]
         assert _read(columns) == [["A"], ["B"], ["A"]]
     assert kinds[0] == "text"
     assert kinds[-1] == "codes"
 
 
 def test_strings_that_differ_in_the_middle_alone_are_different_values() -> None:
-    columns = native.Columns(["text"])
+    columns = native.ColumnBuilders(["text"])
     values = [f"0123456789{n:03d}abcdefghij" for n in range(200)] * 2
     columns.extend([values])
     assert _read(columns) == [[value] for value in values]
 
 
 def test_a_column_of_empty_cells() -> None:
-    columns = native.Columns(["text", "f8", "i8", "bool", "number"])
+    columns = native.ColumnBuilders(["text", "f8", "i8", "bool", "number"])
     columns.extend([[None] * 9] * 5)
     assert _read(columns) == [[None] * 5] * 9

@@ -6,7 +6,7 @@ import pytest
 
 from fastingest.model.feed import Feed, Table
 from fastingest.model.schema import TRADES, Schema
-from fastingest.native.factory import layout_problem, rows_of
+from fastingest.native.factory import layout_problem, parser_of
 from tests.support.any_feed import schema_of
 from tests.support.native import native_module
 
@@ -23,16 +23,16 @@ def test_picows_is_laid_out_as_it_was_compiled() -> None:
 
 
 def test_one_table_is_read_natively() -> None:
-    assert rows_of(_feed(TRADES)) is not None
-    assert rows_of(_feed(schema_of("s, p:decimal", "data", "$.data.e=trade"))) is not None
+    assert parser_of(_feed(TRADES)) is not None
+    assert parser_of(_feed(schema_of("s, p:decimal", "data", "$.data.e=trade"))) is not None
 
 
 def test_several_tables_are_not() -> None:
-    assert rows_of(_feed(schema_of("s", "", "e=a"), schema_of("s", "", "e=b"))) is None
+    assert parser_of(_feed(schema_of("s", "", "e=a"), schema_of("s", "", "e=b"))) is None
 
 
 def test_what_is_not_a_tree_is_not() -> None:
-    assert rows_of(_feed(schema_of("a:int, b:int=a.b"))) is None
+    assert parser_of(_feed(schema_of("a:int, b:int=a.b"))) is None
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_a_message_to_be_ignored_that_counts_otherwise_is_not(
     ignored: str, is_native: bool
 ) -> None:
     feed = _feed(schema_of("s", "", "e=trade"), ignore=(ignored,))
-    assert (rows_of(feed) is not None) == is_native
+    assert (parser_of(feed) is not None) == is_native

@@ -1,46 +1,46 @@
 from __future__ import annotations
 
-from fastingest.native.parse_plan import NodeKind, Notation, nodes_of
+from fastingest.native.parse_plan import NodeKind, Notation, plan_of
 from tests.support.any_feed import schema_of
 
 
 def test_the_root_leads_to_the_rows_and_a_row_to_its_columns() -> None:
-    nodes = nodes_of(schema_of("price:float=p, at:timestamp[ms]=$.time", "data", "$.type=trade"))
-    assert nodes is not None
-    kinds = {name: nodes.nodes[node][:2] for name, node in nodes.nodes[0][2]}
+    plan = plan_of(schema_of("price:float=p, at:timestamp[ms]=$.time", "data", "$.type=trade"))
+    assert plan is not None
+    kinds = {name: plan.nodes[node][:2] for name, node in plan.nodes[0][2]}
     assert kinds == {
         b'"data"': (NodeKind.ROWS, 0),
         b'"time"': (NodeKind.LATER, 1),
         b'"type"': (NodeKind.CONDITION, 0),
     }
-    assert {name: nodes.nodes[node][:2] for name, node in nodes.nodes[1][2]} == {
+    assert {name: plan.nodes[node][:2] for name, node in plan.nodes[1][2]} == {
         b'"p"': (NodeKind.COLUMN, 0)
     }
-    assert [column.notation for column in nodes.columns] == [Notation.DOUBLE, Notation.INTEGER]
-    assert nodes.columns[1].greatest == 253402300799999
-    assert (nodes.of_root, nodes.conditions, nodes.many) == (1, [(b"trade",)], True)
+    assert [column.notation for column in plan.columns] == [Notation.DOUBLE, Notation.INTEGER]
+    assert plan.columns[1].greatest == 253402300799999
+    assert (plan.of_root, plan.conditions, plan.many) == (1, [(b"trade",)], True)
 
 
 def test_where_a_row_is_the_message_the_root_is_where_the_rows_are() -> None:
-    nodes = nodes_of(schema_of("symbol=s, price:float=$.p", "", "$.e=trade,quote"))
-    assert nodes is not None
-    assert nodes.nodes[0] == (NodeKind.ROWS, 0, [])
-    assert [name for name, _ in nodes.nodes[1][2]] == [b'"e"', b'"p"', b'"s"']
-    assert (nodes.of_root, nodes.conditions, nodes.many) == (0, [(b"trade", b"quote")], False)
+    plan = plan_of(schema_of("symbol=s, price:float=$.p", "", "$.e=trade,quote"))
+    assert plan is not None
+    assert plan.nodes[0] == (NodeKind.ROWS, 0, [])
+    assert [name for name, _ in plan.nodes[1][2]] == [b'"e"', b'"p"', b'"s"']
+    assert (plan.of_root, plan.conditions, plan.many) == (0, [(b"trade", b"quote")], False)
 
 
 def test_elements_of_an_array_that_lead_nowhere_have_their_place() -> None:
-    nodes = nodes_of(schema_of("price:float=[2], side=[4].s"))
-    assert nodes is not None
-    assert nodes.is_array
-    kind, _, children = nodes.nodes[1]
+    plan = plan_of(schema_of("price:float=[2], side=[4].s"))
+    assert plan is not None
+    assert plan.is_array
+    kind, _, children = plan.nodes[1]
     assert kind is NodeKind.ARRAY
     assert [node >= 0 for _, node in children] == [False, False, True, False, True]
-    side = nodes.nodes[children[4][1]]
+    side = plan.nodes[children[4][1]]
     assert (side[0], [name for name, _ in side[2]]) == (NodeKind.OBJECT, [b'"s"'])
 
 
 def test_own_columns_are_not_read() -> None:
-    nodes = nodes_of(schema_of("@received, symbol, @feed"))
-    assert nodes is not None
-    assert len(nodes.columns) == 1
+    plan = plan_of(schema_of("@received, symbol, @feed"))
+    assert plan is not None
+    assert len(plan.columns) == 1

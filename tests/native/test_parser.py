@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.model.chunks import cells
 from fastingest.model.schema import TRADES, Schema, parse_columns
-from fastingest.native.parse_plan import nodes_of
+from fastingest.native.parse_plan import plan_of
 from tests.support.any_feed import feeds, mixed, schema_of
 from tests.support.native import native_module
 
@@ -23,15 +23,15 @@ PADDING = b" " * 16  # a shorter message is not read natively
 
 
 def _reader(schema: Schema) -> Any:
-    nodes = nodes_of(schema)
-    assert nodes is not None
-    return native.Rows(nodes)
+    plan = plan_of(schema)
+    assert plan is not None
+    return native.RowParser(plan)
 
 
 def _read(rows: Any) -> list[list[Any]]:
     """All cells, a list for each row."""
-    pieces = rows.columns.pieces(0, rows.columns.rows)
-    return [list(row) for row in zip(*map(cells, pieces), strict=True)]
+    chunks = rows.columns.chunks(0, rows.columns.rows)
+    return [list(row) for row in zip(*map(cells, chunks), strict=True)]
 
 
 def _decode(schema: Schema, message: bytes) -> tuple[list[list[Any]], int, int]:
@@ -51,7 +51,7 @@ def _exact(rows: list[list[Any]]) -> list[list[tuple[str, str]]]:
 
 def _whole_as_read(schema: Schema, rows: list[list[Any]], like: list[list[Any]]) -> Any:
     """The rows with doubles of number columns as integers where ``like`` has integers."""
-    types = [column.type for column in schema.columns if not column.is_own]
+    types = [column.type for column in schema.columns if not column.is_metadata]
     return [
         [
             int(cell) if type_ == "number" and type(cell) is float and type(other) is int else cell
@@ -90,7 +90,7 @@ def test_what_it_reads_of_any_described_feed_is_what_python_reads(
 ) -> None:
     tables, messages = feed
     for schema in tables:
-        if nodes_of(schema) is not None:
+        if plan_of(schema) is not None:
             check(schema, [PADDING + message for message in messages])
 
 
@@ -264,7 +264,7 @@ def test_integers_of_nineteen_digits(value: int) -> None:
     ],
 )
 def test_what_cannot_be_walked_through_once_is_left_to_python(schema: Schema) -> None:
-    assert nodes_of(schema) is None
+    assert plan_of(schema) is None
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["repr", ".17g", "f"]))
@@ -285,11 +285,11 @@ def test_values_are_counted_until_they_stop_repeating() -> None:
     assert check(schema_of("id, side"), [message.encode() for message in messages]) == 5000
     for message in messages:
         rows.parse(message.encode())
-    first, second = rows.columns.pieces(0, 5000)
+    first, second = rows.columns.chunks(0, 5000)
     assert (first.kind, second.kind) == ("text", "codes")
     rows.columns.begin(5000)
     rows.parse(messages[0].encode())
-    assert [piece.kind for piece in rows.columns.pieces(0, 1)] == ["text", "codes"]
+    assert [chunk.kind for chunk in rows.columns.chunks(0, 1)] == ["text", "codes"]
 
 
 def test_numbers_are_integers_until_the_first_double() -> None:
@@ -297,10 +297,10 @@ def test_numbers_are_integers_until_the_first_double() -> None:
     rows = _reader(Schema(schema))
     for n, kind in (("1", "i8"), ("-2", "i8"), ("0.5", "f8"), ("3", "f8")):
         assert rows.parse(f'{{              "n": {n}}}'.encode())
-        (piece,) = rows.columns.pieces(0, rows.columns.rows)
-        assert piece.kind == kind
+        (chunk,) = rows.columns.chunks(0, rows.columns.rows)
+        assert chunk.kind == kind
     assert not rows.parse(b'{              "n": 9007199254740993}')  # no double is that
-    assert cells(piece) == [1.0, -2.0, 0.5, 3.0]
+    assert cells(chunk) == [1.0, -2.0, 0.5, 3.0]
 
 
 def test_an_integer_that_is_no_double_is_kept_from_doubles() -> None:

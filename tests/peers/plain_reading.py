@@ -29,7 +29,7 @@ __all__ = ["Reading", "TableReading", "csv_float", "read"]
 class TableReading:
     """What becomes of the messages in one table.
 
-    :param rows: the cells' texts, as csv.reader gives them; columns of our own are left out.
+    :param rows: the cells' texts, as csv.reader gives them; metadata columns are left out.
     :param rejects: the messages, or elements of arrays of rows, that are no rows.
     """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fastingest.model.batch import LANES
-from fastingest.model.feed import MOST_FEEDS, Feed, Table
+from fastingest.model.feed import MAX_FEEDS, Feed, Table
 from fastingest.model.schema import TRADES, Schema, parse_columns
 from fastingest.runtime.assignment import Target, feeds_of_lane, targets_of
 
@@ -19,7 +19,7 @@ def feed(name: str, *tables: Table) -> Feed:
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3, 7, LANES])
-@pytest.mark.parametrize("feeds", [1, 2, 7, LANES, MOST_FEEDS])
+@pytest.mark.parametrize("feeds", [1, 2, 7, LANES, MAX_FEEDS])
 def test_every_feed_has_one_receiver_and_they_have_about_as_many(lanes: int, feeds: int) -> None:
     lanes = min(lanes, feeds)
     shares = [feeds_of_lane(lane, lanes, feeds) for lane in range(lanes)]

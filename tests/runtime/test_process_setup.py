@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fastingest.model.feed import MOST_FEEDS
+from fastingest.model.feed import MAX_FEEDS
 from fastingest.transport.pipe.fd_passing import receive_pipe, send_pipe
 
 _context = multiprocessing.get_context("spawn")
@@ -90,7 +90,7 @@ def test_sending_to_a_process_that_is_gone_closes_the_pipe() -> None:
 
 
 def test_the_facts_of_a_thousand_feeds_come_with_a_pipe(sockets: Sockets) -> None:
-    before = [[feed, 2**63 - feed, 2**62 + feed] for feed in range(MOST_FEEDS)]
+    before = [[feed, 2**63 - feed, 2**62 + feed] for feed in range(MAX_FEEDS)]
     kept, sent = multiprocessing.Pipe()
     assert send_pipe(sockets[0], sent, 1, 2**63, before)
     received, facts = receive_pipe(sockets[1])

@@ -247,7 +247,7 @@ class Native:
     def extend(self, columns: Sequence[list[Any]]) -> None:
         raise AssertionError("nothing is decoded in Python")
 
-    def pieces(self, start: int, stop: int) -> list[Any]:
+    def chunks(self, start: int, stop: int) -> list[Any]:
         raise AssertionError("no batch is closed")
 
     def begin(self, start: int) -> None:

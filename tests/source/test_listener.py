@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fastingest.metrics.counters import Slot
 from fastingest.source import listener
 from tests.peers.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
-from tests.support.hearing import Heard, hear, native_rows, record
+from tests.support.hearing import Heard, hear, native_parser, record
 
 Listen = Callable[..., Heard]
 
@@ -23,7 +23,7 @@ Listen = Callable[..., Heard]
 def listen(request: pytest.FixtureRequest) -> Listen:
     """All tests are run with both listeners."""
     if request.param == "native":
-        native_rows()
+        native_parser()
     return partial(hear, native=request.param == "native")
 
 
@@ -186,7 +186,7 @@ def test_both_listeners_make_the_same_of_any_messages_however_they_are_cut(
             opcode = CONTINUATION if index else TEXT
             data += frame(opcode, piece, fin=index == len(pieces) - 1)
         at += len(message)
-    native_rows()
+    native_parser()
     ends = [*sorted({cut for cut in cuts if cut < len(data)}), len(data)]
     parts = [data[a:b] for a, b in pairwise([0, *ends]) if a < b]
     one, other = (

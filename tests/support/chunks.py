@@ -1,4 +1,4 @@
-"""The same cells in every form that a piece can have, and cells of every type."""
+"""The same cells in every form that a chunk can have, and cells of every type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from fastingest.model.chunks import Kind, Piece, encode_values
+from fastingest.model.chunks import DICTIONARY, OBJECT, UTF8, Chunk, ChunkKind, encode_values
 
 __all__ = ["CELLS", "forms_of"]
 
@@ -38,20 +38,20 @@ CELLS: dict[str, st.SearchStrategy[Any]] = {
 """For types of columns what their cells may be."""
 
 
-def forms_of(cells: Sequence[Any], type_: str) -> list[Piece]:
-    """Pieces with these cells, of each kind that can have them; the first is of ``cells``.
+def forms_of(cells: Sequence[Any], type_: str) -> list[Chunk]:
+    """Chunks with these cells, of each kind that can have them; the first is of ``cells``.
 
     Where no cell is empty there is one that says so, and one that does not.
     """
     size = len(cells)
-    forms = [Piece("cells", size, encode_values(list(cells)))]
+    forms = [Chunk(OBJECT, size, encode_values(list(cells)))]
     validities = [_bits(cells)] if None in cells else [b"", _bits(cells)]
     for kind, data, extra in _buffers(cells, type_):
-        forms += [Piece(kind, size, data, extra, validity) for validity in validities]
+        forms += [Chunk(kind, size, data, extra, validity) for validity in validities]
     return forms
 
 
-def _buffers(cells: Sequence[Any], type_: str) -> Iterator[tuple[Kind, bytes, bytes]]:
+def _buffers(cells: Sequence[Any], type_: str) -> Iterator[tuple[ChunkKind, bytes, bytes]]:
     there = [cell for cell in cells if cell is not None]
     kinds = {type(cell) for cell in there}
     if kinds <= {bool} and type_ == "bool":
@@ -68,10 +68,10 @@ def _buffers(cells: Sequence[Any], type_: str) -> Iterator[tuple[Kind, bytes, by
             b"?" * (index % 3) if cell is None else cell.encode()
             for index, cell in enumerate(cells)
         ]
-        yield "text", b"".join(texts), _packed("i", [*accumulate(map(len, texts), initial=0)], 0)
+        yield UTF8, b"".join(texts), _packed("i", [*accumulate(map(len, texts), initial=0)], 0)
         values = list(dict.fromkeys(there))
         codes = [None if cell is None else values.index(cell) for cell in cells]
-        yield "codes", _packed("H", codes, 0), encode_values(values)
+        yield DICTIONARY, _packed("H", codes, 0), encode_values(values)
 
 
 def _is_double(cell: Any) -> bool:

@@ -14,21 +14,21 @@ from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.batch import Batch, Reject
 from fastingest.model.schema import TRADES
 from fastingest.native.factory import reader_with
-from fastingest.native.parse_plan import nodes_of
+from fastingest.native.parse_plan import plan_of
 from fastingest.source.intake import Intake, Limit
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
 from tests.peers.raw import RawConnection, RawServer
 from tests.support.native import native_module
 
-__all__ = ["Heard", "hear", "native_rows", "record"]
+__all__ = ["Heard", "hear", "native_parser", "record"]
 
 
-def native_rows() -> Any:
+def native_parser() -> Any:
     """What reads trades natively; the test is skipped where it was not built."""
-    rows = native_module("_parser")
+    parser = native_module("_parser")
     native_module("_listener")
-    return rows.Rows(nodes_of(TRADES))
+    return parser.RowParser(plan_of(TRADES))
 
 
 @dataclass
@@ -104,7 +104,7 @@ def hear(
         listener = Listener(
             intake,
             max_message_size=max_message_size,
-            make_reader=reader_with(native_rows()) if native else None,
+            make_reader=reader_with(native_parser()) if native else None,
         )
         transport, _ = await picows.ws_connect(
             lambda: listener.front,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from fastingest.model.batch import Batch
-from fastingest.model.chunks import Piece, encode
+from fastingest.model.chunks import Chunk, encode
 from fastingest.spool import segment
 
 __all__ = ["POISONS", "poison", "poison_in"]
@@ -40,8 +40,8 @@ def _killing(batch: Batch, filler: int) -> Batch:
     """
     rows = batch.rows
     ends = struct.pack(f"<{rows + 1}i", 0, 2**30, *[1] * (rows - 1))
-    text = Piece("text", rows, bytes(1 + filler), ends)
-    small = Piece("cells", rows, b"\xdd" + struct.pack(">I", rows) + b"\x01" * rows)
+    text = Chunk("text", rows, bytes(1 + filler), ends)
+    small = Chunk("cells", rows, b"\xdd" + struct.pack(">I", rows) + b"\x01" * rows)
     return Batch(
         rows,
         [encode([text, small, small])],

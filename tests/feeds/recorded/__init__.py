@@ -24,7 +24,7 @@ class Expected(NamedTuple):
     """What becomes of a feed's messages.
 
     :param rows: how many rows there are.
-    :param first: the cells of the first of them, but for columns of our own.
+    :param first: the cells of the first of them, but for metadata columns.
     :param rejects: how many messages, or elements of messages, are rejected.
     :param ignored: how many are neither row nor reject.
     :param replies: the messages, counted from 0, that answer its subscriptions.
