@@ -30,7 +30,7 @@ from fastingest.decode.factory import decoder_of
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.native.factory import reader_of
 from fastingest.receiver.process import _let_enums_be_fast
-from fastingest.source.connector import Opening
+from fastingest.source.connector import Connector
 from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
@@ -54,7 +54,7 @@ async def listen(url: str, shape: str, is_native: bool) -> dict[str, float]:
         max_message_size=options.max_message_size,
         make_reader=reader_of(feed) if is_native else None,
     )
-    opening = Opening(feed, listener, options.max_message_size, Redactor())
+    opening = Connector(feed, listener, options.max_message_size, Redactor())
     gc.collect()
     gc.freeze()
     transport, _ = await opening.open()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         UsageError,
         WriteFailed,
     )
-    from fastingest.model.counts import Ledger
+    from fastingest.model.counts import Counts
     from fastingest.report.summary import Summary
     from fastingest.supervisor.run import ingest
 
@@ -40,10 +40,10 @@ __version__ = "0.1.0"
 __all__ = [
     "Aborted",
     "ConfigError",
+    "Counts",
     "FastingestError",
     "FeedRefused",
     "HeaderMismatch",
-    "Ledger",
     "OptionError",
     "Options",
     "OutboxFull",
@@ -62,7 +62,7 @@ __all__ = [
 
 _HOMES = {
     "config.options": ("Options", "options_from"),
-    "model.counts": ("Ledger",),
+    "model.counts": ("Counts",),
     "report.summary": ("Summary",),
     "supervisor.run": ("ingest",),
 }

@@ -26,7 +26,7 @@ from fastingest.errors import (
     WriteFailed,
     how_ended,
 )
-from fastingest.model.counts import Ledger
+from fastingest.model.counts import Counts
 
 OUT = Path("o.csv")
 EACH = [
@@ -52,7 +52,7 @@ EACH = [
 class Numbers:
     """A run's summary, as far as an error looks at it."""
 
-    ledger: Ledger
+    ledger: Counts
 
 
 def drawn() -> list[tuple[str, str, int]]:
@@ -83,7 +83,7 @@ def test_the_tree_is_as_it_is_drawn() -> None:
 
 @pytest.mark.parametrize("error", EACH, ids=lambda each: type(each).__name__)
 def test_an_error_goes_from_process_to_process_as_it_is(error: FastingestError) -> None:
-    error.summary = Numbers(Ledger(5, 3))
+    error.summary = Numbers(Counts(5, 3))
     again: Any = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert str(again) == str(error)
@@ -110,18 +110,18 @@ def test_what_the_caller_can_change_is_said_with_what_to_do(
 @pytest.mark.parametrize(
     ("ledger", "kept"),
     [
-        (Ledger(9, written=9), "every row received is written"),
-        (Ledger(9, written=4), "5 received rows are kept, and written by the next run of this"),
-        (Ledger(9, written=4, dropped=2, lost=3), "5 received rows are lost"),
-        (Ledger(9, written=8, set_aside=1), "1 received rows are set aside"),
+        (Counts(9, written=9), "every row received is written"),
+        (Counts(9, written=4), "5 received rows are kept, and written by the next run of this"),
+        (Counts(9, written=4, dropped=2, lost=3), "5 received rows are lost"),
+        (Counts(9, written=8, set_aside=1), "1 received rows are set aside"),
         (
-            Ledger(9, written=4, lost=2, set_aside=1),
+            Counts(9, written=4, lost=2, set_aside=1),
             "2 received rows are kept, and written by the next run of this output, "
             "2 received rows are lost, 1 received rows are set aside",
         ),
     ],
 )
-def test_a_run_that_failed_says_what_became_of_its_rows(ledger: Ledger, kept: str) -> None:
+def test_a_run_that_failed_says_what_became_of_its_rows(ledger: Counts, kept: str) -> None:
     for error, said in (
         (RunFailed("no memory"), "no memory; "),
         (WriteFailed(OUT, "No space"), "o.csv: No space; "),
@@ -136,13 +136,13 @@ def test_a_run_that_failed_says_what_became_of_its_rows(ledger: Ledger, kept: st
 def test_a_run_that_has_received_nothing_says_nothing_of_rows() -> None:
     error = RunFailed("no memory")
     assert str(error) == "no memory"
-    error.summary = Numbers(Ledger())
+    error.summary = Numbers(Counts())
     assert str(error) == "no memory"
 
 
 def test_rows_that_are_lost_are_said_once() -> None:
     error = RowsLost("2 rows were dropped")
-    error.summary = Numbers(Ledger(9, written=7, dropped=2))
+    error.summary = Numbers(Counts(9, written=7, dropped=2))
     assert str(error) == "2 rows were dropped"
 
 

@@ -18,7 +18,7 @@ from fastingest.access.urls import check_proxy, check_url, parse_header
 from fastingest.errors import OptionError
 from fastingest.model.feed import Feed
 
-__all__ = ["Access", "Proxy", "access_to", "check_feed"]
+__all__ = ["Endpoint", "Proxy", "access_to", "check_feed"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080}
 
@@ -43,7 +43,7 @@ class Proxy(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Access:
+class Endpoint:
     """What one connect needs. It holds secrets: it is neither shown nor kept.
 
     :param url: without user info; the host in ASCII.
@@ -75,7 +75,7 @@ def check_feed(feed: Feed) -> None:
         client_context(*files)
 
 
-def access_to(feed: Feed) -> Access:
+def access_to(feed: Feed) -> Endpoint:
     """Read the secrets of ``feed`` anew.
 
     :raises OptionError: as :func:`check_feed`, for texts.
@@ -93,7 +93,7 @@ def access_to(feed: Feed) -> Access:
                 "header", "Authorization is given, and so is a user name in the URL; keep one"
             )
         headers.append(("Authorization", _basic(*credentials)))
-    return Access(
+    return Endpoint(
         url=_in_ascii(url),
         headers=tuple(headers),
         subscriptions=tuple(_read("subscribe", s.text, values) for s in feed.subscriptions),

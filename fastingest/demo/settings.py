@@ -57,7 +57,7 @@ def _flag(text: str) -> bool:
     return {"0": False, "1": True}[text]
 
 
-_MOST_ROWS = 10**15
+_MAX_ROWS = 10**15
 
 # Parameter: how its text is read (ValueError or KeyError: it may not be), and what is allowed.
 _PARAMETERS: dict[str, tuple[Callable[[str], Any], str]] = {
@@ -72,7 +72,7 @@ _PARAMETERS: dict[str, tuple[Callable[[str], Any], str]] = {
         "a duration with its unit from 10ms to 24h, such as 30s",
     ),
     "sequence": (_flag, "0 or 1"),
-    "rows": (_number(int, 1, _MOST_ROWS), f"a whole number from 1 to {_MOST_ROWS}"),
+    "rows": (_number(int, 1, _MAX_ROWS), f"a whole number from 1 to {_MAX_ROWS}"),
     "seed": (_number(int, -(2**63), 2**63), "a whole number of at most 63 bits"),
 }
 

@@ -35,7 +35,7 @@ from typing import Any
 
 from fastingest.metrics import counters_file as file_header
 from fastingest.metrics.latency import LatencyHistogram
-from fastingest.model.counts import Ledger
+from fastingest.model.counts import Counts
 
 __all__ = ["Counters", "FeedCounters", "Slot", "State"]
 
@@ -142,9 +142,9 @@ class Counters:
         return sum(counters[slot] for counters in self.feeds)
 
     @property
-    def whole_ledger(self) -> Ledger:
+    def whole_ledger(self) -> Counts:
         """The counts of all feeds now."""
-        return sum((counters.ledger for counters in self.feeds), Ledger())
+        return sum((counters.ledger for counters in self.feeds), Counts())
 
     @classmethod
     def create(cls, path: Path | None = None, feeds: int = 1) -> Counters:
@@ -211,7 +211,7 @@ class Counters:
         return self[Slot.RECEIVED] - self[Slot.REJECTED]
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> Counts:
         """The counts now.
 
         What is written is read first: a row that moves on meanwhile is then still in flight, and
@@ -222,7 +222,7 @@ class Counters:
         written, quarantined, set_aside, dropped = (self[slot] for slot in slots)
         lost = self[Slot.LOST] + self[Slot.UNREADABLE]
         received = self[Slot.RECEIVED] + ignored
-        return Ledger(received, written, quarantined, ignored, dropped, lost, set_aside)
+        return Counts(received, written, quarantined, ignored, dropped, lost, set_aside)
 
 
 class FeedCounters:

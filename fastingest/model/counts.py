@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass
 from typing import Protocol
 
-__all__ = ["Counted", "Ledger"]
+__all__ = ["Counted", "Counts"]
 
 
 @dataclass(frozen=True)
-class Ledger:
+class Counts:
     """The counts of one feed, or of several added up, at one moment."""
 
     received: int = 0
@@ -20,8 +20,8 @@ class Ledger:
     lost: int = 0
     set_aside: int = 0
 
-    def __add__(self, other: Ledger) -> Ledger:
-        return Ledger(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def in_flight(self) -> int:
@@ -34,5 +34,5 @@ class Counted(Protocol):
     """Whatever has the counts of a run: :class:`fastingest.Summary`."""
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> Counts:
         """Those of all its feeds."""

@@ -23,7 +23,7 @@ from pathlib import Path
 from fastingest.config.options import Options
 from fastingest.metrics.counters import Slot
 from fastingest.model.batch import Batch, Position
-from fastingest.runtime.assignment import Share
+from fastingest.runtime.assignment import SharedOutput
 from fastingest.spool.held import Held, Place, Segment
 from fastingest.spool.limits import limits_of, room_in
 from fastingest.spool.mover import RETRY_SPILL, Mover
@@ -31,9 +31,9 @@ from fastingest.spool.outbox import Level, Outbox
 from fastingest.spool.spool import Spool
 from fastingest.transport.base import Uplink
 
-__all__ = ["Sender"]
+__all__ = ["Delivery"]
 
-MOST_LOADS = 10
+MAX_LOADS = 10
 """Times that a segment on disk is read in vain before its rows are given up."""
 
 
@@ -44,7 +44,7 @@ def _is_same_disk(one: Path, other: Path) -> bool:
         return True  # as it is by default
 
 
-class Sender:
+class Delivery:
     """Everything between a closed batch and the writer.
 
     It is told what comes of an uplink (:class:`fastingest.transport.base.UplinkEvents`).
@@ -66,7 +66,7 @@ class Sender:
         self,
         options: Options,
         stream: int,
-        share: Share,
+        share: SharedOutput,
         *,
         feed: int = 0,
         parts: int = 1,
@@ -208,7 +208,7 @@ class Sender:
     def _loaded(self, segment: Segment, error: OSError | None) -> None:
         if error is not None:
             tries = self._load_failures[segment] = self._load_failures.get(segment, 0) + 1
-            if error.errno != errno.ENOENT and tries < MOST_LOADS:
+            if error.errno != errno.ENOENT and tries < MAX_LOADS:
                 self._call_later(RETRY_SPILL, self._send_more)
                 return
             self._abandon(segment, error)

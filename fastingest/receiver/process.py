@@ -38,8 +38,8 @@ from fastingest.errors import FeedRefused
 from fastingest.metrics.counters import FeedCounters
 from fastingest.model.feed import Feed
 from fastingest.native.factory import layout_problem, reader_of
-from fastingest.receiver.delivery import Sender
-from fastingest.runtime.assignment import Plan
+from fastingest.receiver.delivery import Delivery
+from fastingest.runtime.assignment import Assignment
 from fastingest.runtime.control import (
     FeedRefusal,
     Finished,
@@ -72,7 +72,7 @@ __all__ = ["main"]
 
 def main(
     options: Options,
-    plan: Plan,
+    plan: Assignment,
     control: PipeEnd,
     *,
     pipes: socket.socket,
@@ -114,7 +114,7 @@ def _let_enums_be_fast() -> None:
 
 
 class _Receiver:
-    def __init__(self, options: Options, plan: Plan) -> None:
+    def __init__(self, options: Options, plan: Assignment) -> None:
         self._options = options
         self._plan = plan
         self._saves = {number: asyncio.Event() for number in plan.shares}
@@ -133,7 +133,7 @@ class _Receiver:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._unexpected)
         self._senders = {
-            number: Sender(
+            number: Delivery(
                 self._options,
                 self._plan.stream,
                 share,
@@ -235,7 +235,7 @@ class _Receiver:
             self._report("warning", "a pipe cannot be used", problem="too many open files")
             self._tell(PipeBroke(self._plan.stream))
 
-    async def _join(self, sender: Sender, pipe: PipeEnd) -> None:
+    async def _join(self, sender: Delivery, pipe: PipeEnd) -> None:
         uplink = PipeUplink(self._plan.stream, sender)
         sender.join(uplink)
         try:

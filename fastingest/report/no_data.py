@@ -25,7 +25,7 @@ import msgspec
 
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
-from fastingest.runtime.assignment import Share
+from fastingest.runtime.assignment import SharedOutput
 from fastingest.storage.names import beside
 from fastingest.storage.ownership import open_own
 
@@ -53,7 +53,7 @@ class NoDataAlert:
     :param index: the feed's index in their counters.
     """
 
-    def __init__(self, feed: Feed, number: int, shares: Sequence[Share], index: int) -> None:
+    def __init__(self, feed: Feed, number: int, shares: Sequence[SharedOutput], index: int) -> None:
         self._feed = feed
         self._number = number
         self._share = shares[number]
@@ -125,7 +125,9 @@ class NoDataAlert:
         return f"none has {' and '.join(wanted)}" if wanted else "all are ignored"
 
 
-def watch(feeds: Sequence[Feed], shares: Sequence[Share]) -> Iterator[tuple[Feed, NoDataAlert]]:
+def watch(
+    feeds: Sequence[Feed], shares: Sequence[SharedOutput]
+) -> Iterator[tuple[Feed, NoDataAlert]]:
     """Watches for all tables of all feeds of a run."""
     for index, feed in enumerate(feeds):
         own = {

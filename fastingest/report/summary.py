@@ -9,9 +9,9 @@ from pathlib import Path
 
 from fastingest.access.secrets import shown
 from fastingest.metrics.counters import Counters, Slot, State
-from fastingest.model.counts import Ledger
+from fastingest.model.counts import Counts
 from fastingest.model.feed import Feed
-from fastingest.runtime.assignment import Share
+from fastingest.runtime.assignment import SharedOutput
 from fastingest.storage.names import beside
 
 __all__ = ["FeedSummary", "OutputSummary", "Rates", "RunCounters", "Summary"]
@@ -24,7 +24,7 @@ class RunCounters:
     :param shares: its outputs; at least one.
     """
 
-    def __init__(self, feeds: Sequence[Feed], shares: Sequence[Share]) -> None:
+    def __init__(self, feeds: Sequence[Feed], shares: Sequence[SharedOutput]) -> None:
         self.feeds = tuple(feeds)
         self.shares = tuple(shares)
         self.restarts = 0
@@ -41,9 +41,9 @@ class RunCounters:
         return sum(share.counters.total(slot) for share in self.shares)
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> Counts:
         """The counts of everything."""
-        return sum((share.counters.whole_ledger for share in self.shares), Ledger())
+        return sum((share.counters.whole_ledger for share in self.shares), Counts())
 
 
 class Rates:
@@ -82,7 +82,7 @@ class FeedSummary:
     name: str
     url: str
     state: State
-    ledger: Ledger
+    ledger: Counts
     connections: int
     gaps: int
     gap_seconds: float
@@ -98,7 +98,7 @@ class FeedSummary:
             name=feed.name,
             url=shown(feed.url),
             state=State(counters[Slot.STATE]),
-            ledger=sum((table.ledger for table in tables), Ledger()),
+            ledger=sum((table.ledger for table in tables), Counts()),
             connections=counters[Slot.CONNECTIONS],
             gaps=counters[Slot.GAPS],
             gap_seconds=counters[Slot.GAP_NS] / 1e9,
@@ -115,7 +115,7 @@ class OutputSummary:
     """
 
     path: Path
-    ledger: Ledger
+    ledger: Counts
     file_size: int
 
     @property
@@ -151,7 +151,7 @@ class Summary:
     outputs: tuple[OutputSummary, ...]
     listener: str
     seconds: float
-    ledger: Ledger
+    ledger: Counts
     best_rate: float
     rates: tuple[float, ...] = field(repr=False)
     pauses: int

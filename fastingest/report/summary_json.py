@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import asdict
 
-from fastingest.model.counts import Ledger
+from fastingest.model.counts import Counts
 from fastingest.report.summary import Summary
 
 __all__ = ["summary_json"]
@@ -83,5 +83,5 @@ def summary_json(summary: Summary) -> str:
     )
 
 
-def _counts(ledger: Ledger) -> dict[str, int]:
+def _counts(ledger: Counts) -> dict[str, int]:
     return {**asdict(ledger), "in_flight": ledger.in_flight}

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from fastingest.metrics.counters import Counters
 from fastingest.model.feed import Feed
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.lock import OutputLock
 from fastingest.storage.names import named
 
-__all__ = ["Plan", "Share", "Target", "feeds_of_lane", "targets_of"]
+__all__ = ["Assignment", "OutputSpec", "SharedOutput", "feeds_of_lane", "targets_of"]
 
 
 @dataclass(frozen=True)
-class Target:
+class OutputSpec:
     """An output of a run, and what goes there.
 
     :param path: the CSV file.
@@ -30,7 +30,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Share:
+class SharedOutput:
     """What the processes of a run share of one output.
 
     :param target: the output.
@@ -41,15 +41,15 @@ class Share:
         next start takes what it has in the spool.
     """
 
-    target: Target
+    target: OutputSpec
     run: int
-    places: Places
+    places: SpoolDirectories
     counters: Counters
     lock: OutputLock
 
 
 @dataclass(frozen=True)
-class Plan:
+class Assignment:
     """What one receiver has to do.
 
     :param stream: the id of this life of it.
@@ -64,21 +64,21 @@ class Plan:
 
     stream: int
     feeds: dict[int, Feed]
-    shares: dict[int, Share]
+    shares: dict[int, SharedOutput]
     gaps: dict[int, tuple[int, str]]
     parts: int
     is_one_of_many: bool
     native: bool
 
 
-def targets_of(feeds: Sequence[Feed]) -> tuple[Target, ...]:
+def targets_of(feeds: Sequence[Feed]) -> tuple[OutputSpec, ...]:
     """The outputs of a run, in the order in which the feeds name them."""
-    targets: dict[Path, Target] = {}
+    targets: dict[Path, OutputSpec] = {}
     for index, feed in enumerate(feeds):
         for number, table in enumerate(feed.tables):
             path = named(table.out)
             if path not in targets:
-                targets[path] = Target(table.out, table.schema.header, {})
+                targets[path] = OutputSpec(table.out, table.schema.header, {})
             targets[path].tables[index] = number
     return tuple(targets.values())
 

@@ -9,8 +9,8 @@ Theory of operation. :meth:`Connection.run` is one loop with these states
        WAITING ◀───────┴─────────────┘        for as long as the backoff says
                                               CLOSED is where stop() leads
 
-Everything that can go wrong becomes a :class:`~fastingest.source.failure.Trouble`, in words that
-hold no secret. Only before the first connection of a run does a *hopeless* one end it
+Everything that can go wrong becomes a :class:`~fastingest.source.failure.ConnectionFailure`, in
+words that hold no secret. Only before the first connection of a run does a *permanent* one end it
 (``FeedRefused``): a feed that has worked will work again, whatever it says in between. Only a
 session that has been ready for a while makes the waits start over.
 """
@@ -24,15 +24,15 @@ from dataclasses import replace
 
 import picows
 
-from fastingest.access.endpoint import Access
+from fastingest.access.endpoint import Endpoint
 from fastingest.access.secrets import Redactor, shown
 from fastingest.config.options import Options
 from fastingest.errors import FeedRefused
 from fastingest.metrics.counters import FeedCounters, Slot, State
 from fastingest.model.feed import Feed
 from fastingest.source.backoff import delays
-from fastingest.source.connector import Opening
-from fastingest.source.failure import Trouble, diagnose
+from fastingest.source.connector import Connector
+from fastingest.source.failure import ConnectionFailure, classify
 from fastingest.source.gap import GapRecorder, Outage
 from fastingest.source.listener import Listener
 from fastingest.source.session import Session
@@ -75,10 +75,10 @@ class Connection:
         self.redactor = Redactor()
         """Hides the secrets in use, in what others say."""
         listener.hide_with(self.redactor)
-        self._opening = Opening(feed, listener, options.max_message_size, self.redactor)
+        self._opening = Connector(feed, listener, options.max_message_size, self.redactor)
         self._gaps = GapRecorder(counters, self._report, ended=gap_ended)
         self._stopping = asyncio.Event()
-        self._being_opened: asyncio.Task[tuple[picows.WSTransport, Access]] | None = None
+        self._being_opened: asyncio.Task[tuple[picows.WSTransport, Endpoint]] | None = None
         self._session: Session | None = None  # the last one, from its connect on
 
     async def run(self, since: Outage | None = None) -> None:
@@ -99,8 +99,8 @@ class Connection:
             except asyncio.CancelledError:
                 break  # by stop()
             except Exception as error:
-                trouble = self._without_secrets(diagnose(error))
-                if trouble.hopeless and not self._counters[Slot.CONNECTIONS]:
+                trouble = self._without_secrets(classify(error))
+                if trouble.permanent and not self._counters[Slot.CONNECTIONS]:
                     raise FeedRefused(self._url, trouble.reason) from None
             else:
                 session = Session(
@@ -146,7 +146,7 @@ class Connection:
         if self._session is not None:
             self._session.resume()
 
-    async def _stay(self, session: Session) -> Trouble:
+    async def _stay(self, session: Session) -> ConnectionFailure:
         """Stay with a session until it is over; the trouble says why it is."""
         self._session = session
         self._counters.add(Slot.CONNECTIONS)
@@ -163,7 +163,7 @@ class Connection:
     def _state(self, state: State) -> None:
         self._counters[Slot.STATE] = state
 
-    def _without_secrets(self, trouble: Trouble) -> Trouble:
+    def _without_secrets(self, trouble: ConnectionFailure) -> ConnectionFailure:
         return replace(trouble, reason=self.redactor.hide(trouble.reason))
 
     def _report(self, level: str, event: str, **fields: object) -> None:

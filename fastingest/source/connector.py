@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 
 import picows
 
-from fastingest.access.endpoint import Access, access_to
+from fastingest.access.endpoint import Endpoint, access_to
 from fastingest.access.secrets import Redactor, user_info
 from fastingest.access.tls import client_context
 from fastingest.model.feed import Feed
@@ -25,9 +25,9 @@ from fastingest.source.listener import Listener
 from fastingest.source.loop import CONNECT_TIMEOUT, READ_BUFFER, BoundedReads
 from fastingest.source.proxy import connect_through
 
-__all__ = ["Opening"]
+__all__ = ["Connector"]
 
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 _CREDENTIALS = {"authorization", "cookie", "proxy-authorization"}
 
@@ -35,7 +35,7 @@ _CREDENTIALS = {"authorization", "cookie", "proxy-authorization"}
 _silent = logging.Logger("picows", logging.CRITICAL + 1)
 
 
-class Opening:
+class Connector:
     """Opens a feed's connections, one after the other.
 
     :param feed: where to, and what to say there.
@@ -68,10 +68,10 @@ class Opening:
         if self._inside is not None:
             self._inside.abort()
 
-    async def open(self) -> tuple[picows.WSTransport, Access]:
+    async def open(self) -> tuple[picows.WSTransport, Endpoint]:
         """A connection, and what it was made with.
 
-        :raises Exception: any that :func:`fastingest.source.failure.diagnose` knows.
+        :raises Exception: any that :func:`fastingest.source.failure.classify` knows.
         """
         access = access_to(self._feed)
         self._redactor.use(access.values)
@@ -85,11 +85,11 @@ class Opening:
             raise
 
     async def _follow(
-        self, url: str, headers: list[tuple[str, str]], access: Access
+        self, url: str, headers: list[tuple[str, str]], access: Endpoint
     ) -> picows.WSTransport:
         """Connect to ``url``, or to where that leads."""
         async with asyncio.timeout(3 * CONNECT_TIMEOUT):  # with what proxies and redirects add
-            for left in reversed(range(_MOST_REDIRECTS + 1)):
+            for left in reversed(range(_MAX_REDIRECTS + 1)):
                 self._inside = None
                 try:
                     return await self._handshake(url, headers, access)
@@ -109,7 +109,7 @@ class Opening:
         raise AssertionError("unreachable")
 
     async def _handshake(
-        self, url: str, headers: list[tuple[str, str]], access: Access
+        self, url: str, headers: list[tuple[str, str]], access: Endpoint
     ) -> picows.WSTransport:
         more: dict[str, Any] = {}
         if urlsplit(url).scheme == "wss":

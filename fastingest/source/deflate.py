@@ -45,7 +45,7 @@ _PARAMETERS = {
 _END = b"\x00\x00\xff\xff"  # of a message, left out on the wire (RFC 7692, section 7.2.2)
 # Last blocks that a message may have. Each starts an inflater, and copies what is left: a message
 # of nothing else, two bytes each, would take hours.
-_MOST_ENDS = 256
+_MAX_ENDS = 256
 _LARGEST_WINDOW = -15  # as a power of two; negative: no header around it
 
 
@@ -91,7 +91,7 @@ def make_inflate(most: int) -> Callable[[bytes], bytes]:
             ends = 0
             while inflater.eof:
                 ends += 1
-                if ends > _MOST_ENDS:
+                if ends > _MAX_ENDS:
                     raise zlib.error("it has too many last blocks")
                 # A block that says it is the last one (RFC 7692, section 7.2.3.4): who writes such
                 # starts over with an empty window. Its end may be followed by more of the message.

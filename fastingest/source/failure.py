@@ -1,6 +1,6 @@
 """Why there is no connection, and whether waiting can mend it.
 
-:func:`diagnose` is the one place that decides what is worth another try.
+:func:`classify` is the one place that decides what is worth another try.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import python_socks
 from fastingest.errors import OptionError
 from fastingest.source.proxy import ProxyFailed
 
-__all__ = ["Trouble", "diagnose"]
+__all__ = ["ConnectionFailure", "classify"]
 
-_LONGEST_RETRY_AFTER = 86400.0  # seconds; what asks for more is a mistake, or a no
+_MAX_RETRY_AFTER = 86400.0  # seconds; what asks for more is a mistake, or a no
 
 # The answers to an opening request that waiting does not change.
-_HOPELESS_STATUS = {401, 403, 404, 410}
+_PERMANENT_STATUS = {401, 403, 404, 410}
 
 _ANSWER = re.compile(rb"HTTP/\d\.\d (\d{3})(.*)")
 _PROXY_STATUS = re.compile(r"HTTP proxy rejected connection with status (\d{3})")
@@ -32,66 +32,66 @@ _RETRY_AFTER = re.compile(rb"^Retry-After:(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Trouble:
+class ConnectionFailure:
     """Why there is no connection (any more).
 
     :param reason: one line for people.
-    :param hopeless: whether waiting cannot change it.
+    :param permanent: whether waiting cannot change it.
     :param retry_after: seconds that the server asked to wait, if it did.
     """
 
     reason: str
-    hopeless: bool = False
+    permanent: bool = False
     retry_after: float = 0.0
 
 
-def diagnose(error: BaseException) -> Trouble:  # noqa: PLR0911, PLR0912 - one for each kind of error
+def classify(error: BaseException) -> ConnectionFailure:  # noqa: PLR0911, PLR0912 - one for each kind of error
     """What an exception from connecting, or from a lost connection, means."""
     match error:
         case picows.WSHandshakeError(raw_header=bytes(header)) if answer := _ANSWER.match(header):
             # Read from the bytes, since picows knows neither HTTP/1.0 nor statuses of vendors.
             status, phrase = int(answer[1]), answer[2].decode("latin-1").strip()
             if status == 101:
-                return Trouble(f"the opening handshake failed: {error}")
+                return ConnectionFailure(f"the opening handshake failed: {error}")
             after = _RETRY_AFTER.search(header)
-            return Trouble(
+            return ConnectionFailure(
                 f"the server answered {status} {phrase}".rstrip(),
-                hopeless=status in _HOPELESS_STATUS,
+                permanent=status in _PERMANENT_STATUS,
                 retry_after=_retry_after(after[1].decode("latin-1")) if after else 0.0,
             )
         case OptionError():  # a secret or a certificate, which was good at the start
-            return Trouble(f"{error.option}: {error.problem}")
+            return ConnectionFailure(f"{error.option}: {error.problem}")
         case ProxyFailed():
-            return Trouble(error.reason, hopeless=error.hopeless)
+            return ConnectionFailure(error.reason, permanent=error.permanent)
         case python_socks.ProxyError():  # from picows
             if status_only := _PROXY_STATUS.fullmatch(str(error)):
-                return diagnose(ProxyFailed.with_status(int(status_only[1])))
-            return Trouble(f"the proxy does not connect us: {error}")
+                return classify(ProxyFailed.with_status(int(status_only[1])))
+            return ConnectionFailure(f"the proxy does not connect us: {error}")
         case picows.WSInvalidURL():
-            return Trouble(str(error), hopeless=True)
+            return ConnectionFailure(str(error), permanent=True)
         case picows.WSProtocolError():
-            return Trouble(f"closed with code {error.code.value}: {error}")
+            return ConnectionFailure(f"closed with code {error.code.value}: {error}")
         case picows.WSError():
-            return Trouble(f"the opening handshake failed: {error}")
+            return ConnectionFailure(f"the opening handshake failed: {error}")
         case ssl.SSLCertVerificationError():
-            return Trouble(
+            return ConnectionFailure(
                 f"its certificate is not trusted: {error.verify_message}; "
                 "--ca-file names other authorities",
-                hopeless=True,
+                permanent=True,
             )
         case ssl.SSLError():
-            return Trouble(f"TLS failed: {getattr(error, 'reason', None) or error}")
+            return ConnectionFailure(f"TLS failed: {getattr(error, 'reason', None) or error}")
         case TimeoutError():
-            return Trouble("no answer in time")
+            return ConnectionFailure("no answer in time")
         case socket.gaierror():
-            return Trouble(f"the host name has no address: {error.strerror}")
+            return ConnectionFailure(f"the host name has no address: {error.strerror}")
         case ConnectionError() if not error.errno:
-            return Trouble("the server broke the connection off")
+            return ConnectionFailure("the server broke the connection off")
         case OSError():
             if error.errno:  # what the loop says beside it differs from call to call
-                return Trouble(os.strerror(error.errno))
-            return Trouble(str(error) or type(error).__name__)
-    return Trouble(f"{type(error).__name__}: {error}")
+                return ConnectionFailure(os.strerror(error.errno))
+            return ConnectionFailure(str(error) or type(error).__name__)
+    return ConnectionFailure(f"{type(error).__name__}: {error}")
 
 
 def _retry_after(value: str) -> float:
@@ -103,4 +103,4 @@ def _retry_after(value: str) -> float:
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, OverflowError):
         return 0.0
-    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER)
+    return min(max(0.0, seconds), _MAX_RETRY_AFTER)

@@ -26,31 +26,31 @@ from fastingest.source.loop import CONNECT_TIMEOUT, open_socket
 
 __all__ = ["ProxyFailed", "connect_through"]
 
-_MOST_ANSWER = 64 * 1024  # bytes of a proxy's answer
+_MAX_ANSWER = 64 * 1024  # bytes of a proxy's answer
 _STATUS = re.compile(rb"HTTP/\d\.\d (\d{3})([^\r\n]*)")
 _SOCKS = {"socks4": python_socks.ProxyType.SOCKS4, "socks5": python_socks.ProxyType.SOCKS5}
 
 # Answers that waiting does not change: it wants credentials, or others; it may not connect there.
-_HOPELESS_STATUS = {403, 407}
+_PERMANENT_STATUS = {403, 407}
 
 
 class ProxyFailed(Exception):
     """There is no connection because of the proxy.
 
     :param reason: one line for people.
-    :param hopeless: whether waiting cannot change it.
+    :param permanent: whether waiting cannot change it.
     """
 
-    def __init__(self, reason: str, hopeless: bool = False) -> None:
+    def __init__(self, reason: str, permanent: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.hopeless = hopeless
+        self.permanent = permanent
 
     @classmethod
     def with_status(cls, status: int, phrase: str = "") -> ProxyFailed:
         """The proxy has answered so."""
         said = f"the proxy answered {status} {phrase}".rstrip()
-        return cls(said, hopeless=status in _HOPELESS_STATUS)
+        return cls(said, permanent=status in _PERMANENT_STATUS)
 
 
 async def connect_through(proxy: Proxy, host: str, port: int) -> socket.socket:
@@ -89,7 +89,7 @@ async def _connect_by_http(proxy: Proxy, host: str, port: int) -> socket.socket:
     try:
         await loop.sock_sendall(sock, "\r\n".join([*lines, "", ""]).encode("ascii"))
         answer = b""
-        while b"\r\n\r\n" not in answer and len(answer) < _MOST_ANSWER:
+        while b"\r\n\r\n" not in answer and len(answer) < _MAX_ANSWER:
             piece = await loop.sock_recv(sock, 4096)
             if not piece:
                 raise ProxyFailed("the proxy closed the connection without an answer")

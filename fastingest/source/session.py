@@ -3,7 +3,7 @@
 A session is *ready* when all subscriptions are sent, and answered where an answer is expected. It
 ends when the server ends it, when it is closed (:meth:`Session.close`), and when it is given up: a
 reply does not come, the watchdog finds it dead, or a task of its own fails. Whatever ends it, its
-tasks are cancelled, and :meth:`Session.run` says why in a :class:`Trouble`.
+tasks are cancelled, and :meth:`Session.run` says why in a :class:`ConnectionFailure`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import time
 
 import picows
 
-from fastingest.access.endpoint import Access
+from fastingest.access.endpoint import Endpoint
 from fastingest.config.options import Options
 from fastingest.metrics.counters import FeedCounters, Slot, State
 from fastingest.model.feed import Feed
-from fastingest.source.failure import Trouble, diagnose
+from fastingest.source.failure import ConnectionFailure, classify
 from fastingest.source.listener import Listener
 from fastingest.source.loop import BoundedReads
 from fastingest.source.subscriptions import NoReply, beat, subscribe
@@ -42,7 +42,7 @@ class Session:
     def __init__(
         self,
         transport: picows.WSTransport,
-        access: Access,
+        access: Endpoint,
         *,
         feed: Feed,
         options: Options,
@@ -57,7 +57,7 @@ class Session:
         self._counters = counters
         self._is_over = False
         self._is_paused = False
-        self._given_up: Trouble | None = None  # why this side ended it
+        self._given_up: ConnectionFailure | None = None  # why this side ended it
         self._ready_at: float | None = None
         self.silence = 0.0
         """Seconds that nothing had come when it was given up; 0.0 where it was not."""
@@ -68,7 +68,7 @@ class Session:
         """Seconds since it was ready; None: it was not."""
         return None if self._ready_at is None else time.monotonic() - self._ready_at
 
-    async def run(self, stopping: asyncio.Event) -> Trouble:
+    async def run(self, stopping: asyncio.Event) -> ConnectionFailure:
         """Subscribe, and stay until it is over; the trouble says why it is.
 
         :param stopping: when it is set, the server has a moment left to answer our close frame.
@@ -93,7 +93,7 @@ class Session:
             # Only a fault in the listener itself arrives here as anything but picows' own errors.
             if not isinstance(error, (picows.WSError, OSError)):
                 raise
-            return diagnose(error)
+            return classify(error)
         finally:
             self._is_over = True
             stop.cancel()
@@ -170,7 +170,7 @@ class Session:
             self._give_up(str(error) or repr(error))
 
     def _give_up(self, reason: str, silence: float = 0.0) -> None:
-        self._given_up, self.silence = Trouble(reason), silence
+        self._given_up, self.silence = ConnectionFailure(reason), silence
         self._transport.send_close(picows.WSCloseCode.GOING_AWAY)
         self._transport.disconnect(graceful=False)  # a dead peer acknowledges nothing
 
@@ -181,10 +181,10 @@ def _hold(transport: asyncio.Transport, on: bool) -> None:
         protocol.is_held = on
 
 
-def _why_closed(transport: picows.WSTransport) -> Trouble:
+def _why_closed(transport: picows.WSTransport) -> ConnectionFailure:
     handshake = transport.close_handshake
     if handshake is None or handshake.recv is None:
-        return Trouble("the server broke the connection off without a close frame")
+        return ConnectionFailure("the server broke the connection off without a close frame")
     code, reason = handshake.recv.code, handshake.recv.reason
     said = "no code" if code is picows.WSCloseCode.NO_INFO else f"code {code.value}"
-    return Trouble(f"the server closed with {said}{': ' if reason else ''}{reason or ''}")
+    return ConnectionFailure(f"the server closed with {said}{': ' if reason else ''}{reason or ''}")

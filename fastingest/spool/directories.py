@@ -34,13 +34,13 @@ from fastingest.storage.ownership import (
     remove_if_empty,
 )
 
-__all__ = ["Places"]
+__all__ = ["SpoolDirectories"]
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - whose directory there is whose is checked
 
 
 @dataclass(frozen=True)
-class Places:
+class SpoolDirectories:
     """The directories of one output.
 
     :param spool: of the segments in memory, the counters and the events of a run.
@@ -56,7 +56,7 @@ class Places:
     problem: str = field(default="", compare=False)
 
     @classmethod
-    def of(cls, out: Path, spill_dir: Path | None = None) -> Places:
+    def of(cls, out: Path, spill_dir: Path | None = None) -> SpoolDirectories:
         """Where they are for ``out``. Makes nothing."""
         path = named(out)
         parent = os.stat(path.parent)
@@ -92,7 +92,7 @@ class Places:
         """
         make_own_directory(self.spool)
 
-    def made(self) -> Places:
+    def made(self) -> SpoolDirectories:
         """These, with the spool made; or with another one, where it cannot be made in memory.
 
         :raises OSError: that cannot be made either.
@@ -106,7 +106,7 @@ class Places:
             return replace(self, spool=self.spare, problem=problem).made()
         return self
 
-    def remove(self, but: Places | None = None) -> None:
+    def remove(self, but: SpoolDirectories | None = None) -> None:
         """Remove them, with all that is ours in them; not where ``but`` has the same one."""
         for directory in self.directories:
             if but is None or directory not in but.directories:
@@ -118,7 +118,7 @@ class Places:
         return {"spool": str(self.spool), "spill": str(self.spill)}
 
     @classmethod
-    def from_notes(cls, notes: dict[str, str], out: Path) -> Places | None:
+    def from_notes(cls, notes: dict[str, str], out: Path) -> SpoolDirectories | None:
         """What :meth:`to_notes` said, in the journal of ``out``; None where it says nothing.
 
         Nor does it say anything for ``out`` where it is a copy: the output that it was made for is

@@ -17,7 +17,7 @@ from pathlib import Path
 from fastingest.errors import OutputRefused
 from fastingest.model.batch import Batch, Position, is_of_other_version, lane_of, read_batch
 from fastingest.spool import segment
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.ownership import remove_if_empty
 
 __all__ = ["SpoolReader"]
@@ -44,7 +44,7 @@ class SpoolReader:
     :param report: takes events for the log.
     """
 
-    def __init__(self, places: Sequence[Places], report: Callable[..., None]) -> None:
+    def __init__(self, places: Sequence[SpoolDirectories], report: Callable[..., None]) -> None:
         self._places = places
         self._report = report
         self._unread: set[Path] = set()

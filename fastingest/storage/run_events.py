@@ -13,9 +13,9 @@ import msgspec
 from fastingest.isotime import iso_time
 from fastingest.storage.ownership import open_own, remove_own
 
-__all__ = ["MOST_GAPS", "Events", "read_events"]
+__all__ = ["MAX_GAPS", "Events", "read_events"]
 
-MOST_GAPS = 10_000
+MAX_GAPS = 10_000
 """Gaps that are noted one by one; more are only counted."""
 
 
@@ -48,7 +48,7 @@ class Events:
         :param feed: its name.
         :param start: from when on, in nanoseconds since the epoch.
         """
-        if len(self.known["gaps"]) < MOST_GAPS:
+        if len(self.known["gaps"]) < MAX_GAPS:
             length = round(seconds, 6)
             gap = {"feed": feed, "start": iso_time(start), "seconds": length, "reason": reason}
             self.known["gaps"].append(gap)

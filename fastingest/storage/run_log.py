@@ -8,7 +8,7 @@ from typing import Any
 
 from fastingest.isotime import iso_time
 from fastingest.metrics.counters import Counters, Slot
-from fastingest.model.counts import Ledger
+from fastingest.model.counts import Counts
 from fastingest.storage.journal import Entry
 from fastingest.storage.ledger import LEDGER_TAIL, append_entry, read_entries
 from fastingest.storage.offsets import FeedCount
@@ -113,7 +113,7 @@ def _count_numbers(count: FeedCount) -> dict[str, int]:
     return {"written": written, "quarantined": rejected, "set_aside": set_aside}
 
 
-def _ledger_numbers(ledger: Ledger) -> dict[str, int]:
+def _ledger_numbers(ledger: Counts) -> dict[str, int]:
     """What the counters know of a run, or of a feed, and the journal does not."""
     return {
         "received": ledger.received,

@@ -27,10 +27,10 @@ from fastingest.config.options import Options
 from fastingest.errors import OptionError, OutputRefused, RowsLost
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import LANES, Position
-from fastingest.model.counts import Ledger
+from fastingest.model.counts import Counts
 from fastingest.model.feed import Feed
-from fastingest.runtime.assignment import Target
-from fastingest.spool.directories import Places
+from fastingest.runtime.assignment import OutputSpec
+from fastingest.spool.directories import SpoolDirectories
 from fastingest.spool.reader import SpoolReader
 from fastingest.storage.journal import Entry, Recorded, journal_path, read_journal
 from fastingest.storage.ledger import ledger_path
@@ -53,7 +53,7 @@ def new_stream(after: int, lane: int) -> int:
 def problem_of(accounts: Sequence[Account]) -> RowsLost | None:
     """What the user must know where not every row of a run is in its files, or kept."""
     counters = [account.counters for account in accounts]
-    ledger = sum((each.whole_ledger for each in counters), Ledger())
+    ledger = sum((each.whole_ledger for each in counters), Counts())
     # Each output has its feeds' messages; a feed that goes to several has them in all.
     feeds = zip(*(each.feeds for each in counters), strict=True)
     messages = sum(max(each[Slot.LOST_MESSAGES] for each in feed) for feed in feeds)
@@ -99,12 +99,12 @@ class Account:
     output.
     """
 
-    def __init__(self, options: Options, target: Target, feeds: Sequence[Feed]) -> None:
+    def __init__(self, options: Options, target: OutputSpec, feeds: Sequence[Feed]) -> None:
         self.out = self._out = out = target.path
         self._header = target.header
         self._keeps_journal = options.journal == "on"
         self._journal_path = journal_path(out)
-        self.places = Places.of(out, options.spill_dir)
+        self.places = SpoolDirectories.of(out, options.spill_dir)
         self.fallbacks: list[tuple[str, Path, str]] = []
         """What is on disk and not in memory: what to say of it, where it is, and why."""
         try:
@@ -151,14 +151,14 @@ class Account:
         if journal is not None:
             self._noted_places(journal)
 
-    def _noted_places(self, journal: Recorded) -> Places | None:
+    def _noted_places(self, journal: Recorded) -> SpoolDirectories | None:
         """Where the run before had its spool and its spill, if these were others.
 
         :raises NotOurs: they are not ours.
         """
         if journal.notes == self.places.to_notes():
             return None
-        return Places.from_notes(journal.notes, self._out)
+        return SpoolDirectories.from_notes(journal.notes, self._out)
 
     def _make_counters(self, feeds: int) -> Counters:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from fastingest.config.options import Options
 from fastingest.errors import FastingestError, RowsLost, RunFailed, UsageError
 from fastingest.model.feed import Feed
-from fastingest.runtime.assignment import Share, Target
+from fastingest.runtime.assignment import OutputSpec, SharedOutput
 from fastingest.runtime.control import GapEnded
 from fastingest.storage.ledger import ledger_path
 from fastingest.storage.lock import OutputLock
@@ -33,17 +33,17 @@ class Accounts:
     def __init__(
         self,
         options: Options,
-        locked: Sequence[tuple[Target, OutputLock]],
+        locked: Sequence[tuple[OutputSpec, OutputLock]],
         feeds: Sequence[Feed],
     ) -> None:
         self._names = [feed.name for feed in feeds]
         self.each: list[Account] = []
-        self.shares: list[Share] = []
+        self.shares: list[SharedOutput] = []
         try:
             for target, lock in locked:
                 account = Account(options, target, feeds)
                 self.each.append(account)
-                share = Share(target, account.run, account.places, account.counters, lock)
+                share = SharedOutput(target, account.run, account.places, account.counters, lock)
                 self.shares.append(share)
         except (OSError, FastingestError):
             for account in self.each:

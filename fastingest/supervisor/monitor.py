@@ -11,7 +11,7 @@ from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
 from fastingest.report.no_data import watch
 from fastingest.report.summary import Rates, RunCounters, Summary
-from fastingest.runtime.assignment import Share
+from fastingest.runtime.assignment import SharedOutput
 from fastingest.supervisor.log import report
 from fastingest.supervisor.progress import Standing
 
@@ -32,7 +32,9 @@ class Monitor:
     :param listener: what reads the feeds, in words.
     """
 
-    def __init__(self, feeds: Sequence[Feed], shares: Sequence[Share], listener: str) -> None:
+    def __init__(
+        self, feeds: Sequence[Feed], shares: Sequence[SharedOutput], listener: str
+    ) -> None:
         self._shares = shares
         self._listener = listener
         self._counters = RunCounters(feeds, shares)
@@ -89,7 +91,7 @@ class Monitor:
                 report("warning", "no rows", name | facts)
 
 
-def _standing(share: Share) -> Standing:
+def _standing(share: SharedOutput) -> Standing:
     ledger = share.counters.whole_ledger
     return Standing(
         accounted=ledger.received - ledger.in_flight,

@@ -19,7 +19,7 @@ from fastingest.demo.settings import parse
 from fastingest.errors import OptionError, ProcessDied, RunFailed
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
-from fastingest.runtime.assignment import Share
+from fastingest.runtime.assignment import SharedOutput
 from fastingest.runtime.control import Command, Listening, UnknownMessage, notice_from
 from fastingest.supervisor.children import KILL_LIMIT, Child, spawn
 from fastingest.supervisor.log import report, said
@@ -53,7 +53,9 @@ class Processes:
     :param pool: says what each receiver has to do.
     """
 
-    def __init__(self, options: Options, shares: Sequence[Share], pool: ReceiverPool) -> None:
+    def __init__(
+        self, options: Options, shares: Sequence[SharedOutput], pool: ReceiverPool
+    ) -> None:
         self._options = options
         self._shares = shares
         self._pool = pool

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
-from fastingest.runtime.assignment import Plan, Share, feeds_of_lane
+from fastingest.runtime.assignment import Assignment, SharedOutput, feeds_of_lane
 from fastingest.supervisor.account import Account, new_stream
 
 __all__ = ["Before", "ReceiverPool"]
@@ -33,7 +33,7 @@ class ReceiverPool:
     def __init__(
         self,
         feeds: Sequence[Feed],
-        shares: Sequence[Share],
+        shares: Sequence[SharedOutput],
         accounts: Sequence[Account],
         receivers: int,
         *,
@@ -57,7 +57,7 @@ class ReceiverPool:
         """Have a feed connect somewhere else than it says; to be called before it is received."""
         self._feeds[feed] = replace(self._feeds[feed], url=url)
 
-    def begin(self, name: str, gaps: dict[int, tuple[int, str]]) -> Plan:
+    def begin(self, name: str, gaps: dict[int, tuple[int, str]]) -> Assignment:
         """A new life of a receiver: what it has to do.
 
         :param gaps: for each of its feeds that has been connected: since when it is not, and why.
@@ -84,7 +84,7 @@ class ReceiverPool:
             ]
             for number, share in shares.items()
         }
-        return Plan(
+        return Assignment(
             stream=self.streams[name],
             feeds={feed: self._feeds[feed] for feed in feeds},
             shares=shares,

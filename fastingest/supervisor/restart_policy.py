@@ -5,7 +5,7 @@ are set apart, :data:`FIRST_PAUSE` seconds at first and twice as many each time,
 :data:`LAST_PAUSE`; how long it has lived counts for that. What lets a process die again and again,
 a lack of memory above all, mostly passes, and starting it twice a second does not help.
 
-It is given up when it has died :data:`MOST_DEATHS` times and has gone on dying for
+It is given up when it has died :data:`MAX_DEATHS` times and has gone on dying for
 :data:`PATIENCE` seconds, without :data:`HEALTHY` seconds of life in between. A run that shall end
 does not wait so long: there the deaths alone count. After a life of :data:`HEALTHY` seconds all is
 forgotten.
@@ -13,12 +13,12 @@ forgotten.
 
 from __future__ import annotations
 
-__all__ = ["FIRST_PAUSE", "HEALTHY", "LAST_PAUSE", "MOST_DEATHS", "PATIENCE", "RestartPolicy"]
+__all__ = ["FIRST_PAUSE", "HEALTHY", "LAST_PAUSE", "MAX_DEATHS", "PATIENCE", "RestartPolicy"]
 
 FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
 """Seconds from a start to the next one at least."""
 
-MOST_DEATHS = 10
+MAX_DEATHS = 10
 """Deaths in a row that may be one too many."""
 
 PATIENCE = 120.0
@@ -55,7 +55,7 @@ class RestartPolicy:
         if not self.deaths:
             self._first_death = now
         self.deaths += 1
-        if self.deaths >= MOST_DEATHS and (not patient or now - self._first_death >= PATIENCE):
+        if self.deaths >= MAX_DEATHS and (not patient or now - self._first_death >= PATIENCE):
             return None
         if self.deaths == 1:
             return now

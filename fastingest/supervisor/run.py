@@ -17,7 +17,7 @@ from fastingest.config.options import Options
 from fastingest.errors import RunFailed
 from fastingest.native.availability import Native, find_native
 from fastingest.report.summary import Summary
-from fastingest.runtime.assignment import Target, targets_of
+from fastingest.runtime.assignment import OutputSpec, targets_of
 from fastingest.storage.csv_file import check_output
 from fastingest.storage.lock import OutputLock
 from fastingest.supervisor.accounts import Accounts
@@ -101,7 +101,7 @@ class Run:
     """
 
     def __init__(
-        self, options: Options, locked: Sequence[tuple[Target, OutputLock]], native: Native
+        self, options: Options, locked: Sequence[tuple[OutputSpec, OutputLock]], native: Native
     ) -> None:
         self._native = native
         feeds = options.feeds

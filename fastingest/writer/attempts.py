@@ -2,7 +2,7 @@
 
 A batch may be such that to make text of it fails each time, or that the writer dies of it. Before
 each try it is noted in the run's counters, which outlive the writer, and afterwards that it has
-come to an end. So it is known whether there have been :data:`MOST_TRIES`, by this writer or by
+come to an end. So it is known whether there have been :data:`MAX_TRIES`, by this writer or by
 those before it. The disk has no part in this: appending is not what is tried here.
 """
 
@@ -11,9 +11,9 @@ from __future__ import annotations
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import Position
 
-__all__ = ["MOST_TRIES", "TRY_PAUSE", "Attempts"]
+__all__ = ["MAX_TRIES", "TRY_PAUSE", "Attempts"]
 
-MOST_TRIES = 3
+MAX_TRIES = 3
 """Tries after which a batch is given up: a writer may be killed while it happens to be at one."""
 
 TRY_PAUSE = 0.5
@@ -33,7 +33,7 @@ class Attempts:
     def begin(self, position: Position) -> bool:
         """Note a try of a batch; False: there have been enough."""
         counters, tries = self._counters, self.of(position)
-        if tries >= MOST_TRIES:
+        if tries >= MAX_TRIES:
             return False
         counters[Slot.TRIES] = 0  # whoever dies between these has noted nothing of another batch
         counters[Slot.TRIED_STREAM], counters[Slot.TRIED_SEQUENCE] = position

@@ -30,7 +30,7 @@ from fastingest.errors import WriteFailed
 from fastingest.format.base import Format
 from fastingest.metrics.counters import Slot
 from fastingest.model.batch import Position, read_batch
-from fastingest.runtime.assignment import Share
+from fastingest.runtime.assignment import SharedOutput
 from fastingest.runtime.control import Complete, Notice
 from fastingest.storage.journal import Journal, journal_path
 from fastingest.transport.pipe.inlet import Inlet
@@ -95,7 +95,7 @@ class Outlet:
     def __init__(
         self,
         options: Options,
-        share: Share,
+        share: SharedOutput,
         format_: Format,
         *,
         tell: Callable[[Notice], None],

@@ -43,7 +43,7 @@ from typing import Any
 from fastingest.config.options import Options
 from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.format.csv import CsvFormat
-from fastingest.runtime.assignment import Share
+from fastingest.runtime.assignment import SharedOutput
 from fastingest.runtime.control import (
     End,
     GiveUp,
@@ -67,7 +67,7 @@ __all__ = ["main"]
 
 def main(
     options: Options,
-    shares: Sequence[Share],
+    shares: Sequence[SharedOutput],
     control: PipeEnd,
     *,
     is_first: bool,
@@ -99,7 +99,7 @@ class _Writer:
     def __init__(
         self,
         options: Options,
-        shares: Sequence[Share],
+        shares: Sequence[SharedOutput],
         control: PipeEnd,
         is_first: bool,
         pipes: socket.socket,

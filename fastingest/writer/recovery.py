@@ -11,8 +11,8 @@ from fastingest.metrics.counters_file import OtherCounters
 from fastingest.model.batch import Batch, Position
 from fastingest.model.feed import MAX_FEEDS
 from fastingest.model.schema import header_of
-from fastingest.runtime.assignment import Share
-from fastingest.spool.directories import Places
+from fastingest.runtime.assignment import SharedOutput
+from fastingest.spool.directories import SpoolDirectories
 from fastingest.spool.reader import SpoolReader
 from fastingest.storage.journal import Journal
 from fastingest.storage.ledger import LEDGER_TAIL, read_entries
@@ -37,7 +37,7 @@ class Recovery:
 
     def __init__(
         self,
-        share: Share,
+        share: SharedOutput,
         journal: Journal | None,
         committer: Committer,
         *,
@@ -53,7 +53,7 @@ class Recovery:
         self._counters = committer.counters
         noted = None
         if journal is not None and journal.notes != places.to_notes():
-            noted = Places.from_notes(journal.notes, self._out)
+            noted = SpoolDirectories.from_notes(journal.notes, self._out)
         self._elsewhere = noted if noted != places else None
         everywhere = [places, self._elsewhere] if self._elsewhere else [places]
         self._reader = SpoolReader(everywhere, committer.report)

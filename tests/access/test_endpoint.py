@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fastingest import OptionError, Options
-from fastingest.access.endpoint import Access, access_to, check_feed
+from fastingest.access.endpoint import Endpoint, access_to, check_feed
 from fastingest.model.feed import Feed, Heartbeat, Subscription, Table
 
 SECRET = "pass/wörd:@"
@@ -57,7 +57,7 @@ def test_texts_get_their_secrets_and_the_values_are_told() -> None:
             proxy="http://me:${KEY}@proxy",
         )
     )
-    assert access == Access(
+    assert access == Endpoint(
         url="wss://xn--bcher-kva.example:90/?t=abc+/=",
         headers=(("X-Key", "abc+/="), ("X-Other", "a:b")),
         subscriptions=(SECRET, "plain"),

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from tests.peers.process import JsonLines
 from tests.support.patience import LIMIT
 
@@ -57,7 +57,7 @@ def rejects_of(path: Path) -> list[dict[str, Any]]:
 
 def left_by(out: Path) -> list[str]:
     """What is in the directory of the output ``out``; and its spool and spill, where they are."""
-    places = Places.of(out)
+    places = SpoolDirectories.of(out)
     found = [path.name for path in out.parent.iterdir()]
     return sorted(found + [str(path) for path in (places.spool, places.spill) if path.exists()])
 

@@ -21,7 +21,7 @@ from fastingest import FeedRefused, OptionError, Options, Summary, ingest
 from fastingest.metrics.counters import Counters
 from fastingest.model.batch import Batch
 from fastingest.spool import segment
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.ledger import read_entries
 from tests.end_to_end.command import (
     ROOT,
@@ -344,7 +344,7 @@ def test_a_file_that_another_run_writes_is_refused(tmp_path: Path) -> None:
 def _spooled(out: Path) -> list[int]:
     """The volumes of the rows in the spool of ``out``."""
     found = []
-    for _, path in Places.of(out).segments():
+    for _, path in SpoolDirectories.of(out).segments():
         data = path.read_bytes()
         for batch in segment.read(data)[1]:
             columns = Batch.from_bytes(data[batch.start : batch.end]).columns()
@@ -395,7 +395,7 @@ def test_when_the_supervisor_is_killed_the_others_are_gone_within_two_seconds(
         wait_until(lambda: not any(map(is_running, children)), "an orphan", timeout=10)
     count = _is_whole(out)
     assert count > 0
-    assert set(left_by(out)) >= {"out.csv", "out.csv.journal", str(Places.of(out).spool)}
+    assert set(left_by(out)) >= {"out.csv", "out.csv.journal", str(SpoolDirectories.of(out).spool)}
     taken = _next_run(out, -1)["rows"]
     numbers = volumes(out)
     assert numbers == [*range(count + taken), -1]
@@ -659,7 +659,7 @@ def test_who_stops_at_once_without_a_journal_is_told_what_is_lost(tmp_path: Path
     with Command("--url", ENDLESS, "--out", out, "--journal", "off") as command:
         _rows_come(out)
         os.kill(command.child("writer"), signal.SIGSTOP)
-        (path,) = Places.of(out).spool.glob("*.counters")
+        (path,) = SpoolDirectories.of(out).spool.glob("*.counters")
         counters = Counters.open(path)
         wait_until(lambda: counters.ledger.in_flight > 0, "nothing is received")
         command.signal(signal.SIGINT)
@@ -742,7 +742,7 @@ def test_what_has_no_room_in_memory_goes_to_disk_and_back(tmp_path: Path) -> Non
         _rows_come(out)
         os.kill(command.child("writer"), signal.SIGSTOP)
         command.wait_for("the writer is behind, spilling to disk")
-        spill = Places.of(out).spill
+        spill = SpoolDirectories.of(out).spill
         wait_until(lambda: len(list(spill.glob("*.segment"))) >= 3, "nothing on disk")
         os.kill(command.child("writer"), signal.SIGCONT)
         command.wait_for("the spill is empty again")
@@ -762,7 +762,7 @@ def test_what_is_damaged_on_disk_is_counted_and_holds_up_nothing(
     with Command("--url", ENDLESS, "--out", out, *spilling) as command:
         _rows_come(out)
         os.kill(command.child("writer"), signal.SIGSTOP)
-        spill = Places.of(out).spill
+        spill = SpoolDirectories.of(out).spill
         wait_until(lambda: len(list(spill.glob("*.segment"))) >= 3, "nothing on disk")
         path = min(spill.glob("*.segment"), key=lambda path: path.stat().st_mtime_ns)
         data = bytearray(path.read_bytes())
@@ -815,10 +815,10 @@ def test_without_a_journal_everything_is_written_as_well(tmp_path: Path) -> None
         with Command("--url", ENDLESS, "--out", out, "--journal", "off") as command:
             _rows_come(out, count * 300_000)
             assert left_by(out) == sorted(
-                ["out.csv", "out.csv.lock", str(Places.of(out).spool)]
+                ["out.csv", "out.csv.lock", str(SpoolDirectories.of(out).spool)]
                 + ["out.csv.ledger.jsonl"] * (count > 1)
             )
-            assert list(Places.of(out).segments()) == []
+            assert list(SpoolDirectories.of(out).segments()) == []
             summary = command.stop()
         numbers = volumes(out)[-summary["written"] :]
         assert numbers == list(range(summary["received"]))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from tests.end_to_end.command import Command, left_by, read_rows, wait_until
 from tests.end_to_end.test_connection import answer_close
 from tests.peers.raw import TEXT, RawConnection, RawServer, frame
@@ -54,7 +54,7 @@ def test_another_run_that_is_asked_otherwise_knows_what_a_dead_writer_had_begun_
 ) -> None:
     out = tmp_path / "out.csv"
     quote, others = (b"'", []) if escape else (b"", ["--escape-formulas"])
-    spool = Places.of(out).spool
+    spool = SpoolDirectories.of(out).spool
     may_send = threading.Event()
     with serve("=A", "=B", when=may_send) as server:
         with Command("--url", server.url, "--out", out, *QUICK, *escape) as command:

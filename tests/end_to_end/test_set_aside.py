@@ -11,7 +11,7 @@ import pytest
 
 from fastingest.model.batch import Batch
 from fastingest.spool import segment
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.ledger import read_entries
 from fastingest.verify.verify import verify
 from tests.end_to_end.command import Command, left_by, wait_until
@@ -32,7 +32,7 @@ def _written(out: Path, more: int = 100_000) -> None:
 def _held(out: Path) -> tuple[Path, bytes] | None:
     """A segment with several batches that the writer has not taken."""
     written = max([-1, *volumes(out)[-1:]])
-    for path in Places.of(out).spool.glob("*.segment"):
+    for path in SpoolDirectories.of(out).spool.glob("*.segment"):
         data = path.read_bytes()
         found = list(segment.read(data)[1])
         for first, *_ in [found[-4:]] if len(found) >= 8 else []:
@@ -118,7 +118,7 @@ def test_the_next_start_writes_the_others_of_a_run_that_was_killed(
         command.process.wait()
     before = len(volumes(out))
     if not has_counters:
-        for path in Places.of(out).spool.glob("*.counters"):
+        for path in SpoolDirectories.of(out).spool.glob("*.counters"):
             path.unlink()
     with Command("--url", "ws://127.0.0.1:1/", "--out", out, *SMALL) as command:
         said = command.wait_for(ASIDE)

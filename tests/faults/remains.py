@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from fastingest.errors import UsageError
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.ledger import read_entries
 from fastingest.storage.names import beside
 from fastingest.verify.report import report_text
@@ -45,7 +45,7 @@ class Files:
         self.moved = folder / "moved.csv"
         """Where somebody moves it to."""
         self.rejects = beside(self.out, ".rejected.jsonl")
-        self.spool = Places.of(self.out).spool
+        self.spool = SpoolDirectories.of(self.out).spool
 
     @property
     def messages(self) -> int:

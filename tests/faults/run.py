@@ -21,7 +21,7 @@ __all__ = ["RATE", "Capture", "feed", "kill", "running"]
 
 RATE = 200_000
 FLUSH_INTERVAL = 0.25  # seconds, the default
-MOST_LOST = 2 * FLUSH_INTERVAL  # of what was received: a timer is late where others work, too
+MAX_LOST = 2 * FLUSH_INTERVAL  # of what was received: a timer is late where others work, too
 
 
 def feed(*arguments: object) -> Peer:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.command import Command, is_running, wait_until
-from tests.faults.run import FLUSH_INTERVAL, MOST_LOST, RATE, Capture, feed, kill, running
+from tests.faults.run import FLUSH_INTERVAL, MAX_LOST, RATE, Capture, feed, kill, running
 
 KILLS = 6  # of one process in a run: after each, another one is waited for longer
 LOSS = "rows were lost with the receiver"
@@ -56,7 +56,7 @@ def test_children_are_killed(
     assert run["writer_restarts"] == KILLS * ("writer" in victims)
     assert run["receiver_restarts"] == KILLS * ("receiver" in victims)
     assert len(run["gaps"]) in (run["connections"] - 1, run["connections"])
-    assert max(losses, default=0) <= RATE * MOST_LOST
+    assert max(losses, default=0) <= RATE * MAX_LOST
     assert sum(losses) == capture.total("lost")
     if victims == ("writer",):
         assert capture.lost == 0
@@ -105,4 +105,4 @@ def test_runs_are_killed(tmp_path: Path, schedule: random.Random, victim: str, t
     if victim == "supervisor":
         assert capture.lost == 0
     for run in capture.final:
-        assert run["lost"] + run["messages_lost"] <= RATE * MOST_LOST, run
+        assert run["lost"] + run["messages_lost"] <= RATE * MAX_LOST, run

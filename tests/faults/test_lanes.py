@@ -23,7 +23,7 @@ from fastingest.verify.report import report_text
 from fastingest.verify.verify import verify
 from tests.end_to_end.command import Command, wait_until
 from tests.faults.evidence import connections, missing, numbers
-from tests.faults.run import MOST_LOST, feed, kill
+from tests.faults.run import MAX_LOST, feed, kill
 from tests.peers.process import Peer
 
 RATE = 30_000
@@ -203,4 +203,4 @@ def test_runs_are_killed(tmp_path: Path, schedule: random.Random) -> None:
             server.stop()
         captured = _Captured(tmp_path, servers)
     for run in captured.runs["all.csv"].values():
-        assert run["lost"] + run["messages_lost"] <= 3 * RATE * MOST_LOST, run
+        assert run["lost"] + run["messages_lost"] <= 3 * RATE * MAX_LOST, run

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.ledger import read_entries
 from tests.end_to_end.command import ROOT, Command, left_by, wait_until
 from tests.end_to_end.test_connection import QUICK, serve
@@ -52,7 +52,7 @@ def test_a_disk_that_turns_read_only(tmp_path: Path, then: str) -> None:
         with Command("--url", "ws://127.0.0.1:1/", "--out", out) as command:
             assert command.wait() == 2
             assert command.events[-1]["event"].startswith(f"{out}: ")
-        Places.of(out).remove()
+        SpoolDirectories.of(out).remove()
 
 
 PROGRAM = """
@@ -84,7 +84,7 @@ def test_a_program_gets_an_error_of_ours(tmp_path: Path) -> None:
             timeout=60,
             check=False,
         )
-        Places.of(out).remove()
+        SpoolDirectories.of(out).remove()
     assert "Traceback" not in ended.stderr
     first, second = ended.stdout.splitlines()
     assert first == "WriteFailed True"
@@ -149,4 +149,4 @@ def test_what_a_program_raises_while_it_is_told_it_gets_back(tmp_path: Path) -> 
         check=False,
     )
     assert (ended.stdout, ended.stderr) == ("mine\n", "")
-    Places.of(out).remove()
+    SpoolDirectories.of(out).remove()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from tests.faults.run import feed
 from tests.faults.shim import ERRORS, Call, Shim, library, missing
 
@@ -265,7 +265,7 @@ def test_it_misses_no_call_of_a_run(tmp_path: Path, folder: Path) -> None:
     tracer = ["strace", "-f", "-qq", "-y", "-o", str(seen), f"-etrace={','.join(known)}"]
     if not shutil.which("strace") or subprocess.run([*tracer, "true"], check=False).returncode:
         pytest.skip("needs strace, and that a process may be traced")
-    spool = Places.of(out).spool
+    spool = SpoolDirectories.of(out).spool
     shim = Shim(tmp_path, [folder, spool])
     with feed("--rows", 400, "--rate", 4000, "--block", 10) as server:
         command = [sys.executable, "-m", "fastingest", "--url", server.url, "--out", str(out)]

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from tests.end_to_end.command import Command
-from tests.faults.run import MOST_LOST, Capture, feed, running
+from tests.faults.run import MAX_LOST, Capture, feed, running
 
 RUNS = int(os.environ.get("FASTINGEST_SHORT_RUNS", "16"))
 RATE = 20_000
@@ -67,4 +67,4 @@ def test_every_run_ends(tmp_path: Path, schedule: random.Random) -> None:
     capture.is_whole()
     for run in capture.final:
         deaths = run["receiver_restarts"] + 1
-        assert run["lost"] + run["messages_lost"] <= deaths * RATE * MOST_LOST, run
+        assert run["lost"] + run["messages_lost"] <= deaths * RATE * MAX_LOST, run

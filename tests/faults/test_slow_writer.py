@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from tests.end_to_end.command import Command, wait_until
 from tests.faults.run import RATE, Capture, feed, kill, running
 
@@ -25,7 +25,7 @@ def _memory(command: Command, out: Path) -> int:
     status = Path(f"/proc/{command.child('receiver')}/status").read_text()
     match = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
     assert match
-    spool = Places.of(out).spool
+    spool = SpoolDirectories.of(out).spool
     used = sum(path.stat().st_blocks * 512 for path in spool.iterdir())
     return int(match[1]) * 1024 + used
 
@@ -200,7 +200,7 @@ def test_receivers_that_die_one_after_the_other_share_the_limits(tmp_path: Path)
             _has_been_full(command, 4)
             held = sum(
                 path.stat().st_size
-                for directory in (Places.of(out).spool, Places.of(out).spill)
+                for directory in (SpoolDirectories.of(out).spool, SpoolDirectories.of(out).spill)
                 for path in directory.glob("*.segment")
             )
             os.kill(writer, signal.SIGCONT)

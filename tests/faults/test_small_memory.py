@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.journal import journal_path, read_journal
 from fastingest.storage.ledger import read_entries
 from fastingest.verify.verify import verify
@@ -55,7 +55,7 @@ class Memory:
 
     def of(self, out: Path) -> Path:
         """The spool of an output."""
-        return self.path / Places.of(out).spool.name
+        return self.path / SpoolDirectories.of(out).spool.name
 
 
 @pytest.fixture

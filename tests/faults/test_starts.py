@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.ledger import read_entries
 from tests.end_to_end.command import wait_until
 from tests.faults.evidence import connections, missing, numbers
-from tests.faults.run import FLUSH_INTERVAL, MOST_LOST, RATE, Capture, feed, kill, running
+from tests.faults.run import FLUSH_INTERVAL, MAX_LOST, RATE, Capture, feed, kill, running
 
 MIB = 2**20
 
@@ -39,7 +39,7 @@ def test_the_spill_is_found_where_the_run_before_had_it(
         server.stop()
         capture = Capture(server, out)
     capture.is_whole()
-    assert capture.lost <= RATE * MOST_LOST
+    assert capture.lost <= RATE * MAX_LOST
     assert not list(before.iterdir())
     assert not list(after.iterdir())
 
@@ -50,7 +50,7 @@ def test_somebody_removes_the_spool(tmp_path: Path) -> None:
     with feed() as server:
         with running(out, server) as command:
             command.wait_for("connected")
-            shutil.rmtree(Places.of(out).spool)
+            shutil.rmtree(SpoolDirectories.of(out).spool)
             for role in ("writer", "receiver", "writer"):
                 size = out.stat().st_size
                 wait_until(lambda size=size: out.stat().st_size > size + MIB)  # type: ignore[misc]
@@ -90,7 +90,7 @@ def test_a_link_that_leads_elsewhere_in_the_middle_of_a_run(tmp_path: Path) -> N
         assert (connection.at_start, connection.inside) == (0, 0)
     assert left["rows"] > 0
     (interrupted, _) = [entry for entry in read_entries(out) if "received" in entry]
-    assert interrupted["lost"] <= 50_000 * MOST_LOST
+    assert interrupted["lost"] <= 50_000 * MAX_LOST
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("day1.csv", "day2.csv", "out.csv", "out.csv.ledger.jsonl")
     ]

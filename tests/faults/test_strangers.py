@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from fastingest.spool.segment import file_name
 from fastingest.storage.journal import Journal, journal_path
 from fastingest.storage.names import beside
@@ -34,7 +34,7 @@ def out(tmp_path: Path) -> Iterator[Path]:
     public.chmod(0o1777)
     out = public / "out.csv"
     yield out
-    shutil.rmtree(Places.of(out).spool, ignore_errors=True)
+    shutil.rmtree(SpoolDirectories.of(out).spool, ignore_errors=True)
     public.chmod(0o700)
 
 
@@ -86,7 +86,7 @@ def works(out: Path) -> None:
 @pytest.mark.parametrize("which", ["spill", "spool"])
 def test_a_journal_of_somebody_deletes_nothing(which: str, out: Path, home: Path) -> None:
     journal = Journal(journal_path(out))
-    journal.note(Places.of(out).to_notes() | {which: str(home)})
+    journal.note(SpoolDirectories.of(out).to_notes() | {which: str(home)})
     journal.close()
     give_away(journal_path(out))
     said = refused(out)
@@ -101,7 +101,7 @@ def test_a_journal_that_names_what_is_no_directory_of_the_output_deletes_nothing
 ) -> None:
     """Whoever may have made it."""
     journal = Journal(journal_path(out))
-    journal.note(Places.of(out).to_notes() | {which: str(home)})
+    journal.note(SpoolDirectories.of(out).to_notes() | {which: str(home)})
     journal.close()
     said = refused(out)
     assert said == (
@@ -141,7 +141,7 @@ def test_a_link_of_somebody_that_has_the_outputs_name_is_refused(out: Path, home
 def test_a_spool_in_memory_that_somebody_has_made_is_not_used_and_that_is_said(
     out: Path, home: Path
 ) -> None:
-    spool = Places.of(out).spool
+    spool = SpoolDirectories.of(out).spool
     spool.symlink_to(home)
     try:
         with Command(*ARGUMENTS, "--out", out) as command:
@@ -158,7 +158,7 @@ def test_a_spool_in_memory_that_somebody_has_made_is_not_used_and_that_is_said(
 
 def test_a_spill_that_somebody_makes_during_a_run_is_not_used(out: Path, home: Path) -> None:
     """The rows stay in memory; they are written when the writer goes on."""
-    spill = Places.of(out).spill
+    spill = SpoolDirectories.of(out).spill
     with feed("--rate", 100_000) as server:
         with running(out, server, "--memory-limit", "1MiB", "--min-free", "0") as command:
             command.wait_for("connected")

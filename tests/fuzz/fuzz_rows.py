@@ -22,7 +22,7 @@ with atheris.instrument_imports(include=["fastingest.receiver"]):
 from tests.fuzz.mutation import mutate
 
 _BETWEEN = b"\0"
-_MOST = 8192  # bytes of an input
+_MAX_SIZE = 8192  # bytes of an input
 
 
 def _one_input(data: bytes) -> None:
@@ -61,7 +61,7 @@ def main() -> None:
         arguments = sys.argv
         if not any(Path(each).is_file() for each in arguments[1:]):
             _write_seeds(Path(folder))
-            arguments = [*arguments, f"-max_len={_MOST}", folder]
+            arguments = [*arguments, f"-max_len={_MAX_SIZE}", folder]
         atheris.Setup(arguments, _one_input, custom_mutator=_mutated)
         atheris.Fuzz()
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.metrics.counters_file import SIZE, OtherCounters, header
 from fastingest.metrics.latency import LatencyHistogram
-from fastingest.model.counts import Ledger
+from fastingest.model.counts import Counts
 from tests.support.limits import largest_file
 
 _context = multiprocessing.get_context("spawn")
@@ -159,7 +159,7 @@ def test_the_ledger_tells_what_is_in_flight() -> None:
     counters[Slot.DROPPED] = 3
     counters[Slot.LOST] = 2
     # What is ignored is neither row nor reject: it is told, and counted, on top of them.
-    assert counters.ledger == Ledger(104, written=60, quarantined=5, ignored=4, dropped=3, lost=2)
+    assert counters.ledger == Counts(104, written=60, quarantined=5, ignored=4, dropped=3, lost=2)
     assert counters.ledger.in_flight == 30
     counters[Slot.UNREADABLE] = 6
     assert (counters.ledger.lost, counters.ledger.in_flight) == (8, 24)
@@ -196,9 +196,9 @@ def test_the_whole_ledger_is_the_sum_of_the_feeds() -> None:
     counters = Counters.create(feeds=3)
     for number, each in enumerate(counters.feeds):
         fill(each, number)
-    assert counters.feeds[0].ledger == Ledger(0, 0, 0, 0, 0, 0)
+    assert counters.feeds[0].ledger == Counts(0, 0, 0, 0, 0, 0)
     assert counters.feeds[2].ledger == counters.feeds[1].ledger + counters.feeds[1].ledger
-    assert counters.whole_ledger == Ledger(312, 180, 15, 12, 9, 6)
+    assert counters.whole_ledger == Counts(312, 180, 15, 12, 9, 6)
     assert counters.whole_ledger.in_flight == 90
 
 

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from fastingest.model.jsonpath import Condition
 from fastingest.model.schema import Column, Schema
 
-MOST_BAD = 1000  # elements of one array that are rejected one by one
+MAX_BAD = 1000  # elements of one array that are rejected one by one
 
 __all__ = ["Reading", "TableReading", "csv_float", "read"]
 
@@ -110,7 +110,7 @@ def _read_message(
             bad.append(raw)
         else:
             rows_read.append(shown)
-    if len(bad) > MOST_BAD:
+    if len(bad) > MAX_BAD:
         reading.ignored -= len(rows) - len(kept)
         table.rejects.append(message)
     else:

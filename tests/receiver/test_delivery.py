@@ -15,9 +15,9 @@ from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import LANES, Batch, Layout, Position, Reject
 from fastingest.model.chunks import Buffer
 from fastingest.model.schema import TRADES
-from fastingest.receiver.delivery import Sender
-from fastingest.runtime.assignment import Share
-from fastingest.spool.directories import Places
+from fastingest.receiver.delivery import Delivery
+from fastingest.runtime.assignment import SharedOutput
+from fastingest.spool.directories import SpoolDirectories
 
 STREAM = 10**16 * LANES
 LAYOUT = Layout(TRADES.names, TRADES.types, "feed")
@@ -51,14 +51,14 @@ class Rig:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.broken = 0
         self.full: list[tuple[bool, bool]] = []
-        self.places = Places(directory / "memory", directory / "disk")
+        self.places = SpoolDirectories(directory / "memory", directory / "disk")
         self.places.spool.mkdir(mode=0o700, exist_ok=True)
         target = SimpleNamespace(path=directory / "out.csv")
         share = SimpleNamespace(places=self.places, counters=self.counters, target=target)
-        self.sender = Sender(
+        self.sender = Delivery(
             Options(url=("ws://127.0.0.1/",), **options),
             STREAM,
-            cast(Share, share),
+            cast(SharedOutput, share),
             report=lambda level, event, **fields: self.events.append((event, fields)),
             broken=self._break,
             full=lambda *state: self.full.append(state),

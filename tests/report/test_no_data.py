@@ -15,8 +15,8 @@ from fastingest.model.feed import Feed, Table
 from fastingest.model.jsonpath import parse_condition, parse_path
 from fastingest.model.schema import Schema, parse_columns
 from fastingest.report.no_data import AGAIN, PATIENCE, PATIENCE_LATER, last_reason, watch
-from fastingest.runtime.assignment import Share, targets_of
-from fastingest.spool.directories import Places
+from fastingest.runtime.assignment import SharedOutput, targets_of
+from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.rejects import RejectsFile
 from tests.end_to_end.command import Command
 
@@ -33,7 +33,13 @@ class Run:
             for number, tables in enumerate(feeds)
         ]
         self.shares = [
-            Share(target, 0, Places(folder, folder), Counters.create(feeds=len(feeds)), NO_LOCK)
+            SharedOutput(
+                target,
+                0,
+                SpoolDirectories(folder, folder),
+                Counters.create(feeds=len(feeds)),
+                NO_LOCK,
+            )
             for target in targets_of(self.feeds)
         ]
         self.alerts = list(watch(self.feeds, self.shares))

@@ -10,8 +10,8 @@ import pytest
 from fastingest.metrics.counters import Counters, Slot, State
 from fastingest.model.feed import Feed, Table
 from fastingest.report.summary import Rates, RunCounters, Summary
-from fastingest.runtime.assignment import Share, targets_of
-from fastingest.spool.directories import Places
+from fastingest.runtime.assignment import SharedOutput, targets_of
+from fastingest.spool.directories import SpoolDirectories
 
 NO_LOCK: Any = None  # nobody writes here
 
@@ -41,7 +41,13 @@ def run_of(folder: Path, *tables: Sequence[str]) -> RunCounters:
     return RunCounters(
         feeds,
         [
-            Share(target, 0, Places(folder, folder), Counters.create(feeds=len(feeds)), NO_LOCK)
+            SharedOutput(
+                target,
+                0,
+                SpoolDirectories(folder, folder),
+                Counters.create(feeds=len(feeds)),
+                NO_LOCK,
+            )
             for target in targets_of(feeds)
         ],
     )
@@ -151,6 +157,8 @@ def test_the_latency_is_that_of_all_feeds_and_outputs(tmp_path: Path) -> None:
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
     feed = Feed("x", "ws://x/?key=${file:/etc/key}", (Table(tmp_path / "a.csv"),))
     (target,) = targets_of([feed])
-    share = Share(target, 0, Places(tmp_path, tmp_path), Counters.create(), NO_LOCK)
+    share = SharedOutput(
+        target, 0, SpoolDirectories(tmp_path, tmp_path), Counters.create(), NO_LOCK
+    )
     run = RunCounters([feed], [share])
     assert Summary.take(run, 0.0, Rates(), "native").feed == "ws://x/?key=***"

@@ -9,7 +9,7 @@ import pytest
 from fastingest.model.batch import LANES
 from fastingest.model.feed import MAX_FEEDS, Feed, Table
 from fastingest.model.schema import TRADES, Schema, parse_columns
-from fastingest.runtime.assignment import Target, feeds_of_lane, targets_of
+from fastingest.runtime.assignment import OutputSpec, feeds_of_lane, targets_of
 
 QUOTES = Schema(parse_columns('symbol, "bid, ask":float=b'))
 
@@ -36,8 +36,8 @@ def test_an_output_is_made_of_all_tables_that_go_there(tmp_path: Path) -> None:
         feed("c", Table(quotes, QUOTES)),
     ]
     assert targets_of(feeds) == (
-        Target(trades, TRADES.header, {0: 0, 1: 1}),
-        Target(quotes, 'symbol,"bid, ask"', {1: 0, 2: 0}),
+        OutputSpec(trades, TRADES.header, {0: 0, 1: 1}),
+        OutputSpec(quotes, 'symbol,"bid, ask"', {1: 0, 2: 0}),
     )
 
 
@@ -49,7 +49,9 @@ def test_names_of_one_output_are_one_and_the_first_is_shown(
     monkeypatch.chdir(tmp_path)
     names = [Path("o.csv"), tmp_path / "o.csv", Path("link/o.csv"), Path("data/../o.csv")]
     feeds = [feed(str(number), Table(name)) for number, name in enumerate(names)]
-    assert targets_of(feeds) == (Target(Path("o.csv"), TRADES.header, dict.fromkeys(range(4), 0)),)
+    assert targets_of(feeds) == (
+        OutputSpec(Path("o.csv"), TRADES.header, dict.fromkeys(range(4), 0)),
+    )
 
 
 def test_a_link_that_is_the_output_itself_is_another_name(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import python_socks
 
 from fastingest import OptionError
-from fastingest.source.failure import Trouble, diagnose
+from fastingest.source.failure import ConnectionFailure, classify
 from fastingest.source.proxy import ProxyFailed
 
 
@@ -23,8 +23,8 @@ def _rejected(status: int, phrase: str = "", version: str = "1.1", **headers: st
 
 @pytest.mark.parametrize("status", [s for s in HTTPStatus if s >= 400])
 def test_only_refusals_for_good_are_hopeless(status: HTTPStatus) -> None:
-    trouble = diagnose(_rejected(status, status.phrase))
-    assert trouble.hopeless == (status in (401, 403, 404, 410))
+    trouble = classify(_rejected(status, status.phrase))
+    assert trouble.permanent == (status in (401, 403, 404, 410))
     assert trouble.reason == f"the server answered {status.value} {status.phrase}"
 
 
@@ -42,27 +42,27 @@ def test_only_refusals_for_good_are_hopeless(status: HTTPStatus) -> None:
     ],
 )
 def test_retry_after(value: str, seconds: float) -> None:
-    assert diagnose(_rejected(429, Retry_After=value)).retry_after == seconds
+    assert classify(_rejected(429, Retry_After=value)).retry_after == seconds
 
 
 def test_answers_that_picows_does_not_know_are_read() -> None:
-    assert diagnose(_rejected(404, "Not Found", version="1.0")).hopeless
-    trouble = diagnose(_rejected(521, "Web Server Is Down", retry_after="7"))
-    assert trouble == Trouble("the server answered 521 Web Server Is Down", False, 7.0)
-    assert diagnose(_rejected(599)).reason == "the server answered 599"
+    assert classify(_rejected(404, "Not Found", version="1.0")).permanent
+    trouble = classify(_rejected(521, "Web Server Is Down", retry_after="7"))
+    assert trouble == ConnectionFailure("the server answered 521 Web Server Is Down", False, 7.0)
+    assert classify(_rejected(599)).reason == "the server answered 599"
 
 
 @pytest.mark.parametrize("status", [403, 407])
 def test_a_proxy_that_does_not_let_us_through_is_hopeless(status: int) -> None:
     error = python_socks.ProxyError(f"HTTP proxy rejected connection with status {status}")
-    assert diagnose(error) == Trouble(f"the proxy answered {status}", hopeless=True)
-    assert diagnose(ProxyFailed.with_status(status)) == diagnose(error)
+    assert classify(error) == ConnectionFailure(f"the proxy answered {status}", permanent=True)
+    assert classify(ProxyFailed.with_status(status)) == classify(error)
 
 
 def test_retry_after_a_date() -> None:
     now = time.time()
     date = email.utils.formatdate(now + 100, usegmt=True)  # without the fraction of its second
-    found = diagnose(_rejected(503, Retry_After=date))
+    found = classify(_rejected(503, Retry_After=date))
     took = time.time() - now
     assert 99 - took < found.retry_after <= 100
 
@@ -70,32 +70,38 @@ def test_retry_after_a_date() -> None:
 @pytest.mark.parametrize(
     ("error", "trouble"),
     [
-        (ConnectionRefusedError(111, "Connection refused"), Trouble("Connection refused")),
-        (ConnectionResetError(), Trouble("the server broke the connection off")),
-        (TimeoutError(), Trouble("no answer in time")),
+        (
+            ConnectionRefusedError(111, "Connection refused"),
+            ConnectionFailure("Connection refused"),
+        ),
+        (ConnectionResetError(), ConnectionFailure("the server broke the connection off")),
+        (TimeoutError(), ConnectionFailure("no answer in time")),
         (
             socket.gaierror(-2, "Name or service not known"),
-            Trouble("the host name has no address: Name or service not known"),
+            ConnectionFailure("the host name has no address: Name or service not known"),
         ),
-        (ssl.SSLError(1, "[SSL] bad record"), Trouble("TLS failed: [SSL] bad record")),
+        (ssl.SSLError(1, "[SSL] bad record"), ConnectionFailure("TLS failed: [SSL] bad record")),
         (
             picows.WSProtocolError(picows.WSCloseCode.MESSAGE_TOO_BIG, "too big"),
-            Trouble("closed with code 1009: too big"),
+            ConnectionFailure("closed with code 1009: too big"),
         ),
-        (picows.WSError("what"), Trouble("the opening handshake failed: what")),
+        (picows.WSError("what"), ConnectionFailure("the opening handshake failed: what")),
         (
             python_socks.ProxyError("closed the connection"),
-            Trouble("the proxy does not connect us: closed the connection"),
+            ConnectionFailure("the proxy does not connect us: closed the connection"),
         ),
         (
             python_socks.ProxyError("HTTP proxy rejected connection with status 502"),
-            Trouble("the proxy answered 502"),
+            ConnectionFailure("the proxy answered 502"),
         ),
-        (ProxyFailed("the proxy is tired"), Trouble("the proxy is tired")),
-        (OptionError("header", "the token is gone"), Trouble("header: the token is gone")),
-        (RuntimeError("what"), Trouble("RuntimeError: what")),
+        (ProxyFailed("the proxy is tired"), ConnectionFailure("the proxy is tired")),
+        (
+            OptionError("header", "the token is gone"),
+            ConnectionFailure("header: the token is gone"),
+        ),
+        (RuntimeError("what"), ConnectionFailure("RuntimeError: what")),
     ],
 )
-def test_troubles_that_are_worth_another_try(error: Exception, trouble: Trouble) -> None:
-    found = diagnose(error)
-    assert (found.reason, found.hopeless, found.retry_after) == (trouble.reason, False, 0.0)
+def test_troubles_that_are_worth_another_try(error: Exception, trouble: ConnectionFailure) -> None:
+    found = classify(error)
+    assert (found.reason, found.permanent, found.retry_after) == (trouble.reason, False, 0.0)

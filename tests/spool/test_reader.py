@@ -14,7 +14,7 @@ from fastingest import OutputRefused
 from fastingest.model.batch import LANES, Batch, Layout, Position, Reject, lane_of
 from fastingest.model.chunks import segment_of
 from fastingest.spool import segment
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from fastingest.spool.reader import SpoolReader
 
 FIRST, SECOND, THIRD = 100 * LANES, 200 * LANES, 300 * LANES
@@ -37,8 +37,8 @@ def report(reports: Reports) -> Callable[..., None]:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    places = Places(tmp_path / "spool", tmp_path / "spill")
+def places(tmp_path: Path) -> SpoolDirectories:
+    places = SpoolDirectories(tmp_path / "spool", tmp_path / "spill")
     places.spool.mkdir()
     places.spill.mkdir()
     return places
@@ -94,7 +94,7 @@ OTHER_VERSIONS = {
 
 @pytest.mark.parametrize("data", OTHER_VERSIONS.values(), ids=OTHER_VERSIONS)
 def test_rows_of_another_version_are_refused(
-    data: bytes, places: Places, report: Callable[..., None], reports: Reports
+    data: bytes, places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
     path = places.spool / segment.file_name(FIRST, 0)
     path.write_bytes(data)
@@ -109,7 +109,7 @@ def test_rows_of_another_version_are_refused(
 
 @pytest.mark.parametrize("how", ["undecodable", "another name"])
 def test_a_batch_that_is_damaged_inside_comes_as_that_and_the_others_after_it(
-    how: str, places: Places, report: Callable[..., None], reports: Reports
+    how: str, places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
     wires = [batch(FIRST, sequence).to_bytes() for sequence in range(3)]
     wires[1] = wires[2] if how == "another name" else wires[1][:40] + b"\xc1" * 20
@@ -132,14 +132,14 @@ def numbers(stream: int, *sequences: int) -> list[Position]:
 def test_where_there_is_nothing_there_is_no_batch(
     tmp_path: Path, report: Callable[..., None], reports: Reports
 ) -> None:
-    left = SpoolReader([Places(tmp_path / "a", tmp_path / "b")], report)
+    left = SpoolReader([SpoolDirectories(tmp_path / "a", tmp_path / "b")], report)
     assert positions(left) == []
     left.remove(ALL)
     assert (reports, list(tmp_path.iterdir())) == ([], [])
 
 
 def test_batches_come_in_the_order_of_their_names(
-    places: Places, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
     put(places.spool, SECOND, 0, range(3))
     put(places.spool, FIRST, 11, range(6, 8))  # 11 sorts before 9 as text
@@ -154,7 +154,7 @@ def test_batches_come_in_the_order_of_their_names(
 
 
 def test_only_batches_after_one_and_before_a_stream(
-    places: Places, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
     put(places.spill, FIRST, 0, range(3))
     put(places.spool, FIRST, 1, range(3, 5))
@@ -171,7 +171,7 @@ def test_only_batches_after_one_and_before_a_stream(
 
 
 def test_a_segment_that_was_being_moved_counts_once(
-    places: Places, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
     whole = put(places.spool, FIRST, 0, range(4))
     put(places.spill, FIRST, 0, range(4))
@@ -185,7 +185,7 @@ def test_a_segment_that_was_being_moved_counts_once(
 
 @pytest.mark.parametrize("damaged", ["spool", "spill"])
 def test_the_whole_one_of_two_copies_is_used_wherever_the_other_is_damaged(
-    damaged: str, places: Places, report: Callable[..., None], reports: Reports
+    damaged: str, places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
     put(places.spool, FIRST, 0, range(3))
     put(places.spill, FIRST, 0, range(3))
@@ -204,7 +204,7 @@ def test_the_whole_one_of_two_copies_is_used_wherever_the_other_is_damaged(
 
 
 def test_a_damaged_segment_gives_what_is_before_the_damage_and_the_hole_is_told(
-    places: Places, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
     path = put(places.spool, FIRST, 0, range(5))
     put(places.spool, FIRST, 1, range(5, 7))
@@ -216,7 +216,7 @@ def test_a_damaged_segment_gives_what_is_before_the_damage_and_the_hole_is_told(
 
 
 def test_a_segment_whose_header_is_damaged_is_a_hole(
-    places: Places, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
     put(places.spool, FIRST, 0, range(2))
     put(places.spool, FIRST, 1, range(2, 5)).write_bytes(bytes(500))
@@ -227,7 +227,7 @@ def test_a_segment_whose_header_is_damaged_is_a_hole(
 
 
 def test_a_hole_behind_what_is_written_is_told(
-    places: Places, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
     put(places.spill, FIRST, 3, range(7, 9))
     left = SpoolReader([places], report)
@@ -238,7 +238,7 @@ def test_a_hole_behind_what_is_written_is_told(
 
 
 def test_a_file_that_was_used_again_gives_the_new_batches_only(
-    places: Places, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
     old = put(places.spool, FIRST, 0, range(4)).read_bytes()
     new = put(places.spool, FIRST, 0, range(4, 6)).read_bytes()
@@ -248,9 +248,11 @@ def test_a_file_that_was_used_again_gives_the_new_batches_only(
 
 
 def test_several_places_are_one(
-    places: Places, tmp_path: Path, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, tmp_path: Path, report: Callable[..., None], reports: Reports
 ) -> None:
-    earlier = Places(tmp_path / "spool", tmp_path / "other")  # the same spool, another spill
+    earlier = SpoolDirectories(
+        tmp_path / "spool", tmp_path / "other"
+    )  # the same spool, another spill
     earlier.spill.mkdir()
     put(places.spool, FIRST, 1, range(2, 4))
     put(earlier.spill, FIRST, 0, range(2))
@@ -264,9 +266,9 @@ def test_several_places_are_one(
 
 
 def test_a_spill_that_several_places_have_is_read_once(
-    places: Places, tmp_path: Path, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, tmp_path: Path, report: Callable[..., None], reports: Reports
 ) -> None:
-    earlier = Places(tmp_path / "before", places.spill)
+    earlier = SpoolDirectories(tmp_path / "before", places.spill)
     put(places.spill, FIRST, 0, range(2))
     left = SpoolReader([places, earlier], report)
     found = left.batches({}, ALL, consume=True)
@@ -276,7 +278,7 @@ def test_a_spill_that_several_places_have_is_read_once(
 
 
 def test_other_files_are_passed_over(
-    places: Places, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
     put(places.spool, FIRST, 0, range(1))
     (places.spool / "x.segment").write_bytes(segment.header(FIRST, 1))
@@ -295,7 +297,7 @@ def test_other_files_are_passed_over(
 
 
 def test_a_segment_that_cannot_be_read_is_passed_over(
-    places: Places, report: Callable[..., None]
+    places: SpoolDirectories, report: Callable[..., None]
 ) -> None:
     put(places.spool, FIRST, 0, range(1))
     (places.spool / segment.file_name(FIRST, 1)).mkdir()
@@ -305,7 +307,7 @@ def test_a_segment_that_cannot_be_read_is_passed_over(
 
 
 def test_a_segment_that_vanishes_is_told(
-    places: Places, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
     put(places.spool, FIRST, 0, range(2))
     gone = put(places.spool, FIRST, 1, range(2, 3))
@@ -325,7 +327,7 @@ def of_lane(stream: int, lane: int) -> int:
 
 
 def test_each_lane_has_its_own_order_and_its_own_position(
-    places: Places, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
     streams = [of_lane(FIRST, 0), of_lane(FIRST, 1), of_lane(SECOND, 1), of_lane(SECOND, 63)]
     for stream in streams:
@@ -349,7 +351,7 @@ def test_each_lane_has_its_own_order_and_its_own_position(
 
 
 def test_a_hole_in_one_lane_is_told_once_and_of_that_lane(
-    places: Places, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
     put(places.spool, of_lane(FIRST, 1), 0, range(2))
     put(places.spool, of_lane(FIRST, 2), 0, range(5, 6))
@@ -360,7 +362,9 @@ def test_a_hole_in_one_lane_is_told_once_and_of_that_lane(
     assert reports == [("error", "batches are missing in the spool", {"batches": 2})]
 
 
-def test_what_comes_next_of_each_lane(places: Places, report: Callable[..., None]) -> None:
+def test_what_comes_next_of_each_lane(
+    places: SpoolDirectories, report: Callable[..., None]
+) -> None:
     put(places.spool, of_lane(FIRST, 0), 0, range(3))
     put(places.spool, of_lane(FIRST, 5), 0, range(3))
     put(places.spill, of_lane(SECOND, 5), 0, range(3))
@@ -383,7 +387,7 @@ def test_what_comes_next_of_each_lane(places: Places, report: Callable[..., None
 
 
 def test_what_is_removed_of_a_lane_leaves_the_others(
-    places: Places, report: Callable[..., None]
+    places: SpoolDirectories, report: Callable[..., None]
 ) -> None:
     for lane in (0, 1):
         put(places.spool, of_lane(FIRST, lane), 0, range(1))
@@ -401,7 +405,9 @@ def test_what_is_removed_of_a_lane_leaves_the_others(
     assert [each.name for each in places.spill.glob("*.part")] == [f"{FIRST}-2.part"]
 
 
-def test_segments_go_as_they_are_dealt_with(places: Places, report: Callable[..., None]) -> None:
+def test_segments_go_as_they_are_dealt_with(
+    places: SpoolDirectories, report: Callable[..., None]
+) -> None:
     paths = [put(places.spool, of_lane(FIRST, lane), 0, range(2)) for lane in (0, 1)]
     batches = SpoolReader([places], report).batches({}, ALL, consume=True)
     for number in range(4):
@@ -415,7 +421,7 @@ def test_segments_go_as_they_are_dealt_with(places: Places, report: Callable[...
 
 
 def test_older_streams_are_removed_with_what_was_not_moved_yet(
-    places: Places, report: Callable[..., None]
+    places: SpoolDirectories, report: Callable[..., None]
 ) -> None:
     put(places.spool, FIRST, 0, range(2))
     put(places.spill, FIRST, 1, range(2, 4))

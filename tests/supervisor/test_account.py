@@ -22,7 +22,7 @@ from fastingest.model.feed import Feed, Table
 from fastingest.runtime.assignment import targets_of
 from fastingest.spool import directories as places
 from fastingest.spool import segment
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage import run_events
 from fastingest.storage.journal import Entry, Journal, journal_path
 from fastingest.storage.ledger import append_entry, ledger_path, read_entries
@@ -318,8 +318,8 @@ def test_events_cut_off_at_every_byte_are_read_as_far_as_they_are_whole(tmp_path
 def test_more_gaps_than_are_noted_are_only_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run_events.MOST_GAPS == 10_000
-    monkeypatch.setattr(run_events, "MOST_GAPS", 3)
+    assert run_events.MAX_GAPS == 10_000
+    monkeypatch.setattr(run_events, "MAX_GAPS", 3)
     events = Events(tmp_path / "events", {})
     for number in range(5):
         events.gap("é", RUN, number, "x")
@@ -705,7 +705,7 @@ def test_a_journal_that_names_something_else_is_refused_and_nothing_is_removed(
     home = tmp_path / "home"
     home.mkdir()
     (home / "letter").touch()
-    notes = Places.of(out).to_notes() | {which: str(home)}
+    notes = SpoolDirectories.of(out).to_notes() | {which: str(home)}
     journal = Journal(journal_path(out))
     journal.note(notes)
     journal.close()

@@ -13,7 +13,7 @@ from fastingest import Options, OutputRefused, RunFailed
 from fastingest.errors import FeedRefused
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed, Table
-from fastingest.runtime.assignment import Target, targets_of
+from fastingest.runtime.assignment import OutputSpec, targets_of
 from fastingest.runtime.control import GapEnded
 from fastingest.storage.ledger import read_entries
 from fastingest.storage.lock import OutputLock
@@ -75,7 +75,7 @@ def test_where_one_cannot_be_opened_nothing_is_left_of_any(
 ) -> None:
     opened: list[Account] = []
 
-    def open_one(options: Options, target: Target, feeds: Sequence[Feed]) -> Account:
+    def open_one(options: Options, target: OutputSpec, feeds: Sequence[Feed]) -> Account:
         if opened:
             raise OutputRefused(target.path, "no")
         opened.append(Account(options, target, feeds))

@@ -11,7 +11,7 @@ from fastingest import Options
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed, Table
 from fastingest.report.no_data import PATIENCE
-from fastingest.runtime.assignment import Share, targets_of
+from fastingest.runtime.assignment import SharedOutput, targets_of
 from fastingest.storage.lock import OutputLock
 from fastingest.supervisor.account import Account
 from fastingest.supervisor.monitor import INTERVAL, SHORTEST_SAMPLE, Monitor
@@ -19,24 +19,24 @@ from fastingest.supervisor.progress import Standing
 
 
 @pytest.fixture
-def share(tmp_path: Path) -> Iterator[tuple[list[Feed], Share]]:
+def share(tmp_path: Path) -> Iterator[tuple[list[Feed], SharedOutput]]:
     """Two feeds that go to one output."""
     table = Table(tmp_path / "out.csv")
     feeds = [Feed(name, f"ws://127.0.0.1/{name}", (table,)) for name in ("a", "b")]
     (target,) = targets_of(feeds)
     account = Account(Options(url="ws://127.0.0.1/"), target, feeds)
     lock = OutputLock(target.path)
-    yield feeds, Share(target, account.run, account.places, account.counters, lock)
+    yield feeds, SharedOutput(target, account.run, account.places, account.counters, lock)
     lock.release()
     account.places.remove()
 
 
-def _monitor(share: tuple[list[Feed], Share]) -> tuple[Monitor, Share]:
+def _monitor(share: tuple[list[Feed], SharedOutput]) -> tuple[Monitor, SharedOutput]:
     return Monitor(share[0], [share[1]], "Python"), share[1]
 
 
 def test_the_rates_are_those_of_the_time_between_two_looks(
-    share: tuple[list[Feed], Share],
+    share: tuple[list[Feed], SharedOutput],
 ) -> None:
     monitor, there = _monitor(share)
     monitor.begin(1000.0)
@@ -54,7 +54,7 @@ def test_the_rates_are_those_of_the_time_between_two_looks(
     ("rest", "rates"), [(SHORTEST_SAMPLE / 2, (7.0,)), (SHORTEST_SAMPLE, (7.0, 0.0))]
 )
 def test_a_short_rest_of_a_run_makes_no_rate(
-    share: tuple[list[Feed], Share], rest: float, rates: tuple[float, ...]
+    share: tuple[list[Feed], SharedOutput], rest: float, rates: tuple[float, ...]
 ) -> None:
     monitor, there = _monitor(share)
     monitor.begin(1000.0)
@@ -64,7 +64,9 @@ def test_a_short_rest_of_a_run_makes_no_rate(
     assert monitor.summary().rates == rates
 
 
-def test_a_run_shorter_than_a_second_has_its_one_rate(share: tuple[list[Feed], Share]) -> None:
+def test_a_run_shorter_than_a_second_has_its_one_rate(
+    share: tuple[list[Feed], SharedOutput],
+) -> None:
     monitor, there = _monitor(share)
     monitor.begin(1000.0)
     there.counters[Slot.WRITTEN] = 5
@@ -72,14 +74,14 @@ def test_a_run_shorter_than_a_second_has_its_one_rate(share: tuple[list[Feed], S
     assert monitor.summary().rates == (20.0,)
 
 
-def test_restarts_are_counted(share: tuple[list[Feed], Share]) -> None:
+def test_restarts_are_counted(share: tuple[list[Feed], SharedOutput]) -> None:
     monitor, _ = _monitor(share)
     monitor.count_restart()
     monitor.count_restart()
     assert (monitor.summary().restarts, monitor.summary().listener) == (2, "Python")
 
 
-def test_how_an_output_stands(share: tuple[list[Feed], Share]) -> None:
+def test_how_an_output_stands(share: tuple[list[Feed], SharedOutput]) -> None:
     monitor, there = _monitor(share)
     assert monitor.standings() == [Standing(0, 0, 0, 0)]  # there is no file yet
     there.target.path.write_bytes(b"symbol,price,volume\n")
@@ -90,7 +92,7 @@ def test_how_an_output_stands(share: tuple[list[Feed], Share]) -> None:
 
 
 def test_a_feed_that_brings_no_rows_is_named(
-    share: tuple[list[Feed], Share], caplog: pytest.LogCaptureFixture
+    share: tuple[list[Feed], SharedOutput], caplog: pytest.LogCaptureFixture
 ) -> None:
     monitor, there = _monitor(share)
     feed = there.counters.feeds[1]
@@ -107,7 +109,7 @@ def test_a_feed_that_brings_no_rows_is_named(
 
 
 def test_a_short_run_without_rows_is_told_at_its_end(
-    share: tuple[list[Feed], Share], caplog: pytest.LogCaptureFixture
+    share: tuple[list[Feed], SharedOutput], caplog: pytest.LogCaptureFixture
 ) -> None:
     monitor, there = _monitor(share)
     feed = there.counters.feeds[0]

@@ -11,14 +11,14 @@ from fastingest import Options
 from fastingest.metrics.counters import Slot
 from fastingest.model.batch import lane_of
 from fastingest.model.feed import Feed, Table
-from fastingest.runtime.assignment import Share, targets_of
+from fastingest.runtime.assignment import SharedOutput, targets_of
 from fastingest.storage.lock import OutputLock
 from fastingest.supervisor.account import Account
 from fastingest.supervisor.receivers import ReceiverPool
 
 
 @pytest.fixture
-def shares(tmp_path: Path) -> Iterator[tuple[list[Feed], list[Share], list[Account]]]:
+def shares(tmp_path: Path) -> Iterator[tuple[list[Feed], list[SharedOutput], list[Account]]]:
     """Three feeds; all of them go to one file, the second to another as well."""
     both, other = tmp_path / "both.csv", tmp_path / "other.csv"
     feeds = [Feed(name, f"ws://127.0.0.1/{name}", (Table(both),)) for name in ("a", "b", "c")]
@@ -28,7 +28,7 @@ def shares(tmp_path: Path) -> Iterator[tuple[list[Feed], list[Share], list[Accou
     for target in targets_of(feeds):
         account = Account(options, target, feeds)
         lock = OutputLock(target.path)
-        made.append(Share(target, account.run, account.places, account.counters, lock))
+        made.append(SharedOutput(target, account.run, account.places, account.counters, lock))
         accounts.append(account)
     yield feeds, made, accounts
     for share, account in zip(made, accounts, strict=True):
@@ -36,7 +36,7 @@ def shares(tmp_path: Path) -> Iterator[tuple[list[Feed], list[Share], list[Accou
         account.places.remove()
 
 
-Shares = tuple[list[Feed], list[Share], list[Account]]
+Shares = tuple[list[Feed], list[SharedOutput], list[Account]]
 
 
 def test_one_receiver_has_everything(shares: Shares) -> None:

@@ -8,7 +8,7 @@ from fastingest.supervisor.restart_policy import (
     FIRST_PAUSE,
     HEALTHY,
     LAST_PAUSE,
-    MOST_DEATHS,
+    MAX_DEATHS,
     PATIENCE,
     RestartPolicy,
 )
@@ -67,12 +67,12 @@ def test_it_is_given_up_after_minutes_and_not_after_some_deaths() -> None:
         deaths += 1
         assert deaths < 1000
     assert PATIENCE <= life.now - began <= PATIENCE + LAST_PAUSE
-    assert life.policy.deaths == deaths + 1 > MOST_DEATHS
+    assert life.policy.deaths == deaths + 1 > MAX_DEATHS
 
 
 def test_few_deaths_in_many_minutes_are_not_too_many() -> None:
     life = _Life()
-    for _ in range(MOST_DEATHS - 1):
+    for _ in range(MAX_DEATHS - 1):
         assert life.dies(after=HEALTHY - 1) == 0.0
     assert life.now - 1000.0 > 2 * PATIENCE
     assert life.dies(after=HEALTHY - 1) is None
@@ -81,7 +81,7 @@ def test_few_deaths_in_many_minutes_are_not_too_many() -> None:
 def test_health_makes_all_forgotten() -> None:
     life = _Life()
     for _ in range(100):
-        for _ in range(MOST_DEATHS - 1):
+        for _ in range(MAX_DEATHS - 1):
             assert life.dies(after=1.0) is not None
         assert life.dies(after=HEALTHY) == 0.0
         assert life.policy.deaths == 1
@@ -89,7 +89,7 @@ def test_health_makes_all_forgotten() -> None:
 
 def test_a_run_that_shall_end_counts_the_deaths_alone() -> None:
     life = _Life()
-    for _ in range(MOST_DEATHS - 1):
+    for _ in range(MAX_DEATHS - 1):
         assert life.dies(after=0.0, patient=False) is not None
     assert life.dies(after=0.0, patient=False) is None
     assert life.now - 1000.0 < 30
@@ -107,5 +107,5 @@ def test_what_cannot_be_started_has_died() -> None:
         if found is None:
             break
         due, tries = found, tries + 1
-    assert tries >= MOST_DEATHS
+    assert tries >= MAX_DEATHS
     assert PATIENCE <= now <= PATIENCE + LAST_PAUSE

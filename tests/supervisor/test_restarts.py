@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastingest.supervisor.restart_policy import FIRST_PAUSE, MOST_DEATHS, PATIENCE
+from fastingest.supervisor.restart_policy import FIRST_PAUSE, MAX_DEATHS, PATIENCE
 from fastingest.supervisor.restarts import Restarts
 
 NEVER = float("inf")
@@ -68,7 +68,7 @@ def test_who_dies_again_and_again_is_the_run_s_failure() -> None:
         assert restarts.take("writer")
         restarts.started("writer", now)
     assert fate.is_failure
-    assert fate.deaths == deaths > MOST_DEATHS
+    assert fate.deaths == deaths > MAX_DEATHS
     assert now - 100.0 >= PATIENCE
     assert set(restarts.due) == set()
 
@@ -96,8 +96,8 @@ def test_a_receiver_that_dies_when_the_run_is_to_end_is_no_failure_and_not_neede
 def test_a_run_that_is_to_end_has_no_minutes() -> None:
     restarts = _restarts()
     restarts.begin_to_end(100.0)
-    fates = [restarts.died("writer", 100.0) for _ in range(MOST_DEATHS)]
-    assert [fate.is_failure for fate in fates] == [False] * (MOST_DEATHS - 1) + [True]
+    fates = [restarts.died("writer", 100.0) for _ in range(MAX_DEATHS)]
+    assert [fate.is_failure for fate in fates] == [False] * (MAX_DEATHS - 1) + [True]
 
 
 def test_who_is_given_up_is_not_due() -> None:

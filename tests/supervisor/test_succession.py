@@ -142,7 +142,7 @@ def test_without_a_writer_that_can_be_started_all_is_saved(monkeypatch: pytest.M
     run = _Run()
     patch_spawn(monkeypatch, LACK)
     run.dies(run.writer)
-    monkeypatch.setattr("fastingest.supervisor.restart_policy.MOST_DEATHS", 2)
+    monkeypatch.setattr("fastingest.supervisor.restart_policy.MAX_DEATHS", 2)
     monkeypatch.setattr("fastingest.supervisor.restart_policy.PATIENCE", 0.0)
     run.start_due()
     assert run.ending.is_giving_up
@@ -157,7 +157,7 @@ def test_without_a_receiver_that_can_be_started_the_others_end(
     run = _Run()
     patch_spawn(monkeypatch, LACK)
     run.dies(run.receivers[0])
-    monkeypatch.setattr("fastingest.supervisor.restart_policy.MOST_DEATHS", 2)
+    monkeypatch.setattr("fastingest.supervisor.restart_policy.MAX_DEATHS", 2)
     monkeypatch.setattr("fastingest.supervisor.restart_policy.PATIENCE", 0.0)
     run.start_due()
     assert run.receivers[1].told == [Stop()]
@@ -172,7 +172,7 @@ def test_who_is_due_and_not_wanted_any_more_is_not_started(
     run.dies(run.writer)
     run.dies(run.receivers[0])
     patch_spawn(monkeypatch, LACK)
-    monkeypatch.setattr("fastingest.supervisor.restart_policy.MOST_DEATHS", 2)
+    monkeypatch.setattr("fastingest.supervisor.restart_policy.MAX_DEATHS", 2)
     monkeypatch.setattr("fastingest.supervisor.restart_policy.PATIENCE", 0.0)
     run.start_due()
     assert set(run.restarts.due) == set()

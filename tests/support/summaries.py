@@ -7,16 +7,16 @@ import math
 from pathlib import Path
 from typing import Any
 
-from fastingest import Ledger, Summary
+from fastingest import Counts, Summary
 from fastingest.metrics.counters import State
 from fastingest.report.summary import FeedSummary, OutputSummary
 
 __all__ = ["EMPTY", "LEDGER", "NONE", "RUNNING", "change", "feed", "several"]
 
-LEDGER = Ledger(1_234_690, written=1_234_567, quarantined=12, ignored=0, dropped=0, lost=0)
+LEDGER = Counts(1_234_690, written=1_234_567, quarantined=12, ignored=0, dropped=0, lost=0)
 
 
-NONE = Ledger(0, 0, 0, 0, 0, 0)
+NONE = Counts(0, 0, 0, 0, 0, 0)
 
 
 FEED = FeedSummary(
@@ -74,7 +74,7 @@ EMPTY = change(
 def several(*feeds: FeedSummary, outputs: int = 1) -> Summary:
     """A run of these feeds, and of so many outputs, the last of which has the rejects."""
     ledger = sum((feed.ledger for feed in feeds), NONE)
-    clean = Ledger(1000, 1000, 0, 0, 0, 0)
+    clean = Counts(1000, 1000, 0, 0, 0, 0)
     paths = [Path(f"data/{number}.csv") for number in range(outputs)]
     return dataclasses.replace(
         RUNNING,
@@ -90,5 +90,5 @@ def several(*feeds: FeedSummary, outputs: int = 1) -> Summary:
 def feed(
     name: str, state: State = State.CONNECTED, written: int = 1000, gaps: int = 0
 ) -> FeedSummary:
-    ledger = Ledger(written, written, 0, 0, 0, 0)
+    ledger = Counts(written, written, 0, 0, 0, 0)
     return FeedSummary(name, f"wss://{name}/", state, ledger, gaps + 1, gaps, 1.5 * gaps)

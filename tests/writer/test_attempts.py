@@ -4,14 +4,14 @@ import pytest
 
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import Position
-from fastingest.writer.attempts import MOST_TRIES, Attempts
+from fastingest.writer.attempts import MAX_TRIES, Attempts
 
 ONE, OTHER = Position(64_000, 7), Position(64_000, 8)
 
 
 def test_a_batch_is_tried_so_often_and_no_more_whichever_writers_do_it() -> None:
     counters = Counters.create()
-    for tries in range(MOST_TRIES):
+    for tries in range(MAX_TRIES):
         writer = Attempts(counters)  # the one before has died of it
         assert writer.of(ONE) == tries
         assert writer.begin(ONE)
@@ -22,7 +22,7 @@ def test_a_batch_is_tried_so_often_and_no_more_whichever_writers_do_it() -> None
 def test_others_have_tries_of_their_own() -> None:
     counters = Counters.create()
     attempts = Attempts(counters)
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         attempts.begin(ONE)
     assert attempts.of(OTHER) == 0
     assert attempts.begin(OTHER)
@@ -43,10 +43,10 @@ def test_who_dies_while_it_is_noted_has_noted_nothing_of_another_batch(stores: i
     """Each is one store, in this order."""
     counters = Counters.create()
     attempts = Attempts(counters)
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         attempts.begin(ONE)
     slots = [Slot.TRIES, Slot.TRIED_STREAM, Slot.TRIED_SEQUENCE, Slot.TRIES]
     for slot, value in list(zip(slots, [0, *OTHER, 1], strict=True))[:stores]:
         counters[slot] = value
     assert attempts.of(OTHER) == 0
-    assert attempts.of(ONE) == (0 if stores else MOST_TRIES)
+    assert attempts.of(ONE) == (0 if stores else MAX_TRIES)

@@ -19,7 +19,7 @@ from fastingest.model.schema import TRADES
 from fastingest.runtime.control import Notice, Report
 from fastingest.spool import segment
 from fastingest.storage.journal import Journal, journal_path
-from fastingest.writer.attempts import MOST_TRIES
+from fastingest.writer.attempts import MAX_TRIES
 from fastingest.writer.committer import Committer
 from tests.support.limits import largest_file
 from tests.support.poison import poison
@@ -130,7 +130,7 @@ def test_a_batch_that_cannot_be_written_is_tried_and_then_set_aside(writer: Writ
     (said,) = writer.logged(ASIDE)
     assert (said["rows"], said["kept_in"]) == (5, str(path))
     assert said["problem"].startswith("DecodeError: MessagePack data is malformed")
-    assert len(writer.logged("a batch cannot be written")) == MOST_TRIES
+    assert len(writer.logged("a batch cannot be written")) == MAX_TRIES
     counters = writer.counters
     assert counters[Slot.SET_ASIDE] == 5
     assert (counters.ledger.written, counters.ledger.quarantined) == (6, 1)
@@ -143,7 +143,7 @@ def test_a_batch_that_cannot_be_written_is_tried_and_then_set_aside(writer: Writ
 
 def test_of_what_a_writer_has_died_too_often_is_not_tried_again(writer: Writer) -> None:
     for slot, value in zip(
-        (Slot.TRIED_STREAM, Slot.TRIED_SEQUENCE, Slot.TRIES), (RUN, 0, MOST_TRIES), strict=True
+        (Slot.TRIED_STREAM, Slot.TRIED_SEQUENCE, Slot.TRIES), (RUN, 0, MAX_TRIES), strict=True
     ):
         writer.counters[slot] = value
     writer.commit(batch(0, rejects=1))

@@ -21,10 +21,10 @@ from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import Batch, Layout, Position, Reject
 from fastingest.model.chunks import segment_of
 from fastingest.model.schema import TRADES
-from fastingest.runtime.assignment import Share, Target
+from fastingest.runtime.assignment import OutputSpec, SharedOutput
 from fastingest.runtime.control import Notice, Report
 from fastingest.spool import segment
-from fastingest.spool.directories import Places
+from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.journal import Journal, journal_path
 from fastingest.storage.ledger import read_entries
 from fastingest.storage.lock import OutputLock
@@ -54,7 +54,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "o.csv"
-        self.places = Places(folder / "spool", folder / "spill")
+        self.places = SpoolDirectories(folder / "spool", folder / "spill")
         self.places.make()
         self.reports: list[tuple[str, str, dict[str, Any]]] = []
         self.lock = OutputLock(self.path)
@@ -123,8 +123,8 @@ class Run:
 
     def start(self, *, look: Callable[[], None] = lambda: None) -> None:
         """A writer starts, and does what must be done before anything is received."""
-        target = Target(self.path, self.header, dict.fromkeys(range(FEEDS), 0))
-        share = Share(target, self.run, self.places, self.counters, self.lock)
+        target = OutputSpec(self.path, self.header, dict.fromkeys(range(FEEDS), 0))
+        share = SharedOutput(target, self.run, self.places, self.counters, self.lock)
         journal = Journal(journal_path(self.path), FEEDS)
         options = Options(url="ws://x", out=self.path, fsync=None, min_free=0)
         self.committer = Committer(

@@ -13,7 +13,7 @@ import msgspec
 
 __all__ = ["receive_pipe", "send_pipe"]
 
-_LONGEST = 2**18
+_MAX_SIZE = 2**18
 """Bytes of facts about a pipe; each of a thousand feeds has its counts among them."""
 
 
@@ -46,7 +46,7 @@ def receive_pipe(pipes: socket.socket) -> tuple[Connection | None, list[Any]]:
     Where this process may have no more files open, the pipe is gone, and None with the facts.
     """
     try:
-        message, descriptors, _, _ = socket.recv_fds(pipes, _LONGEST, 1)
+        message, descriptors, _, _ = socket.recv_fds(pipes, _MAX_SIZE, 1)
     except BlockingIOError:
         return None, []
     if not descriptors:
