@@ -26,7 +26,7 @@ from fastingest.config.setting import (
     size_setting,
 )
 from fastingest.errors import OptionError
-from fastingest.model.batch import LANES
+from fastingest.model.batch import PARTITIONS
 from fastingest.units import format_duration
 
 __all__ = ["Settings", "Texts"]
@@ -72,7 +72,7 @@ class Settings:
     where: tuple[str, ...] = setting(
         "Take only what says so: '$.data.e=trade'; repeatable, all must hold.", (), metavar="TEXT"
     )
-    receivers: int = setting("Processes that share the feeds.", 1, limits=(1, LANES))
+    receivers: int = setting("Processes that share the feeds.", 1, limits=(1, PARTITIONS))
     batch_size: int = setting(
         "Rows that travel to the file together at most.", 50_000, limits=(1, 1_000_000)
     )

@@ -2,11 +2,11 @@
 
 The pair (stream, sequence) names a batch of an output for good: a *stream* is one life of one
 receiver, named by when it began in nanoseconds since the epoch, and later than all before it;
-sequence numbers count from 0 within it. Receivers that work side by side each have a *lane*, which
-is part of the stream's number (:func:`lane_of`). So the pairs of a lane's batches, as tuples, are
-in the order in which their rows belong into the file, and one pair for each lane says what is
-written and what is not. Messages that are no rows travel in the batch of their neighbours, so that
-nothing overtakes anything and one acknowledgement covers both.
+sequence numbers count from 0 within it. Receivers that work side by side each have a *partition*,
+which is part of the stream's number (:func:`partition_of`). So the pairs of a partition's batches,
+as tuples, are in the order in which their rows belong into the file, and one pair for each
+partition says what is written and what is not. Messages that are no rows travel in the batch of
+their neighbours, so that nothing overtakes anything and one acknowledgement covers both.
 
 A batch says of itself what its columns are, so that it can be written by a later run whose feeds
 are described otherwise. Its rows come in *segments*, runs as they were decoded; what is in one:
@@ -31,28 +31,28 @@ import msgspec
 from fastingest.model.chunks import Buffer, Chunk, cells, decode
 
 __all__ = [
-    "LANES",
+    "PARTITIONS",
     "Batch",
     "Layout",
     "Position",
     "Reject",
     "check_batch",
     "is_of_other_version",
-    "lane_of",
+    "partition_of",
     "read_batch",
 ]
 
-LANES = 64
+PARTITIONS = 64
 """The most receivers that work side by side."""
 
 
-def lane_of(stream: int) -> int:
+def partition_of(stream: int) -> int:
     """Which of the receivers that work side by side a stream is of, from 0."""
-    return stream % LANES
+    return stream % PARTITIONS
 
 
 class Position(NamedTuple):
-    """The name of a batch. Later ones of its lane are greater."""
+    """The name of a batch. Later ones of its partition are greater."""
 
     stream: int
     sequence: int

@@ -12,7 +12,7 @@ from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.lock import OutputLock
 from fastingest.storage.names import named
 
-__all__ = ["Assignment", "OutputSpec", "SharedOutput", "feeds_of_lane", "targets_of"]
+__all__ = ["Assignment", "OutputSpec", "SharedOutput", "feeds_of_partition", "targets_of"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,6 @@ def targets_of(feeds: Sequence[Feed]) -> tuple[OutputSpec, ...]:
     return tuple(targets.values())
 
 
-def feeds_of_lane(lane: int, lanes: int, feeds: int) -> tuple[int, ...]:
-    """Which feeds, by index, the receiver ``lane`` of ``lanes`` has."""
-    return tuple(range(lane, feeds, lanes))
+def feeds_of_partition(partition: int, partitions: int, feeds: int) -> tuple[int, ...]:
+    """Which feeds, by index, the receiver ``partition`` of ``partitions`` has."""
+    return tuple(range(partition, feeds, partitions))

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from fastingest.errors import OutputRefused
-from fastingest.model.batch import Batch, Position, is_of_other_version, lane_of, read_batch
+from fastingest.model.batch import Batch, Position, is_of_other_version, partition_of, read_batch
 from fastingest.spool import segment
 from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.ownership import remove_if_empty
@@ -54,53 +54,55 @@ class SpoolReader:
         after: Mapping[int, Position],
         before: int,
         *,
-        lane: int | None = None,
+        partition: int | None = None,
         consume: bool = False,
     ) -> Iterator[Batch]:
-        """The batches of streams older than ``before``, each lane's in order.
+        """The batches of streams older than ``before``, each partition's in order.
 
-        :param after: the last batch of each lane that is not wanted.
-        :param lane: only this lane's; None: of all.
+        :param after: the last batch of each partition that is not wanted.
+        :param partition: only this partition's; None: of all.
         :param consume: delete each segment when its last batch has been dealt with. The disk may be
             so full that only this makes room for what follows.
         :raises OutputRefused: another version of fastingest has left some.
         """
         done = dict(after)
-        for left in self._segments(before, lane):
+        for left in self._segments(before, partition):
             data = self._read(left.path)
             if data is None:
                 continue
             view = memoryview(data)
             for found in segment.read(data)[1]:
                 position = Position(left.stream, found.sequence)
-                last = done.get(lane_of(left.stream), Position(0, -1))
+                last = done.get(partition_of(left.stream), Position(0, -1))
                 if position <= last:
                     continue
                 if position.stream == last.stream and position.sequence > last.sequence + 1:
                     missing = position.sequence - last.sequence - 1
                     self._report("error", "batches are missing in the spool", batches=missing)
                 yield _batch_in(view[found.start : found.end], position, left.path)
-                done[lane_of(left.stream)] = position
+                done[partition_of(left.stream)] = position
             if consume:
                 left.path.unlink(missing_ok=True)
 
-    def next_of_each_lane(self, after: Mapping[int, Position], before: int) -> Iterator[Batch]:
-        """The first of the :meth:`batches` of each lane."""
-        lanes = {lane_of(name.stream) for name, _ in self._files() if name.stream < before}
-        for lane in sorted(lanes):
-            yield from islice(self.batches(after, before, lane=lane), 1)
+    def next_of_each_partition(self, after: Mapping[int, Position], before: int) -> Iterator[Batch]:
+        """The first of the :meth:`batches` of each partition."""
+        partitions = {
+            partition_of(name.stream) for name, _ in self._files() if name.stream < before
+        }
+        for partition in sorted(partitions):
+            yield from islice(self.batches(after, before, partition=partition), 1)
 
     def first_of_each_stream(self, before: int) -> Iterator[Batch]:
         """A batch of each stream older than ``before``."""
         for stream in sorted({name.stream for name, _ in self._files() if name.stream < before}):
-            lane = lane_of(stream)
-            after = {lane: Position(stream, -1)}
-            yield from islice(self.batches(after, stream + 1, lane=lane), 1)
+            partition = partition_of(stream)
+            after = {partition: Position(stream, -1)}
+            yield from islice(self.batches(after, stream + 1, partition=partition), 1)
 
-    def _segments(self, before: int, lane: int | None) -> list[_Left]:
+    def _segments(self, before: int, partition: int | None) -> list[_Left]:
         found = []
         for name, path in self._files():
-            if not _is_of(name, before, lane):
+            if not _is_of(name, before, partition):
                 continue
             data = self._read(path, segment.HEADER_SIZE)
             head = segment.read_header(data) if data is not None else None
@@ -139,14 +141,14 @@ class SpoolReader:
         for path, name in found.items():
             yield name, path
 
-    def remove(self, before: int, lane: int | None = None) -> None:
+    def remove(self, before: int, partition: int | None = None) -> None:
         """Delete the segments of streams older than ``before``: all in them is written.
 
-        :param lane: only this lane's; None: of all.
+        :param partition: only this partition's; None: of all.
         """
         parts = [part for places in self._places for part in places.parts()]
         for name, path in (*self._files(), *parts):
-            if _is_of(name, before, lane) and path not in self._unread:
+            if _is_of(name, before, partition) and path not in self._unread:
                 path.unlink(missing_ok=True)
         for places in self._places:
             remove_if_empty(places.spill)
@@ -159,5 +161,5 @@ def _batch_in(wire: memoryview, position: Position, path: Path) -> Batch:
     return batch
 
 
-def _is_of(name: segment.FileName, before: int, lane: int | None) -> bool:
-    return name.stream < before and (lane is None or lane_of(name.stream) == lane)
+def _is_of(name: segment.FileName, before: int, partition: int | None) -> bool:
+    return name.stream < before and (partition is None or partition_of(name.stream) == partition)

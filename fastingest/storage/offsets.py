@@ -1,11 +1,11 @@
-"""What is committed of each lane and each feed: told from the journal, then counted on.
+"""What is committed of each partition and each feed: told from the journal, then counted on.
 
 Theory of operation. A feed's newest entry in the journal says how much of the feed is written, and
-up to where its lane is. When the file is shorter than the newest entry of all says, the offsets go
-back to what was true when the file was so long. What entries tell of that is exact, unless a feed
-has made so many since that its ring has none from before; then its share of the total, which is
-known, is a guess between bounds, and its lane's position the oldest that there is, so that nothing
-is written twice.
+up to where its partition is. When the file is shorter than the newest entry of all says, the
+offsets go back to what was true when the file was so long. What entries tell of that is exact,
+unless a feed has made so many since that its ring has none from before; then its share of the
+total, which is known, is a guess between bounds, and its partition's position the oldest that there
+is, so that nothing is written twice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fastingest.metrics.counters import Counters, Slot
-from fastingest.model.batch import Batch, Position, lane_of
+from fastingest.model.batch import Batch, Position, partition_of
 from fastingest.storage.journal import SLOTS, Entry
 
 __all__ = ["CommittedOffsets", "FeedCount", "counts_in"]
@@ -37,25 +37,25 @@ def counts_in(counters: Counters) -> dict[int, FeedCount]:
 
 
 class CommittedOffsets:
-    """Positions by lane, and counts by feed.
+    """Positions by partition, and counts by feed.
 
     :param entries: the journal's, the newest first.
     """
 
     def __init__(self, entries: Sequence[Entry] = ()) -> None:
         self.positions: dict[int, Position] = {}
-        """The last batch that is committed, of each lane."""
+        """The last batch that is committed, of each partition."""
         self.feeds: dict[int, FeedCount] = {}
         """What is committed of each feed of the run."""
         for entry in reversed(entries):
             if entry.stream:
-                self.positions[lane_of(entry.stream)] = entry.position
+                self.positions[partition_of(entry.stream)] = entry.position
             if entry.run == entries[0].run:
                 self.feeds[entry.feed] = _count_in(entry)
 
-    def position(self, lane: int) -> Position:
-        """The last batch of a lane that is committed."""
-        return self.positions.get(lane, Position(0, -1))
+    def position(self, partition: int) -> Position:
+        """The last batch of a partition that is committed."""
+        return self.positions.get(partition, Position(0, -1))
 
     def count(self, feed: int) -> FeedCount:
         """What is committed of a feed of the run."""
@@ -78,7 +78,7 @@ class CommittedOffsets:
     def deal_with(self, batch: Batch, count: FeedCount) -> None:
         """The batch is dealt with, and so much of its feed with it."""
         self.feeds[batch.feed] = count
-        self.positions[lane_of(batch.stream)] = batch.position
+        self.positions[partition_of(batch.stream)] = batch.position
 
     def as_of(self, now: Entry, later: Sequence[Entry], known: Sequence[Entry]) -> CommittedOffsets:
         """The offsets as they were at the time of ``now``, an entry of the newest run.
@@ -92,9 +92,9 @@ class CommittedOffsets:
         sizes = Counter(entry.feed for entry in (*later, *known))
         gone = {feed for feed, size in sizes.items() if size >= SLOTS}
         gone -= {entry.feed for entry in known}
-        oldest = {lane_of(e.stream): e.position for e in later if e.feed in gone and e.stream}
-        for lane, position in oldest.items():
-            before.positions[lane] = max(position, before.position(lane))
+        oldest = {partition_of(e.stream): e.position for e in later if e.feed in gone and e.stream}
+        for partition, position in oldest.items():
+            before.positions[partition] = max(position, before.position(partition))
         most = {e.feed: e for e in later if e.feed in gone and e.run == now.run}
         feeds = [*dict.fromkeys((now.feed, *sizes))]
         least = [recalled.get(feed, FeedCount(0, 0)) for feed in feeds]

@@ -30,7 +30,7 @@ class Piece:
     :param before: the checksum of what it continues; see :func:`zlib.crc32`.
     :param after: the checksum with it.
     :param feed: whose rows they are.
-    :param lane: of the receiver that they came from.
+    :param partition: of the receiver that they came from.
     :param rows: how many.
     """
 
@@ -39,7 +39,7 @@ class Piece:
     before: int
     after: int
     feed: int = 0
-    lane: int = 0
+    partition: int = 0
     rows: int = 0
 
     def is_in(self, file: AppendFile) -> bool:

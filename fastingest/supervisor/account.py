@@ -26,7 +26,7 @@ from fastingest.access.secrets import shown
 from fastingest.config.options import Options
 from fastingest.errors import OptionError, OutputRefused, RowsLost
 from fastingest.metrics.counters import Counters, Slot
-from fastingest.model.batch import LANES, Position
+from fastingest.model.batch import PARTITIONS, Position
 from fastingest.model.counts import Counts
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import OutputSpec
@@ -45,9 +45,9 @@ from fastingest.storage.run_log import (
 __all__ = ["Account", "new_stream", "problem_of", "report_fallbacks"]
 
 
-def new_stream(after: int, lane: int) -> int:
-    """A number later than ``after`` for a stream of the lane; lane 0's may also name a run."""
-    return (after // LANES + 1) * LANES + lane
+def new_stream(after: int, partition: int) -> int:
+    """A number later than ``after`` for a stream of the partition; that of 0 may name a run, too."""
+    return (after // PARTITIONS + 1) * PARTITIONS + partition
 
 
 def problem_of(accounts: Sequence[Account]) -> RowsLost | None:
@@ -210,7 +210,10 @@ class Account:
         if not complete and self._keeps_journal and self.counters.whole_ledger.in_flight > 0:
             left = SpoolReader([self.places], lambda *_, **__: None)
             beginning = Position(self.run, -1)
-            after = {lane: max(offsets.position(lane), beginning) for lane in range(LANES)}
+            after = {
+                partition: max(offsets.position(partition), beginning)
+                for partition in range(PARTITIONS)
+            }
             for batch in left.batches(after, 2**63):
                 if 0 <= batch.feed < len(kept):  # whatever it says, if it is damaged
                     kept[batch.feed] += batch.count

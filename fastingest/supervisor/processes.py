@@ -64,7 +64,7 @@ class Processes:
         self._broken: dict[str, float] = {}  # whose pipes are to be laid anew, and when
         self.children: dict[str, Child] = {}
         """Those that have not ended, as far as is known."""
-        self.receivers = pool.lanes.keys()
+        self.receivers = pool.partitions.keys()
         """The names of all receivers, whether they are there or not."""
 
     # Starting

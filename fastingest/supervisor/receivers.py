@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
-from fastingest.runtime.assignment import Assignment, SharedOutput, feeds_of_lane
+from fastingest.runtime.assignment import Assignment, SharedOutput, feeds_of_partition
 from fastingest.supervisor.account import Account, new_stream
 
 __all__ = ["Before", "ReceiverPool"]
@@ -21,7 +21,7 @@ before the receiver began, and how much of that has been given up."""
 
 
 class ReceiverPool:
-    """The receivers by name; each has a lane, which its successors have after it.
+    """The receivers by name; each has a partition, which its successors have after it.
 
     :param feeds: the run's.
     :param shares: the run's outputs.
@@ -44,10 +44,11 @@ class ReceiverPool:
         self._accounts = accounts
         self._native = native
         count = min(receivers, len(feeds))
-        self.lanes: Mapping[str, int] = {
-            "receiver" if count == 1 else f"receiver {lane + 1}": lane for lane in range(count)
+        self.partitions: Mapping[str, int] = {
+            "receiver" if count == 1 else f"receiver {partition + 1}": partition
+            for partition in range(count)
         }
-        """The receivers' names, and the lane of each."""
+        """The receivers' names, and the partition of each."""
         self.streams: dict[str, int] = {}
         """The stream of each receiver's present life."""
         self.before: dict[str, Before] = {}
@@ -62,8 +63,8 @@ class ReceiverPool:
 
         :param gaps: for each of its feeds that has been connected: since when it is not, and why.
         """
-        lane = self.lanes[name]
-        feeds = feeds_of_lane(lane, len(self.lanes), len(self._feeds))
+        partition = self.partitions[name]
+        feeds = feeds_of_partition(partition, len(self.partitions), len(self._feeds))
         own = {
             number: [feed for feed in feeds if feed in share.target.tables]
             for number, share in enumerate(self._shares)
@@ -74,7 +75,7 @@ class ReceiverPool:
             with contextlib.suppress(OSError):  # who has removed it may have had a reason
                 self._accounts[number].places.make()
             newest.append(self._accounts[number].newest())
-        self.streams[name] = new_stream(max(newest), lane)
+        self.streams[name] = new_stream(max(newest), partition)
         # What was received before it: the writer accounts for that before it takes anything else.
         self.before[name] = {
             number: [
@@ -97,8 +98,10 @@ class ReceiverPool:
     @property
     def _parts(self) -> int:
         """How many outboxes there are: one in each receiver for each of its outputs."""
-        lanes = len(self.lanes)
-        return sum(len({feed % lanes for feed in share.target.tables}) for share in self._shares)
+        partitions = len(self.partitions)
+        return sum(
+            len({feed % partitions for feed in share.target.tables}) for share in self._shares
+        )
 
     def bury(self, name: str, how: str) -> dict[int, tuple[int, str]]:
         """Count what a dead receiver had not decoded.

@@ -1,8 +1,8 @@
 """What of an output is committed: the newest entry, the offsets, and the journal that has both.
 
-An entry speaks of one feed and of one lane, and of the output as a whole. Where the state changes
-for others at once, since a file is shorter than the journal says or rows of it are gone, it is
-recorded for each of them: entries that are later go before earlier ones.
+An entry speaks of one feed and of one partition, and of the output as a whole. Where the state
+changes for others at once, since a file is shorter than the journal says or rows of it are gone, it
+is recorded for each of them: entries that are later go before earlier ones.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from fastingest.errors import WriteFailed
-from fastingest.model.batch import LANES, Batch, Position, lane_of
+from fastingest.model.batch import PARTITIONS, Batch, Position, partition_of
 from fastingest.storage.journal import Entry, Journal
 from fastingest.storage.offsets import CommittedOffsets, FeedCount
 
@@ -24,7 +24,7 @@ class Committed:
 
     :param journal: None keeps none: then nothing outlives the writer.
     :param entry: the state to go on from.
-    :param offsets: of each lane and each feed, as of that entry.
+    :param offsets: of each partition and each feed, as of that entry.
     """
 
     def __init__(self, journal: Journal | None, entry: Entry, offsets: CommittedOffsets) -> None:
@@ -54,19 +54,19 @@ class Committed:
         self.entry = entry
 
     def record_all(self, entries: Sequence[Entry]) -> None:
-        """Record the state for each feed and lane of which these say what has become wrong.
+        """Record the state for each feed and partition of which these say what has become wrong.
 
         :param entries: the journal's, the newest first.
         :raises WriteFailed: as :meth:`write`.
         """
-        for feed, lane in {(e.feed, lane_of(e.stream)): None for e in reversed(entries)}:
-            # The least position of a lane says that there is nothing of it.
-            position = self.offsets.positions.get(lane, Position(LANES + lane, -1))
+        for feed, partition in {(e.feed, partition_of(e.stream)): None for e in reversed(entries)}:
+            # The least position of a partition says that there is nothing of it.
+            position = self.offsets.positions.get(partition, Position(PARTITIONS + partition, -1))
             self.write_count(feed, position)
         self.write(self.entry)
 
     def write_count(self, feed: int, position: Position) -> None:
-        """Record what is committed of a feed, and up to where its lane is.
+        """Record what is committed of a feed, and up to where its partition is.
 
         :raises WriteFailed: as :meth:`write`.
         """
@@ -78,10 +78,10 @@ class Committed:
         return replace(entry, feed_set_aside=set_aside)
 
     def skip_to(self, position: Position) -> None:
-        """Take all batches of its lane up to ``position`` as committed, wherever they are."""
-        lane = lane_of(position.stream)
-        if position > self.offsets.position(lane):
-            self.offsets.positions[lane] = position
+        """Take all batches of its partition up to ``position`` as committed, wherever they are."""
+        partition = partition_of(position.stream)
+        if position > self.offsets.position(partition):
+            self.offsets.positions[partition] = position
             self.entry = replace(self.entry, stream=position.stream, sequence=position.sequence)
 
     def count_from(self, feeds: dict[int, FeedCount], not_kept: int) -> None:

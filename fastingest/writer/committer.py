@@ -12,7 +12,7 @@ from fastingest.config.options import Options
 from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.format.base import Format
 from fastingest.metrics.counters import Counters, Slot
-from fastingest.model.batch import Batch, Position, check_batch, lane_of
+from fastingest.model.batch import Batch, Position, check_batch, partition_of
 from fastingest.runtime.control import Failing, Notice, Report, WorksAgain
 from fastingest.storage.journal import Journal
 from fastingest.storage.reject_limit import RejectLimit
@@ -85,9 +85,9 @@ class Committer:
         """Have an event logged."""
         self._tell(Report(level, event, facts))
 
-    def position(self, lane: int) -> Position:
-        """The last batch of a lane that is committed."""
-        return self.output.position(lane)
+    def position(self, partition: int) -> Position:
+        """The last batch of a partition that is committed."""
+        return self.output.position(partition)
 
     def text_of(self, batch: Batch) -> memoryview | None:
         """The batch's rows as they stand in the file; None: that has failed too often."""
@@ -115,7 +115,7 @@ class Committer:
 
         :raises WriteFailed: it cannot be done, and there is no more time for it.
         """
-        if batch.position <= self.position(lane_of(batch.stream)):
+        if batch.position <= self.position(partition_of(batch.stream)):
             return
         self.attempt(self._syncer.check)
         text = self.text_of(batch)

@@ -52,7 +52,7 @@ class Durability:
         self._syncing = threading.RLock()  # one sync at a time; never waits for the other lock
         self._has_failed = False  # whether a sync has failed, and nothing has been secured since
         self._is_unsure = False  # whether one of the batch that is being committed has
-        self._unrecorded: dict[int, int] = {}  # feeds, and their lanes, of which rows are gone
+        self._unrecorded: dict[int, int] = {}  # feeds, and their partitions, of which rows are gone
         self.unsynced = Unsynced()
         """Rows that are not known to be on the disk."""
         self.lost: Counter[int] = Counter()
@@ -126,8 +126,8 @@ class Durability:
         if gone:
             self._give_up(gone, end)
         while self._unrecorded:  # as long as an entry says too much, it is not done
-            feed, lane = next(iter(self._unrecorded.items()))
-            committed.write_count(feed, committed.offsets.position(lane))
+            feed, partition = next(iter(self._unrecorded.items()))
+            committed.write_count(feed, committed.offsets.position(partition))
             if len(self._unrecorded) == 1:
                 committed.write(committed.entry)
             del self._unrecorded[feed]
@@ -144,7 +144,7 @@ class Durability:
             self.lost[piece.feed] += piece.rows
             count = committed.offsets.count(piece.feed)
             feeds[piece.feed] = count._replace(written=count.written - piece.rows)
-            self._unrecorded[piece.feed] = piece.lane
+            self._unrecorded[piece.feed] = piece.partition
         rows = sum(piece.rows for piece in gone)
         entry = committed.entry
         left = committed.offsets.count(entry.feed).written

@@ -118,7 +118,7 @@ class Outlet:
         self._giving_up = threading.Event()
         self._lock = threading.Lock()  # so that no pipe arrives where nobody takes it any more
         self._arrived: list[Inlet] = []
-        self._inlets: dict[int, deque[Inlet]] = {}  # of each lane; the first is the one in use
+        self._inlets: dict[int, deque[Inlet]] = {}  # of each partition; the first is the one in use
         self._linked: dict[PipeEnd, Inlet] = {}  # those that are read
         self._thread = threading.Thread(target=self._run, name=f"write {self.path}", daemon=True)
 
@@ -133,7 +133,7 @@ class Outlet:
         self._may_begin.set()
 
     def add(self, inlet: Inlet) -> None:
-        """Take a pipe; it is read when those before it in its lane have ended."""
+        """Take a pipe; it is read when those before it in its partition have ended."""
         with self._lock:
             if self.stage is Stage.ENDED:
                 inlet.close()
@@ -254,26 +254,26 @@ class Outlet:
     def _take_arrived(self) -> None:
         while self._arrived:
             inlet = self._arrived.pop(0)
-            self._inlets.setdefault(inlet.lane, deque()).append(inlet)
+            self._inlets.setdefault(inlet.partition, deque()).append(inlet)
 
     def _link(self) -> None:
-        """Make each lane's first pipe one that is read."""
+        """Make each partition's first pipe one that is read."""
         for inlets in self._inlets.values():
             if inlets and inlets[0].pipe not in self._linked:
                 self._link_to(inlets[0])
 
     def _link_to(self, inlet: Inlet) -> None:
         """Read from this receiver, when what was before it is written."""
-        committer, lane = self._committer, inlet.lane
-        self._recovery.streams_before(inlet.stream, lane)
+        committer, partition = self._committer, inlet.partition
+        self._recovery.streams_before(inlet.stream, partition)
         # Where something of this stream is committed, the writer before has come to this already.
-        if committer.position(lane).stream < inlet.stream:
+        if committer.position(partition).stream < inlet.stream:
             committer.count_lost()  # which would be counted here as well
             lost = sum(self._count_lost(*before) for before in inlet.before)
             if lost:
                 committer.report("error", "rows were lost with the receiver", rows=lost)
         self._linked[inlet.pipe] = inlet
-        inlet.acknowledge(committer.position(lane))
+        inlet.acknowledge(committer.position(partition))
 
     def _count_lost(self, feed: int, received: int, gone: int) -> int:
         """What of a feed has gone with its receiver, since the one before went."""
@@ -291,11 +291,11 @@ class Outlet:
         except (EOFError, OSError):
             del self._linked[pipe]
             inlet.close()
-            self._inlets[inlet.lane].remove(inlet)
+            self._inlets[inlet.partition].remove(inlet)
             return
         if message is not None:
-            last = self._committer.position(inlet.lane)
+            last = self._committer.position(inlet.partition)
             sequence = last.sequence + 1 if last.stream == inlet.stream else 0
             position = Position(inlet.stream, sequence)
             self._committer.commit(read_batch(message, position, is_exact=False))
-            inlet.acknowledge(self._committer.position(inlet.lane))
+            inlet.acknowledge(self._committer.position(inlet.partition))

@@ -26,7 +26,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from fastingest.errors import WriteFailed
-from fastingest.model.batch import Batch, Position, lane_of
+from fastingest.model.batch import Batch, Position, partition_of
 from fastingest.storage.csv_file import CsvFile
 from fastingest.storage.journal import Entry, Journal
 from fastingest.storage.offsets import CommittedOffsets, FeedCount
@@ -110,15 +110,15 @@ class Output:
 
     @property
     def positions(self) -> dict[int, Position]:
-        """The last batch that is committed, of each lane."""
+        """The last batch that is committed, of each partition."""
         return dict(self._committed.offsets.positions)
 
-    def position(self, lane: int) -> Position:
-        """The last batch of a lane that is committed."""
-        return self._committed.offsets.position(lane)
+    def position(self, partition: int) -> Position:
+        """The last batch of a partition that is committed."""
+        return self._committed.offsets.position(partition)
 
     def skip_to(self, position: Position) -> None:
-        """Take all batches of its lane up to ``position`` as committed, wherever they are."""
+        """Take all batches of its partition up to ``position`` as committed, wherever they are."""
         self._committed.skip_to(position)
 
     def count_from(self, feeds: dict[int, FeedCount], not_kept: int = 0) -> None:
@@ -247,8 +247,8 @@ class Output:
         if self._committed.journal or self._syncs:
             crc = zlib.crc32(text, entry.crc32)
         if self._syncs:
-            end, lane = self._offset + len(text), lane_of(batch.stream)
-            piece = Piece(self._offset, end, entry.crc32, crc, batch.feed, lane, batch.rows)
+            end, partition = self._offset + len(text), partition_of(batch.stream)
+            piece = Piece(self._offset, end, entry.crc32, crc, batch.feed, partition, batch.rows)
             self._durability.unsynced.add(piece)
         size = self._files.file.size
         committed.entry = replace(entry, size=size, rows=entry.rows + batch.rows, crc32=crc)

@@ -3,9 +3,9 @@
 It comes and goes, and the receivers come and go, each without the other's knowledge. There is a
 pipe from each receiver for each output that it has rows for; the supervisor hands it over together
 with that receiver's stream. Before the writer takes anything from there it writes what the streams
-before of the same lane have left: in their pipe, as long as that has anything, then in the spool
-and the spill. First of all, that is what earlier runs have left; their rows belong to their own
-accounts, and each gets its line in the ledger when it is complete.
+before of the same partition have left: in their pipe, as long as that has anything, then in the
+spool and the spill. First of all, that is what earlier runs have left; their rows belong to their
+own accounts, and each gets its line in the ledger when it is complete.
 
 Each output has a thread of its own (:mod:`fastingest.writer.outlet`), so that one which cannot be
 written holds up no other. A write that fails is tried again, until it works or the supervisor has

@@ -138,14 +138,14 @@ class Recovery:
         return False
 
     def _commit_tail(self, before: int) -> None:
-        """Commit what a dead writer had begun with, before another lane's batch is.
+        """Commit what a dead writer had begun with, before another partition's batch is.
 
         What it has left in the files would otherwise look like another program's, and be there
         twice in the end.
         """
         committer, output = self._committer, self._committer.output
         while self._journal is not None and output.has_tail:
-            batches = list(self._unread.next_of_each_lane(output.positions, before))
+            batches = list(self._unread.next_of_each_partition(output.positions, before))
             explained = [
                 0 if (text := committer.text_of(each)) is None else output.explained_by(each, text)
                 for each in batches
@@ -154,20 +154,20 @@ class Recovery:
                 return
             committer.commit(batches[explained.index(max(explained))])
 
-    def streams_before(self, stream: int, lane: int | None = None) -> None:
+    def streams_before(self, stream: int, partition: int | None = None) -> None:
         """Write what is left of the streams older than ``stream``: nobody adds to them any more.
 
-        :param lane: only this lane's; None: of all.
+        :param partition: only this partition's; None: of all.
         :raises OutputRefused: it has other columns than the output.
         """
         if self._journal is None:
             return
         positions = self._committer.output.positions
-        for batch in self._reader.batches(positions, stream, lane=lane, consume=True):
+        for batch in self._reader.batches(positions, stream, partition=partition, consume=True):
             self._look()
             self._check_columns(batch)
             self._committer.commit(batch)
-        self._reader.remove(stream, lane)
+        self._reader.remove(stream, partition)
 
     def check_columns(self) -> None:
         """See that what is left can be written, before anything else is received.

@@ -3,21 +3,21 @@
 Theory of operation. The newest entry says how long the files were with the last batch that is
 committed. What is behind it is settled by the next batch (:mod:`fastingest.storage.append_file`),
 which must be the one that the dead writer was about to commit, if it had begun with any. With
-several lanes that need not be the one that comes first: :mod:`fastingest.writer.recovery` looks for
-it. If there is none, whole rows stay: they were received, or somebody else's, and no entry says so
-because the machine lost power; a piece of a row goes to the rejects (:func:`settle`).
+several partitions that need not be the one that comes first: :mod:`fastingest.writer.recovery`
+looks for it. If there is none, whole rows stay: they were received, or somebody else's, and no
+entry says so because the machine lost power; a piece of a row goes to the rejects (:func:`settle`).
 
 If the file is shorter than the newest entry says, power was lost as well, and with it the rows that
 had not been synced; the newest entry that the file can hold is where it goes on. Where the machine
 may have been started anew, the file may also be as long as it says and hold zeroes instead of rows:
 then the entries' checksums tell which is the newest that it still holds (:func:`sound_entries`).
 
-Each lane of receivers has a position of its own, each feed a count of its own; both are told from
-the feeds' newest entries. When the file has become shorter, entries that tell too much stay in the
-journal; the state is then to be recorded for each feed and each lane that they speak of. A feed
-that has gone on for longer than its ring remembers may have no entry from before the place where
-the file ends now. Then its lane goes on behind the oldest one that there is, so that no batch is
-written twice, and its count is what the others' leave of all rows.
+Each partition of receivers has a position of its own, each feed a count of its own; both are told
+from the feeds' newest entries. When the file has become shorter, entries that tell too much stay in
+the journal; the state is then to be recorded for each feed and each partition that they speak of. A
+feed that has gone on for longer than its ring remembers may have no entry from before the place
+where the file ends now. Then its partition goes on behind the oldest one that there is, so that no
+batch is written twice, and its count is what the others' leave of all rows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from fastingest.model.batch import lane_of
+from fastingest.model.batch import partition_of
 from fastingest.storage.journal import Entry
 from fastingest.storage.offsets import CommittedOffsets
 from fastingest.writer.files import OutputFiles
@@ -159,7 +159,7 @@ def _cut_back(files: OutputFiles, entries: Sequence[Entry], held: Sequence[Entry
         later = [each for each in entries if each.inode == newest.inode]
         known = [each for each in entries if each.inode != newest.inode]
     offsets = CommittedOffsets(entries).as_of(entry, later, known)
-    count, position = offsets.count(entry.feed), offsets.position(lane_of(entry.stream))
+    count, position = offsets.count(entry.feed), offsets.position(partition_of(entry.stream))
     entry = replace(
         entry,
         stream=position.stream,

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from fastingest.errors import OutputRefused, WriteFailed
-from fastingest.model.batch import Batch, Layout, Reject, lane_of
+from fastingest.model.batch import Batch, Layout, Reject, partition_of
 from fastingest.model.chunks import segment_of
 from fastingest.model.schema import TRADES
 from fastingest.storage.journal import Journal
@@ -46,9 +46,9 @@ from tests.faults.forks import arm, not_counted
 from tests.faults.shim import LEDGER_TORN, Call, library, memory, read_log
 
 RUN = new_stream(1000, 0)
-LANE_COUNT, FEED_COUNT = 2, 3
+PARTITION_COUNT, FEED_COUNT = 2, 3
 FEEDS = (0, 1, 2, 0, 2, 1, 0, 1)
-"""Whose each batch is; feeds 0 and 2 are of lane 0."""
+"""Whose each batch is; feeds 0 and 2 are of partition 0."""
 CHANGED = 3
 """The batch before which somebody changes the file."""
 OTHERS_LINE = b"other,1.0,1\n"
@@ -60,8 +60,8 @@ REFUSED, BROKEN = 3, 4
 
 def _batch(number: int) -> Batch:
     feed = FEEDS[number - 1]
-    lane = feed % LANE_COUNT
-    before = [other % LANE_COUNT for other in FEEDS[: number - 1]]
+    partition = feed % PARTITION_COUNT
+    before = [other % PARTITION_COUNT for other in FEEDS[: number - 1]]
     rows = 3 + number % 2
     columns: list[list[Any]] = [
         ["A,B"] * rows,
@@ -75,8 +75,8 @@ def _batch(number: int) -> Batch:
         Layout(TRADES.names, TRADES.types, f"feed {feed}"),
         [(rows, 7)] if number % 5 else [],
         rejects=rejects,
-        stream=new_stream(RUN, lane),
-        sequence=before.count(lane),
+        stream=new_stream(RUN, partition),
+        sequence=before.count(partition),
         feed=feed,
     )
 
@@ -116,7 +116,7 @@ def _append(out: Path) -> None:
 class Scene:
     """How the batches are committed.
 
-    :param order: which lane is read first; without, they come as they were received.
+    :param order: which partition is read first; without, they come as they were received.
     :param change: what somebody does to the file meanwhile.
     :param deadly: whether the writer may be killed. A file that was emptied while no writer was
         there cannot be told from one that has lost its rows with the power.
@@ -129,7 +129,7 @@ class Scene:
 
 SCENES = {
     "plain": Scene(),
-    "the other lane first": Scene(order=(1, 0)),
+    "the other partition first": Scene(order=(1, 0)),
     "moved": Scene(change=_rotate),
     "truncated": Scene(change=_copy_and_truncate, deadly=False),
     "appended to": Scene(change=_append),
@@ -150,27 +150,29 @@ def _until_done(step: Callable[[], None]) -> None:
 
 
 def write(out: Path, scene: Scene, order: Sequence[int]) -> None:
-    """As a writer does it: what the one before had begun with, then what comes of the lanes."""
+    """As a writer does it: what the one before had begun with, then what comes."""
     journal = Journal(out.with_name(out.name + ".journal"), FEED_COUNT)
     output = Output(out, TRADES.header, journal, min_free=0, report=lambda *_, **__: None)
     _until_done(lambda: output.begin(RUN))
 
-    def left(lane: int) -> list[tuple[Batch, bytes]]:
-        position = output.position(lane)
-        return [each for each in ALL if _lane(each) == lane and each[0].position > position]
+    def left(partition: int) -> list[tuple[Batch, bytes]]:
+        position = output.position(partition)
+        return [
+            each for each in ALL if _partition(each) == partition and each[0].position > position
+        ]
 
     def commit(batch: Batch, text: bytes) -> None:
         _until_done(lambda: output.commit(batch, memoryview(text)))
 
     while output.has_tail:
-        offered = [left(lane)[0] for lane in range(LANE_COUNT) if left(lane)]
+        offered = [left(partition)[0] for partition in range(PARTITION_COUNT) if left(partition)]
         explained = [output.explained_by(batch, memoryview(text)) for batch, text in offered]
         if not any(explained):
             break
         commit(*offered[explained.index(max(explained))])
-    for lane in (*order, *range(LANE_COUNT)):
-        for batch, text in left(lane) if order else ALL:
-            if batch.position > output.position(lane_of(batch.stream)):
+    for partition in (*order, *range(PARTITION_COUNT)):
+        for batch, text in left(partition) if order else ALL:
+            if batch.position > output.position(partition_of(batch.stream)):
                 if scene.change is not None and batch is BATCHES[CHANGED - 1]:
                     with not_counted():
                         scene.change(out)
@@ -178,8 +180,8 @@ def write(out: Path, scene: Scene, order: Sequence[int]) -> None:
     output.close()
 
 
-def _lane(each: tuple[Batch, bytes]) -> int:
-    return lane_of(each[0].stream)
+def _partition(each: tuple[Batch, bytes]) -> int:
+    return partition_of(each[0].stream)
 
 
 def _in_child(out: Path, scene: Scene, plan: str, *, trace: bool = False) -> tuple[int, list[Call]]:
@@ -230,10 +232,12 @@ def _check(out: Path, scene: Scene, *, is_torn: bool) -> None:
             raise Fault(f"the rows are {data!r}")
     elif sorted(data.splitlines()) != sorted(b"".join(TEXTS).splitlines()):
         raise Fault(f"the rows are {data!r}")
-    for lane in range(LANE_COUNT):
-        places = [data.find(text) for each in ALL if _lane(each) == lane and (text := each[1])]
+    for partition in range(PARTITION_COUNT):
+        places = [
+            data.find(text) for each in ALL if _partition(each) == partition and (text := each[1])
+        ]
         if -1 in places or places != sorted(places):
-            raise Fault(f"lane {lane} is out of order: {data!r}")
+            raise Fault(f"partition {partition} is out of order: {data!r}")
     rejects = out.with_name(f"{out.name}.rejected.jsonl").read_bytes().splitlines()
     if len(rejects) != sum(len(batch.rejects) for batch in BATCHES):
         raise Fault(f"the rejects are {rejects}")

@@ -72,7 +72,7 @@ VARIANTS = {
         Variant("plain"),
         Variant("rejects", rejects=True),
         Variant("synced", ("--fsync", "batch"), rejects=True),
-        Variant("lanes", ("--receivers", "2"), feeds=2, messages=40),
+        Variant("partitions", ("--receivers", "2"), feeds=2, messages=40),
         Variant("rotated", rejects=True, rotated=30),
         Variant(
             "spilled",

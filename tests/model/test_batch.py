@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.model.batch import (
-    LANES,
+    PARTITIONS,
     Batch,
     Layout,
     Position,
     Reject,
     check_batch,
     is_of_other_version,
-    lane_of,
+    partition_of,
     read_batch,
 )
 from fastingest.model.chunks import Buffer, segment_of
@@ -109,9 +109,9 @@ def test_rejects_count_as_well() -> None:
     assert batch.count == 3
 
 
-def test_streams_of_different_receivers_are_of_different_lanes() -> None:
-    assert [lane_of(stream) for stream in range(LANES)] == list(range(LANES))
-    assert lane_of(5 * LANES + 3) == 3
+def test_streams_of_different_receivers_are_of_different_partitions() -> None:
+    assert [partition_of(stream) for stream in range(PARTITIONS)] == list(range(PARTITIONS))
+    assert partition_of(5 * PARTITIONS + 3) == 3
 
 
 # What is damaged

@@ -12,14 +12,14 @@ import pytest
 
 from fastingest import Options
 from fastingest.metrics.counters import Counters, Slot
-from fastingest.model.batch import LANES, Batch, Layout, Position, Reject
+from fastingest.model.batch import PARTITIONS, Batch, Layout, Position, Reject
 from fastingest.model.chunks import Buffer
 from fastingest.model.schema import TRADES
 from fastingest.receiver.delivery import Delivery
 from fastingest.runtime.assignment import SharedOutput
 from fastingest.spool.directories import SpoolDirectories
 
-STREAM = 10**16 * LANES
+STREAM = 10**16 * PARTITIONS
 LAYOUT = Layout(TRADES.names, TRADES.types, "feed")
 MIB = 2**20
 

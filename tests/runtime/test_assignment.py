@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from fastingest.model.batch import LANES
+from fastingest.model.batch import PARTITIONS
 from fastingest.model.feed import MAX_FEEDS, Feed, Table
 from fastingest.model.schema import TRADES, Schema, parse_columns
-from fastingest.runtime.assignment import OutputSpec, feeds_of_lane, targets_of
+from fastingest.runtime.assignment import OutputSpec, feeds_of_partition, targets_of
 
 QUOTES = Schema(parse_columns('symbol, "bid, ask":float=b'))
 
@@ -18,13 +18,17 @@ def feed(name: str, *tables: Table) -> Feed:
     return Feed(name, f"ws://{name}", tables)
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 3, 7, LANES])
-@pytest.mark.parametrize("feeds", [1, 2, 7, LANES, MAX_FEEDS])
-def test_every_feed_has_one_receiver_and_they_have_about_as_many(lanes: int, feeds: int) -> None:
-    lanes = min(lanes, feeds)
-    shares = [feeds_of_lane(lane, lanes, feeds) for lane in range(lanes)]
+@pytest.mark.parametrize("partitions", [1, 2, 3, 7, PARTITIONS])
+@pytest.mark.parametrize("feeds", [1, 2, 7, PARTITIONS, MAX_FEEDS])
+def test_every_feed_has_one_receiver_and_they_have_about_as_many(
+    partitions: int, feeds: int
+) -> None:
+    partitions = min(partitions, feeds)
+    shares = [feeds_of_partition(partition, partitions, feeds) for partition in range(partitions)]
     assert sorted(index for share in shares for index in share) == list(range(feeds))
-    assert all(index % lanes == lane for lane, share in enumerate(shares) for index in share)
+    assert all(
+        index % partitions == partition for partition, share in enumerate(shares) for index in share
+    )
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 

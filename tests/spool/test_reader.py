@@ -11,14 +11,14 @@ import msgspec
 import pytest
 
 from fastingest import OutputRefused
-from fastingest.model.batch import LANES, Batch, Layout, Position, Reject, lane_of
+from fastingest.model.batch import PARTITIONS, Batch, Layout, Position, Reject, partition_of
 from fastingest.model.chunks import segment_of
 from fastingest.spool import segment
 from fastingest.spool.directories import SpoolDirectories
 from fastingest.spool.reader import SpoolReader
 
-FIRST, SECOND, THIRD = 100 * LANES, 200 * LANES, 300 * LANES
-"""Streams of one lane."""
+FIRST, SECOND, THIRD = 100 * PARTITIONS, 200 * PARTITIONS, 300 * PARTITIONS
+"""Streams of one partition."""
 LAYOUT = Layout(("symbol", "price", "volume"), ("str", "float", "number"), "feed")
 START = Position(0, -1)
 ALL = 2**63
@@ -71,7 +71,7 @@ def put(directory: Path, stream: int, number: int, sequences: range) -> Path:
 
 
 def positions(left: SpoolReader, after: Position = START, before: int = ALL) -> list[Position]:
-    found = list(left.batches({lane_of(after.stream): after}, before))
+    found = list(left.batches({partition_of(after.stream): after}, before))
     for each in found:
         assert each.to_bytes() == batch(each.stream, each.sequence).to_bytes()
     return [each.position for each in found]
@@ -319,17 +319,22 @@ def test_a_segment_that_vanishes_is_told(
     assert reports == [("error", "rows in the spill cannot be read", problem)]
 
 
-# Several lanes
+# Several partitions
 
 
-def of_lane(stream: int, lane: int) -> int:
-    return stream + lane
+def of_partition(stream: int, partition: int) -> int:
+    return stream + partition
 
 
-def test_each_lane_has_its_own_order_and_its_own_position(
+def test_each_partition_has_its_own_order_and_its_own_position(
     places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
-    streams = [of_lane(FIRST, 0), of_lane(FIRST, 1), of_lane(SECOND, 1), of_lane(SECOND, 63)]
+    streams = [
+        of_partition(FIRST, 0),
+        of_partition(FIRST, 1),
+        of_partition(SECOND, 1),
+        of_partition(SECOND, 63),
+    ]
     for stream in streams:
         put(places.spool, stream, 1, range(2, 4))
         put(places.spill, stream, 0, range(2))
@@ -344,63 +349,63 @@ def test_each_lane_has_its_own_order_and_its_own_position(
         *numbers(streams[2], *range(4)),
         *numbers(streams[3], 1, 2, 3),
     ]
-    for lane in (0, 1, 2, 63):
-        of_it = [each for each in found if lane_of(each.stream) == lane]
-        assert [each.position for each in left.batches(after, ALL, lane=lane)] == of_it
+    for partition in (0, 1, 2, 63):
+        of_it = [each for each in found if partition_of(each.stream) == partition]
+        assert [each.position for each in left.batches(after, ALL, partition=partition)] == of_it
     assert reports == []
 
 
-def test_a_hole_in_one_lane_is_told_once_and_of_that_lane(
+def test_a_hole_in_one_partition_is_told_once_and_of_that_partition(
     places: SpoolDirectories, report: Callable[..., None], reports: Reports
 ) -> None:
-    put(places.spool, of_lane(FIRST, 1), 0, range(2))
-    put(places.spool, of_lane(FIRST, 2), 0, range(5, 6))
-    put(places.spool, of_lane(FIRST, 1), 1, range(4, 5))
-    after = {2: Position(of_lane(FIRST, 2), 4)}
+    put(places.spool, of_partition(FIRST, 1), 0, range(2))
+    put(places.spool, of_partition(FIRST, 2), 0, range(5, 6))
+    put(places.spool, of_partition(FIRST, 1), 1, range(4, 5))
+    after = {2: Position(of_partition(FIRST, 2), 4)}
     found = list(SpoolReader([places], report).batches(after, ALL))
     assert [each.sequence for each in found] == [0, 1, 4, 5]
     assert reports == [("error", "batches are missing in the spool", {"batches": 2})]
 
 
-def test_what_comes_next_of_each_lane(
+def test_what_comes_next_of_each_partition(
     places: SpoolDirectories, report: Callable[..., None]
 ) -> None:
-    put(places.spool, of_lane(FIRST, 0), 0, range(3))
-    put(places.spool, of_lane(FIRST, 5), 0, range(3))
-    put(places.spill, of_lane(SECOND, 5), 0, range(3))
-    put(places.spool, of_lane(THIRD, 7), 0, range(3))
+    put(places.spool, of_partition(FIRST, 0), 0, range(3))
+    put(places.spool, of_partition(FIRST, 5), 0, range(3))
+    put(places.spill, of_partition(SECOND, 5), 0, range(3))
+    put(places.spool, of_partition(THIRD, 7), 0, range(3))
     left = SpoolReader([places], report)
-    after = {0: Position(of_lane(FIRST, 0), 2), 5: Position(of_lane(FIRST, 5), 1)}
-    assert [each.position for each in left.next_of_each_lane(after, ALL)] == [
-        Position(of_lane(FIRST, 5), 2),
-        Position(of_lane(THIRD, 7), 0),
+    after = {0: Position(of_partition(FIRST, 0), 2), 5: Position(of_partition(FIRST, 5), 1)}
+    assert [each.position for each in left.next_of_each_partition(after, ALL)] == [
+        Position(of_partition(FIRST, 5), 2),
+        Position(of_partition(THIRD, 7), 0),
     ]
-    assert [each.position for each in left.next_of_each_lane({}, THIRD)] == [
-        Position(of_lane(FIRST, 0), 0),
-        Position(of_lane(FIRST, 5), 0),
+    assert [each.position for each in left.next_of_each_partition({}, THIRD)] == [
+        Position(of_partition(FIRST, 0), 0),
+        Position(of_partition(FIRST, 5), 0),
     ]
     assert [each.position for each in left.first_of_each_stream(THIRD)] == [
-        Position(of_lane(FIRST, 0), 0),
-        Position(of_lane(FIRST, 5), 0),
-        Position(of_lane(SECOND, 5), 0),
+        Position(of_partition(FIRST, 0), 0),
+        Position(of_partition(FIRST, 5), 0),
+        Position(of_partition(SECOND, 5), 0),
     ]
 
 
-def test_what_is_removed_of_a_lane_leaves_the_others(
+def test_what_is_removed_of_a_partition_leaves_the_others(
     places: SpoolDirectories, report: Callable[..., None]
 ) -> None:
-    for lane in (0, 1):
-        put(places.spool, of_lane(FIRST, lane), 0, range(1))
-        put(places.spill, of_lane(FIRST, lane), 1, range(1, 2))
-        put(places.spool, of_lane(SECOND, lane), 0, range(1))
-        (places.spill / f"{of_lane(FIRST, lane)}-2.part").touch()
+    for partition in (0, 1):
+        put(places.spool, of_partition(FIRST, partition), 0, range(1))
+        put(places.spill, of_partition(FIRST, partition), 1, range(1, 2))
+        put(places.spool, of_partition(SECOND, partition), 0, range(1))
+        (places.spill / f"{of_partition(FIRST, partition)}-2.part").touch()
     left = SpoolReader([places], report)
-    left.remove(of_lane(SECOND, 1), 1)
+    left.remove(of_partition(SECOND, 1), 1)
     assert [each.position.stream for each in left.batches({}, ALL)] == [
-        of_lane(FIRST, 0),
-        of_lane(FIRST, 0),
-        of_lane(SECOND, 0),
-        of_lane(SECOND, 1),
+        of_partition(FIRST, 0),
+        of_partition(FIRST, 0),
+        of_partition(SECOND, 0),
+        of_partition(SECOND, 1),
     ]
     assert [each.name for each in places.spill.glob("*.part")] == [f"{FIRST}-2.part"]
 
@@ -408,7 +413,7 @@ def test_what_is_removed_of_a_lane_leaves_the_others(
 def test_segments_go_as_they_are_dealt_with(
     places: SpoolDirectories, report: Callable[..., None]
 ) -> None:
-    paths = [put(places.spool, of_lane(FIRST, lane), 0, range(2)) for lane in (0, 1)]
+    paths = [put(places.spool, of_partition(FIRST, partition), 0, range(2)) for partition in (0, 1)]
     batches = SpoolReader([places], report).batches({}, ALL, consume=True)
     for number in range(4):
         assert next(batches).sequence == number % 2

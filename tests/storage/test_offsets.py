@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastingest.model.batch import LANES, Batch, Layout, Position, Reject, lane_of
+from fastingest.model.batch import PARTITIONS, Batch, Layout, Position, Reject, partition_of
 from fastingest.storage.journal import SLOTS, Entry
 from fastingest.storage.offsets import CommittedOffsets, FeedCount
 
 
 class Commit(NamedTuple):
-    """A batch that was committed, or set aside. The lane of a feed is its index modulo 2."""
+    """A batch that was committed, or set aside. The partition of a feed is its index modulo 2."""
 
     feed: int = 0
     rows: int = 1
@@ -26,7 +26,7 @@ class Commit(NamedTuple):
 
     @property
     def stream(self) -> int:
-        return LANES * self.run + self.feed % 2
+        return PARTITIONS * self.run + self.feed % 2
 
 
 class Truth(NamedTuple):
@@ -51,7 +51,7 @@ def history(commits: Sequence[Commit]) -> tuple[list[Entry], list[Truth]]:
         count = FeedCount(*map(sum, zip(before, more, strict=True)))
         feeds = {**feeds, commit.feed: count}
         position = Position(commit.stream, sequence)
-        positions = {**positions, lane_of(commit.stream): position}
+        positions = {**positions, partition_of(commit.stream): position}
         entries.append(
             Entry(
                 run,
@@ -116,7 +116,7 @@ def test_an_entry_of_no_batch_is_no_position() -> None:
 def test_positions_outlive_a_run_and_counts_do_not() -> None:
     entries, _ = history([Commit(0, 5, 1, run=1), Commit(1, 7, run=1), Commit(0, 2, run=2)])
     offsets = CommittedOffsets(entries[::-1])
-    assert offsets.positions == {0: Position(2 * LANES, 2), 1: Position(LANES + 1, 1)}
+    assert offsets.positions == {0: Position(2 * PARTITIONS, 2), 1: Position(PARTITIONS + 1, 1)}
     assert offsets.feeds == {0: FeedCount(2, 0)}
 
 
@@ -129,7 +129,7 @@ def test_a_batch_counts_when_it_is_committed() -> None:
     offsets.commit(one)
     assert offsets.with_batch(one) == FeedCount(10, 4)
     assert offsets.feeds == {3: FeedCount(5, 2)}
-    assert offsets.positions == {1: Position(LANES + 1, 4)}
+    assert offsets.positions == {1: Position(PARTITIONS + 1, 4)}
 
 
 def test_a_batch_that_is_set_aside_counts_as_that() -> None:
@@ -138,7 +138,7 @@ def test_a_batch_that_is_set_aside_counts_as_that() -> None:
     one = batch(Commit(3, rows=6), 5)
     offsets.deal_with(one, offsets.with_set_aside(one, 6))
     assert offsets.feeds == {3: FeedCount(5, 2, 6)}
-    assert offsets.positions == {1: Position(LANES + 1, 5)}
+    assert offsets.positions == {1: Position(PARTITIONS + 1, 5)}
     assert offsets.with_batch(one) == FeedCount(11, 2, 6)
 
 
@@ -227,10 +227,12 @@ def test_where_a_ring_has_nothing_from_before_the_shares_still_make_up_the_total
         else:
             oldest = next(entry for entry in reversed(later) if entry.feed == feed)
             assert oldest.run != now.run or count.written <= oldest.feed_written
-    for lane, position in truth.positions.items():
+    for partition, position in truth.positions.items():
         # Rather too far than twice.
-        of_lane = [e.position for e in later if e.feed in gone and lane_of(e.stream) == lane]
-        assert offsets.position(lane) == min(of_lane, default=position) >= position
+        of_partition = [
+            e.position for e in later if e.feed in gone and partition_of(e.stream) == partition
+        ]
+        assert offsets.position(partition) == min(of_partition, default=position) >= position
 
 
 def test_of_one_feed_that_is_forgotten_the_count_is_exact_and_the_position_the_oldest() -> None:
@@ -242,7 +244,7 @@ def test_of_one_feed_that_is_forgotten_the_count_is_exact_and_the_position_the_o
     assert (now.feed, now.written, {each.feed for each in known}) == (0, 3 + 2, {0})
     offsets = CommittedOffsets(kept).as_of(now, later, known)
     assert offsets.feeds == {0: FeedCount(3, 1), 1: FeedCount(2, 1)}
-    assert offsets.positions == {0: now.position, 1: Position(LANES + 1, 4)}
+    assert offsets.positions == {0: now.position, 1: Position(PARTITIONS + 1, 4)}
 
 
 def test_where_no_entry_is_from_before_the_total_is_all_that_is_known() -> None:
@@ -261,4 +263,4 @@ def test_as_of_an_earlier_run_nothing_is_counted(run: int) -> None:
     now = Entry(run=2) if run == 2 else entries[0]
     offsets = CommittedOffsets(entries[::-1]).as_of(now, entries[1:], entries[:1])
     assert counts(offsets) == ({0: FeedCount(5, 0)} if run == 1 else {})
-    assert offsets.positions == {0: Position(LANES, 0)}
+    assert offsets.positions == {0: Position(PARTITIONS, 0)}

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from fastingest import Options, OutputRefused
 from fastingest.metrics.counters import Counters, Slot
-from fastingest.model.batch import LANES, Batch, Layout, Reject, lane_of
+from fastingest.model.batch import PARTITIONS, Batch, Layout, Reject, partition_of
 from fastingest.model.chunks import Buffer, segment_of
 from fastingest.model.feed import Feed, Table
 from fastingest.runtime.assignment import targets_of
@@ -353,11 +353,13 @@ def test_events_that_find_no_room_are_all_noted_elsewhere(tmp_path: Path) -> Non
 # Streams
 
 
-@given(st.integers(0, 2**62), st.integers(0, LANES - 1))
-def test_a_stream_is_later_than_all_before_it_and_says_its_lane(after: int, lane: int) -> None:
-    stream = new_stream(after, lane)
-    assert after < stream <= after + 2 * LANES
-    assert lane_of(stream) == lane
+@given(st.integers(0, 2**62), st.integers(0, PARTITIONS - 1))
+def test_a_stream_is_later_than_all_before_it_and_says_its_partition(
+    after: int, partition: int
+) -> None:
+    stream = new_stream(after, partition)
+    assert after < stream <= after + 2 * PARTITIONS
+    assert partition_of(stream) == partition
 
 
 # Several feeds
@@ -543,7 +545,7 @@ def test_messages_of_a_feed_that_goes_to_several_outputs_are_lost_once(begun: Be
     assert "7 messages that were not decoded yet" in str(problem)
 
 
-def test_what_is_newer_than_all_before_is_newer_in_every_lane_and_feed(begun: Begun) -> None:
+def test_what_is_newer_than_all_before_is_newer_in_every_partition_and_feed(begun: Begun) -> None:
     assert begun.account.newest() == begun.account.run
     late = new_stream(begun.account.run + 10**6, 5)
     begun.journal.record(Entry(begun.account.run, late, 3, feed=2))

@@ -9,7 +9,7 @@ import pytest
 
 from fastingest import Options
 from fastingest.metrics.counters import Slot
-from fastingest.model.batch import lane_of
+from fastingest.model.batch import partition_of
 from fastingest.model.feed import Feed, Table
 from fastingest.runtime.assignment import SharedOutput, targets_of
 from fastingest.storage.lock import OutputLock
@@ -41,7 +41,7 @@ Shares = tuple[list[Feed], list[SharedOutput], list[Account]]
 
 def test_one_receiver_has_everything(shares: Shares) -> None:
     pool = ReceiverPool(*shares, receivers=1, native=False)
-    assert dict(pool.lanes) == {"receiver": 0}
+    assert dict(pool.partitions) == {"receiver": 0}
     plan = pool.begin("receiver", {})
     assert [feed.name for feed in plan.feeds.values()] == ["a", "b", "c"]
     assert list(plan.shares) == [0, 1]
@@ -53,22 +53,22 @@ def test_every_receiver_is_told_whether_the_native_listener_is_used(
     shares: Shares, native: bool
 ) -> None:
     pool = ReceiverPool(*shares, receivers=2, native=native)
-    assert [pool.begin(name, {}).native for name in pool.lanes] == [native, native]
+    assert [pool.begin(name, {}).native for name in pool.partitions] == [native, native]
 
 
-def test_receivers_share_the_feeds_and_have_lanes_of_their_own(shares: Shares) -> None:
+def test_receivers_share_the_feeds_and_have_partitions_of_their_own(shares: Shares) -> None:
     pool = ReceiverPool(*shares, receivers=2, native=False)
-    first, second = (pool.begin(name, {}) for name in pool.lanes)
+    first, second = (pool.begin(name, {}) for name in pool.partitions)
     assert (list(first.feeds), list(second.feeds)) == ([0, 2], [1])
     assert (list(first.shares), list(second.shares)) == ([0], [0, 1])
     assert first.parts == second.parts == 3
-    assert (lane_of(first.stream), lane_of(second.stream)) == (0, 1)
+    assert (partition_of(first.stream), partition_of(second.stream)) == (0, 1)
     assert min(share.run for share in shares[1]) < first.stream < second.stream
 
 
 def test_there_are_no_more_receivers_than_feeds(shares: Shares) -> None:
     pool = ReceiverPool(*shares, receivers=9, native=False)
-    assert list(pool.lanes) == ["receiver 1", "receiver 2", "receiver 3"]
+    assert list(pool.partitions) == ["receiver 1", "receiver 2", "receiver 3"]
 
 
 def test_who_follows_on_a_dead_receiver_knows_what_was_before_it(shares: Shares) -> None:
@@ -87,14 +87,14 @@ def test_who_follows_on_a_dead_receiver_knows_what_was_before_it(shares: Shares)
     assert gaps[0][0] > plan.stream
     following = pool.begin("receiver 1", gaps)
     assert following.stream > plan.stream
-    assert lane_of(following.stream) == 0
+    assert partition_of(following.stream) == 0
     assert following.gaps == gaps
     assert sorted(pool.before["receiver 1"][0]) == [(0, 9, 3), (2, 0, 0)]
 
 
 def test_a_restart_is_counted_where_the_receiver_has_rows(shares: Shares) -> None:
     pool = ReceiverPool(*shares, receivers=2, native=False)
-    for name in pool.lanes:
+    for name in pool.partitions:
         pool.begin(name, {})
     pool.count_restart("receiver 1")
     pool.count_restart("receiver 2")

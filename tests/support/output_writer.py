@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 import fastingest
-from fastingest.model.batch import Batch, Layout, Position, Reject, lane_of
+from fastingest.model.batch import Batch, Layout, Position, Reject, partition_of
 from fastingest.model.schema import TRADES
 from fastingest.storage.journal import Entry, Journal, journal_path
 from fastingest.storage.ledger import Region, read_entries
@@ -158,7 +158,7 @@ class Writer:
     def commit(self, count: int, rejects: int = 0) -> None:
         """As the writer process does, whatever the one before it had got done."""
         batch, text = self.next(count, rejects)
-        if batch.position > self.output.position(lane_of(batch.stream)):
+        if batch.position > self.output.position(partition_of(batch.stream)):
             self.output.commit(batch, text)
         self.sequence += 1
         self.rows += count
@@ -167,7 +167,7 @@ class Writer:
     def commit_or_die(self, line: int, count: int, rejects: int = 0) -> bool:
         """Commit; whether it was done before the process died."""
         batch, text = self.next(count, rejects)
-        if batch.position <= self.output.position(lane_of(batch.stream)):
+        if batch.position <= self.output.position(partition_of(batch.stream)):
             return True
         return self.does(lambda: self.output.commit(batch, text), line)
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from fastingest import WriteFailed
-from fastingest.model.batch import LANES, Position, lane_of
+from fastingest.model.batch import PARTITIONS, Position, partition_of
 from fastingest.storage.journal import Entry, Journal
 from fastingest.storage.offsets import CommittedOffsets, FeedCount
 from fastingest.writer.committed import Committed
 from tests.support.output_writer import SECOND, batch_of
 
-RUN = 1_700_000_000_000_000_000 // LANES * LANES
+RUN = 1_700_000_000_000_000_000 // PARTITIONS * PARTITIONS
 OTHER = RUN + 1
-"""A stream of another lane."""
+"""A stream of another partition."""
 
 
 @pytest.fixture
@@ -87,8 +87,8 @@ def test_without_a_journal_the_state_is_there_all_the_same() -> None:
     assert committed.entry.size == 90
 
 
-def test_a_state_is_recorded_for_each_feed_and_lane_that_others_speak_of(path: Path) -> None:
-    """Of the second lane there is nothing any more."""
+def test_a_state_is_recorded_for_each_feed_and_partition_that_others_speak_of(path: Path) -> None:
+    """Of the second partition there is nothing any more."""
     journal = Journal(path, feeds=3)
     journal.note({})
     wrong = [
@@ -107,10 +107,10 @@ def test_a_state_is_recorded_for_each_feed_and_lane_that_others_speak_of(path: P
     offsets = CommittedOffsets(found)
     assert offsets.feeds == {0: FeedCount(7, 0), 1: FeedCount(0, 0), 2: FeedCount(0, 0)}
     assert offsets.position(0) == Position(RUN, 4)
-    assert offsets.position(lane_of(OTHER)) < Position(OTHER, 0)
+    assert offsets.position(partition_of(OTHER)) < Position(OTHER, 0)
 
 
-def test_a_lane_skips_forwards_only(committed: Committed) -> None:
+def test_a_partition_skips_forwards_only(committed: Committed) -> None:
     for position in (Position(RUN, 5), Position(RUN, 3), Position(OTHER, 0)):
         committed.skip_to(position)
     assert committed.offsets.positions == {0: Position(RUN, 5), 1: Position(OTHER, 0)}

@@ -13,7 +13,7 @@ import pytest
 from fastingest import Options, WriteFailed
 from fastingest.format.csv import CsvFormat
 from fastingest.metrics.counters import Counters, Slot
-from fastingest.model.batch import LANES, Batch, Layout, Position, Reject, read_batch
+from fastingest.model.batch import PARTITIONS, Batch, Layout, Position, Reject, read_batch
 from fastingest.model.chunks import segment_of
 from fastingest.model.schema import TRADES
 from fastingest.runtime.control import Notice, Report
@@ -25,7 +25,7 @@ from tests.support.limits import largest_file
 from tests.support.poison import poison
 
 HEADER = b"symbol,price,volume\n"
-RUN = 1_700_000_000_000_000_000 // LANES * LANES
+RUN = 1_700_000_000_000_000_000 // PARTITIONS * PARTITIONS
 LAYOUT = Layout(TRADES.names, TRADES.types, "feed")
 
 

@@ -1,4 +1,4 @@
-"""A writer that dies, and what receivers of several lanes have in the spool when another starts.
+"""A writer that dies, and what several receivers have in the spool when another starts.
 
 The spool is real, its segments are those that a receiver would have written; a kill is made by
 putting the beginning of the batch under way into the files, as a writer that was killed leaves it.
@@ -37,7 +37,7 @@ from fastingest.writer.recovery import Recovery
 
 HEADER = b"symbol,price,volume\n"
 RUN = new_stream(1_700_000_000_000_000_000, 0)
-LANES, FEEDS = 3, 5
+PARTITIONS, FEEDS = 3, 5
 LAYOUT = Layout(TRADES.names, TRADES.types, "feed")
 
 
@@ -69,10 +69,10 @@ class Run:
     def begin(self, run: int) -> None:
         """A run begins, with streams of its own."""
         self.run = run
-        self.streams = [new_stream(run, lane) for lane in range(LANES)]
-        self.held: dict[int, list[Batch]] = {lane: [] for lane in range(LANES)}
+        self.streams = [new_stream(run, partition) for partition in range(PARTITIONS)]
+        self.held: dict[int, list[Batch]] = {partition: [] for partition in range(PARTITIONS)}
         """What each receiver has in the spool."""
-        self.sequences = dict.fromkeys(range(LANES), 0)
+        self.sequences = dict.fromkeys(range(PARTITIONS), 0)
         self.counters = Counters.create(self.places.counters(run), FEEDS)
         Events(self.places.events(run), {n: (f"feed {n}", "ws://x") for n in range(FEEDS)})
 
@@ -80,7 +80,7 @@ class Run:
 
     def emit(self, feed: int, rows: int, rejects: int) -> None:
         """A receiver puts a batch into the spool, and may send it."""
-        lane = feed % LANES
+        partition = feed % PARTITIONS
         numbers = list(range(self._rows, self._rows + rows))
         self._rows += rows
         columns: list[list[Any]] = [[f"F{feed}"] * rows, [1.5] * rows, numbers]
@@ -91,33 +91,33 @@ class Run:
             [(rows, self._rows)] if rows else [],
             [(0, 1)] if rows else [],
             rejects=[Reject(feed, f"{feed}.{self._rows}.{n}", b"{") for n in range(rejects)],
-            stream=self.streams[lane],
-            sequence=self.sequences[lane],
+            stream=self.streams[partition],
+            sequence=self.sequences[partition],
             feed=feed,
         )
-        self.sequences[lane] += 1
+        self.sequences[partition] += 1
         self.counters.feeds[feed].add(Slot.RECEIVED, batch.count)
-        self.held[lane].append(batch)
-        self.put(lane)
+        self.held[partition].append(batch)
+        self.put(partition)
 
-    def put(self, lane: int) -> None:
-        """The lane's segment, as it is now."""
-        path = self.places.spool / segment.file_name(self.streams[lane], 0)
-        batches = self.held[lane]
+    def put(self, partition: int) -> None:
+        """The partition's segment, as it is now."""
+        path = self.places.spool / segment.file_name(self.streams[partition], 0)
+        batches = self.held[partition]
         if not batches:
             path.unlink(missing_ok=True)
             return
-        parts = [segment.header(self.streams[lane], batches[0].sequence)]
+        parts = [segment.header(self.streams[partition], batches[0].sequence)]
         for batch in batches:
             wire = batch.to_bytes()
             parts += [segment.record(batch.sequence, wire), wire]
         path.write_bytes(b"".join(parts))
 
-    def acknowledge(self, lane: int) -> None:
+    def acknowledge(self, partition: int) -> None:
         """The receiver lets go of what is committed."""
-        position = self.committer.position(lane)
-        self.held[lane] = [each for each in self.held[lane] if each.position > position]
-        self.put(lane)
+        position = self.committer.position(partition)
+        self.held[partition] = [each for each in self.held[partition] if each.position > position]
+        self.put(partition)
 
     # The writer
 
@@ -146,28 +146,28 @@ class Run:
         self._note_done(before)
 
     def _note_done(self, before: dict[int, Position]) -> None:
-        """What was committed at the start; of each lane that is what comes next."""
-        for lane, batches in self.held.items():
-            last = before.get(lane, Position(0, -1))
-            position = self.committer.position(lane)
+        """What was committed at the start; of each partition that is what comes next."""
+        for partition, batches in self.held.items():
+            last = before.get(partition, Position(0, -1))
+            position = self.committer.position(partition)
             self.done += [each for each in batches if last < each.position <= position]
 
     def _told(self, notice: Notice) -> None:
         if isinstance(notice, Report):
             self.reports.append((notice.level, notice.event, notice.facts))
 
-    def commit_next(self, lane: int) -> None:
-        """What the lane sends next."""
-        position = self.committer.position(lane)
-        batch = next((each for each in self.held[lane] if each.position > position), None)
+    def commit_next(self, partition: int) -> None:
+        """What the partition sends next."""
+        position = self.committer.position(partition)
+        batch = next((each for each in self.held[partition] if each.position > position), None)
         if batch is not None:
             self.committer.commit(batch)
             self.done.append(batch)
 
-    def die_in(self, lane: int, cut: int, cut_rejects: int) -> None:
-        """The writer is killed while it commits what the lane sends next."""
-        position = self.committer.position(lane)
-        batch = next((each for each in self.held[lane] if each.position > position), None)
+    def die_in(self, partition: int, cut: int, cut_rejects: int) -> None:
+        """The writer is killed while it commits what the partition sends next."""
+        position = self.committer.position(partition)
+        batch = next((each for each in self.held[partition] if each.position > position), None)
         self.die()
         if batch is None:
             return
@@ -196,11 +196,11 @@ class Run:
         kept = beside(self.path, ".rejected.jsonl")
         rejects = b"".join(to_lines(each.rejects, LAYOUT.feed) for each in self.done)
         assert (kept.read_bytes() if kept.exists() else b"") == rejects
-        for lane in range(LANES):
-            mine = [each for each in self.done if each.stream == self.streams[lane]]
+        for partition in range(PARTITIONS):
+            mine = [each for each in self.done if each.stream == self.streams[partition]]
             assert [each.sequence for each in mine] == list(range(len(mine)))
             if mine:
-                assert self.committer.position(lane) == mine[-1].position
+                assert self.committer.position(partition) == mine[-1].position
         for feed, counters in enumerate(self.counters.feeds):
             mine = [e for e in self.done if e.feed == feed and e.stream in self.streams]
             written = sum(each.rows for each in mine)
@@ -217,10 +217,10 @@ def run(tmp_path: Path) -> Iterator[Run]:
     run.close()
 
 
-@pytest.mark.parametrize("first", range(LANES))
-@pytest.mark.parametrize("dying", range(LANES))
+@pytest.mark.parametrize("first", range(PARTITIONS))
+@pytest.mark.parametrize("dying", range(PARTITIONS))
 @pytest.mark.parametrize("cut", [1, 5, 14, 100])
-def test_what_a_dead_writer_had_begun_with_is_there_once_whichever_lane_comes_first(
+def test_what_a_dead_writer_had_begun_with_is_there_once_whichever_partition_comes_first(
     first: int, dying: int, cut: int, run: Run
 ) -> None:
     run.start()
@@ -229,8 +229,8 @@ def test_what_a_dead_writer_had_begun_with_is_there_once_whichever_lane_comes_fi
     run.commit_next(1)
     run.die_in(dying, cut, 20)
     run.start()
-    for lane in (first, *range(LANES), *range(LANES)):
-        run.commit_next(lane)
+    for partition in (first, *range(PARTITIONS), *range(PARTITIONS)):
+        run.commit_next(partition)
     run.check()
     assert len(run.done) == FEEDS
 
@@ -244,8 +244,8 @@ def test_rejects_without_rows_that_a_dead_writer_had_begun_with_are_there_once(
         run.emit(feed, 0, 2)
     run.die_in(2, 0, cut)
     run.start()
-    for lane in (0, 1, 2, 0, 1):
-        run.commit_next(lane)
+    for partition in (0, 1, 2, 0, 1):
+        run.commit_next(partition)
     run.check()
 
 
@@ -268,8 +268,8 @@ def test_the_counters_are_right_again_where_a_writer_died_before_it_had_counted(
     run.start()
     for feed in range(FEEDS):
         run.emit(feed, feed + 1, feed)
-    for lane in (0, 1, 2, 0, 1):
-        run.commit_next(lane)
+    for partition in (0, 1, 2, 0, 1):
+        run.commit_next(partition)
     for counters in run.counters.feeds:  # each has lagged behind at some time
         counters[Slot.WRITTEN] = counters[Slot.QUARANTINED] = 0
     run.die()
@@ -277,7 +277,7 @@ def test_the_counters_are_right_again_where_a_writer_died_before_it_had_counted(
     run.check()
 
 
-def test_a_run_of_several_lanes_that_was_killed_is_completed_by_the_next(run: Run) -> None:
+def test_a_run_of_several_partitions_that_was_killed_is_completed_by_the_next(run: Run) -> None:
     """Its last batch is in the file and not in the journal; each feed has its own account."""
     run.start()
     for feed in range(FEEDS):
@@ -286,7 +286,7 @@ def test_a_run_of_several_lanes_that_was_killed_is_completed_by_the_next(run: Ru
     run.commit_next(0)
     run.counters.feeds[3].add(Slot.RECEIVED, 5)  # which had not come so far as the spool
     run.die_in(2, 1000, 1000)
-    left = {lane: list(batches) for lane, batches in run.held.items()}
+    left = {partition: list(batches) for partition, batches in run.held.items()}
     killed = run.run
     run.begin(new_stream(max(run.streams), 0))
     run.start()
@@ -418,9 +418,11 @@ Step = tuple[str, int, int, int]
 
 _steps: st.SearchStrategy[Step] = st.one_of(
     st.tuples(st.just("emit"), st.integers(0, FEEDS - 1), st.integers(0, 3), st.integers(0, 2)),
-    st.tuples(st.just("commit"), st.integers(0, LANES - 1), st.just(0), st.just(0)),
-    st.tuples(st.just("acknowledge"), st.integers(0, LANES - 1), st.just(0), st.just(0)),
-    st.tuples(st.just("die"), st.integers(0, LANES - 1), st.integers(0, 40), st.integers(0, 200)),
+    st.tuples(st.just("commit"), st.integers(0, PARTITIONS - 1), st.just(0), st.just(0)),
+    st.tuples(st.just("acknowledge"), st.integers(0, PARTITIONS - 1), st.just(0), st.just(0)),
+    st.tuples(
+        st.just("die"), st.integers(0, PARTITIONS - 1), st.integers(0, 40), st.integers(0, 200)
+    ),
 )
 
 
@@ -443,9 +445,9 @@ def test_whatever_is_killed_each_batch_is_there_once(
                 run.die_in(who, *numbers)
                 run.start()
                 run.check()
-    for lane in range(LANES):
-        for _ in range(len(run.held[lane])):
-            run.commit_next(lane)
+    for partition in range(PARTITIONS):
+        for _ in range(len(run.held[partition])):
+            run.commit_next(partition)
     run.check()
     received = sum(counters[Slot.RECEIVED] for counters in run.counters.feeds)
     assert sum(each.count for each in run.done) == received

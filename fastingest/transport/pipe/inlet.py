@@ -12,7 +12,7 @@ import errno
 import os
 import select
 
-from fastingest.model.batch import Position, lane_of
+from fastingest.model.batch import Position, partition_of
 from fastingest.transport.pipe.frame import HEADER_SIZE, pack, size_in
 from fastingest.transport.pipe.wiring import PipeEnd
 
@@ -48,9 +48,9 @@ class Inlet:
         self._goes.register(pipe.fileno(), select.POLLOUT)
 
     @property
-    def lane(self) -> int:
+    def partition(self) -> int:
         """The receiver's."""
-        return lane_of(self.stream)
+        return partition_of(self.stream)
 
     def receive(self) -> memoryview | None:
         """The next message; None: not all of it has come yet.

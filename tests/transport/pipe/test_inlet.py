@@ -11,10 +11,10 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from fastingest.model.batch import LANES, Position
+from fastingest.model.batch import PARTITIONS, Position
 from fastingest.transport.pipe.inlet import Inlet
 
-STREAM = 1000 * LANES + 7
+STREAM = 1000 * PARTITIONS + 7
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def received(inlet: Inlet) -> bytes | None:
     return None if message is None else bytes(message)
 
 
-def test_it_is_of_a_lane(pipe: Pipe) -> None:
-    assert (pipe[0].stream, pipe[0].lane, pipe[0].before) == (STREAM, 7, [])
+def test_it_is_of_a_partition(pipe: Pipe) -> None:
+    assert (pipe[0].stream, pipe[0].partition, pipe[0].before) == (STREAM, 7, [])
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 4, 16_383, 16_384, 16_385, 3_000_000])

@@ -13,13 +13,13 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.model.batch import LANES, Position
+from fastingest.model.batch import PARTITIONS, Position
 from fastingest.transport.pipe.frame import pack
 from fastingest.transport.pipe.inlet import Inlet
 from fastingest.transport.pipe.uplink import PipeUplink
 
-STREAM = 1000 * LANES
-OTHER = 999 * LANES
+STREAM = 1000 * PARTITIONS
+OTHER = 999 * PARTITIONS
 
 
 class Events:

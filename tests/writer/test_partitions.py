@@ -1,7 +1,7 @@
-"""An output that several lanes of receivers write to, each with several feeds.
+"""An output that several partitions of receivers write to, each with several feeds.
 
-Whatever happens, each lane goes on behind its last batch that is in the file, and each feed's count
-is what is in the file of it.
+Whatever happens, each partition goes on behind its last batch that is in the file, and each feed's
+count is what is in the file of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from fastingest.model.batch import LANES, Batch, Layout, Position, Reject, lane_of
+from fastingest.model.batch import PARTITIONS, Batch, Layout, Position, Reject, partition_of
 from fastingest.model.schema import TRADES
 from fastingest.storage.journal import SLOTS, Journal, journal_path
 from fastingest.storage.offsets import FeedCount
@@ -24,8 +24,8 @@ from fastingest.writer.output import Output
 
 HEADER = b"symbol,price,volume\n"
 RUN = new_stream(1_700_000_000_000_000_000, 0)
-LANE_COUNT, FEED_COUNT = 3, 6
-STREAMS = [new_stream(RUN, lane) for lane in range(LANE_COUNT)]
+PARTITION_COUNT, FEED_COUNT = 3, 6
+STREAMS = [new_stream(RUN, partition) for partition in range(PARTITION_COUNT)]
 LAYOUT = Layout(TRADES.names, TRADES.types, "feed")
 
 
@@ -36,16 +36,16 @@ class Made(NamedTuple):
     text: bytes
 
     @property
-    def lane(self) -> int:
-        return lane_of(self.batch.stream)
+    def partition(self) -> int:
+        return partition_of(self.batch.stream)
 
 
 def made(shapes: Sequence[tuple[int, int, int]]) -> list[Made]:
-    """Batches of these feeds, with so many rows and rejects; the feed says whose lane it is."""
-    sequences = [itertools.count() for _ in range(LANE_COUNT)]
+    """Batches of these feeds, with so many rows and rejects; the feed says which partition."""
+    sequences = [itertools.count() for _ in range(PARTITION_COUNT)]
     found = []
     for number, (feed, rows, rejects) in enumerate(shapes):
-        lane = feed % LANE_COUNT
+        partition = feed % PARTITION_COUNT
         text = b"".join(b"F%d,%d.5,%d\n" % (feed, number, row) for row in range(rows))
         kept = [Reject(number, f"{feed}.{number}.{n}", b"{") for n in range(rejects)]
         batch = Batch(
@@ -54,8 +54,8 @@ def made(shapes: Sequence[tuple[int, int, int]]) -> list[Made]:
             LAYOUT,
             [(rows, number + 1)] if rows else [],
             rejects=kept,
-            stream=STREAMS[lane],
-            sequence=next(sequences[lane]),
+            stream=STREAMS[partition],
+            sequence=next(sequences[partition]),
             feed=feed,
         )
         found.append(Made(batch, text))
@@ -63,8 +63,8 @@ def made(shapes: Sequence[tuple[int, int, int]]) -> list[Made]:
 
 
 def positions_of(batches: Sequence[Made]) -> dict[int, Position]:
-    """The last batch of each lane."""
-    return {each.lane: each.batch.position for each in batches}
+    """The last batch of each partition."""
+    return {each.partition: each.batch.position for each in batches}
 
 
 def counts_of(batches: Sequence[Made]) -> dict[int, FeedCount]:
@@ -111,7 +111,7 @@ class Opened:
     def commit(self, batches: Sequence[Made]) -> None:
         """As the writer process does: what is committed already is not committed again."""
         for batch, text in batches:
-            if batch.position > self.output.position(lane_of(batch.stream)):
+            if batch.position > self.output.position(partition_of(batch.stream)):
                 self.output.commit(batch, memoryview(text))
 
     @property
@@ -125,12 +125,12 @@ class Opened:
     def check(self, batches: Sequence[Made]) -> None:
         """These batches are committed, in this order, and nothing else is."""
         assert self.data[: self.output.entry.size] == HEADER + b"".join(b.text for b in batches)
-        lanes = range(LANE_COUNT)
+        partitions = range(PARTITION_COUNT)
         expected = positions_of(batches)
-        for lane in lanes:
-            found = self.output.position(lane)
-            assert found == expected.get(lane, found)
-            assert (lane in expected) or found < (STREAMS[lane], 0)
+        for partition in partitions:
+            found = self.output.position(partition)
+            assert found == expected.get(partition, found)
+            assert (partition in expected) or found < (STREAMS[partition], 0)
         assert self.counts == counts_of(batches)
         entry = self.output.entry
         assert (entry.written, entry.rejected) == (
@@ -150,7 +150,7 @@ MIXED = [
     *((0, 2, 0), (1, 1, 1), (4, 2, 0), (2, 0, 2), (3, 1, 0), (1, 3, 1)),
     *((0, 1, 0), (5, 2, 2), (2, 1, 0), (4, 0, 1), (3, 2, 0), (0, 1, 1)),
 ]
-"""Feeds with rows and rejects. Feeds 0 and 3 are of lane 0, and so on."""
+"""Feeds with rows and rejects. Feeds 0 and 3 are of partition 0, and so on."""
 
 
 def test_a_writer_may_start_anew_after_any_batch(opened: Opened) -> None:
@@ -163,19 +163,19 @@ def test_a_writer_may_start_anew_after_any_batch(opened: Opened) -> None:
     assert opened.reports == []
 
 
-@pytest.mark.parametrize("lane", range(LANE_COUNT))
-def test_what_a_lane_sends_again_is_not_written_twice(lane: int, opened: Opened) -> None:
+@pytest.mark.parametrize("partition", range(PARTITION_COUNT))
+def test_what_a_partition_sends_again_is_not_written_twice(partition: int, opened: Opened) -> None:
     """As it does after every start of a writer, from wherever it was."""
     batches = made(MIXED)
     for count in range(1, len(batches) + 1):
         opened.commit(batches[:count])
         opened.start()
-        opened.commit([each for each in batches[:count] if each.lane == lane])
+        opened.commit([each for each in batches[:count] if each.partition == partition])
         opened.check(batches[:count])
     assert opened.data == HEADER + b"".join(each.text for each in batches)
 
 
-def test_a_lane_that_says_nothing_keeps_its_position(opened: Opened) -> None:
+def test_a_partition_that_says_nothing_keeps_its_position(opened: Opened) -> None:
     quiet, *busy = made([(0, 1, 1)] + [(1 + number % 2, 1, 0) for number in range(3 * SLOTS)])
     opened.commit([quiet, *busy])
     opened.start()
@@ -184,11 +184,11 @@ def test_a_lane_that_says_nothing_keeps_its_position(opened: Opened) -> None:
     opened.check([quiet, *busy])
 
 
-def test_a_lane_begins_a_new_stream_and_the_others_go_on(opened: Opened) -> None:
+def test_a_partition_begins_a_new_stream_and_the_others_go_on(opened: Opened) -> None:
     batches = made(MIXED)
     opened.commit(batches)
     later = new_stream(STREAMS[-1], 1)
-    assert lane_of(later) == 1
+    assert partition_of(later) == 1
     batch = Batch(1, [], LAYOUT, [(1, 5)], stream=later, sequence=0, feed=4)
     opened.commit([Made(batch, b"F4,9.5,9\n")])
     opened.start()
@@ -226,14 +226,14 @@ def test_a_file_cut_back_again_and_again(tmp_path: Path) -> None:
     for number in range(40):
         opened = Opened(tmp_path / f"{number}.csv")
         committed: list[Made] = []
-        sequences = dict.fromkeys(range(LANE_COUNT), 0)
+        sequences = dict.fromkeys(range(PARTITION_COUNT), 0)
         for step in range(12):
             for _ in range(chance.randrange(6)):
                 feed = chance.randrange(FEED_COUNT)
-                lane, rows = feed % LANE_COUNT, chance.randrange(3)
+                partition, rows = feed % PARTITION_COUNT, chance.randrange(3)
                 batch = Batch(rows, [], LAYOUT, [(rows, 1)] if rows else [], feed=feed)
-                batch.stream, batch.sequence = STREAMS[lane], sequences[lane]
-                sequences[lane] += 1
+                batch.stream, batch.sequence = STREAMS[partition], sequences[partition]
+                sequences[partition] += 1
                 text = b"".join(b"F%d,%d.5,%d\n" % (feed, step, row) for row in range(rows))
                 committed.append(Made(batch, text))
                 opened.commit(committed[-1:])
@@ -249,12 +249,15 @@ def test_a_file_cut_back_again_and_again(tmp_path: Path) -> None:
             opened.start()
             opened.check(committed)
             ends = positions_of(committed)
-            sequences = {lane: ends[lane].sequence + 1 if lane in ends else 0 for lane in sequences}
+            sequences = {
+                partition: ends[partition].sequence + 1 if partition in ends else 0
+                for partition in sequences
+            }
         opened.close()
 
 
 def test_a_file_cut_back_behind_what_a_ring_remembers(opened: Opened) -> None:
-    """Nobody knows what a busy feed had there; its lane skips that, and the sums are right."""
+    """Nobody knows what a busy feed had there; its partition skips that, and the sums are right."""
     shapes = [(0, 1, 0), (5, 1, 0), *((1, 1, 0), (2, 1, 0)) * SLOTS * 2, (3, 1, 1), (0, 1, 0)]
     batches = made(shapes)
     opened.commit(batches)
@@ -267,21 +270,21 @@ def test_a_file_cut_back_behind_what_a_ring_remembers(opened: Opened) -> None:
             entry = opened.output.entry
             assert entry.size <= size
             there = [each for each in batches if each.text in opened.data[: entry.size]]
-            # Of the lane without a busy feed all is known; the others repeat nothing.
+            # Of the partition without a busy feed all is known; the others repeat nothing.
             assert opened.output.position(0) == positions_of(there)[0]
-            for lane, position in positions_of(there).items():
-                assert position <= opened.output.position(lane)
+            for partition, position in positions_of(there).items():
+                assert position <= opened.output.position(partition)
             assert sum(count.written for count in opened.output.feeds.values()) == entry.written
             assert entry.written == len(there)
             rejected = sum(count.rejected for count in opened.output.feeds.values())
             assert rejected == entry.rejected
         before = opened.data
         wanted = [
-            each for each in batches if each.batch.position > opened.output.position(each.lane)
+            each for each in batches if each.batch.position > opened.output.position(each.partition)
         ]
         assert wanted[-1] == batches[-1]
         skipped = [each for each in batches if each not in wanted and each.text not in before]
-        assert {each.lane for each in skipped} == (set() if held == 200 else {1, 2})
+        assert {each.partition for each in skipped} == (set() if held == 200 else {1, 2})
         opened.commit(batches)
         assert opened.data == before + b"".join(each.text for each in wanted)
 
@@ -310,7 +313,7 @@ def test_positions_of_a_file_that_was_moved_outlive_a_cut_of_the_next_one(opened
     batches = made([(0, 1, 0), (1, 2, 1), (2, 1, 0), (0, 2, 0), (0, 1, 0)])
     opened.commit(batches[:3])
     opened.path.rename(opened.path.with_suffix(".moved"))
-    opened.commit(batches[3:])  # of one lane, so that nobody tells of the others again
+    opened.commit(batches[3:])  # of one partition, so that nobody tells of the others again
     opened.close()
     os.truncate(opened.path, len(HEADER) + len(batches[3].text))
     for _ in range(3):
@@ -341,7 +344,9 @@ def test_a_file_cut_back_into_an_earlier_run(opened: Opened) -> None:
         assert opened.output.entry.run == run
         assert opened.counts == {}
         positions = positions_of(batches[:4])
-        assert {lane: opened.output.position(lane) for lane in positions} == positions
+        assert {
+            partition: opened.output.position(partition) for partition in positions
+        } == positions
         opened.close()
 
 
@@ -361,13 +366,13 @@ def test_counts_that_were_taken_from_elsewhere_outlive_the_writer(opened: Opened
     assert (opened.output.entry.written, opened.output.entry.rejected) == (18, 7)
 
 
-def test_every_lane_may_skip_to_where_it_is(opened: Opened) -> None:
+def test_every_partition_may_skip_to_where_it_is(opened: Opened) -> None:
     batches = made(MIXED)
     for position in positions_of(batches).values():
         opened.output.skip_to(position)
     opened.commit(batches)
     assert opened.data == HEADER
-    lane = LANES - 1
-    opened.output.skip_to(Position(new_stream(RUN, lane), 3))
-    opened.output.skip_to(Position(new_stream(RUN, lane), 1))
-    assert opened.output.position(lane).sequence == 3
+    partition = PARTITIONS - 1
+    opened.output.skip_to(Position(new_stream(RUN, partition), 3))
+    opened.output.skip_to(Position(new_stream(RUN, partition), 1))
+    assert opened.output.position(partition).sequence == 3
