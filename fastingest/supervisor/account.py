@@ -46,7 +46,7 @@ __all__ = ["Account", "new_stream", "problem_of", "report_fallbacks"]
 
 
 def new_stream(after: int, partition: int) -> int:
-    """A number later than ``after`` for a stream of the partition; that of 0 may name a run, too."""
+    """A number later than ``after`` for a stream of the partition; of 0 it may name a run."""
     return (after // PARTITIONS + 1) * PARTITIONS + partition
 
 
