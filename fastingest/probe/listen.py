@@ -27,6 +27,7 @@ from fastingest.model.batch import Batch
 from fastingest.model.feed import Feed
 from fastingest.model.schema import TRADES
 from fastingest.probe.options import ProbeOptions
+from fastingest.source.base import SourceObserver
 from fastingest.source.connection import Connection
 from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
@@ -100,6 +101,26 @@ def listen(
         return runner.run(_listen(options.feeds[0], options, how, connected))
 
 
+class _Observer(SourceObserver):
+    """What has become of the connection so far."""
+
+    def __init__(self) -> None:
+        self.is_connected = asyncio.Event()
+        self.since = 0.0
+        """When it was, by the monotonic clock."""
+        self.is_over = asyncio.Event()
+        self.failures: list[str] = []
+        """Why there was none, or is none any more."""
+
+    def connected(self) -> None:
+        self.since = time.monotonic()
+        self.is_connected.set()
+
+    def failed(self, reason: str) -> None:
+        self.failures.append(reason)
+        self.is_over.set()
+
+
 async def _listen(
     feed: Feed,
     options: Options,
@@ -116,23 +137,13 @@ async def _listen(
         flush_interval=_FLUSH_INTERVAL,
     )
     listener = Listener(intake, max_message_size=options.max_message_size)
-    connected = asyncio.Event()
-    troubles: list[str] = []
-    opened = 0.0
-
-    def report(level: str, event: str, **fields: object) -> None:
-        nonlocal opened
-        if event == "connected":
-            opened = time.monotonic()
-            connected.set()
-        elif event == "no connection":
-            troubles.append(str(fields["reason"]))
-            over.set()
-
-    over = asyncio.Event()
+    observer = _Observer()
+    connected, over, troubles = observer.is_connected, observer.is_over, observer.failures
     interrupted = asyncio.Event()
     async with _reachable(feed) as there:
-        connection = Connection(there, options, listener, counters, report)
+        connection = Connection(
+            there, options, listener, counters, lambda *_, **__: None, observer=observer
+        )
         run = asyncio.create_task(connection.run())
         with _signals(interrupted):
             await _until(run, connected, over, interrupted)
@@ -141,7 +152,7 @@ async def _listen(
                     on_connected(feed)
                 waits = (keeper.enough, over, interrupted)
                 await _until(run, *waits, timeout=how.duration)
-        seconds = time.monotonic() - opened if opened else 0.0
+        seconds = time.monotonic() - observer.since if connected.is_set() else 0.0
         connection.stop()
         await run
     hide = connection.redactor.hide_in if connection.redactor else None

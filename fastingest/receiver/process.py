@@ -29,6 +29,7 @@ import os
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -56,7 +57,7 @@ from fastingest.runtime.control import (
     encode,
 )
 from fastingest.runtime.process_setup import ORPHAN_LIMIT, allow_many_files, keep_memory, show_name
-from fastingest.source.base import Source
+from fastingest.source.base import Source, SourceObserver
 from fastingest.source.connection import Connection
 from fastingest.source.gap import Outage
 from fastingest.source.intake import Intake, Limit
@@ -111,6 +112,16 @@ def _let_enums_be_fast() -> None:
     """
     if sys.version_info < (3, 12):
         del enum.EnumType.__getattr__  # type: ignore[attr-defined]  # typeshed leaves it out
+
+
+class _GapTeller(SourceObserver):
+    """Tells the supervisor of a feed's gaps, which are for the ledger."""
+
+    def __init__(self, feed: int, tell: Callable[[Notice], None]) -> None:
+        self._feed, self._tell = feed, tell
+
+    def gap_ended(self, start_ns: int, seconds: float, reason: str) -> None:
+        self._tell(GapEnded(self._feed, start_ns, seconds, reason))
 
 
 class _Receiver:
@@ -210,8 +221,8 @@ class _Receiver:
             make_reader=reader_of(feed) if self._native else None,
         )
         report = partial(self._report_of, feed.name) if self._plan.is_one_of_many else self._report
-        gap_ended = partial(self._gap_ended, index)
-        return Connection(feed, self._options, listener, counters, report, gap_ended=gap_ended)
+        observer = _GapTeller(index, self._tell)
+        return Connection(feed, self._options, listener, counters, report, observer=observer)
 
     async def _capture(self, index: int) -> None:
         since = self._plan.gaps.get(index)
@@ -312,9 +323,6 @@ class _Receiver:
 
     def _report_of(self, feed: str, level: str, event: str, **facts: Any) -> None:
         self._tell(Report(level, event, {"feed": feed, **facts}))
-
-    def _gap_ended(self, feed: int, start: int, seconds: float, reason: str) -> None:
-        self._tell(GapEnded(feed, start, seconds, reason))
 
     def _tell(self, notice: Notice) -> None:
         self._to_supervisor.send(encode(notice))

@@ -11,7 +11,25 @@ from typing import Protocol
 from fastingest.access.secrets import Redactor
 from fastingest.source.gap import Outage
 
-__all__ = ["Source"]
+__all__ = ["Source", "SourceObserver"]
+
+
+class SourceObserver:
+    """Told what becomes of a source; does nothing. Who acts on something overrides it."""
+
+    def connected(self) -> None:
+        """It is connected, for the first time or again."""
+
+    def failed(self, reason: str) -> None:
+        """There is no connection, and another one is tried; ``reason`` holds no secret."""
+
+    def gap_ended(self, start_ns: int, seconds: float, reason: str) -> None:
+        """A gap is over.
+
+        :param start_ns: from when on it was, in nanoseconds since the epoch.
+        :param seconds: its length.
+        :param reason: why it was; it holds no secret.
+        """
 
 
 class Source(Protocol):

@@ -31,6 +31,7 @@ from fastingest.errors import FeedRefused
 from fastingest.metrics.counters import FeedCounters, Slot, State
 from fastingest.model.feed import Feed
 from fastingest.source.backoff import delays
+from fastingest.source.base import SourceObserver
 from fastingest.source.connector import Connector
 from fastingest.source.failure import ConnectionFailure, classify
 from fastingest.source.gap import GapRecorder, Outage
@@ -52,8 +53,7 @@ class Connection:
     :param listener: takes the frames.
     :param counters: the feed's.
     :param report: takes events for the log: level, what happened, and fields by name.
-    :param gap_ended: told of each gap that is over: from when on it was, in nanoseconds since the
-        epoch, its length in seconds, and why it was, without secrets.
+    :param observer: told what becomes of the connection; None: nobody is.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Connection:
         counters: FeedCounters,
         report: Callable[..., None],
         *,
-        gap_ended: Callable[[int, float, str], None] = lambda *_: None,
+        observer: SourceObserver | None = None,
     ) -> None:
         self._feed = feed
         self._url = shown(feed.url)
@@ -76,7 +76,8 @@ class Connection:
         """Hides the secrets in use, in what others say."""
         listener.hide_with(self.redactor)
         self._opening = Connector(feed, listener, options.max_message_size, self.redactor)
-        self._gaps = GapRecorder(counters, self._report, ended=gap_ended)
+        self._observer = observer or SourceObserver()
+        self._gaps = GapRecorder(counters, self._report, ended=self._observer.gap_ended)
         self._stopping = asyncio.Event()
         self._being_opened: asyncio.Task[tuple[picows.WSTransport, Endpoint]] | None = None
         self._session: Session | None = None  # the last one, from its connect on
@@ -118,6 +119,7 @@ class Connection:
                     waits = self._new_waits()
             wait = max(next(waits), trouble.retry_after)
             self._state(State.WAITING)
+            self._observer.failed(trouble.reason)
             self._report(
                 "warning", "no connection", reason=trouble.reason, retry_in=format_duration(wait)
             )
@@ -150,6 +152,7 @@ class Connection:
         """Stay with a session until it is over; the trouble says why it is."""
         self._session = session
         self._counters.add(Slot.CONNECTIONS)
+        self._observer.connected()
         self._report("info", "connected", url=self._url)
         self._gaps.end()
         trouble = self._without_secrets(await session.run(self._stopping))

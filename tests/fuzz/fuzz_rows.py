@@ -17,7 +17,7 @@ from random import Random
 
 import atheris
 
-with atheris.instrument_imports(include=["fastingest.receiver"]):
+with atheris.instrument_imports(include=["fastingest.decode", "fastingest.model"]):
     from tests.fuzz.comparison import SHAPES, compare
 from tests.fuzz.mutation import mutate
 

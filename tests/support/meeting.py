@@ -12,6 +12,7 @@ from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.batch import Batch
 from fastingest.model.schema import TRADES
+from fastingest.source.base import SourceObserver
 from fastingest.source.connection import Connection
 from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
@@ -54,6 +55,14 @@ def record(number: int) -> bytes:
     return b'{"symbol": "A", "price": 1.5, "volume": %d}' % number
 
 
+class _Gaps(SourceObserver):
+    def __init__(self, met: Met) -> None:
+        self._met = met
+
+    def gap_ended(self, start_ns: int, seconds: float, reason: str) -> None:
+        self._met.gaps.append((start_ns, seconds, reason))
+
+
 def meet(
     url: str,
     until: Callable[[Met], bool],
@@ -86,7 +95,7 @@ def meet(
             listener,
             FeedCounters([met.counters]),
             lambda level, event, **facts: met.events.append((event, facts)),
-            gap_ended=lambda *gap: met.gaps.append(gap),
+            observer=_Gaps(met),
         )
         running = asyncio.create_task(connection.run())
         while not until(met) and not running.done():
