@@ -1,4 +1,4 @@
-"""What the load generator sends: made-up rows, as frames, in blocks that are ready to be sent.
+"""What the load generator sends: synthetic rows, as frames, in blocks that are ready to be sent.
 
 Rows come in one of the :data:`SHAPES`: ``record`` (a message each), ``array50`` (fifty records a
 message), ``map`` (fifty members of ``{symbol: price}`` a message), or as venues send trades:
@@ -38,7 +38,7 @@ Row = Callable[[str, str, int], str]
 
 
 def symbols(sizes: Sequence[int]) -> list[str]:
-    """A made-up symbol of each size, no two the same, for a map would lose one of them."""
+    """A synthetic symbol of each size, no two the same, for a map would lose one of them."""
     generator = random.Random(1)
     made: dict[str, None] = {}
     for index, size in enumerate(sizes):

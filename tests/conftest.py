@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -38,9 +39,25 @@ for _number, _usual in (
         signal.signal(_number, _usual)
 
 
-def pytest_report_header() -> str:
+# One in so many of the tests that are marked `long`; FASTINGEST_SEED says which, --all runs all.
+LONG_SHARE = 4
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
     seed = os.environ["FASTINGEST_SEED"]
-    return f"FASTINGEST_SEED={seed} gives the faults, and the order of --shuffle, again"
+    share = "all long tests" if config.getoption("--all") else f"one in {LONG_SHARE} long tests"
+    return [
+        f"FASTINGEST_SEED={seed} gives the faults, the choice of long tests, and the order of "
+        "--shuffle, again",
+        f"{share} (--all runs all)",
+    ]
+
+
+def _is_chosen(item: pytest.Item) -> bool:
+    """Whether it is run without --all."""
+    if item.get_closest_marker("long") is None:
+        return True
+    return zlib.crc32(f"{os.environ['FASTINGEST_SEED']} {item.nodeid}".encode()) % LONG_SHARE == 0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,6 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail where Node.js or npm is missing, instead of skipping the tests that need them",
     )
+    parser.addoption("--all", action="store_true", help="run all tests that are marked long")
     parser.addoption(
         "--shuffle",
         action="store_true",
@@ -56,7 +74,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _names_tests(config: pytest.Config) -> bool:
+    """Whether the command names tests, or files of them, which are all run then."""
+    return any("::" in each or ".py" in each for each in config.invocation_params.args)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--all") and not _names_tests(config):
+        left_out = [item for item in items if not _is_chosen(item)]
+        items[:] = filter(_is_chosen, items)
+        config.hook.pytest_deselected(items=left_out)
     if config.getoption("--shuffle"):
         random.Random(os.environ["FASTINGEST_SEED"]).shuffle(items)
     if config.getoption("--require-node") or (shutil.which("node") and shutil.which("npm")):

@@ -35,6 +35,33 @@ def test_the_seed_gives_the_order_again() -> None:
     assert len({tuple(order) for order in (first, other, usual)}) == 3
 
 
+def _long(*arguments: str, seed: str) -> set[str]:
+    """Of the tests of kills, which are long, those that a run of pytest has."""
+    ended = subprocess.run(
+        [*PYTEST, "--collect-only", "tests/faults", "-k", "killed", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "FASTINGEST_SEED": seed},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {line for line in ended.stdout.splitlines() if "test_kills.py::" in line}
+
+
+def test_some_of_the_long_tests_are_run_and_in_the_end_all() -> None:
+    everything = _long("--all", seed="1")
+    shares = [_long(seed=str(seed)) for seed in range(4)]
+    assert all(share < everything for share in shares)
+    assert _long(seed="3") == shares[3]
+    assert len({frozenset(share) for share in shares}) > 1
+    assert 2 * len(set.union(*shares)) > len(everything)
+
+
+def test_what_is_named_is_run_though_it_is_long() -> None:
+    name = "tests/faults/test_kills.py"
+    assert len(_collected(name, FASTINGEST_SEED="1")) > len(_long("--all", seed="1"))
+
+
 def test_property_tests_neither_repeat_themselves_nor_fail_for_time() -> None:
     usual = settings()
     assert not usual.derandomize

@@ -21,7 +21,7 @@ def demo(
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 0,
     url: str = "demo://",
 ) -> int:
-    """Send made-up trades to WebSocket clients on 127.0.0.1.
+    """Send synthetic trades to WebSocket clients on 127.0.0.1.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Trades that look real, made up fast. It does no I/O: a count in, WebSocket frames out.
+"""Synthetic trades that look real, made fast. It does no I/O: a count in, WebSocket frames out.
 
 A *lap* of trades is encoded once, and then sent again and again: what is left to do for a row is to
 copy its bytes, or, where the rows are numbered, to join them with its number. Each symbol's prices

@@ -237,12 +237,12 @@ class _Receiver:
             source.stop()
 
     def _on_pipe(self, pipes: socket.socket) -> None:
-        pipe, facts = receive_pipe(pipes)
+        pipe, fields = receive_pipe(pipes)
         if pipe is not None:
-            joining = asyncio.create_task(self._join(self._senders[facts[0]], pipe))
+            joining = asyncio.create_task(self._join(self._senders[fields[0]], pipe))
             self._joining.add(joining)
             joining.add_done_callback(self._joining.discard)
-        elif facts:
+        elif fields:
             self._report("warning", "a pipe cannot be used", problem="too many open files")
             self._tell(PipeBroke(self._plan.stream))
 
@@ -318,11 +318,11 @@ class _Receiver:
             trace = source.redactor.hide(trace)
         self._report("error", "internal error", what=context["message"], traceback=trace)
 
-    def _report(self, level: str, event: str, **facts: Any) -> None:
-        self._tell(Report(level, event, facts))
+    def _report(self, level: str, event: str, **fields: Any) -> None:
+        self._tell(Report(level, event, fields))
 
-    def _report_of(self, feed: str, level: str, event: str, **facts: Any) -> None:
-        self._tell(Report(level, event, {"feed": feed, **facts}))
+    def _report_of(self, feed: str, level: str, event: str, **fields: Any) -> None:
+        self._tell(Report(level, event, {"feed": feed, **fields}))
 
     def _tell(self, notice: Notice) -> None:
         self._to_supervisor.send(encode(notice))

@@ -107,12 +107,12 @@ class Report(_Message, frozen=True):
 
     :param level: ``debug``, ``info``, ``warning`` or ``error``.
     :param event: what has happened.
-    :param facts: more of it, by name; values that msgpack knows.
+    :param fields: more of it, by name; values that msgpack knows.
     """
 
     level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")]
     event: str
-    facts: dict[str, Any]
+    fields: dict[str, Any]
 
 
 # From a demo exchange

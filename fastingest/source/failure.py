@@ -1,4 +1,4 @@
-"""Why there is no connection, and whether waiting can mend it.
+"""Why there is no connection, and whether waiting can help.
 
 :func:`classify` is the one place that decides what is worth another try.
 """

@@ -282,7 +282,7 @@ def report_fallbacks(accounts: Sequence[Account], report: Callable[..., None]) -
 
     Only Linux has a file system in memory that could be used; elsewhere it is as it must be.
 
-    :param report: takes the level, the event and its facts.
+    :param report: takes the level, the event and its fields.
     """
     level = "warning" if sys.platform == "linux" else "info"
     said: dict[tuple[str, str], list[Path]] = {}

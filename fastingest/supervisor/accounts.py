@@ -103,8 +103,8 @@ def _close(account: Account, ended: int, outcome: Outcome) -> bool:
     except (OSError, FastingestError) as error:
         why = (isinstance(error, OSError) and error.strerror) or str(error)
         problem = f"{ledger_path(account.out)}: cannot be written: {why}"
-        facts = {"problem": problem}
-        report("error", "the ledger cannot be written; the next start does it", facts)
+        fields = {"problem": problem}
+        report("error", "the ledger cannot be written; the next start does it", fields)
         outcome.fail(RunFailed(f"{problem}; the next run does that"))
         return False
     return True
@@ -114,5 +114,5 @@ def _clean_up(account: Account, *, complete: bool) -> None:
     try:
         account.clean_up(complete)
     except (OSError, FastingestError) as error:  # the next start does it
-        facts = {"output": str(account.out), "problem": said(error)}
-        report("warning", "what is not needed any more cannot be removed", facts)
+        fields = {"output": str(account.out), "problem": said(error)}
+        report("warning", "what is not needed any more cannot be removed", fields)

@@ -84,16 +84,16 @@ class Child:
         with contextlib.suppress(OSError):  # its end is noticed elsewhere
             self.control.send_bytes(encode(command))
 
-    def hand_over(self, pipe: Connection, *facts: Any) -> None:
+    def hand_over(self, pipe: Connection, *fields: Any) -> None:
         """Send it a pipe as soon as there is room; see :func:`.fd_passing.send_pipe`."""
-        self._waiting.append((pipe, facts))
+        self._waiting.append((pipe, fields))
         self.hand_over_more()
 
     def hand_over_more(self) -> bool:
         """Send pipes that had to wait; whether none has to any more."""
         while self._waiting:
-            pipe, facts = self._waiting[0]
-            if not send_pipe(self.pipes, pipe, *facts):
+            pipe, fields = self._waiting[0]
+            if not send_pipe(self.pipes, pipe, *fields):
                 return False
             self._waiting.popleft()
         return True

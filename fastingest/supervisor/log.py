@@ -1,4 +1,4 @@
-"""The log of a run: records of the logger ``fastingest``, each with a dict of its facts."""
+"""The log of a run: records of the logger ``fastingest``, each with a dict of its fields."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["report", "said"]
 _log = logging.getLogger("fastingest")
 
 
-def report(level: str, event: str, facts: dict[str, Any]) -> None:
+def report(level: str, event: str, fields: dict[str, Any]) -> None:
     """Log an event.
 
     :param level: ``debug``, ``info``, ``warning`` or ``error``.
-    :param facts: more of it, by name; the record's attribute ``facts``.
+    :param fields: more of it, by name; the record's attribute ``facts``.
     """
-    _log.log(logging.getLevelNamesMapping()[level.upper()], event, extra={"facts": facts})
+    _log.log(logging.getLevelNamesMapping()[level.upper()], event, extra={"facts": fields})
 
 
 def said(error: Exception) -> str:

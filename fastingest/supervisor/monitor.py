@@ -85,10 +85,10 @@ class Monitor:
         :param now: None: the run is over.
         """
         for feed, alert in self._alerts:
-            facts = alert.end() if now is None else alert.look(now)
-            if facts:
+            fields = alert.end() if now is None else alert.look(now)
+            if fields:
                 name = {"feed": feed.name} if self._is_one_of_many else {}
-                report("warning", "no rows", name | facts)
+                report("warning", "no rows", name | fields)
 
 
 def _standing(share: SharedOutput) -> Standing:

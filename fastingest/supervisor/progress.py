@@ -64,8 +64,8 @@ class Progress:
         """Take how it stands.
 
         :param is_failing: whether it is known, and has been told, why it cannot be written.
-        :returns: level, event and facts for the log, where there is something to say. ``length`` is
-            how long there has been no progress, in seconds, until now.
+        :returns: level, event and fields for the log, where there is something to say. The field
+            ``length`` is how long there has been no progress until now, in seconds.
         """
         self.waiting = standing.waiting
         place = standing.accounted, standing.size
@@ -86,8 +86,8 @@ class Progress:
             return None
         self._said_at, self._interval = now, min(2 * self._interval, AGAIN)
         length = now - max(self._moved_at, self._waiting_since or now)
-        facts = {"length": length, "rows": standing.waiting, "queue": standing.queue}
-        return "warning", "no progress", facts
+        fields = {"length": length, "rows": standing.waiting, "queue": standing.queue}
+        return "warning", "no progress", fields
 
     def _is_late(self, now: float) -> bool:
         if self._queue_since is not None:

@@ -49,7 +49,7 @@ def ingest(
     :param options: what to capture, where to, and how.
     :param on_tick: called with the run's numbers every ``tick`` seconds.
     :returns: the run's numbers at its end.
-    :raises UsageError: nothing was captured, for a reason that the caller can mend.
+    :raises UsageError: nothing was captured, for a reason that the caller can fix.
     :raises RunFailed: the run broke, or rows were lost; the error's ``summary`` says what is in the
         file. Any error of the system is one of these, and so is a fault of fastingest itself, which
         is then its cause.
@@ -86,8 +86,8 @@ def _release(lock: OutputLock) -> None:
     try:
         lock.release()
     except OSError as error:
-        facts = {"output": str(lock.path), "problem": said(error)}
-        report("warning", "the lock file cannot be removed", facts)
+        fields = {"output": str(lock.path), "problem": said(error)}
+        report("warning", "the lock file cannot be removed", fields)
 
 
 class Run:
@@ -157,8 +157,8 @@ class Run:
     def _end_processes(self) -> None:
         for name, pid in self._processes.end():
             self.has_left_behind = True
-            facts = {"process": name, "pid": pid}
-            report("error", "a process does not end, although it was killed", facts)
+            fields = {"process": name, "pid": pid}
+            report("error", "a process does not end, although it was killed", fields)
             stuck = f"the {name} process ({pid}) does not end, although it was killed"
             self._outcome.fail(RunFailed(f"{stuck}: the system does not answer it"))
 

@@ -54,13 +54,13 @@ class Succession:
         now = time.monotonic()
         fate = self._restarts.died(name, now)
         is_due = fate.due is not None
-        facts: dict[str, object] = {"process": name}
+        fields: dict[str, object] = {"process": name}
         if child is not None:
-            facts["pid"] = child.process.pid
-        facts["next"] = "another one takes its place" if is_due else "it is not started again"
+            fields["pid"] = child.process.pid
+        fields["next"] = "another one takes its place" if is_due else "it is not started again"
         if fate.due is not None and fate.due > now:
-            facts["pause"] = format_duration(fate.due - now)
-        report("error", f"a process {how}", facts)
+            fields["pause"] = format_duration(fate.due - now)
+        report("error", f"a process {how}", fields)
         if fate.is_failure:
             exit_code = None if child is None else child.exit_code
             self._shutdown.fail(ProcessDied(name, exit_code, fate.deaths, how))

@@ -226,10 +226,10 @@ class Supervisor:
 
     def _look_after_outputs(self, now: float) -> None:
         """Say which do not get on; and do not wait for ever for them, when the run shall end."""
-        for output, level, event, facts in self._watchdog.look(now, self._monitor.standings()):
-            since = time.time_ns() - round(facts["length"] * 1e9)
+        for output, level, event, fields in self._watchdog.look(now, self._monitor.standings()):
+            since = time.time_ns() - round(fields["length"] * 1e9)
             path = str(self._shares[output].target.path)
-            report(level, event, {"output": path, "since_ns": since, **facts})
+            report(level, event, {"output": path, "since_ns": since, **fields})
         if not self._ending.has_begun or self._ending.is_giving_up:
             return
         for number, why in self._watchdog.judge(now):
@@ -248,15 +248,15 @@ class Supervisor:
             for notice in child.notices():
                 self._told(notice)
         except UnknownMessage as error:
-            facts = {"process": child.name, "pid": child.process.pid, "problem": str(error)}
-            report("error", "a process says what nobody knows, and is killed", facts)
+            fields = {"process": child.name, "pid": child.process.pid, "problem": str(error)}
+            report("error", "a process says what nobody knows, and is killed", fields)
             child.watched = False
             child.process.kill()  # its end is dealt with like any other's
 
     def _told(self, notice: control.Notice) -> None:  # noqa: PLR0912 - one for each
         match notice:
-            case control.Report(level, event, facts):
-                report(level, event, facts)
+            case control.Report(level, event, fields):
+                report(level, event, fields)
             case control.GapEnded():
                 self._accounts.note_gap(notice)
             case control.Ready():

@@ -33,13 +33,13 @@ class Event(NamedTuple):
     """Something for the log.
 
     :param output: the output's index.
-    :param facts: ``length`` is how long there has been no progress, in seconds, until now.
+    :param fields: ``length`` is how long there has been no progress, in seconds, until now.
     """
 
     output: int
     level: str
     event: str
-    facts: dict[str, Any]
+    fields: dict[str, Any]
 
 
 class Verdict(NamedTuple):

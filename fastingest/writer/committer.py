@@ -81,9 +81,9 @@ class Committer:
             self.output.sync, self.output.secure, options.fsync, self._report_unsynced
         )
 
-    def report(self, level: str, event: str, **facts: Any) -> None:
+    def report(self, level: str, event: str, **fields: Any) -> None:
         """Have an event logged."""
-        self._tell(Report(level, event, facts))
+        self._tell(Report(level, event, fields))
 
     def position(self, partition: int) -> Position:
         """The last batch of a partition that is committed."""

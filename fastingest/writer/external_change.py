@@ -44,8 +44,8 @@ def adapt(
         files.settle_torn(file.size)  # first: it may take seconds, and not come to an end
     committed.entry = regions.end(committed.entry, change)
     if change == "appended":
-        facts = {"path": str(files.path), "bytes": file.length - file.size}
-        files.report("warning", "another program has appended to the output", **facts)
+        fields = {"path": str(files.path), "bytes": file.length - file.size}
+        files.report("warning", "another program has appended to the output", **fields)
     else:
         if change == "truncated":
             file.begin()
@@ -53,8 +53,8 @@ def adapt(
             files.go_to_new_file()
         unsynced.clear()
         where = "it" if change == "truncated" else "a new one"
-        facts = {"path": str(files.path), "bytes_before": size_before}
-        files.report("warning", f"the output was {change}, going on in {where}", **facts)
+        fields = {"path": str(files.path), "bytes_before": size_before}
+        files.report("warning", f"the output was {change}, going on in {where}", **fields)
         files.file.unsure = False
         files.file.size = sys.maxsize  # so that after an error it is looked at again
     size = files.settle_torn(files.file.size if change == "appended" else 0)

@@ -77,8 +77,8 @@ class OutputFiles:
             before = self.rejects.size
             self.rejects.add([Reject(time.time_ns(), TORN, tail.piece)])
             if self.file.cut_torn(tail):
-                facts = {"bytes": len(tail.piece), "kept_in": str(self.rejects.path)}
-                self.report("warning", "cut off a torn last line", **facts)
+                fields = {"bytes": len(tail.piece), "kept_in": str(self.rejects.path)}
+                self.report("warning", "cut off a torn last line", **fields)
                 return tail.start
             self.rejects.take_back(before)  # at the last moment its author has gone on
         return tail.start
@@ -92,8 +92,8 @@ class OutputFiles:
             self.rejects.add([Reject(time.time_ns(), DAMAGED, piece[:line_end])])
             offset += line_end
         self.file.cut(start)
-        facts = {"bytes": end - start, "kept_in": str(self.rejects.path)}
-        self.report("error", "cut off what is not as it was written", **facts)
+        fields = {"bytes": end - start, "kept_in": str(self.rejects.path)}
+        self.report("error", "cut off what is not as it was written", **fields)
 
     def go_to_new_file(self) -> None:
         """Leave the file for the one that has its name now; it is made where there is none.

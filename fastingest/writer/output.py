@@ -75,7 +75,7 @@ class Output:
     ) -> None:
         self._min_free = min_free
         self._syncs, self._syncs_each = syncs, syncs_each
-        self._busy = threading.RLock()  # the thread that syncs may mend what changes here
+        self._busy = threading.RLock()  # the thread that syncs may rewrite what changes here
         file = CsvFile(out, header)
         entries = journal.entries if journal else []
         settled = entries[0].rejects_size if entries else None

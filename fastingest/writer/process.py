@@ -183,8 +183,8 @@ class _Writer:
             case WriteFailed() as error:
                 self._tell(WriteFailure(str(error.path), error.problem))
             case OSError() as error:  # another writer may have more luck
-                facts = {"output": str(outlet.path), "problem": error.strerror or str(error)}
-                self._tell(Report("error", "the writer cannot go on", facts))
+                fields = {"output": str(outlet.path), "problem": error.strerror or str(error)}
+                self._tell(Report("error", "the writer cannot go on", fields))
                 return 1
             case error:
                 traceback.print_exception(error)
@@ -213,10 +213,10 @@ class _Writer:
     def _take_pipes(self) -> None:
         with contextlib.suppress(OSError):  # the supervisor is gone
             while True:
-                pipe, facts = receive_pipe(self._pipes)
+                pipe, fields = receive_pipe(self._pipes)
                 if pipe is None:
                     return
-                number, stream, before = facts
+                number, stream, before = fields
                 self._outlets[number].add(Inlet(pipe, stream, before))
 
     def _obey(self, message: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The comparison's table, of made-up figures."""
+"""The comparison's table, of figures that nobody measured."""
 
 from __future__ import annotations
 

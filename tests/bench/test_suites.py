@@ -15,6 +15,8 @@ import pytest
 from bench.capture import ROOT
 from fastingest.native.availability import find_native
 
+pytestmark = pytest.mark.long
+
 SUITES = sorted((ROOT / "bench").glob("bench_*.py"))
 ROLES = {"supervisor", "receiver", "writer"} if Path("/proc/self").exists() else set()
 PROCESSES = {

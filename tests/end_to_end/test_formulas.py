@@ -14,6 +14,8 @@ from tests.end_to_end.command import Command, left_by, read_rows, wait_until
 from tests.end_to_end.test_connection import answer_close
 from tests.peers.raw import TEXT, RawConnection, RawServer, frame
 
+pytestmark = pytest.mark.long
+
 QUICK = ["--flush-interval", "20ms"]
 
 

@@ -12,6 +12,8 @@ from tests.end_to_end.command import Command, rejects_of, wait_until
 from tests.end_to_end.test_connection import QUICK, answer_close, record
 from tests.peers.raw import RawConnection, RawServer
 
+pytestmark = pytest.mark.long
+
 SIZE = 14_000_000
 ELEMENTS = (b"1", b"{}", b"[]", b'{"a":[[[[]]]]}')
 # Good rows in a message of this size take 170 MiB; a list of these elements took 360 to 970.

@@ -17,6 +17,8 @@ from tests.peers import node
 from tests.peers.process import Peer
 from tests.peers.rows import row
 
+pytestmark = pytest.mark.long
+
 ROWS = 200_000
 DROPS = 5
 

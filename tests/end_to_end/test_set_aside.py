@@ -18,6 +18,8 @@ from tests.end_to_end.command import Command, left_by, wait_until
 from tests.end_to_end.test_connection import volumes
 from tests.support.poison import POISONS, poison_in
 
+pytestmark = pytest.mark.long
+
 FEED = "demo://?rate=20000&sequence=1&burst=1"
 SMALL = ["--batch-size", "1000", "--flush-interval", "50ms"]
 CLEAN = ["out.csv", "out.csv.ledger.jsonl"]

@@ -17,6 +17,7 @@ from tests.faults.starters import Forks, Processes
 from tests.faults.trial import VARIANTS, Trial, Variant
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(bool(missing()), reason=f"the shim {missing()}"),
     pytest.mark.timeout(600),  # a point that does not come to an end says so itself
 ]

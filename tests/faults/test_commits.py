@@ -14,7 +14,10 @@ from fastingest.format.csv import to_csv, to_frame
 from tests.faults.commits import BATCHES, SCENES, TEXTS
 from tests.faults.shim import missing
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=f"the shim {missing()}")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(bool(missing()), reason=f"the shim {missing()}"),
+]
 
 ROOT = Path(__file__).parents[2]
 CHAINS = 300  # of each scene

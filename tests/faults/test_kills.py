@@ -18,6 +18,8 @@ import pytest
 from tests.end_to_end.command import Command, is_running, wait_until
 from tests.faults.run import FLUSH_INTERVAL, MAX_LOST, RATE, Capture, feed, kill, running
 
+pytestmark = pytest.mark.long
+
 KILLS = 6  # of one process in a run: after each, another one is waited for longer
 LOSS = "rows were lost with the receiver"
 CHILDREN = ("writer", "receiver")

@@ -20,6 +20,8 @@ from tests.end_to_end.command import Command, rejects_of, wait_until
 from tests.faults.evidence import connections, missing, numbers
 from tests.faults.run import Capture, feed, kill, running
 
+pytestmark = pytest.mark.long
+
 SLOW = ("--rate", 20_000)
 
 

@@ -26,6 +26,8 @@ from tests.faults.evidence import connections, missing, numbers
 from tests.faults.run import MAX_LOST, feed, kill
 from tests.peers.process import Peer
 
+pytestmark = pytest.mark.long
+
 RATE = 30_000
 KILLS = 5  # of each process
 SYMBOL = records(1, numbered=True)[0][0]

@@ -14,8 +14,12 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.command import Command
 from tests.faults.run import MAX_LOST, Capture, feed, running
+
+pytestmark = pytest.mark.long
 
 RUNS = int(os.environ.get("FASTINGEST_SHORT_RUNS", "16"))
 RATE = 20_000

@@ -15,6 +15,8 @@ from fastingest.spool.directories import SpoolDirectories
 from tests.end_to_end.command import Command, wait_until
 from tests.faults.run import RATE, Capture, feed, kill, running
 
+pytestmark = pytest.mark.long
+
 MIB = 2**20
 LIMIT = 8 * MIB
 STOPPED_FOR = 10.0

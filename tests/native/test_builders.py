@@ -70,7 +70,7 @@ def test_rows_come_out_as_they_went_in_however_they_come_together(
 
 
 def test_the_size_is_about_what_is_sent() -> None:
-    columns = native.Columns(["f8", "text", "text", "bool"])
+    columns = native.ColumnBuilders(["f8", "text", "text", "bool"])
     assert columns.size == 0
     values = [f"{n:0100}" for n in range(1000)]  # no two are equal
     columns.extend([[0.5] * 1000, ["A"] * 1000, values, [True] * 1000])

@@ -33,8 +33,8 @@ def test_a_pipe_arrives_with_its_facts(sockets: Sockets) -> None:
     kept, sent = multiprocessing.Pipe()
     send_pipe(ours, sent, 2**63, "é", None)
     assert sent.closed  # an end still open here would hide that the other one is gone
-    received, facts = receive_pipe(theirs)
-    assert facts == [2**63, "é", None]
+    received, fields = receive_pipe(theirs)
+    assert fields == [2**63, "é", None]
     assert received is not None
     assert not os.get_inheritable(received.fileno())
     with kept, received:
@@ -54,8 +54,8 @@ def test_several_pipes_arrive_in_order_each_with_its_own_facts(sockets: Sockets)
     for number, (_, sent) in enumerate(pipes):
         send_pipe(ours, sent, number)
     for number, (kept, _) in enumerate(pipes):
-        received, facts = receive_pipe(theirs)
-        assert facts == [number]
+        received, fields = receive_pipe(theirs)
+        assert fields == [number]
         assert received is not None
         with kept, received:
             received.send_bytes(b"%d" % number)
@@ -93,10 +93,10 @@ def test_the_facts_of_a_thousand_feeds_come_with_a_pipe(sockets: Sockets) -> Non
     before = [[feed, 2**63 - feed, 2**62 + feed] for feed in range(MAX_FEEDS)]
     kept, sent = multiprocessing.Pipe()
     assert send_pipe(sockets[0], sent, 1, 2**63, before)
-    received, facts = receive_pipe(sockets[1])
+    received, fields = receive_pipe(sockets[1])
     assert received is not None
     with kept, received:
-        assert facts == [1, 2**63, before]
+        assert fields == [1, 2**63, before]
 
 
 def test_where_there_is_no_room_a_pipe_stays_with_its_sender(sockets: Sockets) -> None:
@@ -111,13 +111,13 @@ def test_where_there_is_no_room_a_pipe_stays_with_its_sender(sockets: Sockets) -
             assert sent < 100_000
         assert not pipe.closed
         for number in range(sent):
-            received, facts = receive_pipe(theirs)
+            received, fields = receive_pipe(theirs)
             assert received is not None
             received.close()
-            assert facts == [number]
+            assert fields == [number]
         assert send_pipe(ours, pipe, "after all")
-        received, facts = receive_pipe(theirs)
-        assert facts == ["after all"]
+        received, fields = receive_pipe(theirs)
+        assert fields == ["after all"]
         assert received is not None
         received.close()
         kept.close()
@@ -140,10 +140,10 @@ def test_a_process_may_have_as_many_files_open_as_the_system_lets_it() -> None:
 
 def _answer(pipes: socket.socket) -> None:
     while True:
-        pipe, facts = receive_pipe(pipes)
-        if pipe is None or facts == ["end"]:
+        pipe, fields = receive_pipe(pipes)
+        if pipe is None or fields == ["end"]:
             return
-        pipe.send((facts, pipe.recv()))
+        pipe.send((fields, pipe.recv()))
         pipe.close()
 
 

@@ -91,10 +91,10 @@ def test_each_gap_is_told_with_its_time_and_its_reason() -> None:
         peer.close(4000, "come back")
 
     met = _met(script, until=lambda met: met.connected >= 3)
-    logged = [facts for event, facts in met.events if event == "gap"]
+    logged = [fields for event, fields in met.events if event == "gap"]
     assert len(met.gaps) == len(logged) == met.counters[Slot.GAPS] >= 2
-    for (start, seconds, reason), facts in zip(met.gaps, logged, strict=True):
-        assert facts == {"start_ns": start, "length": seconds, "reason": reason}
+    for (start, seconds, reason), fields in zip(met.gaps, logged, strict=True):
+        assert fields == {"start_ns": start, "length": seconds, "reason": reason}
         assert reason == "the server closed with code 4000: come back"
 
 

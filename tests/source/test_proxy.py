@@ -158,7 +158,7 @@ def test_a_wrong_password_is_told_and_not_shown(
         )
     assert says in _says(met)
     assert "wr0ng" not in repr((met.events, met.error))
-    # Waiting does not mend what the proxy has said so clearly.
+    # Waiting does not change what the proxy has said so clearly.
     assert isinstance(met.error, FeedRefused) == scheme.startswith("http")
 
 

@@ -33,7 +33,7 @@ def reports() -> Reports:
 
 @pytest.fixture
 def report(reports: Reports) -> Callable[..., None]:
-    return lambda level, event, **facts: reports.append((level, event, facts))
+    return lambda level, event, **fields: reports.append((level, event, fields))
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ class Rig:
             self.disk,
             min_free=min_free,
             sync=sync,
-            report=lambda level, event, **facts: self.events.append((event, facts)),
+            report=lambda level, event, **fields: self.events.append((event, fields)),
         )
         self.wires: dict[Held, bytes] = {}
 
@@ -261,10 +261,10 @@ def test_what_has_no_room_in_memory_is_kept_and_moved_to_disk(tmp_path: Path, ki
         in_file = rig.contents(rig.memory)
         assert 5 <= len(in_file) < 30
         assert in_file.items() < rig.expected().items()
-        ((event, facts),) = rig.events
+        ((event, fields),) = rig.events
         assert event == "the spool cannot be written; batches go to disk"
         problem = {"full": "No space left on device", "limit": "File too large"}[kind]
-        assert facts == {"path": str(rig.memory), "problem": problem}
+        assert fields == {"path": str(rig.memory), "problem": problem}
         assert rig.is_readable(segment)
         assert await rig.move(segment) is None
         assert rig.contents(rig.disk) == rig.expected(segment)
@@ -284,8 +284,8 @@ def test_without_a_directory_in_memory_everything_is_kept(tmp_path: Path) -> Non
     async def body(rig: Rig) -> None:
         rig.memory.rmdir()  # as somebody does who cleans up
         segment = rig.fill()
-        ((_, facts),) = rig.events
-        assert facts["problem"] == "No such file or directory"
+        ((_, fields),) = rig.events
+        assert fields["problem"] == "No such file or directory"
         assert rig.is_readable(segment)
         assert await rig.move(segment) is None
         assert rig.contents(rig.disk) == rig.expected()

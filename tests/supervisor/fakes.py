@@ -44,11 +44,11 @@ class FakeChild:
     def tell(self, command: Command) -> None:
         self.told.append(command)
 
-    def hand_over(self, pipe: Any, *facts: Any) -> None:
+    def hand_over(self, pipe: Any, *fields: Any) -> None:
         pipe.close()
         if self.pipe_error is not None:
             raise self.pipe_error
-        self.pipes.append(facts)
+        self.pipes.append(fields)
 
     @property
     def as_child(self) -> Child:

@@ -609,9 +609,9 @@ def test_counters_that_find_no_room_in_memory_are_beside_the_output(
     assert read_events(account.places.events(account.run)) == account.events.known
     assert account.places.runs() == [before.run, account.run]
     problem = f"{account.places.spool}: No space left on device"
-    facts = {"path": str(spare / f"{account.run}.counters"), "problem": problem}
+    fields = {"path": str(spare / f"{account.run}.counters"), "problem": problem}
     assert said_of(account) == [
-        ("warning", "the counters are on disk and not in memory", facts),
+        ("warning", "the counters are on disk and not in memory", fields),
     ]
     account.counters[Slot.RECEIVED] = 7
     assert Counters.open(account.places.counters(account.run))[Slot.RECEIVED] == 7
@@ -639,15 +639,15 @@ def test_without_memory_the_spool_is_on_disk_and_that_is_said_once(
 ) -> None:
     monkeypatch.setattr(places, "_MEMORY", tmp_path / "nowhere")
     accounts = [account_of(tmp_path / name) for name in ("o.csv", "p.csv")]
-    facts = {
+    fields = {
         "path": str(tmp_path / "o.csv.spool"),
         "problem": f"there is no {tmp_path / 'nowhere'}",
         "outputs": 2,
     }
     what = "the spool is on disk and not in memory"
-    assert said_of(*accounts) == [("warning", what, facts)]
+    assert said_of(*accounts) == [("warning", what, fields)]
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert said_of(*accounts) == [("info", what, facts)]
+    assert said_of(*accounts) == [("info", what, fields)]
 
 
 # What is not ours

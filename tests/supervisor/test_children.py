@@ -32,9 +32,9 @@ def _describe(first: str, control: Connection, *, second: int) -> None:
 
 def _use_pipe(control: Connection, *, pipes: socket.socket) -> None:
     control.send("ready")
-    pipe, facts = receive_pipe(pipes)
+    pipe, fields = receive_pipe(pipes)
     assert pipe is not None
-    pipe.send(facts)
+    pipe.send(fields)
 
 
 def test_a_child_gets_its_arguments_and_no_signals() -> None:
@@ -92,9 +92,9 @@ MANY = 1000
 def _echo_names(control: Connection, *, pipes: socket.socket) -> None:
     control.recv_bytes()
     for _ in range(MANY):
-        pipe, facts = receive_pipe(pipes)
+        pipe, fields = receive_pipe(pipes)
         assert pipe is not None
-        pipe.send(facts)
+        pipe.send(fields)
         pipe.close()
 
 

@@ -104,8 +104,8 @@ def test_a_feed_that_brings_no_rows_is_named(
     monitor.look_for_rows(None)
     (record,) = caplog.records
     assert (record.levelname, record.message) == ("WARNING", "no rows")
-    facts = record.__dict__["facts"]
-    assert (facts["feed"], facts["messages"], facts["ignored"]) == ("b", 8, 8)
+    fields = record.__dict__["facts"]
+    assert (fields["feed"], fields["messages"], fields["ignored"]) == ("b", 8, 8)
 
 
 def test_a_short_run_without_rows_is_told_at_its_end(

@@ -40,7 +40,7 @@ def test_each_is_connected_with_those_that_are_there(monkeypatch: pytest.MonkeyP
     processes.start(WRITER, is_first=False)
     assert _pipes(receivers) == [2, 2]
     streams = [_stream(processes, name) for name in RECEIVERS]
-    assert [facts[:2] for facts in again[0].pipes] == [
+    assert [fields[:2] for fields in again[0].pipes] == [
         (number, stream) for stream in streams for number in range(2)
     ]
 

@@ -54,8 +54,8 @@ def test_another_writer_takes_the_place_of_a_dead_one(
 ) -> None:
     run, started = _Run(outputs=2), patch_spawn(monkeypatch, None)
     assert run.dies(run.writer)
-    facts = {"process": WRITER, "pid": 4711, "next": "another one takes its place"}
-    assert _said(caplog) == [("a process was killed by signal 9", facts)]
+    fields = {"process": WRITER, "pid": 4711, "next": "another one takes its place"}
+    assert _said(caplog) == [("a process was killed by signal 9", fields)]
     run.start_due()
     assert [each.name for each in started] == [WRITER]
     assert run.processes.children[WRITER] is started[0].as_child
@@ -112,10 +112,10 @@ def test_who_cannot_be_started_has_died_and_is_tried_again(
     run, started = _Run(), patch_spawn(monkeypatch, LACK, None)
     run.dies(run.writer)
     run.start_due()
-    facts = {"process": WRITER, "next": "another one takes its place"}
+    fields = {"process": WRITER, "next": "another one takes its place"}
     event, said = _said(caplog)[1]
     assert event == "a process could not be started: Cannot allocate memory"
-    assert facts.items() <= said.items()
+    assert fields.items() <= said.items()
     assert started == []
     assert set(run.restarts.due) == {WRITER}
     run.succession.start_due(time.monotonic() + 1.0, (), is_ready=True)

@@ -147,4 +147,4 @@ def test_what_is_said_of_an_output_names_it() -> None:
     said = [list(watchdog.look(now, [NOTHING, WAITS])) for now in range(10, 11 + int(PATIENCE))]
     (event,) = said[-1]
     assert (event.output, event.level, event.event) == (1, "warning", "no progress")
-    assert event.facts == {"length": PATIENCE, "rows": 3, "queue": 75}
+    assert event.fields == {"length": PATIENCE, "rows": 3, "queue": 75}

@@ -44,7 +44,7 @@ class Met:
     @property
     def reasons(self) -> list[str]:
         """Why there was no connection, each time."""
-        return [facts["reason"] for event, facts in self.events if event == "no connection"]
+        return [fields["reason"] for event, fields in self.events if event == "no connection"]
 
     @property
     def connected(self) -> int:
@@ -94,7 +94,7 @@ def meet(
             made,
             listener,
             FeedCounters([met.counters]),
-            lambda level, event, **facts: met.events.append((event, facts)),
+            lambda level, event, **fields: met.events.append((event, fields)),
             observer=_Gaps(met),
         )
         running = asyncio.create_task(connection.run())

@@ -147,8 +147,8 @@ class Writer:
             os.close(descriptor)
         self.is_open = False
 
-    def _report(self, level: str, event: str, **facts: Any) -> None:
-        self.reports.append((level, event, facts))
+    def _report(self, level: str, event: str, **fields: Any) -> None:
+        self.reports.append((level, event, fields))
 
     def next(self, count: int, rejects: int = 0) -> tuple[Batch, memoryview]:
         """The batch that comes next, with its text."""

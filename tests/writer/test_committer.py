@@ -93,7 +93,7 @@ class Writer:
         self.committer.commit(each)
 
     def logged(self, what: str) -> list[dict[str, Any]]:
-        return [each.facts for each in self.told if isinstance(each, Report) if each.event == what]
+        return [each.fields for each in self.told if isinstance(each, Report) if each.event == what]
 
     @property
     def failed(self) -> list[Path]:

@@ -154,7 +154,7 @@ class Run:
 
     def _told(self, notice: Notice) -> None:
         if isinstance(notice, Report):
-            self.reports.append((notice.level, notice.event, notice.facts))
+            self.reports.append((notice.level, notice.event, notice.fields))
 
     def commit_next(self, partition: int) -> None:
         """What the partition sends next."""
@@ -334,8 +334,8 @@ def test_what_another_version_has_counted_is_not_misread(version: str, run: Run)
     unread = beside(path, ".unread")
     assert (path.exists(), unread.read_bytes()) == (False, data)
     (problem,) = (
-        facts["problem"]
-        for level, event, facts in run.reports
+        fields["problem"]
+        for level, event, fields in run.reports
         if event == "what an earlier run has counted cannot be read, and is unknown"
     )
     assert str(path) in problem

@@ -143,11 +143,11 @@ def test_a_file_shorter_than_its_journal_goes_on_behind_the_last_whole_batch(
         # The newest entry that the file can hold: a batch of rejects alone needs no room.
         held = max(n for n, size in enumerate(sizes) if size <= cut)
         assert writer.entry.sequence == held - 1, cut
-        facts = {
+        fields = {
             "bytes_missing": sizes[-1] - cut,
             "rows_missing": sum(count for count, _ in shapes[held:]),
         }
-        assert writer.reports == [("error", "the file is shorter than recorded", facts)]
+        assert writer.reports == [("error", "the file is shorter than recorded", fields)]
         writer.sequence = held
         writer.rows = sum(count for count, _ in shapes[:held])
         writer.rejects = rejects[: sum(each for _, each in shapes[:held])]
@@ -223,8 +223,8 @@ def test_a_file_shorter_than_all_that_the_journal_remembers(writer: Writer) -> N
     assert (writer.entry.start, writer.entry.size, writer.entry.rows) == (20, size, 10)
     assert writer.entry.written == 10
     assert writer.entry.sequence == 36  # the oldest of its 64 entries; what follows may come again
-    facts = {"bytes_missing": len(HEADER + rows(0, 100)) - size - 2, "rows_missing": 90}
-    assert ("error", "the file is shorter than recorded", facts) in writer.reports
+    fields = {"bytes_missing": len(HEADER + rows(0, 100)) - size - 2, "rows_missing": 90}
+    assert ("error", "the file is shorter than recorded", fields) in writer.reports
     writer.rows, writer.sequence = 10, 37
     writer.commit(4)
     assert writer.data == HEADER + rows(0, 14)
@@ -247,11 +247,11 @@ def test_zeroes_in_place_of_rows_are_no_rows(tmp_path: Path, behind: bytes) -> N
         writer.start()
         held = sum(end <= begin for end in ends[1:])
         kept = [1, 3, 6][held - 1] if held else 0
-        facts = {
+        fields = {
             "bytes_missing": ends[-1] - ends[held],
             "rows_missing": 6 - kept,
         }
-        assert ("error", "the file is shorter than recorded", facts) in writer.reports
+        assert ("error", "the file is shorter than recorded", fields) in writer.reports
         writer.rows, writer.sequence = kept, held
         for shape in shapes[held:]:
             writer.commit(*shape)

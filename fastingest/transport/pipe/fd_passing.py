@@ -14,10 +14,10 @@ import msgspec
 __all__ = ["receive_pipe", "send_pipe"]
 
 _MAX_SIZE = 2**18
-"""Bytes of facts about a pipe; each of a thousand feeds has its counts among them."""
+"""Bytes of fields about a pipe; each of a thousand feeds has its counts among them."""
 
 
-def send_pipe(pipes: socket.socket, pipe: Connection, *facts: Any) -> bool:
+def send_pipe(pipes: socket.socket, pipe: Connection, *fields: Any) -> bool:
     """Hand an end of a pipe to the process at the other end of ``pipes``; then it is closed here.
 
     Does not wait: the system keeps few datagrams (10 on some Linux) for who does not take them.
@@ -25,10 +25,10 @@ def send_pipe(pipes: socket.socket, pipe: Connection, *facts: Any) -> bool:
     ``Connection`` objects may be sent over a ``Connection``, but the receiver of one would wait for
     a thread of the sender's. A datagram with a descriptor is there or not.
 
-    :param facts: what :func:`receive_pipe` returns with it; values that msgpack knows.
+    :param fields: what :func:`receive_pipe` returns with it; values that msgpack knows.
     :returns: whether that is done; otherwise it is to be tried again.
     """
-    message = [msgspec.msgpack.encode(facts)]
+    message = [msgspec.msgpack.encode(fields)]
     rights = socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [pipe.fileno()])
     try:
         pipes.sendmsg(message, [rights], socket.MSG_DONTWAIT)  # which socket.send_fds leaves out
@@ -43,7 +43,7 @@ def send_pipe(pipes: socket.socket, pipe: Connection, *facts: Any) -> bool:
 def receive_pipe(pipes: socket.socket) -> tuple[Connection | None, list[Any]]:
     """What :func:`send_pipe` has sent; (None, []) where there is nothing.
 
-    Where this process may have no more files open, the pipe is gone, and None with the facts.
+    Where this process may have no more files open, the pipe is gone, and None with the fields.
     """
     try:
         message, descriptors, _, _ = socket.recv_fds(pipes, _MAX_SIZE, 1)
