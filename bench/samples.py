@@ -53,7 +53,7 @@ def payload(frame: bytes) -> bytes:
 class Reading:
     """Makes a batch of messages, by the native reader or in Python.
 
-    The batch is closed by nothing but :meth:`take`.
+    The batch is closed by nothing but :meth:`take`: it must have no more bytes than one holds.
     """
 
     def __init__(self, feed: Feed, is_native: bool) -> None:
@@ -71,10 +71,11 @@ class Reading:
         """Read messages that came together."""
         now = time.time_ns()
         if self.parser is None:
-            self._decoder.decode(messages, [(len(messages), now)])
+            closed = self._decoder.decode(messages, [(len(messages), now)])
         else:
             assert all(map(self.parser.parse, messages)), "the native reader is not certain"
-            self._decoder.tables[0].settle(now, None)
+            closed = self._decoder.tables[0].settle(now, None)
+        assert not closed, "these are more bytes than a batch holds"
 
     def take(self) -> Batch:
         """Close the batch; it is the first of stream 1."""

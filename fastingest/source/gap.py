@@ -78,5 +78,5 @@ class GapRecorder:
         length = self._monotonic() - self._start
         self._counters.add(Slot.GAPS)
         self._counters.add(Slot.GAP_NS, round(length * 1e9))
+        self._ended(start_ns, length, reason)  # first: what the log says of a gap is in the ledger
         self._report("warning", "gap", start_ns=start_ns, length=length, reason=reason)
-        self._ended(start_ns, length, reason)

@@ -19,7 +19,7 @@ MOMENT = 1795356180.123
 def record(event: str, level: int = logging.INFO, **fields: Any) -> logging.LogRecord:
     made = logging.makeLogRecord({"msg": event, "levelno": level, "created": MOMENT})
     made.levelname = logging.getLevelName(level)
-    made.fields = fields
+    made.facts = fields
     return made
 
 

@@ -452,6 +452,7 @@ def test_gaps_do_not_overlap(tmp_path: Path) -> None:
 def test_a_ping_is_answered_and_does_not_hold_back_the_row_before_it(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     pongs: list[bytes] = []
+    is_written = threading.Event()
 
     def script(connection: RawConnection) -> None:
         connection.handshake()
@@ -460,11 +461,15 @@ def test_a_ping_is_answered_and_does_not_hold_back_the_row_before_it(tmp_path: P
         assert received is not None
         assert received[0] == PONG
         pongs.append(received[1])
-        answer_close(connection)  # nothing more comes: the row must not wait for it
+        wait_until(lambda: volumes(out) == [1], "the row waits")  # nothing more comes
+        is_written.set()
+        connection.send_text(record(2))
+        answer_close(connection)
 
-    run_until_rows(out, 1, script)
+    run_until_rows(out, 2, script)
+    assert is_written.is_set()
     assert pongs == [b"are you there"]
-    assert volumes(out) == [1]
+    assert volumes(out) == [1, 2]
 
 
 def test_control_frames_are_no_rows_even_if_they_look_like_some(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def wrapped(self, *arguments):
 {holder}.{method} = wrapped
 """
 PLACES = {
-    "receiver": ("receiver.delivery", "Sender", "stored"),
+    "receiver": ("receiver.delivery", "Delivery", "stored"),
     "writer": ("transport.pipe.inlet", "Inlet", "receive"),
 }
 

@@ -95,3 +95,15 @@ def test_without_a_gap_nothing_ends(rig: Rig) -> None:
     rig.gaps.end()
     rig.gaps.end()
     assert rig.counts[1] == len(rig.events) == len(rig.ended) == 1
+
+
+def test_who_acts_on_a_gap_is_told_before_the_log_says_it() -> None:
+    order: list[str] = []
+    gaps = GapRecorder(
+        FeedCounters([Counters.create()]),
+        lambda *_, **__: order.append("log"),
+        ended=lambda *_: order.append("told"),
+    )
+    gaps.begin("it broke")
+    gaps.end()
+    assert order == ["told", "log"]
