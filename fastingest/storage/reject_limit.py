@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import Reject
-from fastingest.storage.rejects import to_line, to_lines
+from fastingest.storage.reject_line import to_line, to_lines
 
 __all__ = ["SAMPLE_SIZE", "Choice", "RejectLimit"]
 

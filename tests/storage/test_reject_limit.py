@@ -17,7 +17,8 @@ from fastingest.metrics.counters import Counters
 from fastingest.model.batch import Reject
 from fastingest.storage.names import beside
 from fastingest.storage.reject_limit import SAMPLE_SIZE, RejectLimit
-from fastingest.storage.rejects import RejectsFile, to_lines
+from fastingest.storage.reject_line import to_lines
+from fastingest.storage.rejects import RejectsFile
 from tests.support.limits import largest_file
 
 MINUTE = 60 * 10**9

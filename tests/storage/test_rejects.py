@@ -8,7 +8,8 @@ import pytest
 
 from fastingest import WriteFailed
 from fastingest.model.batch import Reject
-from fastingest.storage.rejects import RejectsFile, to_lines
+from fastingest.storage.reject_line import to_lines
+from fastingest.storage.rejects import RejectsFile
 from tests.support.limits import largest_file
 
 REJECTS = [Reject(1, "first", b"{"), Reject(2, "second", b"\xff"), Reject(3, "third", "é".encode())]

@@ -26,7 +26,7 @@ from fastingest.model.schema import TRADES
 from fastingest.storage.journal import Entry, Journal, journal_path
 from fastingest.storage.ledger import Region, read_entries
 from fastingest.storage.names import beside
-from fastingest.storage.rejects import to_lines
+from fastingest.storage.reject_line import to_lines
 from fastingest.storage.run_log import log_run
 from fastingest.writer.output import Output
 

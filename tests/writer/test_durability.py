@@ -17,7 +17,7 @@ import pytest
 from fastingest import WriteFailed
 from fastingest.storage.journal import journal_path, read_journal
 from fastingest.storage.names import beside
-from fastingest.storage.rejects import to_lines
+from fastingest.storage.reject_line import to_lines
 from fastingest.verify.verify import verify
 from tests.support.output_writer import (
     HEADER,

@@ -23,7 +23,7 @@ from fastingest import WriteFailed
 from fastingest.model.schema import TRADES
 from fastingest.storage.journal import Entry, Journal, journal_path
 from fastingest.storage.names import beside
-from fastingest.storage.rejects import to_lines
+from fastingest.storage.reject_line import to_lines
 from fastingest.verify.verify import verify
 from fastingest.writer.output import Output
 from tests.support.limits import largest_file

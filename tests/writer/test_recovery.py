@@ -29,7 +29,7 @@ from fastingest.storage.journal import Journal, journal_path
 from fastingest.storage.ledger import read_entries
 from fastingest.storage.lock import OutputLock
 from fastingest.storage.names import beside
-from fastingest.storage.rejects import to_lines
+from fastingest.storage.reject_line import to_lines
 from fastingest.storage.run_events import Events
 from fastingest.supervisor.account import new_stream
 from fastingest.writer.committer import Committer

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from fastingest.model.batch import Position
 from fastingest.storage.journal import Entry, Journal, journal_path
-from fastingest.storage.rejects import to_lines
+from fastingest.storage.reject_line import to_lines
 from fastingest.storage.unsynced import Unsynced
 from fastingest.verify.verify import verify
 from fastingest.writer.external_change import adapt
