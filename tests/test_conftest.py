@@ -14,8 +14,13 @@ PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovid
 
 def _collected(*arguments: str, **environment: str) -> list[str]:
     """The tests of the demo's market in the order that a run of pytest has them in."""
+    return _collect("tests/demo/test_market.py", *arguments, **environment)
+
+
+def _collect(*arguments: str, **environment: str) -> list[str]:
+    """The tests that a run of pytest has, in its order."""
     ended = subprocess.run(
-        [*PYTEST, "--collect-only", "tests/demo/test_market.py", *arguments],
+        [*PYTEST, "--collect-only", *arguments],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
@@ -37,15 +42,8 @@ def test_the_seed_gives_the_order_again() -> None:
 
 def _long(*arguments: str, seed: str) -> set[str]:
     """Of the tests of kills, which are long, those that a run of pytest has."""
-    ended = subprocess.run(
-        [*PYTEST, "--collect-only", "tests/faults", "-k", "killed", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "FASTINGEST_SEED": seed},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return {line for line in ended.stdout.splitlines() if "test_kills.py::" in line}
+    found = _collect("tests/faults", "-k", "killed", *arguments, FASTINGEST_SEED=seed)
+    return {line for line in found if "test_kills.py::" in line}
 
 
 def test_some_of_the_long_tests_are_run_and_in_the_end_all() -> None:

@@ -266,11 +266,19 @@ class Output:
         self._files.rejects.take_back(self._before.rejects_size)
         self._done = 2
         if text:
-            file.cut(self._offset)
-            self._durability.unsynced.cut(self._offset)
-            file.size, self._done = self._offset, 0
-            self._committed.entry = self._before
+            self._cut_rows()
         return True
+
+    def _cut_rows(self) -> None:
+        """Take the rows of the batch that is being committed out of the file, whose end they are.
+
+        :raises OSError: it could not be done.
+        """
+        self._files.file.cut(self._offset)
+        self._durability.unsynced.cut(self._offset)
+        if self._done > 1:  # they are in the region
+            self._committed.entry = self._before
+        self._files.file.size, self._done = self._offset, 0
 
     def take_back(self, batch: Batch) -> None:
         """Take the rows of a batch, whose commit is given up, out of the file, where that can be.
@@ -281,11 +289,7 @@ class Output:
         file = self._files.file
         with self._busy, contextlib.suppress(OSError):
             if batch.rows and self._done and file.length == file.size:
-                file.cut(self._offset)
-                self._durability.unsynced.cut(self._offset)
-                if self._done > 1:
-                    self._committed.entry = self._before
-                file.size, self._done = self._offset, 0
+                self._cut_rows()
 
     def set_aside(self, batch: Batch, rows: int) -> None:
         """Go on behind a batch that is kept elsewhere, since it cannot be written.
