@@ -26,6 +26,17 @@ class Options(Settings):
     feeds: tuple[Feed, ...] = dataclasses.field(init=False, repr=False, compare=False)
     """What is captured, as all of the settings together describe it; at least one."""
 
+    @property
+    def settings(self) -> Settings:
+        """These without the feeds, checked already: what the processes of a run are given.
+
+        To read them a process imports nothing of what describes feeds.
+        """
+        made = object.__new__(Settings)
+        for each in dataclasses.fields(Settings):
+            object.__setattr__(made, each.name, getattr(self, each.name))
+        return made
+
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "feeds", feeds_of(self))

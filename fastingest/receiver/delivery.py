@@ -20,7 +20,7 @@ import errno
 from collections.abc import Callable
 from pathlib import Path
 
-from fastingest.config.options import Options
+from fastingest.config.settings import Settings
 from fastingest.metrics.counters import Slot
 from fastingest.model.batch import Batch, Position
 from fastingest.runtime.assignment import SharedOutput
@@ -64,7 +64,7 @@ class Delivery:
 
     def __init__(
         self,
-        options: Options,
+        options: Settings,
         stream: int,
         share: SharedOutput,
         *,

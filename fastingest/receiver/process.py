@@ -33,7 +33,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from fastingest.config.options import Options
+from fastingest.config.settings import Settings
 from fastingest.decode.factory import decoder_of
 from fastingest.errors import FeedRefused
 from fastingest.metrics.counters import FeedCounters
@@ -72,7 +72,7 @@ __all__ = ["main"]
 
 
 def main(
-    options: Options,
+    options: Settings,
     plan: Assignment,
     control: PipeEnd,
     *,
@@ -125,7 +125,7 @@ class _GapTeller(SourceObserver):
 
 
 class _Receiver:
-    def __init__(self, options: Options, plan: Assignment) -> None:
+    def __init__(self, options: Settings, plan: Assignment) -> None:
         self._options = options
         self._plan = plan
         self._saves = {number: asyncio.Event() for number in plan.shares}

@@ -26,7 +26,7 @@ import picows
 
 from fastingest.access.endpoint import Endpoint
 from fastingest.access.secrets import Redactor, shown
-from fastingest.config.options import Options
+from fastingest.config.settings import Settings
 from fastingest.errors import FeedRefused
 from fastingest.metrics.counters import FeedCounters, Slot, State
 from fastingest.model.feed import Feed
@@ -59,7 +59,7 @@ class Connection:
     def __init__(
         self,
         feed: Feed,
-        options: Options,
+        options: Settings,
         listener: Listener,
         counters: FeedCounters,
         report: Callable[..., None],

@@ -14,7 +14,7 @@ import time
 import picows
 
 from fastingest.access.endpoint import Endpoint
-from fastingest.config.options import Options
+from fastingest.config.settings import Settings
 from fastingest.metrics.counters import FeedCounters, Slot, State
 from fastingest.model.feed import Feed
 from fastingest.source.failure import ConnectionFailure, classify
@@ -45,7 +45,7 @@ class Session:
         access: Endpoint,
         *,
         feed: Feed,
-        options: Options,
+        options: Settings,
         listener: Listener,
         counters: FeedCounters,
     ) -> None:

@@ -56,7 +56,7 @@ class Processes:
     def __init__(
         self, options: Options, shares: Sequence[SharedOutput], pool: ReceiverPool
     ) -> None:
-        self._options = options
+        self._settings = options.settings
         self._shares = shares
         self._pool = pool
         self._context = multiprocessing.get_context("spawn")
@@ -113,10 +113,10 @@ class Processes:
         main = f"fastingest.{'writer' if name == WRITER else 'receiver'}.process:main"
         if name == WRITER:
             shares = self._shares
-            self._spawn(name, main, self._options, shares, is_first=is_first, with_pipes=True)
+            self._spawn(name, main, self._settings, shares, is_first=is_first, with_pipes=True)
         else:
             plan = self._pool.begin(name, self._gaps.get(name, {}))
-            self._spawn(name, main, self._options, plan, with_pipes=True)
+            self._spawn(name, main, self._settings, plan, with_pipes=True)
         for receiver in self.receivers if name == WRITER else [name]:
             if self._has_both_ends(receiver):
                 self._connect(receiver)

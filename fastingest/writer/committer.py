@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastingest.config.options import Options
+from fastingest.config.settings import Settings
 from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.format.base import Format
 from fastingest.metrics.counters import Counters, Slot
@@ -44,7 +44,7 @@ class Committer:
 
     def __init__(
         self,
-        options: Options,
+        options: Settings,
         out: Path,
         header: str,
         journal: Journal | None,

@@ -25,7 +25,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from fastingest.config.options import Options
+from fastingest.config.settings import Settings
 from fastingest.errors import WriteFailed
 from fastingest.format.base import Format
 from fastingest.metrics.counters import Slot
@@ -94,7 +94,7 @@ class Outlet:
 
     def __init__(
         self,
-        options: Options,
+        options: Settings,
         share: SharedOutput,
         format_: Format,
         *,

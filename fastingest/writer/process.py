@@ -40,7 +40,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from fastingest.config.options import Options
+from fastingest.config.settings import Settings
 from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.format.csv import CsvFormat
 from fastingest.runtime.assignment import SharedOutput
@@ -66,7 +66,7 @@ __all__ = ["main"]
 
 
 def main(
-    options: Options,
+    options: Settings,
     shares: Sequence[SharedOutput],
     control: PipeEnd,
     *,
@@ -98,7 +98,7 @@ def main(
 class _Writer:
     def __init__(
         self,
-        options: Options,
+        options: Settings,
         shares: Sequence[SharedOutput],
         control: PipeEnd,
         is_first: bool,

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
+import pickle
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fastingest import OptionError, Options
+from fastingest.config.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -49,3 +55,27 @@ def test_what_cannot_be_connected_to_is_refused_by_name(change: dict[str, Any], 
     assert "\n" not in str(refused.value)
     assert refused.value.exit_status == 2
     assert refused.value.option in change
+
+
+def test_the_settings_alone_are_as_they_were_checked(tmp_path: Path) -> None:
+    text = tmp_path / "subscribe.json"
+    text.write_text("@nosuch")  # read once: it is no name of a file any more
+    options = Options(url="ws://x", subscribe=(f"@{text}",), batch_size=7)
+    found = pickle.loads(pickle.dumps(options.settings))
+    assert type(found) is Settings
+    names = [each.name for each in dataclasses.fields(Settings)]
+    assert [getattr(found, name) for name in names] == [getattr(options, name) for name in names]
+    assert found.subscribe == ("@nosuch",)
+    assert not hasattr(found, "feeds")
+
+
+@pytest.mark.parametrize("module", ["receiver", "writer"])
+def test_a_process_of_a_run_loads_nothing_of_what_describes_feeds(module: str) -> None:
+    script = (
+        f"import sys; import fastingest.{module}.process\n"
+        "print(sorted(name for name in sys.modules if name.startswith('fastingest.config.')))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ended.stdout == "['fastingest.config.setting', 'fastingest.config.settings']\n"
