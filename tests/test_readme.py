@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from fastingest import FastingestError, Options, errors
-from fastingest.access.secrets import variables_in
+from fastingest.access.references import variables_in
+from fastingest.access.secrets import shown
 from fastingest.cli import commands as cli
 from fastingest.config.catalog import known_feed, known_names, known_text
 from fastingest.config.check import check
@@ -105,7 +106,7 @@ def test_every_type_of_a_column_in_the_table_is_one() -> None:
 
 
 def test_the_example_of_a_file_passes_the_check(tmp_path: Path) -> None:
-    (text,) = blocks("toml")
+    text, _ = blocks("toml")
     path = tmp_path / "example.toml"
     path.write_text(text, "utf-8")
     found = check(path)
@@ -120,6 +121,21 @@ def test_the_example_of_a_file_passes_the_check(tmp_path: Path) -> None:
     assert [each.text for each in feed.subscriptions] == [
         '{"op":"auth"}',
         '{"op":"subscribe","args":["trade.BTCUSDT"]}',
+    ]
+
+
+def test_the_examples_of_credentials_pass_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_KEY", "a key")
+    path = tmp_path / "example.toml"
+    path.write_text(blocks("toml")[1], "utf-8")
+    found = check(path)
+    assert found.problems == ()
+    assert found.notes == ()
+    assert [shown(each.url) for each in found.feeds] == [
+        "wss://ws-api-spot.kucoin.com/?token=***",
+        "wss://feed.example/private",
     ]
 
 

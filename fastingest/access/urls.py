@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from fastingest.access.references import pieces_of
 from fastingest.access.secrets import shown
 from fastingest.errors import OptionError
 
@@ -14,13 +15,13 @@ __all__ = ["check_proxy", "check_url", "check_written_url", "parse_header"]
 def parse_header(line: str, value: str | None = None) -> tuple[str, str]:
     """The name and the value of a ``Name: value`` line (RFC 9110, section 5).
 
-    :param value: the value with the secrets in their places; None: as it stands in the line.
+    :param value: the value with the secrets in their places; None: what they are does not matter.
     :raises OptionError: there is no colon, the name is no token, or the value has a line break.
     """
     name, colon, written = line.partition(":")
     if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name.strip()):
         raise OptionError("header", f"{line!r} is not of the form 'Name: value'")
-    value = written if value is None else value
+    value = _filled(written) if value is None else value
     # 0x20 to 0x7e and the tab: what RFC 9110 calls a field value, less the obsolete octets.
     if not re.fullmatch(r"[\t\x20-\x7e]*", value):
         raise OptionError(
@@ -68,7 +69,12 @@ def check_written_url(url: str) -> None:
     """
     before, _, _ = url.partition("${")
     if "://" in before or before == url:
-        check_url(url, re.sub(r"\$\{[^}]*\}", "S", url))
+        check_url(url, _filled(url))
+
+
+def _filled(text: str) -> str:
+    """``text`` with a digit for each reference: one may stand in a host, in a port, anywhere."""
+    return "".join(each if isinstance(each, str) else "1" for each in pieces_of(text))
 
 
 def check_proxy(written: str, proxy: str) -> None:

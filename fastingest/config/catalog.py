@@ -10,7 +10,7 @@ import difflib
 from importlib.resources import files
 from pathlib import Path
 
-from fastingest.access.secrets import variables_in
+from fastingest.access.references import variables_in
 from fastingest.config.parse import read_config_file
 from fastingest.config.spec import ConfigFile
 from fastingest.config.toml_file import TomlFile

@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 import picows
 
 from fastingest.access.endpoint import Endpoint, access_to
+from fastingest.access.references import has_secret
 from fastingest.access.secrets import Redactor, user_info
 from fastingest.access.tls import client_context
 from fastingest.model.feed import Feed
@@ -52,11 +53,11 @@ class Connector:
         self._max_message_size = max_message_size
         self._redactor = redactor
         self._secret_headers = {
-            line.partition(":")[0].strip().lower() for line in feed.headers if "${" in line
+            line.partition(":")[0].strip().lower() for line in feed.headers if has_secret(line)
         }
         sent = [each.text for each in feed.subscriptions]
         sent += [each.text for each in feed.heartbeats]
-        self._sends_secrets = any("${" in text for text in sent)
+        self._sends_secrets = any(map(has_secret, sent))
         self._tls: ssl.SSLContext | None = None
         self._inside: BoundedReads | None = None  # what has the connection that is being opened
 
@@ -73,7 +74,7 @@ class Connector:
 
         :raises Exception: any that :func:`fastingest.source.failure.classify` knows.
         """
-        access = access_to(self._feed)
+        access = await access_to(self._feed)
         self._redactor.use(access.values)
         url, headers = access.url, list(access.headers)
         if self._feed.compression == "deflate":

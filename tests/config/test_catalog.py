@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fastingest import OptionError
-from fastingest.access.secrets import variables_in
+from fastingest.access.references import variables_in
 from fastingest.cli import commands as cli
 from fastingest.config.catalog import known_feed, known_names, known_text, listing
 from fastingest.config.check import check
