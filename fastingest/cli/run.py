@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from fastingest.cli.log import configure
@@ -39,13 +39,20 @@ def run(
     *,
     progress_interval: float = PROGRESS_INTERVAL,
     view_interval: float = VIEW_INTERVAL,
+    unknown: Mapping[str, str] | None = None,
 ) -> int:
-    """Capture, and say on stderr and stdout how it goes and ends; the exit status."""
+    """Capture, and say on stderr and stdout how it goes and ends; the exit status.
+
+    :param unknown: environment variables that are no settings, each with the one that may be meant.
+    """
     error: FastingestError | None = None
     summary: Summary | None
     try:
         with _shown(options) as (on_tick, is_view):
             tick = view_interval if is_view else progress_interval
+            for name, meant in (unknown or {}).items():
+                fields = {"variable": name} | ({"did_you_mean": meant} if meant else {})
+                _log.warning("a variable is no setting", extra={"facts": fields})
             summary = ingest(options, on_tick=on_tick, tick=tick)
     except FastingestError as caught:
         error = caught

@@ -120,3 +120,19 @@ def test_the_loop_goes_on_meanwhile(tmp_path: Path) -> None:
         return await task
 
     assert in_loop(answer()) == "from the loop"
+
+
+def test_one_whose_connect_is_given_up_while_it_is_started_is_killed() -> None:
+    seconds = f"600.{os.getpid()}"
+
+    async def give_up() -> None:
+        task = asyncio.create_task(run_command(["sleep", seconds]))
+        await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    in_loop(give_up())
+    for path in Path("/proc").glob("[1-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            assert seconds.encode() not in path.read_bytes()

@@ -232,6 +232,7 @@ def test_it_is_certain_about_what_venues_send(schema: Schema, messages: list[str
         '{"symbol": "A", "volume": 1, "open": 3.5}',
         '{"symbol": 5, "price": 1, "volume": 1500}',
         '{"AAPL": 145.67, "MSFT": 289.12}',
+        '{"ping": 1795729903425}',
         "[                   ]",
         '[{"symbol": "A", "price": 1.5}, 5]',
         '{"symbol": "A", "price": 1.5}, {}',
