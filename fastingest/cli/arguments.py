@@ -80,8 +80,15 @@ def unknown_variables(
     known |= {*others}
     for name, value in environ.items():
         if name.startswith(PREFIX) and value.strip() and name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            yield name, close[0] if close else ""
+            yield name, _meant(name, sorted(known))
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """The variable that is most like ``name``, which is none; empty where none is like it."""
+    begun = [each for each in known if each.startswith(name)]
+    ends = {each.removeprefix(PREFIX): each for each in known}
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), ends, 1)
+    return begun[0] if begun else ends[close[0]] if close else ""
 
 
 def _option(name: str) -> str:

@@ -41,10 +41,8 @@ def known_text(name: str) -> str:
 
 def _hint(name: str, names: Sequence[str]) -> str:
     begun = [each for each in names if name and each.startswith(name.lower())]
-    if begun:
-        return f"there {'is' if len(begun) == 1 else 'are'} {', '.join(begun)}"
-    if close := difflib.get_close_matches(name, names, 3):
-        return f"did you mean {' or '.join(close)}?"
+    if meant := begun or difflib.get_close_matches(name, names, 3):
+        return f"did you mean {' or '.join(meant)}?"
     return f"there are {', '.join(names)}"
 
 

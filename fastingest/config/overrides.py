@@ -241,7 +241,8 @@ def _names(said: Sequence[str | None], urls: Sequence[str]) -> list[str]:
 def _host(url: str) -> str:
     if url.startswith("demo:"):
         return url
-    return urlsplit(shown(url)).netloc.rpartition("@")[2]
+    display = shown(url)  # a whole URL that is a secret has no host
+    return urlsplit(display).netloc.rpartition("@")[2] or display
 
 
 def _host_and_path(url: str) -> str:

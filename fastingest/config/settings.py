@@ -29,6 +29,7 @@ from fastingest.config.setting import (
 )
 from fastingest.errors import OptionError
 from fastingest.model.batch import PARTITIONS
+from fastingest.storage.ownership import check_writable
 from fastingest.units import format_duration
 
 __all__ = ["Settings", "Texts"]
@@ -245,5 +246,11 @@ class Settings:
 def _check_directory(option: str, path: Path) -> None:
     if not path.is_dir():
         raise OptionError(option, f"{path} is not a directory; make it first")
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise OptionError(option, f"{path} may not be written")
+    try:
+        check_writable(path)
+    except OSError as error:
+        raise OptionError(option, f"{path} may not be written: {error.strerror}") from None
+    try:
+        os.path.realpath(path).encode()
+    except UnicodeEncodeError:
+        raise OptionError(option, f"the name of {path} is no UTF-8; name another one") from None

@@ -10,6 +10,7 @@ from pathlib import Path
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
 from fastingest.report.no_data import watch
+from fastingest.report.reject_alert import RejectAlert
 from fastingest.report.summary import Rates, RunCounters, Summary
 from fastingest.runtime.assignment import SharedOutput
 from fastingest.supervisor.log import report
@@ -40,6 +41,11 @@ class Monitor:
         self._counters = RunCounters(feeds, shares)
         self._rates = Rates()
         self._alerts = list(watch(feeds, shares))
+        self._reject_alerts = [
+            (feeds[index], RejectAlert(share, share.counters.feeds[index]))
+            for share in shares
+            for index in share.target.tables
+        ]
         self._is_one_of_many = len(feeds) > 1
         self._started = self._sampled = time.monotonic()
 
@@ -80,15 +86,19 @@ class Monitor:
         return [_standing(share) for share in self._shares]
 
     def look_for_rows(self, now: float | None) -> None:
-        """Say of which feeds messages come, and no rows.
+        """Say of which feeds messages come, and no rows, or more rejects than rows.
 
         :param now: None: the run is over.
         """
-        for feed, alert in self._alerts:
-            fields = alert.end() if now is None else alert.look(now)
-            if fields:
-                name = {"feed": feed.name} if self._is_one_of_many else {}
-                report("warning", "no rows", name | fields)
+        for event, alerts in (
+            ("no rows", self._alerts),
+            ("most of what comes is rejected", self._reject_alerts),
+        ):
+            for feed, alert in alerts:
+                fields = alert.end() if now is None else alert.look(now)
+                if fields:
+                    name = {"feed": feed.name} if self._is_one_of_many else {}
+                    report("warning", event, name | fields)
 
 
 def _standing(share: SharedOutput) -> Standing:

@@ -89,7 +89,7 @@ def test_the_listing_has_a_line_for_each() -> None:
 def test_an_unknown_name_is_refused_with_those_that_are_like_it() -> None:
     with pytest.raises(OptionError, match="'kraken' is no known feed; did you mean kraken-trades"):
         known_text("kraken")
-    with pytest.raises(OptionError, match="'x' is no known feed; see fastingest feeds"):
+    with pytest.raises(OptionError, match="'x' is no known feed; there are alpaca-quotes, alpaca-"):
         known_text("x")
     with pytest.raises(OptionError, match="is no known feed"):
         known_text("../feeds/okx-trades")

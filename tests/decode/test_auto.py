@@ -167,7 +167,18 @@ def test_many_alike_are_read_as_each_alone() -> None:
         '[{"symbol":"S","price":3},{"symbol":"T","price":4}]',
         '{"U":5,"V":"6"}',
     )
-    odd = ["[]", "{}", '{"pong":1}', '{"id":1,"Z":2}', '{"price":"7"}', '{"symbol":"8","price":"9"}', "[5]", record, array, prices]
+    odd = [
+        "[]",
+        "{}",
+        '{"pong":1}',
+        '{"id":1,"Z":2}',
+        '{"price":"7"}',
+        '{"symbol":"8","price":"9"}',
+        "[5]",
+        record,
+        array,
+        prices,
+    ]
     for usual in (record, array, prices):
         for other in odd:
             for messages in ([usual] * 5 + [other] + [usual] * 4, [other, other, *[usual] * 3]):
