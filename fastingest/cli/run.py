@@ -98,7 +98,7 @@ def progress_fields(summary: Summary) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "rows": summary.ledger.written,
         "rate": sum(recent) / len(recent) if recent else 0.0,
-        "rejected": summary.ledger.quarantined,
+        "rejected": summary.ledger.rejected,
         "queue": summary.outbox_bytes,
         "p99": summary.latency[1],
         "file": summary.file_size,

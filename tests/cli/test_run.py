@@ -146,9 +146,9 @@ def test_progress_fields() -> None:
     }
     assert progress_fields(EMPTY)["rate"] == 0.0
     assert progress_fields(EMPTY).keys() == progress_fields(RUNNING).keys()
-    lossy = change(ledger=Counts(6, written=1, quarantined=0, ignored=0, dropped=2, lost=3))
+    lossy = change(ledger=Counts(6, written=1, rejected=0, ignored=0, dropped=2, lost=3))
     assert (progress_fields(lossy)["dropped"], progress_fields(lossy)["lost"]) == (2, 3)
-    idle = change(ledger=Counts(4, written=0, quarantined=0, ignored=4, dropped=0, lost=0))
+    idle = change(ledger=Counts(4, written=0, rejected=0, ignored=4, dropped=0, lost=0))
     assert progress_fields(idle)["ignored"] == 4
 
 
@@ -158,7 +158,7 @@ def test_the_progress_of_several_feeds_says_what_needs_to_be_looked_at() -> None
 
 
 def test_what_is_set_aside_is_in_the_progress() -> None:
-    ledger = Counts(1_234_690, written=1_234_567, quarantined=12, set_aside=5)
+    ledger = Counts(1_234_690, written=1_234_567, rejected=12, set_aside=5)
     assert progress_fields(change(ledger=ledger))["set_aside"] == 5
 
 

@@ -50,9 +50,9 @@ def read_rows(path: Path) -> list[list[str]]:
 
 
 def rejects_of(path: Path) -> list[dict[str, Any]]:
-    """The quarantine of the output ``path``."""
-    quarantine = path.with_name(path.name + ".rejected.jsonl")
-    return [json.loads(line) for line in quarantine.read_text("utf-8").splitlines()]
+    """The rejects of the output ``path``."""
+    rejects = path.with_name(path.name + ".rejected.jsonl")
+    return [json.loads(line) for line in rejects.read_text("utf-8").splitlines()]
 
 
 def left_by(out: Path) -> list[str]:

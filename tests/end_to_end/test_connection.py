@@ -485,7 +485,7 @@ def test_control_frames_are_no_rows_even_if_they_look_like_some(tmp_path: Path) 
 
     run_until_rows(out, 2, script)
     assert volumes(out) == [1, 2]
-    assert left_by(out) == ["out.csv", "out.csv.ledger.jsonl"]  # and no quarantine
+    assert left_by(out) == ["out.csv", "out.csv.ledger.jsonl"]  # and no rejects
 
 
 def test_split_messages_are_put_together(tmp_path: Path) -> None:

@@ -285,7 +285,7 @@ def test_later_runs_append(tmp_path: Path) -> None:
     assert volumes(out) == [1, 2, 3]
 
 
-def test_a_torn_last_line_goes_to_the_quarantine(tmp_path: Path) -> None:
+def test_a_torn_last_line_goes_to_the_rejects(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     out.write_text("symbol,price,volume\nA,1.5,0\nB,2.")
     with RawServer(serve(1)) as server:

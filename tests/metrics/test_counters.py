@@ -154,12 +154,12 @@ def test_the_ledger_tells_what_is_in_flight() -> None:
     counters = Counters.create()
     counters[Slot.RECEIVED] = 100
     counters[Slot.WRITTEN] = 60
-    counters[Slot.QUARANTINED] = 5
+    counters[Slot.REJECTS_COMMITTED] = 5
     counters[Slot.IGNORED] = 4
     counters[Slot.DROPPED] = 3
     counters[Slot.LOST] = 2
     # What is ignored is neither row nor reject: it is told, and counted, on top of them.
-    assert counters.ledger == Counts(104, written=60, quarantined=5, ignored=4, dropped=3, lost=2)
+    assert counters.ledger == Counts(104, written=60, rejected=5, ignored=4, dropped=3, lost=2)
     assert counters.ledger.in_flight == 30
     counters[Slot.UNREADABLE] = 6
     assert (counters.ledger.lost, counters.ledger.in_flight) == (8, 24)
@@ -168,7 +168,7 @@ def test_the_ledger_tells_what_is_in_flight() -> None:
 FILLED = {
     Slot.RECEIVED: 100,
     Slot.WRITTEN: 60,
-    Slot.QUARANTINED: 5,
+    Slot.REJECTS_COMMITTED: 5,
     Slot.IGNORED: 4,
     Slot.DROPPED: 3,
     Slot.LOST: 2,

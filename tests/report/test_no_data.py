@@ -191,7 +191,7 @@ def test_it_says_why_the_latest_reject_is_none(run: Run, tmp_path: Path) -> None
     keep_rejects(tmp_path / "out.csv", "a is missing", "b is missing")
     run.take(rejected=2)
     assert "reason" not in run.said(None)[0][1]  # those may be of another run
-    run.shares[0].counters.feeds[0][Slot.QUARANTINED] = 2
+    run.shares[0].counters.feeds[0][Slot.REJECTS_COMMITTED] = 2
     ((_, fields),) = run.said(None)
     assert fields["reason"] == "b is missing"
 
@@ -200,7 +200,7 @@ def test_a_reject_of_another_feed_explains_nothing(tmp_path: Path) -> None:
     run = Run(tmp_path, [table(tmp_path)], [table(tmp_path)])
     keep_rejects(tmp_path / "out.csv", "a is missing")
     run.take(rejected=1)
-    run.shares[0].counters.feeds[0][Slot.QUARANTINED] = 1
+    run.shares[0].counters.feeds[0][Slot.REJECTS_COMMITTED] = 1
     ((_, fields),) = run.said(None)
     assert "reason" not in fields
 

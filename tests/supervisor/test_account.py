@@ -73,7 +73,7 @@ def counters(tmp_path: Path) -> Counters:
         Slot.IGNORED: 9,
         Slot.REJECTED: 3,
         Slot.WRITTEN: 12,
-        Slot.QUARANTINED: 3,
+        Slot.REJECTS_COMMITTED: 3,
         Slot.DROPPED: 4,
         Slot.LOST: 1,
         Slot.LOST_MESSAGES: 6,

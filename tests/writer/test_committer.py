@@ -133,7 +133,7 @@ def test_a_batch_that_cannot_be_written_is_tried_and_then_set_aside(writer: Writ
     assert len(writer.logged("a batch cannot be written")) == MAX_TRIES
     counters = writer.counters
     assert counters[Slot.SET_ASIDE] == 5
-    assert (counters.ledger.written, counters.ledger.quarantined) == (6, 1)
+    assert (counters.ledger.written, counters.ledger.rejected) == (6, 1)
     assert (counters.ledger.set_aside, counters.ledger.in_flight) == (5, 0)
     entry = writer.committer.output.entry
     assert (entry.set_aside, entry.feed_set_aside, entry.sequence) == (5, 5, 2)
@@ -269,7 +269,7 @@ def test_rejects_that_are_too_many_are_said_once(tmp_path: Path) -> None:
     )
     assert said["kept_in"] == str(tmp_path / "o.csv.rejected.jsonl")
     assert writer.counters[Slot.NOT_KEPT] == writer.committer.output.entry.not_kept == 100 - kept
-    assert writer.counters.ledger.quarantined == 100
+    assert writer.counters.ledger.rejected == 100
     assert 5 < kept < 15
     writer.committer.output.close()
 

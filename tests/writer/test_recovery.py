@@ -205,7 +205,7 @@ class Run:
             mine = [e for e in self.done if e.feed == feed and e.stream in self.streams]
             written = sum(each.rows for each in mine)
             rejected = sum(len(each.rejects) for each in mine)
-            assert (counters[Slot.WRITTEN], counters[Slot.QUARANTINED]) == (written, rejected)
+            assert (counters[Slot.WRITTEN], counters[Slot.REJECTS_COMMITTED]) == (written, rejected)
         foreign = "another program has appended to the output"
         assert foreign not in [event for _, event, _ in self.reports]
 
@@ -271,7 +271,7 @@ def test_the_counters_are_right_again_where_a_writer_died_before_it_had_counted(
     for partition in (0, 1, 2, 0, 1):
         run.commit_next(partition)
     for counters in run.counters.feeds:  # each has lagged behind at some time
-        counters[Slot.WRITTEN] = counters[Slot.QUARANTINED] = 0
+        counters[Slot.WRITTEN] = counters[Slot.REJECTS_COMMITTED] = 0
     run.die()
     run.start()
     run.check()
