@@ -64,7 +64,7 @@ def _first_checksum(names: Sequence[str]) -> bytes:
 
 
 def _without(lacking: str) -> tuple[str, ...]:
-    return tuple(name for name in _ALL_FIRST_SLOTS if name not in lacking.split())
+    return tuple(name for name in _ALL_FIRST_SLOTS.split() if name not in lacking.split())
 
 
 _FIRST_SLOTS = {_first_checksum(names): names for names in map(_without, _LACKING)}

@@ -9,7 +9,8 @@ is older than the file, the file is held to be right: see :mod:`fastingest.write
 
 There is a ring for each feed, so that a feed's newest entry is never overwritten by the others':
 it says where that feed's receiver was, and how much of the feed is written. The newest of all is
-the output's state. One ring more is for entries of no feed, such as the one a run begins with.
+the output's state. An entry that is of no feed, as the one that a run begins with, goes to the
+run's first.
 
 A ring is its feed's by name, in every run that has such a feed. A feed that has none yet gets one
 that is unused, or that of a feed which this run does not have, and the newest run neither: what a
@@ -137,7 +138,9 @@ class Journal:
         self._unsynced: dict[int, tuple[int, bytes]] = {}  # what was written, by its offset
         self.recorded = 0
         """How many times something was written; a sync that begins now covers these."""
-        wanted = ["", *map(stored_name, feeds)]
+        self.feeds = tuple(feeds)
+        """The names of the feeds that the run has in this output."""
+        wanted = [stored_name(feed) for feed in feeds]
         self._rings: dict[str, int] = {}  # by the stored names of their feeds
         self._free: list[int] = []  # rings that may become another feed's
         self._count = 0  # of rings

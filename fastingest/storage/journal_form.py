@@ -91,8 +91,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     """When the first of the run's committed rows came; 0: there is none."""
     last_received: int = 0
     feed: str = ""
-    """The name of the feed of the last batch that is committed; empty where that is of no feed of
-    the run, or there is none yet."""
+    """The name of the feed of the last batch that is committed, or of the run's first feed."""
     feed_written: int = 0
     feed_rejected: int = 0
     set_aside: int = 0

@@ -140,7 +140,8 @@ class Committer:
         rows, dealt_with = batch.count, batch
         if self.counters.row_of(batch.feed) is None:
             # Nobody knows whose they are: they count as lost in the end.
-            rows, dealt_with = 0, replace(batch, layout=batch.layout._replace(feed=""))
+            layout = batch.layout._replace(feed=self.output.first_feed)
+            rows, dealt_with = 0, replace(batch, layout=layout)
         else:
             counters = self.counters.of(batch.feed)
             if counters[Slot.RECEIVED]:  # otherwise nobody knows what was received

@@ -109,6 +109,12 @@ class Output:
         return self._committed.offsets.feeds
 
     @property
+    def first_feed(self) -> str:
+        """The name of the first feed of those that go there; empty where there is no journal."""
+        journal = self._committed.journal
+        return journal.feeds[0] if journal is not None and journal.feeds else ""
+
+    @property
     def positions(self) -> dict[int, Position]:
         """The last batch that is committed, of each partition."""
         return dict(self._committed.offsets.positions)
@@ -166,7 +172,7 @@ class Output:
             committed.offsets.feeds = {}
         now = committed.entry
         entry = replace(
-            now if is_same else Entry(run),
+            now if is_same else Entry(run, feed=self.first_feed),
             stream=now.stream,
             sequence=now.sequence,
             inode=now.inode,

@@ -37,7 +37,7 @@ class Run:
                 target,
                 0,
                 SpoolDirectories(folder, folder),
-                Counters.create(feeds=len(feeds)),
+                Counters.create(feeds=[feed.name for feed in self.feeds]),
                 NO_LOCK,
             )
             for target in targets_of(self.feeds)
@@ -48,14 +48,15 @@ class Run:
         self, rows: int = 0, rejected: int = 0, ignored: int = 0, table: int = 0, feed: int = 0
     ) -> None:
         """Count messages of a feed as a receiver does."""
-        own = [share for share in self.shares if feed in share.target.tables]
+        name = f"feed {feed}"
+        own = [share for share in self.shares if name in share.target.tables]
         for share in own:
-            counters = share.counters.feeds[feed]
+            counters = share.counters.of(name)
             counters.add(Slot.DECODED, rows + rejected + ignored)
-            if share.target.tables[feed] == table:
+            if share.target.tables[name] == table:
                 counters.add(Slot.RECEIVED, rows + rejected)
                 counters.add(Slot.REJECTED, rejected)
-            if share.target.tables[feed] == 0:
+            if share.target.tables[name] == 0:
                 counters.add(Slot.IGNORED, ignored)
 
     def said(self, now: float | None) -> list[tuple[str, dict[str, Any]]]:

@@ -91,15 +91,14 @@ def rows(first: int, count: int) -> bytes:
 
 
 def batch_of(
-    sequence: int, count: int, rejects: int = 0, stream: int = RUN, feed: int = 0
+    sequence: int, count: int, rejects: int = 0, stream: int = RUN, feed: str = "feed"
 ) -> Batch:
     """A batch without its columns: the text is the test's."""
     time = stream + sequence * SECOND
     kept = [Reject(time + n, f"reason {stream}.{sequence}.{n}", b"{\n") for n in range(rejects)]
     stamps = [(count, time + SECOND // 2)] if count else []
-    return Batch(
-        count, [], LAYOUT, stamps, rejects=kept, stream=stream, sequence=sequence, feed=feed
-    )
+    layout = LAYOUT._replace(feed=feed)
+    return Batch(count, [], layout, stamps, rejects=kept, stream=stream, sequence=sequence)
 
 
 class Writer:
@@ -122,7 +121,7 @@ class Writer:
         self.close()
         self._descriptors = descriptors()
         self.is_open = True
-        self.journal = Journal(journal_path(self.path))
+        self.journal = Journal(journal_path(self.path), [LAYOUT.feed])
         self.journal.note({"spool": "/spool", "spill": "/spill"})
         self.output = Output(
             self.path,

@@ -38,7 +38,7 @@ from fastingest.writer.recovery import Recovery
 HEADER = b"symbol,price,volume\n"
 RUN = new_stream(1_700_000_000_000_000_000, 0)
 PARTITIONS, FEEDS = 3, 5
-LAYOUT = Layout(TRADES.names, TRADES.types, "feed")
+NAMES = [f"feed {number}" for number in range(FEEDS)]
 
 
 def text_of(batch: Batch) -> bytes:
@@ -73,8 +73,8 @@ class Run:
         self.held: dict[int, list[Batch]] = {partition: [] for partition in range(PARTITIONS)}
         """What each receiver has in the spool."""
         self.sequences = dict.fromkeys(range(PARTITIONS), 0)
-        self.counters = Counters.create(self.places.counters(run), FEEDS)
-        Events(self.places.events(run), {n: (f"feed {n}", "ws://x") for n in range(FEEDS)})
+        self.counters = Counters.create(self.places.counters(run), NAMES)
+        Events(self.places.events(run), {n: (name, "ws://x") for n, name in enumerate(NAMES)})
 
     # The receivers
 
@@ -87,13 +87,12 @@ class Run:
         batch = Batch(
             rows,
             [segment_of(columns, TRADES.types)] if rows else [],
-            LAYOUT,
+            Layout(TRADES.names, TRADES.types, NAMES[feed]),
             [(rows, self._rows)] if rows else [],
             [(0, 1)] if rows else [],
             rejects=[Reject(feed, f"{feed}.{self._rows}.{n}", b"{") for n in range(rejects)],
             stream=self.streams[partition],
             sequence=self.sequences[partition],
-            feed=feed,
         )
         self.sequences[partition] += 1
         self.counters.feeds[feed].add(Slot.RECEIVED, batch.count)
@@ -123,9 +122,9 @@ class Run:
 
     def start(self, *, look: Callable[[], None] = lambda: None) -> None:
         """A writer starts, and does what must be done before anything is received."""
-        target = OutputSpec(self.path, self.header, dict.fromkeys(range(FEEDS), 0))
+        target = OutputSpec(self.path, self.header, dict.fromkeys(NAMES, 0))
         share = SharedOutput(target, self.run, self.places, self.counters, self.lock)
-        journal = Journal(journal_path(self.path), FEEDS)
+        journal = Journal(journal_path(self.path), NAMES)
         options = Options(url="ws://x", out=self.path, fsync=None, min_free=0)
         self.committer = Committer(
             options,
@@ -171,7 +170,7 @@ class Run:
         self.die()
         if batch is None:
             return
-        text, lines = text_of(batch) if batch.rows else b"", to_lines(batch.rejects, LAYOUT.feed)
+        text, lines = text_of(batch) if batch.rows else b"", to_lines(batch.rejects, batch.feed)
         cut = min(cut, len(text))
         with self.path.open("ab") as file:
             file.write(text[:cut])
@@ -194,14 +193,14 @@ class Run:
         rows = HEADER + b"".join(text_of(each) for each in self.done if each.rows)
         assert self.path.read_bytes() == rows
         kept = beside(self.path, ".rejected.jsonl")
-        rejects = b"".join(to_lines(each.rejects, LAYOUT.feed) for each in self.done)
+        rejects = b"".join(to_lines(each.rejects, each.feed) for each in self.done)
         assert (kept.read_bytes() if kept.exists() else b"") == rejects
         for partition in range(PARTITIONS):
             mine = [each for each in self.done if each.stream == self.streams[partition]]
             assert [each.sequence for each in mine] == list(range(len(mine)))
             if mine:
                 assert self.committer.position(partition) == mine[-1].position
-        for feed, counters in enumerate(self.counters.feeds):
+        for feed, counters in zip(NAMES, self.counters.feeds, strict=True):
             mine = [e for e in self.done if e.feed == feed and e.stream in self.streams]
             written = sum(each.rows for each in mine)
             rejected = sum(len(each.rejects) for each in mine)
@@ -323,7 +322,7 @@ def test_what_another_version_has_counted_is_not_misread(version: str, run: Run)
     if version == "older":  # which had no header; each slot says something
         data = struct.pack("<279Q", *range(1000, 1030), *[0] * 249) * FEEDS
     else:
-        data = path.read_bytes().replace(b"ficounts\1", b"ficounts\2") + bytes(64)
+        data = path.read_bytes().replace(b"ficounts\2", b"ficounts\3") + bytes(64)
     path.write_bytes(data)
     run.begin(new_stream(max(run.streams), 0))
     run.start()
