@@ -21,6 +21,7 @@ from fastingest.config.settings import Settings
 from fastingest.config.spec import ConfigFile, FeedSpec
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError
+from fastingest.model.feed import INFLATES
 
 __all__ = ["read_config_file"]
 
@@ -28,7 +29,8 @@ __all__ = ["read_config_file"]
 # The keys that a feed has; the first ones may stand above all [[feed]], for those that say nothing.
 _SHARED = ("compression", "proxy", "ca_file", "cert_file", "key_file")
 _FEED = (
-    *("name", "url", "headers", "header", "subscribe", "heartbeat", "ignore", "symbols", "table"),
+    *("name", "url", "headers", "header", "subscribe", "heartbeat", "ignore", "inflate"),
+    *("symbols", "table"),
     *_SHARED,
     *TABLE_KEYS,
 )
@@ -130,6 +132,7 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
         messages=messages_of(section),
         heartbeats=heartbeats_of(section),
         ignore=section.texts("ignore") or (),
+        inflate=section.choice("inflate", INFLATES) or "",
         symbols=symbols_of(section),
         **said,
     )

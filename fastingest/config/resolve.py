@@ -48,6 +48,8 @@ The format of the file. Paths are relative to where the command is started. Text
                                         # (default: 10s)
     heartbeat = {send = '{"op":"ping"}', every = "20s"}    # or an array of them; default: none
     ignore = ["pong"]                   # texts that are neither row nor reject; default: none
+    inflate = "gzip"                    # what binary messages are compressed with: gzip, zlib, or
+                                        # raw (DEFLATE alone); default: they are not
     compression = "deflate"             # or "off"; default: off
     proxy = "socks5://host:1080"        # text; default: none
     ca-file = "ca.pem"                  # text; default: the system's authorities

@@ -89,6 +89,7 @@ class FeedSpec:
     ignore: tuple[str, ...] = ()
     symbols: Symbols = field(default_factory=Symbols)
     compression: str | None = None
+    inflate: str = ""
     proxy: str | None = None
     ca_file: Path | None = None
     cert_file: Path | None = None

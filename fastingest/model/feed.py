@@ -14,10 +14,13 @@ from pathlib import Path
 from fastingest.model.jsonpath import Condition
 from fastingest.model.schema import TRADES, Schema
 
-__all__ = ["MAX_FEEDS", "Feed", "Heartbeat", "Subscription", "Table"]
+__all__ = ["INFLATES", "MAX_FEEDS", "Feed", "Heartbeat", "Subscription", "Table"]
 
 MAX_FEEDS = 1024
 """The most feeds that a run may have."""
+
+INFLATES = ("gzip", "zlib", "raw")
+"""What a server may compress binary messages with."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ class Feed:
     :param cert_file: our certificate, for a server that asks for one; None: none.
     :param key_file: its key; None: it is in ``cert_file``.
     :param compression: ``deflate`` offers permessage-deflate (RFC 7692), ``off`` does not.
+    :param inflate: how the server compresses binary messages by itself: ``gzip``, ``zlib``, ``raw``
+        (DEFLATE without either's header); empty: it does not.
     """
 
     name: str
@@ -89,3 +94,4 @@ class Feed:
     cert_file: Path | None = None
     key_file: Path | None = None
     compression: str = "off"
+    inflate: str = ""

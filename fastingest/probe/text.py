@@ -93,6 +93,8 @@ def _connection(feed: Feed) -> Iterator[str]:
             for each in feed.heartbeats
         ),
     )
+    if feed.inflate:
+        yield f"inflate = {_quoted(feed.inflate)}"
     if feed.compression != "off":
         yield f"compression = {_quoted(feed.compression)}"
     for key, value in (
