@@ -186,6 +186,7 @@ def _feed(
             for message in messages
             for subscription in message.subscriptions(spec.symbols, symbols)
         ),
+        subscribe_every=spec.subscribe_every,
         heartbeats=spec.heartbeats,
         ignore=spec.ignore,
         proxy=overrides.proxy or spec.proxy,

@@ -71,6 +71,7 @@ class Feed:
     :param tables: at least one; no two write the same file.
     :param headers: for the opening request, ``Name: value`` each.
     :param subscriptions: sent after every connect, in order.
+    :param subscribe_every: seconds from one of them to the next, at least.
     :param heartbeats: sent while connected.
     :param ignore: messages that are neither row nor reject, word for word, such as ``pong``.
     :param proxy: the proxy to connect through; None: none.
@@ -87,6 +88,7 @@ class Feed:
     tables: tuple[Table, ...]
     headers: tuple[str, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
+    subscribe_every: float = 0.0
     heartbeats: tuple[Heartbeat, ...] = ()
     ignore: tuple[str, ...] = ()
     proxy: str | None = None
