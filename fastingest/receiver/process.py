@@ -222,6 +222,7 @@ class _Receiver:
             intake,
             max_message_size=self._options.max_message_size,
             make_reader=reader_of(feed) if self._native else None,
+            inflate=feed.inflate,
         )
         name = feed.name if self._plan.is_one_of_many else None
         report = partial(self._report, feed=name)
