@@ -168,6 +168,11 @@ def test_several_feeds_and_tables(tmp_path: Path, receivers: int) -> None:
     assert found == {"one": [6, 4, 1, 1], "two": [2, 1, 0, 1]}
     roles = {entry["process"] for entry in command.events if entry["event"] == "started"}
     assert len(roles) == 1 + receivers
+    connected = [list(each.items())[3:] for each in command.events if each["event"] == "connected"]
+    assert sorted(connected) == [
+        [("feed", "one"), ("url", one.url)],
+        [("feed", "two"), ("url", two.url)],
+    ]
     assert verify(tmp_path / "trades.csv").agrees
     assert verify(tmp_path / "quotes.csv").agrees
     left = {path.name for path in tmp_path.iterdir()}

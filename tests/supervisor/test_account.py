@@ -30,6 +30,8 @@ from fastingest.storage.offsets import FeedCount
 from fastingest.storage.run_events import Events, read_events
 from fastingest.storage.run_log import log_run
 from fastingest.supervisor.account import Account, new_stream, problem_of, report_fallbacks
+from fastingest.supervisor.events import level_on_disk
+from tests.support.events import Told, told
 from tests.support.limits import largest_file, read_only, small_disk
 
 RUN = 1_700_000_000_000_000_000
@@ -565,9 +567,9 @@ def account_of(out: Path) -> Account:
     return Account(options, targets_of(feeds)[0], feeds)
 
 
-def said_of(*accounts: Account) -> list[tuple[str, str, dict[str, Any]]]:
-    said: list[tuple[str, str, dict[str, Any]]] = []
-    report_fallbacks(accounts, lambda *what: said.append(what))
+def said_of(*accounts: Account) -> list[Told]:
+    said: list[Told] = []
+    report_fallbacks(accounts, lambda event: said.append(told(event)))
     return said
 
 
@@ -645,9 +647,7 @@ def test_without_memory_the_spool_is_on_disk_and_that_is_said_once(
         "outputs": 2,
     }
     what = "the spool is on disk and not in memory"
-    assert said_of(*accounts) == [("warning", what, fields)]
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert said_of(*accounts) == [("info", what, fields)]
+    assert said_of(*accounts) == [(level_on_disk(sys.platform), what, fields)]
 
 
 # What is not ours

@@ -11,9 +11,11 @@ from fastingest import Options
 from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.batch import Batch
+from fastingest.model.event import Event
 from fastingest.model.schema import TRADES
 from fastingest.source.base import SourceObserver
 from fastingest.source.connection import Connection
+from fastingest.source.events import Connected, NoConnection
 from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
@@ -26,7 +28,8 @@ __all__ = ["Met", "meet", "record"]
 class Met:
     """What came of a connection so far."""
 
-    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    """What the log is told."""
     gaps: list[tuple[int, float, str]] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters.create)
@@ -44,11 +47,11 @@ class Met:
     @property
     def reasons(self) -> list[str]:
         """Why there was no connection, each time."""
-        return [fields["reason"] for event, fields in self.events if event == "no connection"]
+        return [each.reason for each in self.events if isinstance(each, NoConnection)]
 
     @property
     def connected(self) -> int:
-        return [event for event, _ in self.events].count("connected")
+        return sum(isinstance(each, Connected) for each in self.events)
 
 
 def record(number: int) -> bytes:
@@ -94,7 +97,7 @@ def meet(
             made,
             listener,
             FeedCounters([met.counters]),
-            lambda level, event, **fields: met.events.append((event, fields)),
+            met.events.append,
             observer=_Gaps(met),
         )
         running = asyncio.create_task(connection.run())

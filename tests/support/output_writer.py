@@ -29,6 +29,7 @@ from fastingest.storage.names import beside
 from fastingest.storage.reject_line import to_lines
 from fastingest.storage.run_log import log_run
 from fastingest.writer.output import Output
+from tests.support.events import Told, told
 
 HEADER = b"symbol,price,volume\n"
 
@@ -108,7 +109,7 @@ class Writer:
         self.path = path
         self.min_free = min_free
         self.syncs_each = syncs_each
-        self.reports: list[tuple[str, str, dict[str, Any]]] = []
+        self.reports: list[Told] = []
         self.run = RUN
         self.sequence = 0
         self.rows = 0
@@ -128,7 +129,7 @@ class Writer:
             TRADES.header,
             self.journal,
             min_free=self.min_free,
-            report=self._report,
+            report=lambda event: self.reports.append(told(event)),
             is_doubtful=self.is_doubtful,
             syncs_each=self.syncs_each,
         )
@@ -145,9 +146,6 @@ class Writer:
         for descriptor in descriptors() - self._descriptors:
             os.close(descriptor)
         self.is_open = False
-
-    def _report(self, level: str, event: str, **fields: Any) -> None:
-        self.reports.append((level, event, fields))
 
     def next(self, count: int, rejects: int = 0) -> tuple[Batch, memoryview]:
         """The batch that comes next, with its text."""
