@@ -23,7 +23,14 @@ RATE = 20_000
 ENDLESS = "demo://?rate=20000&sequence=1&burst=1"
 
 
-@pytest.mark.parametrize("then", ["stop", "the writer is killed", "the receiver is killed"])
+@pytest.mark.parametrize(
+    "then",
+    [
+        "the writer is killed",
+        pytest.param("stop", marks=pytest.mark.long),
+        pytest.param("the receiver is killed", marks=pytest.mark.long),
+    ],
+)
 def test_a_disk_that_turns_read_only(tmp_path: Path, then: str) -> None:
     with ext4(tmp_path / "disk") as disk:
         out = disk.path / "out.csv"
