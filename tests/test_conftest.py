@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ for seed, arguments in json.loads(sys.argv[1]):
 """
 
 
-def _collect(*runs: tuple[str, list[object]]) -> list[list[str]]:
+def _collect(*runs: tuple[str, Sequence[object]]) -> list[list[str]]:
     """The tests that each run of pytest has, of a seed and its arguments, in its order."""
     wanted = [(seed, [str(each) for each in arguments]) for seed, arguments in runs]
     ended = subprocess.run(
@@ -63,8 +64,9 @@ def _collect(*runs: tuple[str, list[object]]) -> list[list[str]]:
 
 def test_the_seed_gives_the_order_again(folder: Path) -> None:
     shuffled: list[object] = [folder, "--all", "--shuffle"]
-    runs = [("1", shuffled), ("1", shuffled), ("2", shuffled), ("1", [folder, "--all"])]
-    first, again, other, usual = _collect(*runs)
+    first, again, other, usual = _collect(
+        ("1", shuffled), ("1", shuffled), ("2", shuffled), ("1", [folder, "--all"])
+    )
     assert first == again
     assert sorted(first) == sorted(other) == sorted(usual)
     assert len({tuple(order) for order in (first, other, usual)}) == 3
@@ -72,8 +74,8 @@ def test_the_seed_gives_the_order_again(folder: Path) -> None:
 
 def test_some_of_the_long_tests_are_run_and_in_the_end_all(folder: Path) -> None:
     seeds = ("0", "1", "2", "3", "3")
-    runs = [("1", [folder, "--all"]), *((seed, [folder]) for seed in seeds)]
-    everything, *shares = map(set, _collect(*runs))
+    found = _collect(("1", [folder, "--all"]), *((seed, [folder]) for seed in seeds))
+    everything, *shares = map(set, found)
     usual = {line for line in everything if "takes_long" not in line}
     assert (len(usual), len(everything)) == (4, 28)
     assert all(usual < share < everything for share in shares)

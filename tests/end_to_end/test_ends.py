@@ -31,9 +31,10 @@ from tests.end_to_end.command import (
     read_rows,
     wait_until,
 )
-from tests.end_to_end.test_connection import QUICK, answer_close, record, serve, volumes
+from tests.end_to_end.test_connection import QUICK, volumes
 from tests.peers.raw import CLOSE, PING, TEXT, RawConnection, RawServer, frame
 from tests.support.constants import with_constants
+from tests.support.serving import answer_close, record, serve
 
 ENDLESS = "demo://?rate=20000&sequence=1&burst=1"
 CLEAN = ["out.csv", "out.csv.ledger.jsonl"]  # what a run that has written everything leaves

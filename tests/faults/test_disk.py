@@ -17,9 +17,9 @@ import pytest
 
 from fastingest.storage.names import beside
 from tests.end_to_end.command import Command, wait_until
-from tests.end_to_end.test_connection import answer_close
 from tests.faults.run import Capture, feed, kill, running
 from tests.peers.raw import TEXT, RawConnection, RawServer, frame
+from tests.support.serving import answer_close
 
 MIB = 2**20
 ROWS = 400_000  # two seconds of them, 9 MiB

@@ -14,10 +14,11 @@ import pytest
 from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.ledger import read_entries
 from tests.end_to_end.command import ROOT, Command, left_by, wait_until
-from tests.end_to_end.test_connection import QUICK, serve
+from tests.end_to_end.test_connection import QUICK
 from tests.faults.disks import ext4, small_disk
 from tests.faults.run import feed, running
 from tests.peers.raw import RawServer
+from tests.support.serving import serve
 
 RATE = 20_000
 ENDLESS = "demo://?rate=20000&sequence=1&burst=1"

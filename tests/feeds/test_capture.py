@@ -14,11 +14,11 @@ from fastingest.access.secrets import expand
 from fastingest.config.catalog import known_feed
 from fastingest.model.feed import Feed
 from tests.end_to_end.command import Command, rejects_of, wait_until
-from tests.end_to_end.test_connection import answer_close
 from tests.feeds.recorded import EXPECTED, SECRETS, messages_of
 from tests.peers.plain_reading import read
 from tests.peers.raw import PONG, TEXT, RawConnection, RawServer, Script
 from tests.support.patience import LIMIT
+from tests.support.serving import answer_close
 
 
 @pytest.fixture(autouse=True)
