@@ -1,4 +1,7 @@
-"""Each known feed, captured by the real command from a server that behaves as its venue does."""
+"""Each known feed, captured by the real command from a server that behaves as its venue does.
+
+What each reads as is in test_recorded.py as well, which starts no processes.
+"""
 
 from __future__ import annotations
 
@@ -58,6 +61,7 @@ def venue(name: str, feed: Feed, read_by_client: threading.Event) -> Script:
     return script
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_a_known_feed_is_captured_as_it_reads(name: str, tmp_path: Path) -> None:
     (feed,) = Options(feed=(name,)).feeds
