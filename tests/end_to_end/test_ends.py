@@ -33,6 +33,7 @@ from tests.end_to_end.command import (
 )
 from tests.end_to_end.test_connection import QUICK, volumes
 from tests.peers.raw import CLOSE, PING, TEXT, RawConnection, RawServer, frame
+from tests.support.command_line import run_program
 from tests.support.constants import with_constants
 from tests.support.serving import answer_close, record, serve
 
@@ -847,14 +848,7 @@ def test_a_program_needs_no_guard_around_it(tmp_path: Path) -> None:
         "summary = ingest(Options(url='demo://?rows=100', out=sys.argv[1], max_rows=100))\n"
         "print(summary.ledger.written)\n"
     )
-    ended = subprocess.run(
-        [sys.executable, script, tmp_path / "out.csv"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = run_program(script, tmp_path / "out.csv", cwd=tmp_path)
     assert (ended.stdout, ended.stderr) == ("100\n", "")
 
 
