@@ -140,7 +140,9 @@ def test_a_disk_that_does_not_answer_does_not_keep_a_run_from_ending(tmp_path: P
     """Its writer cannot even be killed; its rows are written by the next run."""
     with ext4(tmp_path / "disk") as disk, feed("--rate", RATE) as server:
         out = disk.path / "out.csv"
-        hurried = with_constants(progress__PATIENCE=1.0)
+        hurried = with_constants(
+            progress__PATIENCE=1.0, ending__KILL_LIMIT=1.0, processes__KILL_LIMIT=1.0
+        )
         with running(out, server, "--min-free", 0, program=hurried) as command:
             command.wait_for("connected")
             _grows(out, MIB // 4)
