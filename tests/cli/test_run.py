@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ from fastingest.metrics.counters import State
 from fastingest.native.availability import find_native
 from tests.end_to_end.command import read_rows
 from tests.peers.raw import RawConnection, RawServer
-from tests.support.command_line import FEED, execute, run
+from tests.support.command_line import FEED, run, run_program
 from tests.support.summaries import EMPTY, RUNNING, change, feed, several
 
 
@@ -127,7 +126,7 @@ def test_the_command_does_not_load_what_the_writer_needs(tmp_path: Path) -> None
         f"status = cli.main(['--url', {FEED!r}, '--max-rows', '10', '--quiet'])\n"
         "print(status, 'polars' in sys.modules)"
     )
-    ended = execute([sys.executable, "-c", script], tmp_path)
+    ended = run_program(script, cwd=tmp_path)
     assert (ended.stdout, ended.stderr) == ("0 False\n", "")
 
 

@@ -22,6 +22,7 @@ from fastingest.storage.journal import SLOTS, Journal, journal_path
 from fastingest.storage.offsets import FeedCount
 from fastingest.supervisor.account import new_stream
 from fastingest.writer.output import Output
+from tests.support.builders import make_batch
 
 HEADER = b"symbol,price,volume\n"
 RUN = new_stream(1_700_000_000_000_000_000, 0)
@@ -50,14 +51,13 @@ def made(shapes: Sequence[tuple[int, int, int]]) -> list[Made]:
         partition = feed % PARTITION_COUNT
         text = b"".join(b"F%d,%d.5,%d\n" % (feed, number, row) for row in range(rows))
         kept = [Reject(number, f"{feed}.{number}.{n}", b"{") for n in range(rejects)]
-        batch = Batch(
+        batch = make_batch(
             rows,
-            [],
-            LAYOUTS[feed],
-            [(rows, number + 1)] if rows else [],
             rejects=kept,
+            received=number + 1,
             stream=STREAMS[partition],
             sequence=next(sequences[partition]),
+            feed=FEEDS[feed],
         )
         found.append(Made(batch, text))
     return found
