@@ -8,9 +8,8 @@ that gets no row at all :mod:`fastingest.report.no_data` tells.
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastingest.metrics.counters import Counters, Slot
+from fastingest.report.events import MostlyRejected
 from fastingest.report.no_data import AGAIN, last_reason
 from fastingest.runtime.assignment import SharedOutput
 from fastingest.storage.names import beside
@@ -22,8 +21,6 @@ WINDOW = 10.0
 
 FEWEST = 10
 """Rejects of which it can be told that they are no exceptions."""
-
-_HINT = "fastingest probe shows what the feed sends; --where leaves out what is not wanted"
 
 
 class RejectAlert:
@@ -40,8 +37,8 @@ class RejectAlert:
         self._before = (0, 0)  # rows and rejects, when the window began
         self._quiet_until: float | None = None
 
-    def look(self, now: float) -> dict[str, Any] | None:
-        """The fields for the log, where there is something to say.
+    def look(self, now: float) -> MostlyRejected | None:
+        """What there is to say, if there is anything.
 
         :param now: in seconds, by the monotonic clock.
         """
@@ -54,13 +51,13 @@ class RejectAlert:
         if not _is_much(rows, rejected) or now < (self._quiet_until or now):
             return None
         self._quiet_until = now + AGAIN
-        return self._fields(rows, rejected)
+        return self._event(rows, rejected)
 
-    def end(self) -> dict[str, Any] | None:
-        """The fields where it is so of the whole run, and nothing has been said of it."""
+    def end(self) -> MostlyRejected | None:
+        """The alert where it is so of the whole run, and nothing has been said of it."""
         rows, rejected = self._counts()
         is_told = self._quiet_until is not None
-        return None if is_told or not _is_much(rows, rejected) else self._fields(rows, rejected)
+        return None if is_told or not _is_much(rows, rejected) else self._event(rows, rejected)
 
     def _counts(self) -> tuple[int, int]:
         return self._table.rows_received, self._table[Slot.REJECTED]
@@ -69,14 +66,13 @@ class RejectAlert:
         rows, rejected = self._counts()
         return rows - self._before[0], rejected - self._before[1]
 
-    def _fields(self, rows: int, rejected: int) -> dict[str, Any]:
+    def _event(self, rows: int, rejected: int) -> MostlyRejected:
         out = self._share.target.path
-        fields: dict[str, Any] = {"rejected": rejected, "rows": rows}
         # The latest reject may be another feed's.
-        is_alone = len(self._share.target.tables) == 1 and self._table[Slot.QUARANTINED]
-        if reason := last_reason(out) if is_alone else "":
-            fields["reason"] = reason
-        return fields | {"kept_in": str(beside(out, ".rejected.jsonl")), "hint": _HINT}
+        is_alone = len(self._share.target.tables) == 1 and self._table[Slot.REJECTS_COMMITTED]
+        reason = last_reason(out) if is_alone else ""
+        kept_in = str(beside(out, ".rejected.jsonl"))
+        return MostlyRejected(rejected=rejected, rows=rows, reason=reason or None, kept_in=kept_in)
 
 
 def _is_much(rows: int, rejected: int) -> bool:

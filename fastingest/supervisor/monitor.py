@@ -42,9 +42,10 @@ class Monitor:
         self._rates = Rates()
         self._alerts = list(watch(feeds, shares))
         self._reject_alerts = [
-            (feeds[index], RejectAlert(share, share.counters.feeds[index]))
+            (feed, RejectAlert(share, share.counters.of(feed.name)))
+            for feed in feeds
             for share in shares
-            for index in share.target.tables
+            if feed.name in share.target.tables
         ]
         self._is_one_of_many = len(feeds) > 1
         self._started = self._sampled = time.monotonic()
@@ -90,15 +91,11 @@ class Monitor:
 
         :param now: None: the run is over.
         """
-        for event, alerts in (
-            ("no rows", self._alerts),
-            ("most of what comes is rejected", self._reject_alerts),
-        ):
+        for alerts in (self._alerts, self._reject_alerts):
             for feed, alert in alerts:
-                fields = alert.end() if now is None else alert.look(now)
-                if fields:
-                    name = {"feed": feed.name} if self._is_one_of_many else {}
-                    report("warning", event, name | fields)
+                event = alert.end() if now is None else alert.look(now)
+                if event is not None:
+                    report(event, feed=feed.name if self._is_one_of_many else None)
 
 
 def _standing(share: SharedOutput) -> Standing:

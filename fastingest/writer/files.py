@@ -15,12 +15,14 @@ from msgspec.structs import replace
 
 from fastingest.errors import OutputLocked
 from fastingest.model.batch import Reject
+from fastingest.model.event import Event
 from fastingest.storage.bare_header import remove_bare_header
 from fastingest.storage.csv_file import CsvFile
 from fastingest.storage.journal import Entry
 from fastingest.storage.ownership import refused
 from fastingest.storage.rejects import RejectsFile
 from fastingest.storage.torn_tail import settled_tail
+from fastingest.writer.events import DamageCut, HeaderReplaced, TornLineCut
 
 __all__ = ["DAMAGED", "MAX_DAMAGED", "TORN", "OutputFiles", "replace_header"]
 
@@ -44,7 +46,7 @@ class OutputFiles:
     """
 
     def __init__(
-        self, file: CsvFile, rejects: RejectsFile, *, header: str, report: Callable[..., None]
+        self, file: CsvFile, rejects: RejectsFile, *, header: str, report: Callable[[Event], None]
     ) -> None:
         self.file = file
         self.rejects = rejects
@@ -80,8 +82,7 @@ class OutputFiles:
             before = self.rejects.size
             self.rejects.add([Reject(time.time_ns(), TORN, tail.piece)])
             if self.file.cut_torn(tail):
-                fields = {"bytes": len(tail.piece), "kept_in": str(self.rejects.path)}
-                self.report("warning", "cut off a torn last line", **fields)
+                self.report(TornLineCut(len(tail.piece), kept_in=str(self.rejects.path)))
                 return tail.start
             self.rejects.take_back(before)  # at the last moment its author has gone on
         return tail.start
@@ -95,8 +96,7 @@ class OutputFiles:
             self.rejects.add([Reject(time.time_ns(), DAMAGED, piece[:line_end])])
             offset += line_end
         self.file.cut(start)
-        fields = {"bytes": end - start, "kept_in": str(self.rejects.path)}
-        self.report("error", "cut off what is not as it was written", **fields)
+        self.report(DamageCut(end - start, kept_in=str(self.rejects.path)))
 
     def go_to_new_file(self) -> None:
         """Leave the file for the one that has its name now; it is made where there is none.
@@ -126,4 +126,4 @@ def replace_header(out: Path, header: str, report: Callable[..., None]) -> None:
     except OSError as error:
         raise refused(out, error) from None
     if found is not None:
-        report("warning", "replaced the header of a file without rows", path=str(out), found=found)
+        report(HeaderReplaced(str(out), found))

@@ -11,11 +11,12 @@ import pytest
 
 from fastingest.verify.verify import verify
 from tests.end_to_end.command import Command, left_by, rejects_of, wait_until
-from tests.end_to_end.test_connection import QUICK, serve
+from tests.end_to_end.test_connection import QUICK
 from tests.faults.disks import small_disk
 from tests.peers.raw import RawConnection, RawServer
 from tests.support.command_line import COMMAND, environment, run
 from tests.support.patience import LIMIT
+from tests.support.serving import serve
 
 DEMO = "demo://?rate=1000&burst=1"
 

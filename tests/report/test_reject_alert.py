@@ -26,8 +26,8 @@ class Run:
         self.out = folder / "out.csv"
         (target,) = targets_of([Feed("feed", "ws://x", (Table(self.out),))])
         places = SpoolDirectories(folder, folder)
-        share = SharedOutput(target, 0, places, Counters.create(feeds=1), NO_LOCK)
-        self.counters = share.counters.feeds[0]
+        share = SharedOutput(target, 0, places, Counters.create(feeds=["feed"]), NO_LOCK)
+        self.counters = share.counters.of("feed")
         self.alert = RejectAlert(share, self.counters)
 
     def take(self, rows: int = 0, rejected: int = 0) -> None:
@@ -45,12 +45,12 @@ def test_more_rejects_than_rows_are_said_with_the_latest_reason(run: Run) -> Non
     assert run.alert.look(100) is None
     run.take(rows=FEWEST - 1, rejected=FEWEST)
     assert run.alert.look(100 + WINDOW - 1) is None
-    run.counters.add(Slot.QUARANTINED, FEWEST)
+    run.counters.add(Slot.REJECTS_COMMITTED, FEWEST)
     RejectsFile(run.out).add([Reject(1, "no row", b"x")])
-    fields = run.alert.look(100 + WINDOW)
-    assert fields is not None
-    assert (fields["rejected"], fields["rows"], fields["reason"]) == (FEWEST, FEWEST - 1, "no row")
-    assert fields["kept_in"] == f"{run.out}.rejected.jsonl"
+    event = run.alert.look(100 + WINDOW)
+    assert event is not None
+    assert (event.rejected, event.rows, event.reason) == (FEWEST, FEWEST - 1, "no row")
+    assert event.kept_in == f"{run.out}.rejected.jsonl"
 
 
 @pytest.mark.parametrize(("rows", "rejected"), [(FEWEST, FEWEST), (1, FEWEST - 1), (0, 1000)])
@@ -77,9 +77,9 @@ def test_a_feed_that_goes_wrong_later_is_judged_by_its_last_seconds(run: Run) ->
     run.take(rows=10**6)
     assert [run.alert.look(now) for now in (0, WINDOW)] == [None, None]
     run.take(rows=1, rejected=50)
-    fields = run.alert.look(2 * WINDOW)
-    assert fields is not None
-    assert (fields["rejected"], fields["rows"]) == (50, 1)
+    event = run.alert.look(2 * WINDOW)
+    assert event is not None
+    assert (event.rejected, event.rows) == (50, 1)
 
 
 def test_a_slow_feed_gets_more_time(run: Run) -> None:

@@ -21,6 +21,7 @@ from fastingest.runtime.control import (
     encode,
     notice_from,
 )
+from fastingest.source.events import Gap
 
 COMMANDS: list[Command] = [
     control.Go(),
@@ -37,7 +38,7 @@ NOTICES: list[Notice] = [
     control.Finished(),
     control.Full(),
     control.FeedRefusal("wss://x/", "403"),
-    control.GapEnded(7, 1_700_000_000_123_456_789, 0.1, "the server closed"),
+    control.GapEnded("feed", 1_700_000_000_123_456_789, 0.1, "the server closed"),
     control.PipeBroke(2**62 + 5),
     control.Ready(),
     control.Failing("/out.csv", "/out.csv.journal", "no space"),
@@ -46,6 +47,14 @@ NOTICES: list[Notice] = [
     control.OutputRefusal("/out.csv", "is a directory"),
     control.WriteFailure("/out.csv", "no space"),
 ]
+
+
+def test_an_event_is_told_as_the_log_shows_it() -> None:
+    event = Gap(1_700_000_000_000_000_000, 0.5, "no answer")
+    fields = {"start_ns": 1_700_000_000_000_000_000, "length": 0.5, "reason": "no answer"}
+    assert Report.of(event) == Report("warning", "gap", fields)
+    told = Report.of(event, feed="a")
+    assert list(told.fields.items()) == [("feed", "a"), *fields.items()]
 
 
 def test_every_command_comes_as_it_was_sent() -> None:
@@ -60,9 +69,9 @@ def test_every_notice_comes_as_it_was_sent() -> None:
 
 def test_a_file_s_name_that_is_no_utf_8_keeps_nothing_from_being_said() -> None:
     name = os.fsdecode(b"a\xff.pem")
-    said = notice_from(encode(Report("error", f"{name}: gone", {"path": name, "in": [name, 1]})))
+    said = notice_from(encode(Report("error", f"{name}: gone", {"path": name, "size": 1})))
     shown = r"a\udcff.pem"
-    assert said == Report("error", f"{shown}: gone", {"path": shown, "in": [shown, 1]})
+    assert said == Report("error", f"{shown}: gone", {"path": shown, "size": 1})
 
 
 def test_no_two_messages_are_taken_for_each_other() -> None:
