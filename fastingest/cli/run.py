@@ -94,7 +94,7 @@ def progress_of(summary: Summary) -> RunProgress:
     return RunProgress(
         rows=ledger.written,
         rate=sum(recent) / len(recent) if recent else 0.0,
-        rejected=ledger.quarantined,
+        rejected=ledger.rejected,
         queue=summary.outbox_bytes,
         p99=summary.latency[1],
         file=summary.file_size,

@@ -67,8 +67,8 @@ class Delivery:
     :param options: the run's settings.
     :param stream: the id of the batches' stream.
     :param share: the output.
-    :param feed: a feed of the receiver's that goes there; what is counted of the outbox is counted
-        with this one.
+    :param feed: the name of a feed of the receiver's that goes there; what is counted of the outbox
+        is counted with this one.
     :param parts: how many outboxes of the run share its limits.
     :param report: takes events for the log.
     :param broken: called when the uplink to the writer has broken. Mostly the writer is dead, and
@@ -83,7 +83,7 @@ class Delivery:
         stream: int,
         share: SharedOutput,
         *,
-        feed: int = 0,
+        feed: str,
         parts: int = 1,
         report: Callable[[Event], None],
         broken: Callable[[], None],
@@ -92,8 +92,8 @@ class Delivery:
         self._options = options
         self._stream = stream
         places = share.places
-        self._feeds = share.counters.feeds
-        self._counters = self._feeds[feed]
+        self._counters_of = share.counters.of
+        self._counters = self._counters_of(feed)
         self._report = report
         self._broken = broken
         self._full = full
@@ -191,7 +191,7 @@ class Delivery:
 
     def _drop(self, batch: Batch) -> None:
         count = batch.count
-        self._feeds[batch.feed].add(Slot.DROPPED, count)
+        self._counters_of(batch.feed).add(Slot.DROPPED, count)
         if not self._dropped:
             self._call_later(1.0, self._report_dropped)
         self._dropped += count
@@ -234,7 +234,7 @@ class Delivery:
         """Rows that cannot be read any more are lost; they must not hold up the others."""
         rows = 0
         for held in self._outbox.abandon(segment):
-            self._feeds[held.feed].add(Slot.UNREADABLE, held.rows)
+            self._counters_of(held.feed).add(Slot.UNREADABLE, held.rows)
             rows += held.rows
         self._report(SpillUnreadable(rows=rows, problem=error.strerror or str(error)))
         if segment.place is Place.GONE:  # and not where some of it is on its way to the writer
@@ -278,7 +278,7 @@ class Delivery:
         rows = 0
         for held in self._outbox.in_exposed():
             if self._spool.keeps(held):
-                self._feeds[held.feed].add(Slot.UNSAVED, held.rows)
+                self._counters_of(held.feed).add(Slot.UNSAVED, held.rows)
                 rows += held.rows
         if rows:
             problem = f"{self._places.spill}: {self._mover.problem}"

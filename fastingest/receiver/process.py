@@ -120,7 +120,7 @@ def _let_enums_be_fast() -> None:
 class _GapTeller(SourceObserver):
     """Tells the supervisor of a feed's gaps, which are for the ledger."""
 
-    def __init__(self, feed: int, tell: Callable[[Notice], None]) -> None:
+    def __init__(self, feed: str, tell: Callable[[Notice], None]) -> None:
         self._feed, self._tell = feed, tell
 
     def gap_ended(self, start_ns: int, seconds: float, reason: str) -> None:
@@ -135,9 +135,9 @@ class _Receiver:
         self._go = asyncio.Event()
         self._waiting_outputs: set[int] = set()  # for which nothing is received
         self._has_been_full = False
-        self._sources: dict[int, Source] = {}
+        self._sources: dict[str, Source] = {}  # by the feeds' names
         self._intakes: list[Intake] = []
-        self._outputs_of: dict[int, set[int]] = {}  # where each feed goes
+        self._outputs_of: dict[str, set[int]] = {}  # where each feed goes
         self._joining: set[asyncio.Task[None]] = set()
 
     async def run(self, pipes: socket.socket, control: PipeEnd) -> None:
@@ -151,7 +151,7 @@ class _Receiver:
                 self._options,
                 self._plan.stream,
                 share,
-                feed=min(self._plan.feeds.keys() & share.target.tables.keys()),
+                feed=next(f.name for f in self._plan.feeds if f.name in share.target.tables),
                 parts=self._plan.parts,
                 report=self._report,
                 broken=partial(self._tell, PipeBroke(self._plan.stream)),
@@ -167,8 +167,8 @@ class _Receiver:
             self._limit.left = max(0, self._limit.left - taken)
         problem = layout_problem() if self._plan.native else None
         self._native = self._plan.native and problem is None
-        for index, feed in self._plan.feeds.items():
-            self._sources[index] = self._source_of(index, feed)
+        for feed in self._plan.feeds:
+            self._sources[feed.name] = self._source_of(feed)
         self._to_supervisor = await Channel.open(control, self._on_message, self._on_orphaned)
         if problem is not None:
             self._report(NativeUnused(problem))
@@ -191,20 +191,20 @@ class _Receiver:
         # At once: a name look-up that hangs has a thread of libuv's, which an exit would wait for.
         os._exit(0)
 
-    def _source_of(self, index: int, feed: Feed) -> Source:
+    def _source_of(self, feed: Feed) -> Source:
         """What captures a feed."""
         targets = [
             next(
                 (number, share)
                 for number, share in self._plan.shares.items()
-                if share.target.tables.get(index) == table
+                if share.target.tables.get(feed.name) == table
             )
             for table in range(len(feed.tables))
         ]
-        counters = FeedCounters([share.counters.feeds[index] for _, share in targets])
+        counters = FeedCounters([share.counters.of(feed.name) for _, share in targets])
         emits = [self._senders[number].emit for number, _ in targets]
-        self._outputs_of[index] = {number for number, _ in targets}
-        decoder = decoder_of(feed, index, self._options.batch_size)
+        self._outputs_of[feed.name] = {number for number, _ in targets}
+        decoder = decoder_of(feed, self._options.batch_size)
         for table, each in zip(decoder.tables, counters.tables, strict=True):
             table.first = each.rows_received + 1
             if self._options.escape_formulas:
@@ -226,13 +226,13 @@ class _Receiver:
         )
         name = feed.name if self._plan.is_one_of_many else None
         report = partial(self._report, feed=name)
-        observer = _GapTeller(index, self._tell)
+        observer = _GapTeller(feed.name, self._tell)
         return Connection(feed, self._options, listener, counters, report, observer=observer)
 
-    async def _capture(self, index: int) -> None:
-        since = self._plan.gaps.get(index)
+    async def _capture(self, feed: str) -> None:
+        since = self._plan.gaps.get(feed)
         try:
-            await self._sources[index].run(since and Outage(*since))
+            await self._sources[feed].run(since and Outage(*since))
         except FeedRefused as error:
             self._tell(FeedRefusal(error.url, error.problem))
             self._stop_all()
@@ -279,8 +279,8 @@ class _Receiver:
             self._waiting_outputs.add(output)
         else:
             self._waiting_outputs.remove(output)
-        for index, source in self._sources.items():
-            if self._outputs_of[index] & self._waiting_outputs:
+        for feed, source in self._sources.items():
+            if self._outputs_of[feed] & self._waiting_outputs:
                 source.pause()
             else:
                 source.resume()

@@ -50,14 +50,13 @@ class NoDataAlert:
     :param feed: the feed.
     :param number: which of its tables it is.
     :param shares: the outputs of all of its tables, in their order.
-    :param index: the feed's index in their counters.
     """
 
-    def __init__(self, feed: Feed, number: int, shares: Sequence[SharedOutput], index: int) -> None:
+    def __init__(self, feed: Feed, number: int, shares: Sequence[SharedOutput]) -> None:
         self._feed = feed
         self._number = number
         self._share = shares[number]
-        self._tables = [share.counters.feeds[index] for share in shares]
+        self._tables = [share.counters.of(feed.name) for share in shares]
         self._table = self._tables[number]
         self._counted = (0, 0, 0)  # messages, rejects and ignored, when the latest row had come
         self._rows = 0
@@ -109,7 +108,7 @@ class NoDataAlert:
             return replace(alert, problem=self._unmet())
         out = self._share.target.path
         # The latest reject may be another feed's.
-        is_alone = len(self._share.target.tables) == 1 and self._table[Slot.QUARANTINED]
+        is_alone = len(self._share.target.tables) == 1 and self._table[Slot.REJECTS_COMMITTED]
         reason = last_reason(out) if is_alone else ""
         kept_in = str(beside(out, ".rejected.jsonl"))
         return replace(alert, reason=reason or None, kept_in=kept_in)
@@ -129,13 +128,15 @@ def watch(
     feeds: Sequence[Feed], shares: Sequence[SharedOutput]
 ) -> Iterator[tuple[Feed, NoDataAlert]]:
     """Watches for all tables of all feeds of a run."""
-    for index, feed in enumerate(feeds):
+    for feed in feeds:
         own = {
-            share.target.tables[index]: share for share in shares if index in share.target.tables
+            share.target.tables[feed.name]: share
+            for share in shares
+            if feed.name in share.target.tables
         }
         outputs = [own[number] for number in range(len(feed.tables))]
         for number in range(len(feed.tables)):
-            yield feed, NoDataAlert(feed, number, outputs, index)
+            yield feed, NoDataAlert(feed, number, outputs)
 
 
 def last_reason(out: Path) -> str:

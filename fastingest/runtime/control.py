@@ -160,13 +160,13 @@ class FeedRefusal(_Message, frozen=True):
 class GapEnded(_Message, frozen=True):
     """A feed had no connection for a time, and has one again, or is not wanted any more.
 
-    :param feed: its index among the run's.
+    :param feed: its name.
     :param start: from when on, in nanoseconds since the epoch.
     :param seconds: how long.
     :param reason: why; it holds no secret.
     """
 
-    feed: int
+    feed: str
     start: int
     seconds: float
     reason: str

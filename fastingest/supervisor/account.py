@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -126,17 +127,22 @@ class Account:
         ledger = ledger_path(out)
         if ledger.exists() and not os.access(ledger, os.W_OK):
             raise OutputRefused(ledger, "is needed and cannot be written: Permission denied")
-        names = {index: (feeds[index].name, shown(feeds[index].url)) for index in target.tables}
+        self._names = [feed.name for feed in feeds]
+        described = {
+            index: (feed.name, shown(feed.url))
+            for index, feed in enumerate(feeds)
+            if feed.name in target.tables
+        }
         try:
             self.places = self.places.made()
             self.run = new_stream(max(self.newest(), time.time_ns()), 0)
-            self.counters = self._make_counters(len(feeds))
+            self.counters = self._make_counters()
         except OSError as error:
             where = Path(error.filename) if error.filename else self.places.spool
             problem = f"is needed and cannot be written: {error.strerror}"
             raise OutputRefused(where, problem) from None
         spare = partial(self.places.spare_events, self.run)
-        self.events = Events(self.places.events(self.run), names, spare)
+        self.events = Events(self.places.events(self.run), described, spare)
         if self.places.problem:
             self.fallbacks.insert(0, SpoolOnDisk(str(self.places.spool), self.places.problem))
 
@@ -162,7 +168,8 @@ class Account:
             return None
         return SpoolDirectories.from_notes(journal.notes, self._out)
 
-    def _make_counters(self, feeds: int) -> Counters:
+    def _make_counters(self) -> Counters:
+        feeds = self._names
         try:
             return Counters.create(self.places.counters(self.run), feeds)
         except OSError as error:
@@ -196,7 +203,6 @@ class Account:
 
         :param complete: whether the writer has written all there was.
         """
-        feeds = self.counters.feeds
         journal = self._read_journal()
         entries = journal.entries if journal is not None else []
         offsets = CommittedOffsets(entries)
@@ -205,10 +211,10 @@ class Account:
             self.counters[Slot.NOT_KEPT] = entries[0].not_kept
             for feed, count in offsets.feeds.items():
                 # a writer that was killed may not have counted its last batch
-                counters = feeds[feed]
-                counters[Slot.WRITTEN], counters[Slot.QUARANTINED], _ = count
+                counters = self.counters.of(feed)
+                counters[Slot.WRITTEN], counters[Slot.REJECTS_COMMITTED], _ = count
                 counters[Slot.SET_ASIDE] = count.set_aside
-        kept = [0] * len(feeds)
+        kept: Counter[str] = Counter()
         if not complete and self._keeps_journal and self.counters.whole_ledger.in_flight > 0:
             left = SpoolReader([self.places], lambda event: None)
             beginning = Position(self.run, -1)
@@ -217,10 +223,9 @@ class Account:
                 for partition in range(PARTITIONS)
             }
             for batch in left.batches(after, 2**63):
-                if 0 <= batch.feed < len(kept):  # whatever it says, if it is damaged
-                    kept[batch.feed] += batch.count
-        for counters, left_of_it in zip(feeds, kept, strict=True):
-            counters[Slot.LOST] += max(0, counters.ledger.in_flight - left_of_it)
+                kept[batch.feed] += batch.count  # whatever it says, if it is damaged
+        for feed, counters in zip(self._names, self.counters.feeds, strict=True):
+            counters[Slot.LOST] += max(0, counters.ledger.in_flight - kept[feed])
 
     def close(self, ended: int) -> None:
         """Add the run's line to the ledger.
@@ -233,7 +238,7 @@ class Account:
             self.run,
             size=counters[Slot.FILE_SIZE],
             written=counters.total(Slot.WRITTEN),
-            rejected=counters.total(Slot.QUARANTINED),
+            rejected=counters.total(Slot.REJECTS_COMMITTED),
             first_received=counters[Slot.FIRST_RECEIVED],
             last_received=counters[Slot.LAST_RECEIVED],
             set_aside=counters.total(Slot.SET_ASIDE),
@@ -275,7 +280,7 @@ class Account:
     def _read_journal(self) -> Recorded | None:
         """What the journal says now; None where there is none, or it cannot be read any more."""
         with contextlib.suppress(OSError):
-            return read_journal(self._journal_path)
+            return read_journal(self._journal_path, self._names)
         return None
 
 

@@ -37,7 +37,6 @@ class Accounts:
         locked: Sequence[tuple[OutputSpec, OutputLock]],
         feeds: Sequence[Feed],
     ) -> None:
-        self._names = [feed.name for feed in feeds]
         self.each: list[Account] = []
         self.shares: list[SharedOutput] = []
         try:
@@ -59,8 +58,7 @@ class Accounts:
         """A feed had no connection: that belongs to the account of each output that it goes to."""
         for share, account in zip(self.shares, self.each, strict=True):
             if gap.feed in share.target.tables:
-                name = self._names[gap.feed]
-                account.events.gap(name, gap.start, gap.seconds, gap.reason)
+                account.events.gap(gap.feed, gap.start, gap.seconds, gap.reason)
 
     @property
     def problem(self) -> RowsLost | None:

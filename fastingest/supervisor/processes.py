@@ -61,7 +61,7 @@ class Processes:
         self._shares = shares
         self._pool = pool
         self._context = multiprocessing.get_context("spawn")
-        self._gaps: dict[str, dict[int, tuple[int, str]]] = {}  # what a dead receiver has left
+        self._gaps: dict[str, dict[str, tuple[int, str]]] = {}  # what a dead receiver has left
         self._broken: dict[str, float] = {}  # whose pipes are to be laid anew, and when
         self.children: dict[str, Child] = {}
         """Those that have not ended, as far as is known."""
@@ -78,9 +78,9 @@ class Processes:
         :raises RunFailed: one does not say where it listens.
         :raises OSError: one cannot be started.
         """
-        for index, feed in enumerate(feeds):
+        for feed in feeds:
             if urlsplit(feed.url).scheme == "demo":
-                self._pool.redirect(index, self._start_demo(feed.url))
+                self._pool.redirect(feed.name, self._start_demo(feed.url))
 
     def _start_demo(self, url: str) -> str:
         try:

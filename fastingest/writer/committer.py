@@ -115,7 +115,7 @@ class Committer:
 
     def _make_text(self, batch: Batch) -> memoryview:
         """As :meth:`text_of`; whatever may be wrong in a batch comes to light here."""
-        check_batch(batch, len(self.counters.feeds))
+        check_batch(batch, is_of_run=self.counters.row_of(batch.feed) is not None)
         return self._format.encode(batch)
 
     def commit(self, batch: Batch) -> None:
@@ -145,24 +145,27 @@ class Committer:
 
         :raises WriteFailed: as :meth:`commit`.
         """
-        feed, rows = batch.feed, batch.count
-        if not 0 <= feed < len(self.counters.feeds):
-            feed, rows = 0, 0  # nobody knows whose they are: they count as lost in the end
-        counters = self.counters.feeds[feed]
-        if counters[Slot.RECEIVED]:  # otherwise nobody knows what was received
-            rows = min(rows, max(0, counters.ledger.in_flight))
+        rows, dealt_with = batch.count, batch
+        if self.counters.row_of(batch.feed) is None:
+            # Nobody knows whose they are: they count as lost in the end.
+            layout = batch.layout._replace(feed=self.output.first_feed)
+            rows, dealt_with = 0, replace(batch, layout=layout)
+        else:
+            counters = self.counters.of(batch.feed)
+            if counters[Slot.RECEIVED]:  # otherwise nobody knows what was received
+                rows = min(rows, max(0, counters.ledger.in_flight))
         path = self._out
 
         def step() -> None:
             nonlocal path
             path = set_aside(self._out, batch, self._min_free)
-            self.output.set_aside(replace(batch, feed=feed), rows)
+            self.output.set_aside(dealt_with, rows)
 
         self.attempt(step)
         problem = self._defect or "the writer died of it"
         self.report(BatchSetAside(rows, problem=problem, kept_in=str(path)))
         self._defect = ""
-        self._count(feed)
+        self._count(dealt_with.feed)
 
     def attempt(self, step: Callable[[], None]) -> None:
         """Do it, and again until it is done.
@@ -198,15 +201,18 @@ class Committer:
             self._count(feed)
         self.counters[Slot.FILE_SIZE] = self.output.entry.size
 
-    def _count(self, feed: int) -> None:
+    def _count(self, feed: str) -> None:
         self.count_lost()
-        entry, counters = self.output.entry, self.counters.feeds[feed]
+        entry = self.output.entry
         self.counters[Slot.FILE_SIZE] = entry.size
-        count = self.output.feeds[feed]
-        counters[Slot.WRITTEN], counters[Slot.QUARANTINED], counters[Slot.SET_ASIDE] = count
         self.counters[Slot.NOT_KEPT] = entry.not_kept
-        if entry.feed == feed and entry.stream >= entry.run:
-            counters[Slot.STREAM], counters[Slot.SEQUENCE] = entry.position
+        if self.counters.row_of(feed) is not None:
+            counters, count = self.counters.of(feed), self.output.feeds[feed]
+            slots = (Slot.WRITTEN, Slot.REJECTS_COMMITTED, Slot.SET_ASIDE)
+            for slot, number in zip(slots, count, strict=True):
+                counters[slot] = number
+            if entry.feed == feed and entry.stream >= entry.run:
+                counters[Slot.STREAM], counters[Slot.SEQUENCE] = entry.position
         self.counters[Slot.FIRST_RECEIVED] = entry.first_received
         self.counters[Slot.LAST_RECEIVED] = entry.last_received
 
@@ -217,13 +223,13 @@ class Committer:
         lost = self.output.take_lost()
         for feed, rows in lost.items():
             for slot in (Slot.LOST, Slot.UNSYNCED):
-                self.counters.feeds[feed].add(slot, rows)
+                self.counters.of(feed).add(slot, rows)
             self._count(feed)
         self.report(RowsGone(lost.total()))
 
     def _measure(self, batch: Batch) -> None:
         now = time.time_ns()
-        counters = self.counters.feeds[batch.feed]
+        counters = self.counters.of(batch.feed)
         latency, start = counters.latency, 0
         for end, received in batch.stamps:
             latency.add(now - received, end - start)

@@ -151,7 +151,7 @@ def _cut_back(files: OutputFiles, entries: Sequence[Entry], held: Sequence[Entry
     if held:
         entry = held[0]
         if entry.run != newest.run:  # all that the run had committed is behind it
-            entry = _begun(newest.run, entry)
+            entry = _begun(newest, entry)
         index = entries.index(held[0])
         later, known = entries[:index], entries[index:]
     else:
@@ -171,10 +171,14 @@ def _cut_back(files: OutputFiles, entries: Sequence[Entry], held: Sequence[Entry
     return Resumed(entry, offsets)
 
 
-def _begun(run: int, before: Entry) -> Entry:
-    """A run's state where it has committed nothing, and begins behind an entry of another one."""
+def _begun(newest: Entry, before: Entry) -> Entry:
+    """A run's state where it has committed nothing, and begins behind an entry of another one.
+
+    :param newest: the run's newest entry.
+    """
     return Entry(
-        run,
+        newest.run,
+        feed=newest.feed,
         stream=before.stream,
         sequence=before.sequence,
         inode=before.inode,

@@ -132,7 +132,7 @@ columns = ["feed=@feed", "symbol=s", "price:float=p"]
 """
 
 
-@pytest.mark.parametrize("receivers", [1, 2])
+@pytest.mark.parametrize("receivers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_several_feeds_and_tables(tmp_path: Path, receivers: int) -> None:
     first = [
         '{"type": "trade", "symbol": "A", "price": 1}',
@@ -261,8 +261,10 @@ LAST = '{"symbol": "LAST", "price": 1}'
 
 @pytest.mark.parametrize(
     "columns",
-    [(), ("--columns", "symbol, price:float, volume:number?")],
-    ids=["plain", "described"],
+    [
+        pytest.param((), id="plain", marks=pytest.mark.long),
+        pytest.param(("--columns", "symbol, price:float, volume:number?"), id="described"),
+    ],
 )
 def test_odd_messages_cost_neither_the_connection_nor_their_neighbours(
     tmp_path: Path, columns: tuple[str, ...]

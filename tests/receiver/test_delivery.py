@@ -49,7 +49,7 @@ class Rig:
     """A sender, and what it says."""
 
     def __init__(self, directory: Path, **options: Any) -> None:
-        self.counters = Counters.create(feeds=2)
+        self.counters = Counters.create(feeds=["a", "b"])
         self.events: list[Event] = []
         self.broken = 0
         self.full: list[tuple[bool, bool]] = []
@@ -61,6 +61,7 @@ class Rig:
             Options(url=("ws://127.0.0.1/",), **options),
             STREAM,
             cast(SharedOutput, share),
+            feed="a",
             report=self.events.append,
             broken=self._break,
             full=lambda *state: self.full.append(state),
@@ -70,11 +71,12 @@ class Rig:
     def _break(self) -> None:
         self.broken += 1
 
-    def emit(self, *sizes: int, feed: int = 0) -> None:
+    def emit(self, *sizes: int, feed: str = "a") -> None:
         """Batches of a row and a reject, which is so large."""
         for size in sizes:
             reject = Reject(1, "", bytes(size))
-            self.sender.emit(Batch(1, [], LAYOUT, [(1, 1)], rejects=[reject], feed=feed))
+            layout = LAYOUT._replace(feed=feed)
+            self.sender.emit(Batch(1, [], layout, [(1, 1)], rejects=[reject]))
 
     def join(self) -> Uplink:
         uplink = Uplink()
@@ -106,13 +108,13 @@ def test_batches_are_named_and_sent_once_a_writer_says_where_it_is(tmp_path: Pat
         assert uplink.sent == []
         rig.sender.linked(None)
         assert uplink.sent == [at(0), at(1), at(2)]
-        rig.emit(1, feed=1)
+        rig.emit(1, feed="b")
         assert uplink.sent[3:] == [at(3)]
         assert [(each.position, each.feed) for each in uplink.batches] == [
-            (at(0), 0),
-            (at(1), 0),
-            (at(2), 0),
-            (at(3), 1),
+            (at(0), "a"),
+            (at(1), "a"),
+            (at(2), "a"),
+            (at(3), "b"),
         ]
         assert rig.sender.unacknowledged == 4
 
@@ -214,7 +216,7 @@ def test_a_full_outbox_drops_by_name(tmp_path: Path) -> None:
         rig.emit(*[MIB] * 12)
         assert rig.full[-1] == (True, False)
         dropped = rig.counters[Slot.DROPPED]
-        rig.emit(1, feed=1)
+        rig.emit(1, feed="b")
         assert rig.counters[Slot.DROPPED] == dropped
         assert rig.counters.feeds[1][Slot.DROPPED] == 2  # a row and a reject
         held = rig.sender.unacknowledged
@@ -259,7 +261,7 @@ def test_what_finds_room_nowhere_is_counted(tmp_path: Path) -> None:
     async def body(rig: Rig) -> None:
         rig.places.spool.rmdir()
         rig.places.spill.write_text("in the way")
-        rig.emit(1, feed=1)
+        rig.emit(1, feed="b")
         assert rig.full[-1][1]  # only this process has it
         rig.save.set()
         await rig.sender.finish(rig.save)

@@ -13,13 +13,16 @@ from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.batch import Batch
 from fastingest.model.event import Event
 from fastingest.model.schema import TRADES
+from fastingest.native.factory import reader_with
 from fastingest.source.base import SourceObserver
 from fastingest.source.connection import Connection
 from fastingest.source.events import Connected, NoConnection
 from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
+from tests.support.hearing import native_parser
 from tests.support.patience import LIMIT
+from tests.support.serving import record
 
 __all__ = ["Met", "meet", "record"]
 
@@ -41,6 +44,11 @@ class Met:
         return [v for batch in self.batches if batch.rows for v in batch.columns()[2]]
 
     @property
+    def rows(self) -> list[tuple[Any, ...]]:
+        columns = [batch.columns() for batch in self.batches if batch.rows]
+        return [row for each in columns for row in zip(*each, strict=True)]
+
+    @property
     def rejects(self) -> list[bytes]:
         return [reject.raw for batch in self.batches for reject in batch.rejects]
 
@@ -52,10 +60,6 @@ class Met:
     @property
     def connected(self) -> int:
         return sum(isinstance(each, Connected) for each in self.events)
-
-
-def record(number: int) -> bytes:
-    return b'{"symbol": "A", "price": 1.5, "volume": %d}' % number
 
 
 class _Gaps(SourceObserver):
@@ -72,15 +76,18 @@ def meet(
     *,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] = ReceiverLoop,
     options: dict[str, Any] | None = None,
+    native: bool = False,
     **feed: Any,
 ) -> Met:
     """Stay connected to ``url`` until ``until`` holds.
 
     :param options: of the run.
+    :param native: by the native listener.
     :param feed: more of what a feed has.
     """
     met = Met()
     quick = {"reconnect_initial": 0.001, "reconnect_max": 0.01, "flush_interval": 0.01}
+    make_reader = reader_with(native_parser()) if native else None
     made = Options(url=("ws://127.0.0.1/",), **{**quick, **(options or {})})
 
     async def run() -> None:
@@ -91,7 +98,7 @@ def meet(
             finished=lambda: None,
             flush_interval=made.flush_interval,
         )
-        listener = Listener(intake, max_message_size=made.max_message_size)
+        listener = Listener(intake, max_message_size=made.max_message_size, make_reader=make_reader)
         connection = Connection(
             replace(made.feeds[0], name="feed", url=url, **feed),
             made,

@@ -22,22 +22,23 @@ from msgspec.structs import replace
 from fastingest import WriteFailed
 from fastingest.model.event import Event
 from fastingest.model.schema import TRADES
-from fastingest.storage.journal import Entry, Journal, journal_path
+from fastingest.storage.journal import Journal, journal_path
 from fastingest.storage.names import beside
 from fastingest.storage.reject_line import to_lines
 from fastingest.verify.verify import verify
 from fastingest.writer.events import TornLineCut
 from fastingest.writer.output import Output
+from tests.support.builders import LAYOUT
 from tests.support.limits import largest_file
 from tests.support.output_writer import (
     HEADER,
-    LAYOUT,
     RUN,
     SECOND,
     Writer,
     append_row,
     append_torn,
     batch_of,
+    begun,
     leave,
     lines_of,
     rows,
@@ -244,15 +245,7 @@ def test_a_run_begins_where_the_file_ends_and_the_batch_is_the_last(writer: Writ
     last = writer.entry
     writer.run += SECOND
     writer.output.begin(writer.run)
-    assert writer.entry == Entry(
-        run=writer.run,
-        stream=last.stream,
-        sequence=last.sequence,
-        inode=last.inode,
-        size=last.size,
-        rejects_size=last.rejects_size,
-        start=last.size,
-    )
+    assert writer.entry == begun(writer.run, last)
     journal = Journal(journal_path(writer.path))
     assert journal.entries[:2] == [writer.entry, last]
     journal.close()
