@@ -229,6 +229,10 @@ def _names(said: Sequence[str | None], urls: Sequence[str]) -> list[str]:
         others = {*names, *(other for other in said if other)}
         others |= {host for at, host in enumerate(hosts) if at != index and not said[at]}
         if name is not None:
+            if name in names:
+                raise OptionError(
+                    "feed", f"two feeds are named {name!r}; a name tells whose a row is"
+                )
             names.append(name)
             continue
         candidates = [hosts[index], _host_and_path(url)]
