@@ -132,7 +132,7 @@ def test_no_name_is_that_of_another_feed() -> None:
 
 
 def test_two_feeds_are_not_given_one_name() -> None:
-    with pytest.raises(OptionError, match="^--feed: two feeds are named 'a'"):
+    with pytest.raises(OptionError, match=r"^--feed: two feeds are named 'a'"):
         built(spec(name="a"), spec(name="b"), spec(name="a", url="ws://i"))
 
 
