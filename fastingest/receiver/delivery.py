@@ -23,7 +23,20 @@ from pathlib import Path
 from fastingest.config.settings import Settings
 from fastingest.metrics.counters import Slot
 from fastingest.model.batch import Batch, Position
+from fastingest.model.event import Event
+from fastingest.receiver.events import (
+    OutboxFullBlocks,
+    OutboxFullDrops,
+    OutboxFullExits,
+    OutboxHasRoom,
+    RowsDropped,
+    RowsUnsaved,
+    SpillEmpty,
+    SpoolSmall,
+    WriterBehind,
+)
 from fastingest.runtime.assignment import SharedOutput
+from fastingest.spool.events import SpillUnreadable
 from fastingest.spool.held import Held, Place, Segment
 from fastingest.spool.limits import limits_of, room_in
 from fastingest.spool.mover import RETRY_SPILL, Mover
@@ -35,6 +48,8 @@ __all__ = ["Delivery"]
 
 MAX_LOADS = 10
 """Times that a segment on disk is read in vain before its rows are given up."""
+
+_FULL = {"block": OutboxFullBlocks, "drop": OutboxFullDrops, "exit": OutboxFullExits}
 
 
 def _is_same_disk(one: Path, other: Path) -> bool:
@@ -70,7 +85,7 @@ class Delivery:
         *,
         feed: str,
         parts: int = 1,
-        report: Callable[..., None],
+        report: Callable[[Event], None],
         broken: Callable[[], None],
         full: Callable[[bool, bool], None],
     ) -> None:
@@ -129,8 +144,7 @@ class Delivery:
     def begin(self) -> None:
         """Say what the user should know from the start."""
         if self._room < self._options.memory_limit:  # of all outboxes together
-            what = "the spool has less room than --memory-limit"
-            self._report("warning", what, room=self._room)
+            self._report(SpoolSmall(self._room))
 
     @property
     def unacknowledged(self) -> int:
@@ -183,7 +197,7 @@ class Delivery:
         self._dropped += count
 
     def _report_dropped(self) -> None:
-        self._report("warning", "rows dropped, the outbox is full", rows=self._dropped)
+        self._report(RowsDropped(self._dropped))
         self._dropped = 0
 
     def _send(self, held: Held, wire: bytes) -> None:
@@ -222,8 +236,7 @@ class Delivery:
         for held in self._outbox.abandon(segment):
             self._counters_of(held.feed).add(Slot.UNREADABLE, held.rows)
             rows += held.rows
-        problem = error.strerror or str(error)
-        self._report("error", "rows in the spill cannot be read", rows=rows, problem=problem)
+        self._report(SpillUnreadable(rows=rows, problem=error.strerror or str(error)))
         if segment.place is Place.GONE:  # and not where some of it is on its way to the writer
             self._spool.free(segment)
 
@@ -252,18 +265,13 @@ class Delivery:
         elif level is not Level.FULL:
             self._said_full = False
         if level is Level.FULL:
-            what = {
-                "block": "the feed is not read until there is room",
-                "drop": "new rows are dropped until there is room",
-                "exit": "the run ends",
-            }[self._options.when_full]
-            self._report("warning", f"the outbox is full, {what}", queue=held)
+            self._report(_FULL[self._options.when_full](held))
         elif before is Level.FULL:
-            self._report("info", "the outbox has room again", queue=held)
+            self._report(OutboxHasRoom(held))
         elif level is Level.SPILL:
-            self._report("warning", "the writer is behind, spilling to disk", queue=held)
+            self._report(WriterBehind(held))
         else:
-            self._report("info", "the spill is empty again")
+            self._report(SpillEmpty())
 
     def _count_unsaved(self) -> None:
         """Say what has found room nowhere; the writer may still have some of it."""
@@ -273,10 +281,8 @@ class Delivery:
                 self._counters_of(held.feed).add(Slot.UNSAVED, held.rows)
                 rows += held.rows
         if rows:
-            what = "received rows find room neither in memory nor on disk"
             problem = f"{self._places.spill}: {self._mover.problem}"
-            memory = str(self._places.spool)
-            self._report("error", what, rows=rows, memory=memory, problem=problem)
+            self._report(RowsUnsaved(rows, memory=str(self._places.spool), problem=problem))
 
     # The writer
 

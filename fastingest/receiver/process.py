@@ -37,9 +37,11 @@ from fastingest.config.settings import Settings
 from fastingest.decode.factory import decoder_of
 from fastingest.errors import FeedRefused
 from fastingest.metrics.counters import FeedCounters
+from fastingest.model.event import Event
 from fastingest.model.feed import Feed
 from fastingest.native.factory import layout_problem, reader_of
 from fastingest.receiver.delivery import Delivery
+from fastingest.receiver.events import PipeUnusable, ReceivingEnded
 from fastingest.runtime.assignment import Assignment
 from fastingest.runtime.control import (
     FeedRefusal,
@@ -56,6 +58,7 @@ from fastingest.runtime.control import (
     command_from,
     encode,
 )
+from fastingest.runtime.events import InternalError, NativeUnused
 from fastingest.runtime.process_setup import ORPHAN_LIMIT, allow_many_files, keep_memory, show_name
 from fastingest.source.base import Source, SourceObserver
 from fastingest.source.connection import Connection
@@ -168,7 +171,7 @@ class _Receiver:
             self._sources[feed.name] = self._source_of(feed)
         self._to_supervisor = await Channel.open(control, self._on_message, self._on_orphaned)
         if problem is not None:
-            self._report("warning", "native listener not used", reason=problem)
+            self._report(NativeUnused(problem))
         for sender in self._senders.values():
             sender.begin()
         pipes.setblocking(False)
@@ -178,7 +181,7 @@ class _Receiver:
             self._finish()
         await asyncio.gather(*map(self._capture, self._sources))
         unacknowledged = sum(sender.unacknowledged for sender in self._senders.values())
-        self._report("debug", "receiving ended", unacknowledged=unacknowledged)
+        self._report(ReceivingEnded(unacknowledged))
         for intake in self._intakes:
             intake.stop()
         await asyncio.gather(
@@ -221,7 +224,8 @@ class _Receiver:
             make_reader=reader_of(feed) if self._native else None,
             inflate=feed.inflate,
         )
-        report = partial(self._report_of, feed.name) if self._plan.is_one_of_many else self._report
+        name = feed.name if self._plan.is_one_of_many else None
+        report = partial(self._report, feed=name)
         observer = _GapTeller(feed.name, self._tell)
         return Connection(feed, self._options, listener, counters, report, observer=observer)
 
@@ -244,7 +248,7 @@ class _Receiver:
             self._joining.add(joining)
             joining.add_done_callback(self._joining.discard)
         elif fields:
-            self._report("warning", "a pipe cannot be used", problem="too many open files")
+            self._report(PipeUnusable("too many open files"))
             self._tell(PipeBroke(self._plan.stream))
 
     async def _join(self, sender: Delivery, pipe: PipeEnd) -> None:
@@ -253,7 +257,7 @@ class _Receiver:
         try:
             await uplink.open(pipe)
         except OSError as error:
-            self._report("warning", "a pipe cannot be used", problem=error.strerror or str(error))
+            self._report(PipeUnusable(error.strerror or str(error)))
             self._tell(PipeBroke(self._plan.stream))
 
     def _full(self, output: int, is_full: bool, is_exposed: bool) -> None:
@@ -317,13 +321,10 @@ class _Receiver:
         trace = "".join(traceback.format_exception(error)) if error else ""
         for source in self._sources.values():
             trace = source.redactor.hide(trace)
-        self._report("error", "internal error", what=context["message"], traceback=trace)
+        self._report(InternalError(context["message"], trace))
 
-    def _report(self, level: str, event: str, **fields: Any) -> None:
-        self._tell(Report(level, event, fields))
-
-    def _report_of(self, feed: str, level: str, event: str, **fields: Any) -> None:
-        self._tell(Report(level, event, {"feed": feed, **fields}))
+    def _report(self, event: Event, feed: str | None = None) -> None:
+        self._tell(Report.of(event, feed))
 
     def _tell(self, notice: Notice) -> None:
         self._to_supervisor.send(encode(notice))

@@ -19,12 +19,13 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
+from fastingest.report.events import NoRows
 from fastingest.runtime.assignment import SharedOutput
 from fastingest.storage.names import beside
 from fastingest.storage.ownership import open_own
@@ -40,7 +41,6 @@ PATIENCE_LATER = 60.0
 AGAIN = 3600.0
 """Seconds until the alert for a table is said again, while it still gets no row."""
 
-_HINT = "fastingest probe shows what the feed sends"
 _MAX_TAIL = 64 * 1024  # bytes of the rejects in which the last one is looked for
 
 
@@ -63,8 +63,8 @@ class NoDataAlert:
         self._since: float | None = None
         self._quiet_until = 0.0
 
-    def look(self, now: float) -> dict[str, Any] | None:
-        """The fields for the log, where there is something to say.
+    def look(self, now: float) -> NoRows | None:
+        """What there is to say, if there is anything.
 
         :param now: in seconds, by the monotonic clock.
         """
@@ -77,11 +77,11 @@ class NoDataAlert:
         if now - self._since < patience or now < self._quiet_until:
             return None
         self._quiet_until = now + AGAIN
-        return self._fields()
+        return self._event()
 
-    def end(self) -> dict[str, Any] | None:
-        """The fields where there was no row in the whole run, and nothing has been said of that."""
-        return self._fields() if self._is_dry() and not (self._rows or self._quiet_until) else None
+    def end(self) -> NoRows | None:
+        """The alert where there was no row in the whole run, and nothing has been said of that."""
+        return self._event() if self._is_dry() and not (self._rows or self._quiet_until) else None
 
     def _is_dry(self) -> bool:
         """Whether something has come since the latest row that should have been one."""
@@ -99,19 +99,19 @@ class NoDataAlert:
         ignored = sum(table[Slot.IGNORED] for table in self._tables)
         return self._table[Slot.DECODED], self._table[Slot.REJECTED], ignored
 
-    def _fields(self) -> dict[str, Any]:
+    def _event(self) -> NoRows:
         messages, rejected, ignored = (
             count - before for count, before in zip(self._counts(), self._counted, strict=True)
         )
-        fields: dict[str, Any] = {"messages": messages, "rejected": rejected, "ignored": ignored}
+        alert = NoRows(messages=messages, rejected=rejected, ignored=ignored)
         if not rejected:
-            return fields | {"problem": self._unmet(), "hint": _HINT}
+            return replace(alert, problem=self._unmet())
         out = self._share.target.path
         # The latest reject may be another feed's.
         is_alone = len(self._share.target.tables) == 1 and self._table[Slot.REJECTS_COMMITTED]
-        if reason := last_reason(out) if is_alone else "":
-            fields["reason"] = reason
-        return fields | {"kept_in": str(beside(out, ".rejected.jsonl")), "hint": _HINT}
+        reason = last_reason(out) if is_alone else ""
+        kept_in = str(beside(out, ".rejected.jsonl"))
+        return replace(alert, reason=reason or None, kept_in=kept_in)
 
     def _unmet(self) -> str:
         """What no message is."""

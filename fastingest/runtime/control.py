@@ -16,9 +16,11 @@ takes its place, as it does for any that dies.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
+
+from fastingest.model.event import Event, Level
 
 __all__ = [
     "Command",
@@ -110,9 +112,19 @@ class Report(_Message, frozen=True):
     :param fields: more of it, by name; values that msgpack knows.
     """
 
-    level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")]
+    level: Level
     event: str
     fields: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: Event, feed: str | None = None) -> Report:
+        """How an event is told.
+
+        :param feed: the name of the feed that it is about, where there are several: the first
+            field then.
+        """
+        about = {} if feed is None else {"feed": feed}
+        return cls(event.level, event.message, about | event.fields)
 
 
 # From a demo exchange

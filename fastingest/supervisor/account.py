@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from fastingest.access.secrets import shown
 from fastingest.config.options import Options
@@ -29,6 +30,7 @@ from fastingest.errors import OptionError, OutputRefused, RowsLost
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import PARTITIONS, Position
 from fastingest.model.counts import Counts
+from fastingest.model.event import Event
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import OutputSpec
 from fastingest.spool.directories import SpoolDirectories
@@ -42,6 +44,7 @@ from fastingest.storage.run_events import Events
 from fastingest.storage.run_log import (
     log_run,
 )
+from fastingest.supervisor.events import CountersOnDisk, SpoolOnDisk
 
 __all__ = ["Account", "new_stream", "problem_of", "report_fallbacks"]
 
@@ -106,8 +109,8 @@ class Account:
         self._keeps_journal = options.journal == "on"
         self._journal_path = journal_path(out)
         self.places = SpoolDirectories.of(out, options.spill_dir)
-        self.fallbacks: list[tuple[str, Path, str]] = []
-        """What is on disk and not in memory: what to say of it, where it is, and why."""
+        self.fallbacks: list[SpoolOnDisk | CountersOnDisk] = []
+        """What is on disk and not in memory."""
         try:
             self._check_owner()
         except NotOurs as error:
@@ -141,8 +144,7 @@ class Account:
         spare = partial(self.places.spare_events, self.run)
         self.events = Events(self.places.events(self.run), described, spare)
         if self.places.problem:
-            what = "the spool is on disk and not in memory"
-            self.fallbacks.insert(0, (what, self.places.spool, self.places.problem))
+            self.fallbacks.insert(0, SpoolOnDisk(str(self.places.spool), self.places.problem))
 
     def _check_owner(self) -> None:
         """See that nobody else has made what is there, nor left rows, which would be out of order.
@@ -179,8 +181,8 @@ class Account:
                 raise OSError(second.errno, problem, str(self.places.spool)) from None
             if spare is None or counters is None:
                 raise
-            what = "the counters are on disk and not in memory"
-            self.fallbacks.append((what, spare, f"{self.places.spool}: {error.strerror}"))
+            problem = f"{self.places.spool}: {error.strerror}"
+            self.fallbacks.append(CountersOnDisk(str(spare), problem))
             return counters
 
     def newest(self) -> int:
@@ -282,18 +284,14 @@ class Account:
         return None
 
 
-def report_fallbacks(accounts: Sequence[Account], report: Callable[..., None]) -> None:
+def report_fallbacks(accounts: Sequence[Account], report: Callable[[Event], None]) -> None:
     """Say once what is on disk that should be in memory: there the receiver may wait for the disk.
 
-    Only Linux has a file system in memory that could be used; elsewhere it is as it must be.
-
-    :param report: takes the level, the event and its fields.
+    :param report: takes events for the log.
     """
-    level = "warning" if sys.platform == "linux" else "info"
-    said: dict[tuple[str, str], list[Path]] = {}
+    said: dict[tuple[type[Event], str], list[SpoolOnDisk | CountersOnDisk]] = {}
     for account in accounts:
-        for what, path, problem in account.fallbacks:
-            said.setdefault((what, problem), []).append(path)
-    for (what, problem), paths in said.items():
-        more = {"outputs": len(paths)} if len(paths) > 1 else {}
-        report(level, what, {"path": str(paths[0]), "problem": problem, **more})
+        for event in account.fallbacks:
+            said.setdefault((type(event), event.problem), []).append(event)
+    for first, *others in said.values():
+        report(replace(first, outputs=1 + len(others)) if others else first)

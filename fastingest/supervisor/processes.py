@@ -22,6 +22,7 @@ from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import SharedOutput
 from fastingest.runtime.control import Command, Listening, UnknownMessage, notice_from
 from fastingest.supervisor.children import KILL_LIMIT, Child, spawn
+from fastingest.supervisor.events import NoPipe, PipeRelaid, ProcessStarted
 from fastingest.supervisor.log import report, said
 from fastingest.supervisor.receivers import ReceiverPool
 from fastingest.transport.pipe.wiring import wait
@@ -124,7 +125,7 @@ class Processes:
     def _spawn(self, name: str, target: str, *args: Any, **kwargs: Any) -> Child:
         child = spawn(self._context, name, target, *args, **kwargs)
         self.children[name] = child
-        report("debug", "started", {"process": name, "pid": child.process.pid})
+        report(ProcessStarted(name, child.process.pid))
         return child
 
     # Pipes
@@ -158,11 +159,11 @@ class Processes:
         for name in [name for name, at in self._broken.items() if at <= now]:
             del self._broken[name]
             if self._has_both_ends(name) and are_needed:
-                report("warning", "a pipe to the writer broke and is laid anew", {"process": name})
+                report(PipeRelaid(name))
                 try:
                     self._connect(name)
                 except OSError as error:  # of descriptors there may be none just now
-                    report("warning", "no pipe can be laid", {"problem": said(error)})
+                    report(NoPipe(said(error)))
                     self._broken[name] = time.monotonic() + RELAY_PIPES
 
     # While they run

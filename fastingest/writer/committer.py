@@ -6,17 +6,25 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from fastingest.config.settings import Settings
 from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.format.base import Format
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import Batch, Position, check_batch, partition_of
+from fastingest.model.event import Event
 from fastingest.runtime.control import Failing, Notice, Report, WorksAgain
 from fastingest.storage.journal import Journal
 from fastingest.storage.reject_limit import RejectLimit
 from fastingest.writer.attempts import TRY_PAUSE, Attempts
+from fastingest.writer.events import (
+    BatchSetAside,
+    BatchUnwritable,
+    RowsGone,
+    SyncFailed,
+    WriteFailing,
+    WritingAgain,
+)
 from fastingest.writer.fsync import Syncer
 from fastingest.writer.output import Output
 from fastingest.writer.set_aside import set_aside
@@ -81,9 +89,9 @@ class Committer:
             self.output.sync, self.output.secure, options.fsync, self._report_unsynced
         )
 
-    def report(self, level: str, event: str, **fields: Any) -> None:
+    def report(self, event: Event) -> None:
         """Have an event logged."""
-        self._tell(Report(level, event, fields))
+        self._tell(Report.of(event))
 
     def position(self, partition: int) -> Position:
         """The last batch of a partition that is committed."""
@@ -97,7 +105,7 @@ class Committer:
                 text = self._make_text(batch)
             except self._format.defects as error:
                 self._defect = f"{type(error).__name__}: {error}"
-                self.report("warning", "a batch cannot be written", problem=self._defect)
+                self.report(BatchUnwritable(self._defect))
                 self._wait(delay)
                 delay *= 2
             else:
@@ -154,9 +162,8 @@ class Committer:
             self.output.set_aside(dealt_with, rows)
 
         self.attempt(step)
-        what = "a batch that cannot be written is set aside"
         problem = self._defect or "the writer died of it"
-        self.report("error", what, rows=rows, problem=problem, kept_in=str(path))
+        self.report(BatchSetAside(rows, problem=problem, kept_in=str(path)))
         self._defect = ""
         self._count(dealt_with.feed)
 
@@ -173,7 +180,7 @@ class Committer:
                 self._tell(Failing(str(self._out), str(error.path), error.problem))
                 if not self._problem:
                     self._problem = f"{error.path}: {error.problem}"
-                    self.report("error", "cannot write, trying again", problem=self._problem)
+                    self.report(WriteFailing(self._problem))
                 if not self._wait(delay):
                     raise WriteFailed(error.path, error.problem) from error
                 delay = min(2 * delay, LAST_RETRY)
@@ -182,12 +189,11 @@ class Committer:
         if self._problem:
             self._problem = ""
             self._tell(WorksAgain(str(self._out)))
-            self.report("info", "writing again")
+            self.report(WritingAgain())
 
     def _report_unsynced(self, error: Exception) -> None:
-        what = "the output could not be synced, what it was to put on the disk is written again"
         problem = f"{error.path}: {error.problem}" if isinstance(error, WriteFailed) else str(error)
-        self.report("error", what, problem=problem)
+        self.report(SyncFailed(problem))
 
     def count(self) -> None:
         """Say in the counters what is committed."""
@@ -219,8 +225,7 @@ class Committer:
             for slot in (Slot.LOST, Slot.UNSYNCED):
                 self.counters.of(feed).add(slot, rows)
             self._count(feed)
-        what = "rows that could not be synced are gone: the system has dropped them"
-        self.report("error", what, rows=lost.total())
+        self.report(RowsGone(lost.total()))
 
     def _measure(self, batch: Batch) -> None:
         now = time.time_ns()

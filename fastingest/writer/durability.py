@@ -30,6 +30,7 @@ from fastingest.errors import WriteFailed
 from fastingest.storage.base import Sink
 from fastingest.storage.unsynced import Extent, Unsynced
 from fastingest.writer.committed import Committed
+from fastingest.writer.events import RejectsGone
 from fastingest.writer.files import OutputFiles
 
 __all__ = ["Durability"]
@@ -109,8 +110,7 @@ class Durability:
         self._secure_rows()
         rejects, journal = self._files.rejects, self._committed.journal
         if gone := rejects.secure():
-            what = "rejects that could not be synced are gone"
-            self._files.report("error", what, bytes=gone, path=str(rejects.path))
+            self._files.report(RejectsGone(gone, path=str(rejects.path)))
         if journal is not None:
             _written(journal.path, journal.write_again)
 

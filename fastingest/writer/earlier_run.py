@@ -12,9 +12,11 @@ from pathlib import Path
 
 from fastingest.metrics.counters import Counters
 from fastingest.metrics.counters_file import OtherCounters
+from fastingest.model.event import Event
 from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.run_events import read_events
 from fastingest.storage.run_log import line_of
+from fastingest.writer.events import CountersUnreadable
 
 __all__ = ["counters_of", "feeds_of", "has_other_counters", "never_began"]
 
@@ -37,7 +39,7 @@ def feeds_of(places: SpoolDirectories, out: Path, run: int) -> tuple[str, ...]:
 
 
 def counters_of(
-    places: SpoolDirectories, out: Path, run: int, report: Callable[..., None]
+    places: SpoolDirectories, out: Path, run: int, report: Callable[[Event], None]
 ) -> Counters | None:
     """What a run has counted; None where nobody knows: the machine was started anew.
 
@@ -48,8 +50,7 @@ def counters_of(
     try:
         return Counters.open(places.counters(run), feeds_of(places, out, run))
     except OtherCounters as error:
-        what = "what an earlier run has counted cannot be read, and is unknown"
-        report("warning", what, problem=str(error))
+        report(CountersUnreadable(str(error)))
     except OSError:
         pass
     return None

@@ -37,6 +37,7 @@ from fastingest.transport.pipe.inlet import Inlet
 from fastingest.transport.pipe.wiring import PipeEnd, wait
 from fastingest.writer.committer import Committer
 from fastingest.writer.earlier_run import feeds_of
+from fastingest.writer.events import RowsLostWithReceiver
 from fastingest.writer.recovery import Recovery
 
 __all__ = ["GIVE_UP_LIMIT", "Bell", "Outlet", "Stage"]
@@ -275,7 +276,7 @@ class Outlet:
             committer.count_lost()  # which would be counted here as well
             lost = sum(self._count_lost(*before) for before in inlet.before)
             if lost:
-                committer.report("error", "rows were lost with the receiver", rows=lost)
+                committer.report(RowsLostWithReceiver(lost))
         self._linked[inlet.pipe] = inlet
         inlet.acknowledge(committer.position(partition))
 

@@ -27,6 +27,7 @@ from msgspec.structs import replace
 
 from fastingest.errors import WriteFailed
 from fastingest.model.batch import Batch, Position, partition_of
+from fastingest.model.event import Event
 from fastingest.storage.csv_file import CsvFile
 from fastingest.storage.journal import Entry, Journal
 from fastingest.storage.offsets import CommittedOffsets, FeedCount
@@ -36,6 +37,7 @@ from fastingest.storage.room import check_room
 from fastingest.storage.unsynced import Extent
 from fastingest.writer.committed import Committed
 from fastingest.writer.durability import Durability
+from fastingest.writer.events import TooManyRejects
 from fastingest.writer.external_change import adapt, notice_replaced
 from fastingest.writer.files import OutputFiles
 from fastingest.writer.regions import Regions
@@ -67,7 +69,7 @@ class Output:
         journal: Journal | None,
         *,
         min_free: int,
-        report: Callable[..., None],
+        report: Callable[[Event], None],
         limit: RejectLimit | None = None,
         is_doubtful: bool = False,
         syncs: bool = True,
@@ -222,8 +224,7 @@ class Output:
             rejects.unsynced.clear()
         self._done = 0
         if entry.not_kept and had_all:
-            what = "there are too many rejects to keep them all; they are counted, and sampled"
-            self._files.report("warning", what, kept_in=str(rejects.path))
+            self._files.report(TooManyRejects(kept_in=str(rejects.path)))
 
     def _append(self, text: memoryview) -> int:
         """Append the rows, unless they are there; the offset where they are."""

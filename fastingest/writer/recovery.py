@@ -21,6 +21,12 @@ from fastingest.storage.run_events import read_events
 from fastingest.storage.run_log import line_of, log_run
 from fastingest.writer.committer import Committer
 from fastingest.writer.earlier_run import counters_of, has_other_counters, never_began
+from fastingest.writer.events import (
+    EarlierRowsLost,
+    EarlierRowsTaken,
+    KeptRowsGone,
+    NoEarlierRows,
+)
 
 __all__ = ["Recovery"]
 
@@ -58,7 +64,7 @@ class Recovery:
         everywhere = [places, self._elsewhere] if self._elsewhere else [places]
         self._reader = SpoolReader(everywhere, committer.report)
         # Of streams that receivers still add to, which may have kept a batch elsewhere for a while.
-        self._unread = SpoolReader(everywhere, lambda *_, **__: None)
+        self._unread = SpoolReader(everywhere, lambda event: None)
 
     def note_places(self) -> None:
         """Note in the journal where the spool and the spill are now.
@@ -107,8 +113,7 @@ class Recovery:
             self._commit_tail(following)
             self.streams_before(following)
             rows = output.entry.written - written
-            level = "warning" if rows else "info"
-            committer.report(level, "took up what an earlier run had left", rows=rows)
+            committer.report(EarlierRowsTaken(rows) if rows else NoEarlierRows(rows))
             committer.attempt(
                 lambda run=run, rows=rows, counted=counted: self._close_account(run, rows, counted)  # type: ignore[misc]
             )
@@ -186,13 +191,11 @@ class Recovery:
                 each[Slot.LOST] += max(0, each.ledger.in_flight)
             rows, messages = counters.whole_ledger.lost, counters.total(Slot.LOST_MESSAGES)
             if rows or messages:
-                what = "an earlier run has lost rows"
-                self._committer.report("error", what, rows=rows, messages=messages)
+                self._committer.report(EarlierRowsLost(rows, messages))
         else:
             kept = line_of(self._out, run).get("kept") or 0
             if kept > recovered:
-                what = "rows that an earlier run had kept in memory are gone"
-                self._committer.report("error", what, rows=kept - recovered)
+                self._committer.report(KeptRowsGone(kept - recovered))
         entry = self._committer.output.entry
         try:
             feeds = self._committer.output.feeds

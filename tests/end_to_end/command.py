@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from fastingest.spool.directories import SpoolDirectories
@@ -101,12 +100,7 @@ class Command:
         self._log = JsonLines(self.process.stderr)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             for pid in self.children():
                 os.kill(pid, signal.SIGKILL)

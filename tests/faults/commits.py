@@ -152,7 +152,7 @@ def _until_done(step: Callable[[], None]) -> None:
 def write(out: Path, scene: Scene, order: Sequence[int]) -> None:
     """As a writer does it: what the one before had begun with, then what comes."""
     journal = Journal(out.with_name(out.name + ".journal"), NAMES)
-    output = Output(out, TRADES.header, journal, min_free=0, report=lambda *_, **__: None)
+    output = Output(out, TRADES.header, journal, min_free=0, report=lambda event: None)
     _until_done(lambda: output.begin(RUN))
 
     def left(partition: int) -> list[tuple[Batch, bytes]]:

@@ -14,8 +14,10 @@ from fastingest import Options
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import PARTITIONS, Batch, Layout, Position, Reject
 from fastingest.model.chunks import Buffer
+from fastingest.model.event import Event
 from fastingest.model.schema import TRADES
 from fastingest.receiver.delivery import Delivery
+from fastingest.receiver.events import RowsUnsaved, WriterBehind
 from fastingest.runtime.assignment import SharedOutput
 from fastingest.spool.directories import SpoolDirectories
 
@@ -48,7 +50,7 @@ class Rig:
 
     def __init__(self, directory: Path, **options: Any) -> None:
         self.counters = Counters.create(feeds=["a", "b"])
-        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.events: list[Event] = []
         self.broken = 0
         self.full: list[tuple[bool, bool]] = []
         self.places = SpoolDirectories(directory / "memory", directory / "disk")
@@ -60,7 +62,7 @@ class Rig:
             STREAM,
             cast(SharedOutput, share),
             feed="a",
-            report=lambda level, event, **fields: self.events.append((event, fields)),
+            report=self.events.append,
             broken=self._break,
             full=lambda *state: self.full.append(state),
         )
@@ -203,8 +205,7 @@ def test_what_goes_to_disk_comes_back_in_order(tmp_path: Path) -> None:
             await asyncio.sleep(0.001)
         assert uplink.sent == [at(sequence) for sequence in range(12)]
         assert [len(each.rejects[0].raw) for each in uplink.batches] == [MIB] * 12
-        told = [event for event, _ in rig.events]
-        assert "the writer is behind, spilling to disk" in told
+        assert WriterBehind in map(type, rig.events)
         assert rig.counters[Slot.SPILL_BYTES] == 0
 
     run(tmp_path, body, memory_limit=8 * MIB)
@@ -265,10 +266,8 @@ def test_what_finds_room_nowhere_is_counted(tmp_path: Path) -> None:
         rig.save.set()
         await rig.sender.finish(rig.save)
         assert rig.counters.feeds[1][Slot.UNSAVED] == 2
-        ((_, fields),) = [
-            each for each in rig.events if each[0].startswith("received rows find room neither")
-        ]
-        assert fields["rows"] == 2
-        assert fields["problem"].startswith(f"{rig.places.spill}: ")
+        (unsaved,) = [each for each in rig.events if isinstance(each, RowsUnsaved)]
+        assert unsaved.rows == 2
+        assert unsaved.problem.startswith(f"{rig.places.spill}: ")
 
     run(tmp_path, body)

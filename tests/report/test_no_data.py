@@ -64,7 +64,7 @@ class Run:
         found = [
             (f.name, alert.end() if now is None else alert.look(now)) for f, alert in self.alerts
         ]
-        return [(name, fields) for name, fields in found if fields]
+        return [(name, event.fields) for name, event in found if event is not None]
 
 
 def table(folder: Path, name: str = "out.csv", rows: str = "", *where: str) -> Table:

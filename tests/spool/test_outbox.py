@@ -628,7 +628,7 @@ class Traffic(RuleBasedStateMachine):
         assert (self.outbox.bytes, self.outbox.memory, self.outbox.disk) == (0, 0, 0)
 
 
-Traffic.TestCase.settings = settings(max_examples=150, stateful_step_count=50)
+Traffic.TestCase.settings = settings(max_examples=100, stateful_step_count=50)
 TestTraffic = Traffic.TestCase
 
 

@@ -16,8 +16,7 @@ from msgspec.structs import replace
 
 from fastingest import Options, OutputRefused
 from fastingest.metrics.counters import Counters, Slot
-from fastingest.model.batch import PARTITIONS, Batch, Layout, Reject, partition_of
-from fastingest.model.chunks import Buffer, segment_of
+from fastingest.model.batch import PARTITIONS, Reject, partition_of
 from fastingest.model.feed import Feed, Table
 from fastingest.runtime.assignment import targets_of
 from fastingest.spool import directories as places
@@ -30,12 +29,18 @@ from fastingest.storage.offsets import FeedCount
 from fastingest.storage.run_events import Events, read_events
 from fastingest.storage.run_log import log_run
 from fastingest.supervisor.account import Account, new_stream, problem_of, report_fallbacks
+from fastingest.supervisor.events import level_on_disk
+from tests.support.builders import make_batch, make_entry
+from tests.support.events import Told, told
 from tests.support.limits import largest_file, read_only, small_disk
 
 RUN = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000
-ENTRY = Entry(
-    run=RUN,
+ENTRY = make_entry(
+    RUN,
+    written=12,
+    rejected=3,
+    received=(RUN + SECOND, RUN + 2 * SECOND),
     stream=RUN,
     sequence=7,
     inode=99,
@@ -44,13 +49,7 @@ ENTRY = Entry(
     start=20,
     rows=11,
     crc32=0xABC,
-    written=12,
-    rejected=3,
-    first_received=RUN + SECOND,
-    last_received=RUN + 2 * SECOND,
     feed="é",
-    feed_written=12,
-    feed_rejected=3,
 )
 COUNTS = {"é": FeedCount(12, 3)}
 GAPS = [{"feed": "é", "start": "2023-11-14T22:13:21.000000000Z", "seconds": 0.5, "reason": "é"}]
@@ -455,13 +454,15 @@ class Begun:
     def keep(self, feed: int, sequences: Sequence[int], rows: int) -> None:
         """Leave batches of so many rows, and a reject, in the spool."""
         stream = self.stream(feed)
-        layout = Layout(("a",), ("str",), f"feed {feed}")
         parts = [segment.header(stream, sequences[0])]
         for sequence in sequences:
-            columns: list[Buffer] = [segment_of([["x"] * rows], ("str",))]
-            batch = Batch(rows, columns, layout, [(rows, 1)], rejects=[Reject(1, "x", b"{")])
-            batch.stream, batch.sequence = stream, sequence
-            wire = batch.to_bytes()
+            wire = make_batch(
+                [("x", 1.5, 1)] * rows,
+                rejects=[Reject(1, "x", b"{")],
+                stream=stream,
+                sequence=sequence,
+                feed=f"feed {feed}",
+            ).to_bytes()
             parts += [segment.record(sequence, wire), wire]
         name = segment.file_name(stream, sequences[0])
         (self.account.places.spool / name).write_bytes(b"".join(parts))
@@ -565,9 +566,9 @@ def account_of(out: Path) -> Account:
     return Account(options, targets_of(feeds)[0], feeds)
 
 
-def said_of(*accounts: Account) -> list[tuple[str, str, dict[str, Any]]]:
-    said: list[tuple[str, str, dict[str, Any]]] = []
-    report_fallbacks(accounts, lambda *what: said.append(what))
+def said_of(*accounts: Account) -> list[Told]:
+    said: list[Told] = []
+    report_fallbacks(accounts, lambda event: said.append(told(event)))
     return said
 
 
@@ -645,9 +646,7 @@ def test_without_memory_the_spool_is_on_disk_and_that_is_said_once(
         "outputs": 2,
     }
     what = "the spool is on disk and not in memory"
-    assert said_of(*accounts) == [("warning", what, fields)]
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert said_of(*accounts) == [("info", what, fields)]
+    assert said_of(*accounts) == [(level_on_disk(sys.platform), what, fields)]
 
 
 # What is not ours

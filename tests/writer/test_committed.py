@@ -13,6 +13,7 @@ from fastingest.model.batch import PARTITIONS, Position, partition_of
 from fastingest.storage.journal import Entry, Journal
 from fastingest.storage.offsets import CommittedOffsets, FeedCount
 from fastingest.writer.committed import Committed
+from tests.support.builders import make_entry
 from tests.support.output_writer import SECOND, batch_of
 
 RUN = 1_700_000_000_000_000_000 // PARTITIONS * PARTITIONS
@@ -46,20 +47,17 @@ def test_a_batch_is_in_the_entry_that_says_so(committed: Committed, path: Path) 
     committed.record(entry)
     committed.offsets.commit(batch)
     assert recorded(path) == [committed.entry]
-    assert committed.entry == Entry(
-        run=RUN,
+    assert committed.entry == make_entry(
+        RUN,
+        written=5,
+        rejected=2,
+        received=(RUN + 3 * SECOND, RUN + 3 * SECOND + SECOND // 2),
         stream=RUN,
         sequence=3,
         size=20,
         start=20,
         rejects_size=70,
-        written=5,
-        rejected=2,
-        first_received=RUN + 3 * SECOND,
-        last_received=RUN + 3 * SECOND + SECOND // 2,
         feed="b",
-        feed_written=5,
-        feed_rejected=2,
         not_kept=1,
     )
 

@@ -13,37 +13,29 @@ import pytest
 from fastingest import Options, WriteFailed
 from fastingest.format.csv import CsvFormat
 from fastingest.metrics.counters import Counters, Slot
-from fastingest.model.batch import PARTITIONS, Batch, Layout, Position, Reject, read_batch
-from fastingest.model.chunks import segment_of
+from fastingest.model.batch import PARTITIONS, Batch, Position, Reject, read_batch
 from fastingest.model.schema import TRADES
 from fastingest.runtime.control import Notice, Report
 from fastingest.spool import segment
 from fastingest.storage.journal import Journal, journal_path
 from fastingest.writer.attempts import MAX_TRIES
 from fastingest.writer.committer import Committer
+from tests.support.builders import make_batch
 from tests.support.limits import largest_file
 from tests.support.poison import poison
 
 HEADER = b"symbol,price,volume\n"
 RUN = 1_700_000_000_000_000_000 // PARTITIONS * PARTITIONS
-LAYOUT = Layout(TRADES.names, TRADES.types, "feed")
 
 
 def batch(sequence: int, rows: int = 3, rejects: int = 0, feed: str = "feed") -> Batch:
-    columns: list[list[Any]] = [
-        ["A"] * rows,
-        [1.5] * rows,
-        [10 * sequence + n for n in range(rows)],
-    ]
-    return Batch(
-        rows,
-        [segment_of(columns, TRADES.types)] if rows else [],
-        LAYOUT._replace(feed=feed),
-        [(rows, RUN)] if rows else [],
-        [(0, 1)] if rows else [],
+    return make_batch(
+        [("A", 1.5, 10 * sequence + n) for n in range(rows)],
         rejects=[Reject(RUN, "odd", b"x")] * rejects,
+        received=RUN,
         stream=RUN,
         sequence=sequence,
+        feed=feed,
     )
 
 

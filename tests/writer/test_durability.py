@@ -19,9 +19,9 @@ from fastingest.storage.journal import journal_path, read_journal
 from fastingest.storage.names import beside
 from fastingest.storage.reject_line import to_lines
 from fastingest.verify.verify import verify
+from tests.support.builders import LAYOUT
 from tests.support.output_writer import (
     HEADER,
-    LAYOUT,
     Writer,
     append_row,
     move,

@@ -16,11 +16,13 @@ from typing import NamedTuple
 import pytest
 
 from fastingest.model.batch import PARTITIONS, Batch, Layout, Position, Reject, partition_of
+from fastingest.model.event import Event
 from fastingest.model.schema import TRADES
 from fastingest.storage.journal import SLOTS, Journal, journal_path
 from fastingest.storage.offsets import FeedCount
 from fastingest.supervisor.account import new_stream
 from fastingest.writer.output import Output
+from tests.support.builders import make_batch
 
 HEADER = b"symbol,price,volume\n"
 RUN = new_stream(1_700_000_000_000_000_000, 0)
@@ -49,14 +51,13 @@ def made(shapes: Sequence[tuple[int, int, int]]) -> list[Made]:
         partition = feed % PARTITION_COUNT
         text = b"".join(b"F%d,%d.5,%d\n" % (feed, number, row) for row in range(rows))
         kept = [Reject(number, f"{feed}.{number}.{n}", b"{") for n in range(rejects)]
-        batch = Batch(
+        batch = make_batch(
             rows,
-            [],
-            LAYOUTS[feed],
-            [(rows, number + 1)] if rows else [],
             rejects=kept,
+            received=number + 1,
             stream=STREAMS[partition],
             sequence=next(sequences[partition]),
+            feed=FEEDS[feed],
         )
         found.append(Made(batch, text))
     return found
@@ -84,7 +85,7 @@ class Opened:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.reports: list[str] = []
+        self.reports: list[Event] = []
         self.output: Output
         self._is_open = False
         self.start()
@@ -98,7 +99,7 @@ class Opened:
             TRADES.header,
             journal,
             min_free=0,
-            report=lambda _, event, **__: self.reports.append(event),
+            report=self.reports.append,
         )
         self._is_open = True
         self.output.begin(RUN)
@@ -341,7 +342,7 @@ def test_a_file_cut_back_into_an_earlier_run(opened: Opened) -> None:
         opened._is_open = True
         journal = Journal(journal_path(opened.path), FEEDS)
         opened.output = Output(
-            opened.path, TRADES.header, journal, min_free=0, report=lambda *_, **__: None
+            opened.path, TRADES.header, journal, min_free=0, report=lambda event: None
         )
         assert opened.output.entry.run == run
         assert opened.counts == {}

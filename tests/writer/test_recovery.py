@@ -21,8 +21,7 @@ from hypothesis import strategies as st
 from fastingest import Options, OutputRefused
 from fastingest.format.csv import CsvFormat
 from fastingest.metrics.counters import Counters, Slot
-from fastingest.model.batch import Batch, Layout, Position, Reject
-from fastingest.model.chunks import segment_of
+from fastingest.model.batch import Batch, Position, Reject
 from fastingest.model.counts import Counts
 from fastingest.model.schema import TRADES
 from fastingest.runtime.assignment import OutputSpec, SharedOutput
@@ -39,6 +38,7 @@ from fastingest.supervisor.account import new_stream
 from fastingest.writer.committer import Committer
 from fastingest.writer.earlier_run import feeds_of
 from fastingest.writer.recovery import Recovery
+from tests.support.builders import make_batch
 
 HEADER = b"symbol,price,volume\n"
 RUN = new_stream(1_700_000_000_000_000_000, 0)
@@ -91,18 +91,15 @@ class Run:
     def emit(self, feed: int, rows: int, rejects: int) -> None:
         """A receiver puts a batch into the spool, and may send it."""
         partition = feed % PARTITIONS
-        numbers = list(range(self._rows, self._rows + rows))
+        numbers = range(self._rows, self._rows + rows)
         self._rows += rows
-        columns: list[list[Any]] = [[f"F{self.names[feed][-1]}"] * rows, [1.5] * rows, numbers]
-        batch = Batch(
-            rows,
-            [segment_of(columns, TRADES.types)] if rows else [],
-            Layout(TRADES.names, TRADES.types, self.names[feed]),
-            [(rows, self._rows)] if rows else [],
-            [(0, 1)] if rows else [],
+        batch = make_batch(
+            [(f"F{self.names[feed][-1]}", 1.5, number) for number in numbers],
+            received=self._rows,
             rejects=[Reject(feed, f"{feed}.{self._rows}.{n}", b"{") for n in range(rejects)],
             stream=self.streams[partition],
             sequence=self.sequences[partition],
+            feed=self.names[feed],
         )
         self.sequences[partition] += 1
         self.counters.feeds[feed].add(Slot.RECEIVED, batch.count)
