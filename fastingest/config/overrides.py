@@ -229,6 +229,9 @@ def _names(said: Sequence[str | None], urls: Sequence[str]) -> list[str]:
         others = {*names, *(other for other in said if other)}
         others |= {host for at, host in enumerate(hosts) if at != index and not said[at]}
         if name is not None:
+            if name in names:
+                problem = f"two feeds are named {name!r}; a name says whose a row is"
+                raise OptionError("feed", problem)
             names.append(name)
             continue
         candidates = [hosts[index], _host_and_path(url)]

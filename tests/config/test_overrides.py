@@ -131,6 +131,11 @@ def test_no_name_is_that_of_another_feed() -> None:
     assert [feed.name for feed in feeds] == ["h/a#2", "h", "h/a"]
 
 
+def test_two_feeds_are_not_given_one_name() -> None:
+    with pytest.raises(OptionError, match=r"^--feed: two feeds are named 'a'"):
+        built(spec(name="a"), spec(name="b"), spec(name="a", url="ws://i"))
+
+
 def test_no_name_shows_a_secret() -> None:
     assert names("ws://user:word@h/x?key=${KEY}") == ["h"]
     assert names("ws://${HOST}/x") == ["***"]
