@@ -90,6 +90,7 @@ class FeedSpec:
     symbols: Symbols = field(default_factory=Symbols)
     compression: str | None = None
     proxy: str | None = None
+    connect_timeout: float | None = None
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
