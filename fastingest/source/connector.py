@@ -53,6 +53,14 @@ class _Attempt:
     is_at_proxy: bool = False
     """Whether it is the proxy that is waited for."""
 
+    @property
+    def has_spoken(self) -> bool:
+        """Whether the server has spoken as the URL's scheme says: TLS, or an answer."""
+        is_secure = self.url.startswith("wss:")
+        return self.answer.has_begun or (
+            is_secure and self.inside is not None and self.inside.is_connected
+        )
+
     def made(self, inside: BoundedReads) -> None:
         """For the loop."""
         self.inside = inside
@@ -108,6 +116,7 @@ class Connector:
         self._sends_secrets = any("${" in text for text in sent)
         self._tls: ssl.SSLContext | None = None
         self._attempt: _Attempt | None = None
+        self._doubts = 0  # connects that may have failed for the wrong scheme
         self._is_wrong_scheme: bool | None = None  # None: nobody has asked
 
     def abort(self) -> None:
@@ -155,8 +164,12 @@ class Connector:
         if is_seen_in(error, target.scheme):
             return WrongScheme(target.scheme, permanent=True)
         is_askable = attempt.proxy is None or attempt.proxy.scheme != "https"
-        if is_askable and is_in_doubt(error, target.scheme, attempt.answer.has_begun):
-            if self._is_wrong_scheme is None:  # asked once, and never where a connect has worked
+        if is_askable and is_in_doubt(error, target.scheme, attempt.has_spoken):
+            self._doubts += 1
+            # Asked once, never where a connect has worked, and not of a server that has only once
+            # ended a connection.
+            is_time = target.scheme == "wss" or self._doubts > 1
+            if self._is_wrong_scheme is None and is_time:
                 connect = partial(attempt.socket, self._feed.connect_timeout)
                 asked = speaks_other(target.scheme, target.host, connect)
                 self._is_wrong_scheme = await asked

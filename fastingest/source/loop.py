@@ -71,6 +71,11 @@ class BoundedReads(asyncio.BufferedProtocol):
         self._transport = transport
         self._protocol.connection_made(transport)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there was a connection, with TLS where there is to be any."""
+        return self._transport is not None
+
     def read_with(self, answer: OpeningAnswer) -> None:
         """Let ``answer`` read what comes until it is whole; the protocol gets what it makes of it.
 

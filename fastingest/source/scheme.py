@@ -65,12 +65,12 @@ def is_seen_in(error: BaseException, scheme: str) -> bool:
     return False
 
 
-def is_in_doubt(error: BaseException, scheme: str, has_answered: bool) -> bool:
+def is_in_doubt(error: BaseException, scheme: str, has_spoken: bool) -> bool:
     """Whether an error, from a connect by ``scheme``, may come from its being the wrong one.
 
-    :param has_answered: whether anything has come of the answer to the opening request.
+    :param has_spoken: whether the server has spoken as the scheme says.
     """
-    if has_answered or isinstance(error, (ProxyFailed, socket.gaierror, ConnectionRefusedError)):
+    if has_spoken or isinstance(error, (ProxyFailed, socket.gaierror, ConnectionRefusedError)):
         return False
     if scheme == "ws":  # TLS is quick to see that this is none
         return isinstance(error, (ConnectionError, picows.WSError))

@@ -182,15 +182,14 @@ def _not_http(connection: RawConnection) -> None:
         (_reject(500), "the server answered 500 Internal Server Error"),
         (_reject(502), "the server answered 502 Bad Gateway"),
         (_reject(429), "the server answered 429 Too Many Requests"),
-        (_reject(200), "the server answered 200 OK"),
+        (_reject(200), "the server answered 200 OK, and is no WebSocket endpoint"),
         (
             _wrong_accept,
             "the opening handshake failed: cannot upgrade, invalid sec-websocket-accept response",
         ),
         (
             _not_http,
-            "the opening handshake failed: cannot upgrade, unknown protocol (expected HTTP/1.1) "
-            "in upgrade response: 220 mail.example esmtp",
+            "the opening handshake failed: its answer is no HTTP: 220 mail.example ESMTP",
         ),
         (lambda connection: connection.reset(), "Connection reset by peer"),
         (
@@ -207,14 +206,20 @@ def test_a_failed_attempt_is_repeated(tmp_path: Path, script: Script, reason: st
 
 
 @pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize("form", ["seconds", "date"])
+@pytest.mark.parametrize("form", ["seconds", "date", "time", "time in ms"])
 def test_retry_after_is_honoured(tmp_path: Path, status: int, form: str) -> None:
     tried: list[float] = []
 
     def script(connection: RawConnection) -> None:
-        tried.append(time.time())
-        # a date has whole seconds, so two of them are at least one
-        after = "1" if form == "seconds" else email.utils.formatdate(time.time() + 2, usegmt=True)
+        now = time.time()
+        tried.append(now)
+        # a date and a time have whole seconds, so two of them are at least one
+        after = {
+            "seconds": "1",
+            "date": email.utils.formatdate(now + 2, usegmt=True),
+            "time": str(int(now + 2)),
+            "time in ms": str(int(now * 1000) + 1000),
+        }[form]
         connection.reject(status, {"Retry-After": after})
 
     def then(connection: RawConnection) -> None:

@@ -15,7 +15,6 @@ from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Heartbeat, Subscription
 from fastingest.model.jsonpath import parse_condition
 from fastingest.source import connection
-from fastingest.source import connector as opening
 from tests.peers.raw import CLOSE, PING, TEXT, RawConnection, RawServer, Script, frame
 from tests.support.meeting import Met, meet, record
 
@@ -48,9 +47,8 @@ def _met(*scripts: Script, **arguments: Any) -> Met:
 # Connecting again
 
 
-def test_a_handshake_that_is_not_answered_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "CONNECT_TIMEOUT", 0.1)
-    met = _met(RawConnection.stall, until=lambda met: len(met.events) >= 2)
+def test_a_handshake_that_is_not_answered_is_given_up() -> None:
+    met = _met(RawConnection.stall, until=lambda met: len(met.events) >= 2, connect_timeout=0.1)
     assert [event for event, _ in met.events] == ["no connection"] * 2
     assert set(met.reasons) == {"no answer in time"}
 
