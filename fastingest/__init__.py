@@ -13,6 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fastingest.version import __version__
+
 if TYPE_CHECKING:
     from fastingest.config.options import Options, options_from
     from fastingest.errors import (
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     from fastingest.model.counts import Counts
     from fastingest.report.summary import Summary
     from fastingest.supervisor.run import ingest
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Aborted",

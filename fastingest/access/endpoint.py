@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from fastingest.access.environment import environment_proxy
 from fastingest.access.secrets import SecretError, expand, expand_url, user_info
 from fastingest.access.tls import client_context
-from fastingest.access.urls import check_proxy, check_url, parse_header
+from fastingest.access.urls import NO_PROXY, check_proxy, check_url, parse_header
 from fastingest.errors import OptionError
 from fastingest.model.feed import Feed
 
-__all__ = ["Endpoint", "Proxy", "access_to", "check_feed"]
+__all__ = ["Endpoint", "Proxy", "access_to", "check_feed", "proxy_to"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080}
 
@@ -98,9 +99,32 @@ def access_to(feed: Feed) -> Endpoint:
         headers=tuple(headers),
         subscriptions=tuple(_read("subscribe", s.text, values) for s in feed.subscriptions),
         heartbeats=tuple(_read("heartbeat", h.text, values) for h in feed.heartbeats),
-        proxy=None if feed.proxy is None else _proxy(feed.proxy, values),
+        proxy=_proxy_of(feed, url, values),
         values=frozenset(values),
     )
+
+
+def proxy_to(feed: Feed, url: str) -> tuple[Proxy | None, frozenset[str]]:
+    """The proxy through which ``url`` is connected to, and the secrets in it.
+
+    :param url: the feed's own, or one that it leads to, well-formed.
+    :raises OptionError: as :func:`check_feed`, for ``proxy``.
+    """
+    values: set[str] = set()
+    return _proxy_of(feed, url, values), frozenset(values)
+
+
+def _proxy_of(feed: Feed, url: str, values: set[str]) -> Proxy | None:
+    if feed.proxy is not None:
+        return None if feed.proxy.lower() in NO_PROXY else _proxy(feed.proxy, values)
+    found = environment_proxy(url)
+    if found is None:
+        return None
+    variable, text = found
+    try:
+        return _proxy(text.replace("${", "$${"), values)  # nothing is expanded there
+    except OptionError as error:
+        raise OptionError("proxy", f"{variable} in the environment: {error.problem}") from None
 
 
 def _read(option: str, text: str, values: set[str]) -> str:

@@ -8,7 +8,14 @@ from urllib.parse import urlsplit
 from fastingest.access.secrets import shown
 from fastingest.errors import OptionError
 
-__all__ = ["check_proxy", "check_url", "check_written_url", "parse_header"]
+__all__ = ["NO_PROXY", "check_proxy", "check_url", "check_written_url", "parse_header"]
+
+NO_PROXY = ("off", "")
+"""What is written where no proxy is wanted, whatever the environment says."""
+
+# In a URL where only its secrets are not known: [${ADDRESS}], and all others.
+_BRACKETS = re.compile(r"\[[^\]/?#]*\$\{[^}]*\}[^\]/?#]*\]")
+_SECRET = re.compile(r"\$\{[^}]*\}")
 
 
 def parse_header(line: str, value: str | None = None) -> tuple[str, str]:
@@ -68,7 +75,8 @@ def check_written_url(url: str) -> None:
     """
     before, _, _ = url.partition("${")
     if "://" in before or before == url:
-        check_url(url, re.sub(r"\$\{[^}]*\}", "S", url))
+        # A digit may stand where a host, a port or anything else of a URL does.
+        check_url(url, _SECRET.sub("1", _BRACKETS.sub("[::1]", url)))
 
 
 def check_proxy(written: str, proxy: str) -> None:
@@ -87,5 +95,6 @@ def check_proxy(written: str, proxy: str) -> None:
     if not usable or re.search(r"\s", proxy):
         raise OptionError(
             "proxy",
-            f"{shown(written)!r} must be http://, https://, socks4:// or socks5:// and a host",
+            f"{shown(written)!r} must be http://, https://, socks4:// or socks5:// and a host, "
+            "or off",
         )

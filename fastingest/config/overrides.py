@@ -43,6 +43,7 @@ class Overrides:
     cert_file: Path | None = None
     key_file: Path | None = None
     proxy: str | None = None
+    connect_timeout: float = Settings.connect_timeout
     out: Path = Path("stock_data.csv")
 
     @classmethod
@@ -189,7 +190,10 @@ def _feed(
         subscribe_every=spec.subscribe_every,
         heartbeats=spec.heartbeats,
         ignore=spec.ignore,
-        proxy=overrides.proxy or spec.proxy,
+        proxy=spec.proxy if overrides.proxy is None else overrides.proxy,
+        connect_timeout=spec.connect_timeout or Overrides.connect_timeout
+        if overrides.connect_timeout == Overrides.connect_timeout
+        else overrides.connect_timeout,
         ca_file=overrides.ca_file or spec.ca_file,
         cert_file=overrides.cert_file or spec.cert_file,
         key_file=overrides.key_file or (None if overrides.cert_file else spec.key_file),

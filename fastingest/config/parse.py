@@ -22,17 +22,19 @@ from fastingest.config.parse_messages import (
 )
 from fastingest.config.parse_tables import TABLE_KEYS, tables_of
 from fastingest.config.section import Section
+from fastingest.config.setting import check_range
 from fastingest.config.settings import Settings
 from fastingest.config.spec import ConfigFile, FeedSpec
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError
 from fastingest.model.feed import INFLATES
+from fastingest.units import parse_duration
 
 __all__ = ["read_config_file"]
 
 
 # The keys that a feed has; the first ones may stand above all [[feed]], for those that say nothing.
-_SHARED = ("compression", "proxy", "ca_file", "cert_file", "key_file")
+_SHARED = ("compression", "proxy", "connect_timeout", "ca_file", "cert_file", "key_file")
 _FEED = (
     *("name", "url", "headers", "header", "subscribe", "heartbeat", "ignore", "inflate"),
     *("subscribe_every", "symbols", "table"),
@@ -44,6 +46,7 @@ _SETTINGS = {
     for each in fields(Settings)
     if each.init and each.name not in ("config", "feed", *set(_FEED) - {"out"})
 }
+_CONNECT_TIMEOUT = next(each for each in fields(Settings) if each.name == "connect_timeout")
 
 
 def read_config_file(
@@ -103,11 +106,20 @@ def _shared(section: Section) -> dict[str, Any]:
     said: dict[str, Any] = {
         "compression": section.choice("compression", ("off", "deflate")),
         "proxy": section.text("proxy"),
+        "connect_timeout": section.read(
+            "connect_timeout", section.text("connect_timeout"), _connect_time
+        ),
     }
     for name in ("ca_file", "cert_file", "key_file"):
         path = section.text(name)
         said[name] = Path(path) if path else None
     return {name: value for name, value in said.items() if value is not None}
+
+
+def _connect_time(text: str) -> float:
+    seconds = parse_duration(text)
+    check_range(_CONNECT_TIMEOUT, seconds)
+    return seconds
 
 
 def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:

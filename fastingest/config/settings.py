@@ -93,6 +93,9 @@ class Settings:
         (),
         metavar="TEXT",
     )
+    connect_timeout: float = duration_setting(
+        "A connect may take this long in all, until the server has agreed.", 10.0, (1e-2, 86400)
+    )
     ping_interval: float | None = duration_setting(
         "Silence after which the server is pinged; a ping not answered for as long reconnects.",
         20.0,
@@ -172,7 +175,10 @@ class Settings:
         "PEM file of its key, where that is another one.", None, metavar="PATH"
     )
     proxy: str | None = setting(
-        "Proxy to connect through: http://, https://, socks4:// or socks5://.", None, metavar="URL"
+        "Proxy to connect through: http://, https://, socks4:// or socks5://; "
+        "off: not even one that the environment names (HTTPS_PROXY, ALL_PROXY).",
+        None,
+        metavar="URL",
     )
     log_level: str = setting(
         "Least level that is logged: debug, info, warning or error.",

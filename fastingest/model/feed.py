@@ -74,10 +74,11 @@ class Feed:
     :param subscribe_every: seconds from one of them to the next, at least.
     :param heartbeats: sent while connected.
     :param ignore: messages that are neither row nor reject, word for word, such as ``pong``.
-    :param proxy: the proxy to connect through; None: none.
+    :param proxy: the proxy to connect through; ``off``: none; None: what the environment says.
     :param ca_file: the authorities to trust; None: the system's.
     :param cert_file: our certificate, for a server that asks for one; None: none.
     :param key_file: its key; None: it is in ``cert_file``.
+    :param connect_timeout: seconds that a connect may take in all.
     :param compression: ``deflate`` offers permessage-deflate (RFC 7692), ``off`` does not.
     :param inflate: how the server compresses binary messages by itself: ``gzip``, ``zlib``, ``raw``
         (DEFLATE without either's header); empty: it does not.
@@ -95,5 +96,6 @@ class Feed:
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
+    connect_timeout: float = 10.0
     compression: str = "off"
     inflate: str = ""

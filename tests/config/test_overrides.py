@@ -66,6 +66,7 @@ def test_a_feed_stays_as_it_is_where_nothing_is_laid_over_it() -> None:
         "ignore": ("pong",),
         "compression": "deflate",
         "proxy": "http://p",
+        "connect_timeout": 2.5,
         "ca_file": Path("ca"),
         "cert_file": Path("cert"),
         "key_file": Path("key"),
@@ -102,6 +103,31 @@ def test_another_certificate_goes_with_another_key() -> None:
 )
 def test_compression_can_be_switched_on_only(own: str | None, given: str, compression: str) -> None:
     assert one(spec(compression=own), compression=given).compression == compression
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "seconds"),
+    [(None, {}, 10.0), (2.5, {}, 2.5), (2.5, {"connect_timeout": 60.0}, 60.0)],
+)
+def test_a_connect_has_the_time_that_is_given(
+    own: float | None, given: dict[str, Any], seconds: float
+) -> None:
+    assert one(spec(connect_timeout=own), **given).connect_timeout == seconds
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "proxy"),
+    [
+        (None, None, None),
+        ("http://p", None, "http://p"),
+        ("http://p", "http://q", "http://q"),
+        ("http://p", "off", "off"),
+        ("http://p", "", ""),
+        ("off", None, "off"),
+    ],
+)
+def test_a_proxy_can_be_switched_off(own: str | None, given: str | None, proxy: str | None) -> None:
+    assert one(spec(proxy=own), proxy=given).proxy == proxy
 
 
 def test_a_subscription_may_bring_the_place_for_symbols() -> None:

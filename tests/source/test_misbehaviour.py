@@ -176,15 +176,14 @@ def _not_http(connection: RawConnection) -> None:
         (_reject(500), "the server answered 500 Internal Server Error"),
         (_reject(502), "the server answered 502 Bad Gateway"),
         (_reject(429), "the server answered 429 Too Many Requests"),
-        (_reject(200), "the server answered 200 OK"),
+        (_reject(200), "the server answered 200 OK, and is no WebSocket endpoint"),
         (
             _wrong_accept,
             "the opening handshake failed: cannot upgrade, invalid sec-websocket-accept response",
         ),
         (
             _not_http,
-            "the opening handshake failed: cannot upgrade, unknown protocol (expected HTTP/1.1) "
-            "in upgrade response: 220 mail.example esmtp",
+            "the opening handshake failed: its answer is no HTTP: 220 mail.example ESMTP",
         ),
         (lambda connection: connection.reset(), "Connection reset by peer"),
         (
@@ -208,10 +207,16 @@ def test_retry_after_is_honoured() -> None:
         tried: list[float] = []
 
         def script(connection: RawConnection) -> None:
-            tried.append(time.time())
-            # a date has whole seconds, so two of them are at least one
-            date = email.utils.formatdate(time.time() + 2, usegmt=True)
-            connection.reject(status, {"Retry-After": "1" if form == "seconds" else date})
+            now = time.time()
+            tried.append(now)
+            # a date and a time have whole seconds, so two of them are at least one
+            after = {
+                "seconds": "1",
+                "date": email.utils.formatdate(now + 2, usegmt=True),
+                "time": str(int(now + 2)),
+                "time in ms": str(int(now * 1000) + 1000),
+            }[form]
+            connection.reject(status, {"Retry-After": after})
 
         def then(connection: RawConnection) -> None:
             tried.append(time.time())
@@ -220,7 +225,8 @@ def test_retry_after_is_honoured() -> None:
         _until_rows(1, script, then)
         return tried[1] - tried[0]
 
-    cases = [(status, form) for status in (429, 503) for form in ("seconds", "date")]
+    forms = ("seconds", "date", "time", "time in ms")
+    cases = [(status, form) for status in (429, 503) for form in forms]
     with ThreadPoolExecutor(len(cases)) as threads:
         for case, seconds in zip(cases, threads.map(waited, cases), strict=True):
             assert seconds >= 0.99, case
