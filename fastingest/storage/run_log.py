@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastingest.isotime import iso_time
-from fastingest.metrics.counters import Counters, Slot
+from fastingest.metrics.counters import Counters, Slot, never_ready
 from fastingest.model.counts import Counts
 from fastingest.storage.journal import Entry
 from fastingest.storage.ledger import LEDGER_TAIL, append_entry, read_entries
@@ -132,4 +132,5 @@ def _feed_numbers(
     if counters is not None and index < len(counters.feeds):
         numbers |= _ledger_numbers(counters.feeds[index].ledger)
         numbers["connections"] = counters.feeds[index][Slot.CONNECTIONS]
+        numbers["never_ready"] = never_ready(counters.feeds[index])
     return numbers

@@ -61,7 +61,8 @@ class ReceiverPool:
     def begin(self, name: str, gaps: dict[int, tuple[int, str]]) -> Assignment:
         """A new life of a receiver: what it has to do.
 
-        :param gaps: for each of its feeds that has been connected: since when it is not, and why.
+        :param gaps: for each of its feeds that was to be connected before: since when it is not
+            ready, and why.
         """
         partition = self.partitions[name]
         feeds = feeds_of_partition(partition, len(self.partitions), len(self._feeds))
@@ -107,14 +108,14 @@ class ReceiverPool:
         """Count what a dead receiver had not decoded.
 
         :param how: how it has died.
-        :returns: since when its feeds have been without a connection, and why, as in :meth:`begin`.
+        :returns: since when its feeds have had no ready connection, and why, as in :meth:`begin`.
         """
         gaps: dict[int, tuple[int, str]] = {}
         for number, before in self.before[name].items():
             for feed, _, _ in before:
                 counters = self._shares[number].counters.feeds[feed]
                 counters.bury_receiver()
-                if counters[Slot.CONNECTIONS]:
+                if counters[Slot.READY] or counters[Slot.GAP_SINCE]:
                     since = gaps[feed][0] if feed in gaps else counters[Slot.GAP_SINCE]
                     gaps[feed] = since or time.time_ns(), how
                     # The next one may be dead before it has come to say so.

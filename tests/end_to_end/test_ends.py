@@ -695,7 +695,7 @@ def test_a_full_outbox_blocks_the_feed(tmp_path: Path) -> None:
         summary = command.stop()
     assert _is_whole(out) == summary["written"] == summary["received"]
     assert summary["pauses"] > 0
-    assert (summary["dropped"], summary["spill_peak"]) == (0, 0)
+    assert (summary["dropped"], summary["spill_peak"], summary["gaps"]) == (0, 0, 0)
 
 
 def test_a_full_outbox_drops_rows_and_counts_them(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def _met(*scripts: Script, **arguments: Any) -> Met:
 def test_a_handshake_that_is_not_answered_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "CONNECT_TIMEOUT", 0.1)
     met = _met(RawConnection.stall, until=lambda met: len(met.events) >= 2)
-    assert [event for event, _ in met.events] == ["no connection"] * 2
+    assert [event for event, _ in met.events] == ["no connection"] * 2 + ["gap"]
     assert set(met.reasons) == {"no answer in time"}
 
 
