@@ -168,7 +168,7 @@ class Connection:
         """What there was in place of a ready connection, when the run ended."""
         if self._session is None:
             return "it was not connected yet when the run ended"
-        return "no reply to its subscriptions had come when the run ended"
+        return "its subscriptions were not all sent and answered when the run ended"
 
     def _new_waits(self) -> Iterator[float]:
         return delays(self._options.reconnect_initial, self._options.reconnect_max)
