@@ -14,6 +14,7 @@
         ├── WriteFailed             the rows could not be appended
         ├── ProcessDied             a child process ended before its time, again and again
         ├── RowsLost                status 3: rows were lost or dropped, or the counts do not agree
+        ├── NeverReady              status 3: a feed had no ready connection in the whole run
         ├── OutboxFull              status 3: --when-full exit
         └── Aborted                 status 130: the second SIGINT ended the run at once
 
@@ -23,6 +24,7 @@ and what to do about it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,7 @@ __all__ = [
     "FastingestError",
     "FeedRefused",
     "HeaderMismatch",
+    "NeverReady",
     "OptionError",
     "OutboxFull",
     "OutputLocked",
@@ -45,6 +48,8 @@ __all__ = [
     "UsageError",
     "WriteFailed",
 ]
+
+_MAX_NAMED = 5  # feeds in a message that is about many
 
 
 class FastingestError(Exception):
@@ -213,6 +218,27 @@ class RowsLost(RunFailed):
 
     def __str__(self) -> str:
         return self.problem
+
+
+class NeverReady(RunFailed):
+    """The run ended as asked, and feeds had no ready connection in the whole of it.
+
+    ``feeds`` is what each of them is called, and why it had none.
+    """
+
+    exit_status = 3
+
+    def __init__(self, feeds: Sequence[tuple[str, str]]) -> None:
+        super().__init__(feeds)
+        self.feeds = feeds
+
+    def __str__(self) -> str:
+        if len(self.feeds) == 1:
+            ((name, reason),) = self.feeds
+            return f"{name}: it was not ready once in this run: {reason}"
+        said = "; ".join(f"{name}: {reason}" for name, reason in self.feeds[:_MAX_NAMED])
+        more = f"; and {left} more" if (left := len(self.feeds) - _MAX_NAMED) > 0 else ""
+        return f"{len(self.feeds)} feeds were not ready once in this run: {said}{more}"
 
 
 class OutboxFull(RunFailed):

@@ -28,6 +28,7 @@ _LABEL = 8
 _STATES = {
     State.STARTING: ("starting", "yellow"),
     State.CONNECTING: ("connecting", "yellow"),
+    State.SUBSCRIBING: ("connected, not subscribed yet", "yellow"),
     State.CONNECTED: ("connected", "green"),
     State.WAITING: ("waiting to reconnect", "red"),
     State.PAUSED: ("paused, the writer is behind", "yellow"),

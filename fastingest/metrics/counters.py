@@ -39,7 +39,7 @@ from fastingest.metrics.counters_file import Form
 from fastingest.metrics.latency import LatencyHistogram
 from fastingest.model.counts import Counts
 
-__all__ = ["Counters", "FeedCounters", "Slot", "State"]
+__all__ = ["Counters", "FeedCounters", "Slot", "State", "never_ready"]
 
 
 class Slot(IntEnum):
@@ -58,9 +58,12 @@ class Slot(IntEnum):
     UNSAVED = auto()  # received, and not written when the receiver ended, with no place to keep it
     # of the feed
     CONNECTIONS = auto()  # connections opened
-    GAPS = auto()  # times without a connection, after the first one
+    READY = auto()  # of them, those that were ready: subscribed, and granted where replies tell
+    GAPS = auto()  # times without a ready connection
     GAP_NS = auto()  # their length in all
-    GAP_SINCE = auto()  # when the one that lasts now began, in nanoseconds since the epoch; or 0
+    # When the time without one that lasts now began, in nanoseconds since the epoch; or 0. The
+    # first connect is none, unless something fails.
+    GAP_SINCE = auto()
     # of the receiver's outbox for this output, with the receiver's first feed in it
     OUTBOX_BYTES = auto()  # batches that the writer has not acknowledged, in memory and on disk
     OUTBOX_PEAK = auto()  # the most of them
@@ -101,7 +104,8 @@ class State(IntEnum):
 
     STARTING = 0
     CONNECTING = auto()
-    CONNECTED = auto()
+    SUBSCRIBING = auto()  # connected, and not all subscriptions are sent and answered
+    CONNECTED = auto()  # and ready
     WAITING = auto()  # for the next try
     PAUSED = auto()  # connected, not read: the writer is behind
     CLOSED = auto()
@@ -311,6 +315,11 @@ class FeedCounters:
         """Add to a slot of the feed."""
         for table in self.tables:
             table.slots[slot] += count
+
+
+def never_ready(counters: Counters) -> bool:
+    """Whether a feed was to be connected, and has never had a ready connection."""
+    return not counters[Slot.READY] and bool(counters[Slot.GAPS] or counters[Slot.GAP_SINCE])
 
 
 def _received_counters(descriptor: Any, row: int) -> Counters:

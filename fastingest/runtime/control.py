@@ -158,7 +158,7 @@ class FeedRefusal(_Message, frozen=True):
 
 
 class GapEnded(_Message, frozen=True):
-    """A feed had no connection for a time, and has one again, or is not wanted any more.
+    """A feed had no ready connection for a time, and has one, or is not wanted any more.
 
     :param feed: its name.
     :param start: from when on, in nanoseconds since the epoch.

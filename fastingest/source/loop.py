@@ -53,11 +53,14 @@ class BoundedReads(asyncio.BufferedProtocol):
         self._get_buffer = protocol.get_buffer
         self._buffer_updated = protocol.buffer_updated
         self._transport: Any = None  # an asyncio.Transport, once there is a connection
-        self._call_soon = asyncio.get_running_loop().call_soon
+        loop = asyncio.get_running_loop()
+        self._call_soon, self._time = loop.call_soon, loop.time
         self.is_held = False
         """Whether who has paused the transport wants it to stay so."""
         self.reads = 0
         """How many reads there were: changes as long as the server sends anything."""
+        self.read_at = self._time()
+        """When the last one was, by the loop's clock."""
         self.error: Exception | None = None
         """Why the connection was lost, where the loop has said so, or its answer is none."""
         self._answer: OpeningAnswer | None = None  # until it is whole
@@ -98,6 +101,7 @@ class BoundedReads(asyncio.BufferedProtocol):
         if tls is not None:
             with contextlib.suppress(ssl.SSLError):  # nothing more, or nothing that can be read
                 while (buffer := self.get_buffer(-1)) and (size := tls.read(len(buffer), buffer)):
+                    self.read_at = self._time()
                     self._buffer_updated(size)
         self._end_answer()
         self._protocol.connection_lost(exc)
@@ -110,6 +114,7 @@ class BoundedReads(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """For the loop: hand on a read, and let it be the only one in this turn."""
         self.reads += 1
+        self.read_at = self._time()
         self._buffer_updated(nbytes)
         if nbytes == _READ_SIZE and self._transport.is_reading():
             self._transport.pause_reading()
