@@ -15,12 +15,14 @@ from typing import Any, get_args, get_type_hints
 
 from fastingest.access.urls import check_written_url, parse_header
 from fastingest.config.parse_messages import heartbeats_of, messages_of, symbols_of
+from fastingest.config.parse_side_messages import answers_of, groups_of
 from fastingest.config.parse_tables import TABLE_KEYS, tables_of
 from fastingest.config.section import Section
 from fastingest.config.settings import Settings
 from fastingest.config.spec import ConfigFile, FeedSpec
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError
+from fastingest.model.message_conditions import parse_message_condition
 
 __all__ = ["read_config_file"]
 
@@ -29,6 +31,7 @@ __all__ = ["read_config_file"]
 _SHARED = ("compression", "proxy", "ca_file", "cert_file", "key_file")
 _FEED = (
     *("name", "url", "headers", "header", "subscribe", "heartbeat", "ignore", "symbols", "table"),
+    *("refused", "reconnect", "answer"),
     *_SHARED,
     *TABLE_KEYS,
 )
@@ -130,6 +133,9 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
         messages=messages_of(section),
         heartbeats=heartbeats_of(section),
         ignore=section.texts("ignore") or (),
+        refused=groups_of(section, "refused", parse_message_condition),
+        reconnect=groups_of(section, "reconnect", parse_message_condition),
+        answers=answers_of(section),
         symbols=symbols_of(section),
         **said,
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastingest.config.parse_side_messages import groups_of
 from fastingest.config.section import Section, json_text
 from fastingest.config.setting import read_subscription
 from fastingest.config.spec import Message
 from fastingest.config.symbols import Symbols, check_symbol
 from fastingest.model.feed import Heartbeat, Subscription
-from fastingest.model.jsonpath import parse_condition
+from fastingest.model.message_conditions import parse_message_condition
 from fastingest.units import parse_duration
 
 __all__ = ["heartbeats_of", "messages_of", "symbols_of"]
@@ -59,16 +60,28 @@ def messages_of(section: Section) -> tuple[Message, ...]:
 
 def _answered(section: Section) -> Message:
     """A subscription that says more than what is sent."""
-    section.only(("send", "reply", "timeout"))
+    section.only(("send", "reply", "timeout", "refused"))
     text = section.read("send", section.get("send", str, dict, list), _text_to_send)
     reply = section.texts("reply")
     if reply == ():
         section.problem("reply", "'reply' is empty, and would be any message; remove it")
     for index, condition in enumerate(reply or ()):
         # with something in place of its symbols, which may not stand in a path
-        section.read("reply", _with_symbols(condition), parse_condition, index)
+        section.read("reply", _with_symbols(condition), parse_message_condition, index)
+    refused = groups_of(section, "refused", _checked)
     timeout = section.read("timeout", section.text("timeout"), _positive_duration)
-    return Message(text or "", reply, Subscription.timeout if timeout is None else timeout)
+    if timeout is None:
+        timeout = Subscription.timeout
+    return Message(text or "", reply, timeout, refused)
+
+
+def _checked(condition: str) -> str:
+    """``condition``, if it is one, with something in place of its symbols.
+
+    :raises ValueError: it is none.
+    """
+    parse_message_condition(_with_symbols(condition))
+    return condition
 
 
 def _with_symbols(text: str) -> str:

@@ -11,7 +11,7 @@ import picows
 from fastingest.access.secrets import shown
 from fastingest.decode.values import ValueTree
 from fastingest.model.feed import Heartbeat, Subscription
-from fastingest.model.jsonpath import Condition
+from fastingest.model.message_conditions import MessageCondition
 from fastingest.source.listener import Listener
 from fastingest.units import format_duration
 
@@ -71,7 +71,7 @@ async def beat(transport: picows.WSTransport, heartbeat: Heartbeat, text: str) -
         transport.send(picows.WSMsgType.TEXT, text)
 
 
-def says(message: bytes, conditions: Sequence[Condition]) -> bool:
+def says(message: bytes, conditions: Sequence[MessageCondition]) -> bool:
     """Whether all ``conditions`` hold of ``message``, from its root."""
     if not conditions:
         return True

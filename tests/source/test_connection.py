@@ -13,7 +13,7 @@ import pytest
 from fastingest import FeedRefused
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Heartbeat, Subscription
-from fastingest.model.jsonpath import parse_condition
+from fastingest.model.message_conditions import parse_message_condition
 from fastingest.source import connection
 from fastingest.source import connector as opening
 from tests.peers.raw import CLOSE, PING, TEXT, RawConnection, RawServer, Script, frame
@@ -76,7 +76,7 @@ def test_the_waits_start_over_after_a_healthy_time(
 
     monkeypatch.setattr(connection, "HEALTHY", healthy)
     monkeypatch.setattr(connection, "delays", delays)
-    reply = None if replies else (parse_condition("id=1"),)
+    reply = None if replies else (parse_message_condition("id=1"),)
     met = _met(
         drop,
         until=lambda met: len(met.reasons) >= 3,
@@ -125,9 +125,11 @@ def test_a_subscription_waits_for_the_reply_to_the_one_before_it() -> None:
         script,
         until=lambda met: len(met.volumes) >= 4,
         subscriptions=(
-            Subscription("first", (parse_condition("id=1"), parse_condition("$.result=null"))),
+            Subscription(
+                "first", (parse_message_condition("id=1"), parse_message_condition("$.result=null"))
+            ),
             Subscription("second"),
-            Subscription("third", (parse_condition("[1].event=steady,ready"),)),
+            Subscription("third", (parse_message_condition("[1].event=steady,ready"),)),
             Subscription("fourth"),
         ),
     )
@@ -151,7 +153,7 @@ def test_a_reply_may_come_in_pieces_and_as_a_binary_message() -> None:
         peer.send_text(record(1))
         _stay(peer)
 
-    reply = (parse_condition("id=1"),)
+    reply = (parse_message_condition("id=1"),)
     subscriptions = tuple(Subscription(text, reply) for text in ("first", "second"))
     met = _met(
         script,
@@ -175,7 +177,7 @@ def test_a_subscription_without_its_reply_costs_the_connection_and_no_row(
     met = _met(
         silent,
         until=lambda met: len(met.reasons) >= 2 and len(met.volumes) >= 2,
-        subscriptions=(Subscription(text, (parse_condition("id=1"),), timeout=0.05),),
+        subscriptions=(Subscription(text, (parse_message_condition("id=1"),), timeout=0.05),),
     )
     shown = '{"op": "subscribe", "key": "***", "args": ["' + "x" * 35 + "…"
     assert met.reasons[0] == f"no reply for 50ms to the subscription {shown}"
@@ -195,7 +197,9 @@ def test_subscriptions_are_sent_and_waited_for_on_each_connection() -> None:
     met = _met(
         script,
         until=lambda met: met.connected >= 3,
-        subscriptions=tuple(Subscription(f"s{n}", (parse_condition(f"id={n}"),)) for n in (1, 2)),
+        subscriptions=tuple(
+            Subscription(f"s{n}", (parse_message_condition(f"id={n}"),)) for n in (1, 2)
+        ),
     )
     assert said[:4] == ["s1", "s2", "s1", "s2"]
     assert met.rejects == []
