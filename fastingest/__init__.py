@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fastingest.config.options import Options, options_from
     from fastingest.errors import (
         Aborted,
+        CaptureIncomplete,
         ConfigError,
         FastingestError,
         FeedRefused,
@@ -39,6 +40,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Aborted",
+    "CaptureIncomplete",
     "ConfigError",
     "Counts",
     "FastingestError",

@@ -14,6 +14,7 @@
         ├── WriteFailed             the rows could not be appended
         ├── ProcessDied             a child process ended before its time, again and again
         ├── RowsLost                status 3: rows were lost or dropped, or the counts do not agree
+        ├── CaptureIncomplete       status 3: a feed has refused something of what was asked for
         ├── OutboxFull              status 3: --when-full exit
         └── Aborted                 status 130: the second SIGINT ended the run at once
 
@@ -23,6 +24,7 @@ and what to do about it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Aborted",
+    "CaptureIncomplete",
     "ConfigError",
     "FastingestError",
     "FeedRefused",
@@ -45,6 +48,9 @@ __all__ = [
     "UsageError",
     "WriteFailed",
 ]
+
+
+_MAX_REFUSING = 5  # feeds that are named
 
 
 class FastingestError(Exception):
@@ -213,6 +219,28 @@ class RowsLost(RunFailed):
 
     def __str__(self) -> str:
         return self.problem
+
+
+class CaptureIncomplete(RunFailed):
+    """The run ended as asked, while feeds refused something of what they were asked for.
+
+    ``feeds`` is what each of them is called, and how many refusals there were at last.
+    """
+
+    exit_status = 3
+
+    def __init__(self, feeds: Sequence[tuple[str, int]]) -> None:
+        super().__init__(feeds)
+        self.feeds = feeds
+
+    def __str__(self) -> str:
+        said = [
+            f"{name} has refused {count} thing{'s' * (count > 1)}"
+            for name, count in self.feeds[:_MAX_REFUSING]
+        ]
+        if (left := len(self.feeds) - _MAX_REFUSING) > 0:
+            said.append(f"so have {left} more feeds")
+        return f"{'; '.join(said)}: the log has the words, and what was asked for is not all here"
 
 
 class OutboxFull(RunFailed):

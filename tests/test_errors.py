@@ -11,6 +11,7 @@ import pytest
 from fastingest import errors
 from fastingest.errors import (
     Aborted,
+    CaptureIncomplete,
     ConfigError,
     FastingestError,
     FeedRefused,
@@ -43,6 +44,7 @@ EACH = [
     WriteFailed(OUT, "No space left on device"),
     ProcessDied("writer", -9, 3),
     RowsLost("2 rows were dropped"),
+    CaptureIncomplete([("a", 1), ("b", 2)]),
     OutboxFull(),
     Aborted(),
 ]

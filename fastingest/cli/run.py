@@ -107,4 +107,6 @@ def progress_fields(summary: Summary) -> dict[str, Any]:
     for name in ("ignored", "dropped", "lost", "set_aside"):
         if count := getattr(summary.ledger, name):
             fields[name] = count
+    if summary.refused:
+        fields["refused"] = summary.refused
     return fields

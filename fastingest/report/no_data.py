@@ -61,6 +61,8 @@ class NoDataAlert:
         self._table = self._tables[number]
         self._counted = (0, 0, 0)  # messages, rejects and ignored, when the latest row had come
         self._rows = 0
+        self.said: str | None = None
+        """The latest message of a new shape that has brought no row."""
         self._since: float | None = None
         self._quiet_until = 0.0
 
@@ -106,7 +108,10 @@ class NoDataAlert:
         )
         fields: dict[str, Any] = {"messages": messages, "rejected": rejected, "ignored": ignored}
         if not rejected:
-            return fields | {"problem": self._unmet(), "hint": _HINT}
+            fields["problem"] = self._unmet()
+            if self.said:
+                fields["said"] = self.said
+            return fields | {"hint": _HINT}
         out = self._share.target.path
         # The latest reject may be another feed's.
         is_alone = len(self._share.target.tables) == 1 and self._table[Slot.QUARANTINED]

@@ -77,6 +77,7 @@ class FeedSummary:
     :param connections: opened so far.
     :param gaps: times without a connection after the first.
     :param gap_seconds: their length in all.
+    :param refused: messages by which it has refused something.
     """
 
     name: str
@@ -86,6 +87,7 @@ class FeedSummary:
     connections: int
     gaps: int
     gap_seconds: float
+    refused: int = 0
 
     @classmethod
     def take(cls, feed: Feed, tables: Sequence[Counters]) -> FeedSummary:
@@ -102,6 +104,7 @@ class FeedSummary:
             connections=counters[Slot.CONNECTIONS],
             gaps=counters[Slot.GAPS],
             gap_seconds=counters[Slot.GAP_NS] / 1e9,
+            refused=counters[Slot.REFUSED],
         )
 
 
@@ -240,6 +243,11 @@ class Summary:
     def connections(self) -> int:
         """Opened so far, of all feeds."""
         return sum(feed.connections for feed in self.feeds)
+
+    @property
+    def refused(self) -> int:
+        """Messages by which feeds have refused something."""
+        return sum(feed.refused for feed in self.feeds)
 
     @property
     def gaps(self) -> int:

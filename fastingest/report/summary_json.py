@@ -27,14 +27,15 @@ def summary_json(summary: Summary) -> str:
       rows.
     - ``connections``, ``gaps``, ``gap_seconds``: connections opened; times without one, and their
       length.
+    - ``refused``: messages by which feeds have refused something.
     - ``listener``: what read the feeds, ``native``, or ``Python`` and why it was that.
     - ``pauses``, ``queue_peak``, ``spill_peak``: times the feed was left unread; the most bytes
       that waited for the writer; of them, on disk.
     - ``file_size``: bytes, of all files; ``rejects``: the quarantine file, null where nothing went
       there (of the first output).
-    - ``feeds``: for each its ``name``, ``url``, the counts of the ledger, ``connections``, ``gaps``
-      and ``gap_seconds``; ``outputs``: for each its ``out``, ``written``, ``quarantined``,
-      ``file_size``.
+    - ``feeds``: for each its ``name``, ``url``, the counts of the ledger, ``connections``,
+      ``gaps``, ``gap_seconds`` and ``refused``; ``outputs``: for each its ``out``, ``written``,
+      ``quarantined``, ``file_size``.
     """
     rejects = summary.outputs[0].rejects
     latency = [None if math.isnan(seconds) else round(seconds, 6) for seconds in summary.latency]
@@ -50,6 +51,7 @@ def summary_json(summary: Summary) -> str:
             "connections": summary.connections,
             "gaps": summary.gaps,
             "gap_seconds": round(summary.gap_seconds, 3),
+            "refused": summary.refused,
             "listener": summary.listener,
             "pauses": summary.pauses,
             "queue_peak": summary.outbox_peak,
@@ -67,6 +69,7 @@ def summary_json(summary: Summary) -> str:
                     "connections": feed.connections,
                     "gaps": feed.gaps,
                     "gap_seconds": round(feed.gap_seconds, 3),
+                    "refused": feed.refused,
                 }
                 for feed in summary.feeds
             ],

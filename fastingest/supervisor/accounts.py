@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from fastingest.config.options import Options
-from fastingest.errors import FastingestError, RowsLost, RunFailed, UsageError
+from fastingest.errors import CaptureIncomplete, FastingestError, RowsLost, RunFailed, UsageError
+from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import OutputSpec, SharedOutput
 from fastingest.runtime.control import GapEnded
@@ -62,9 +63,19 @@ class Accounts:
                 account.events.gap(name, gap.start, gap.seconds, gap.reason)
 
     @property
-    def problem(self) -> RowsLost | None:
-        """What the user must know where not every row is in its file, or kept."""
-        return problem_of(self.each)
+    def problem(self) -> RowsLost | CaptureIncomplete | None:
+        """What the user must know where not every row is in its file, or kept, or was granted."""
+        lost, refused = problem_of(self.each), self._refused()
+        if lost is not None and refused is not None:
+            return RowsLost(f"{lost.problem}; {refused}")
+        return lost or refused
+
+    def _refused(self) -> CaptureIncomplete | None:
+        """What feeds refuse at the end."""
+        every = zip(*(account.counters.feeds for account in self.each), strict=True)
+        counts = [max(each[Slot.REFUSED_NOW] for each in feed) for feed in every]
+        feeds = [(name, n) for name, n in zip(self._names, counts, strict=True) if n]
+        return CaptureIncomplete(feeds) if feeds else None
 
     def close(
         self, ended: int, complete: Collection[int], outcome: Outcome, *, has_begun: bool

@@ -79,6 +79,13 @@ class Monitor:
         """How each output stands."""
         return [_standing(share) for share in self._shares]
 
+    def note_sample(self, feed: int, words: str) -> None:
+        """A feed has sent a message of a new shape that brings no row."""
+        name = self._counters.feeds[feed].name
+        for watched, alert in self._alerts:
+            if watched.name == name:
+                alert.said = words
+
     def look_for_rows(self, now: float | None) -> None:
         """Say of which feeds messages come, and no rows.
 

@@ -277,7 +277,8 @@ def test_secrets_are_sent_and_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_p
         (line, "Bearer second token", text),
     ]
     assert met.events[0] == ("connected", {"url": server.url + "?key=***"})
-    assert met.reasons[0] == "the server closed with code 4000: bad key ***"
+    said = "the server closed with code 4000: bad key ***; the server said: no row: ***"
+    assert met.reasons[0] == said
     assert met.rejects[:2] == [b'{"echo": "***"}', b"no row: ***"]
     for known in (SECRET, "first token", "second token"):
         assert known not in repr(met.events) + repr(met.gaps)

@@ -25,6 +25,9 @@ from fastingest.source.subscriptions import NoReply, says
         (b'[[1, "x"], 2]', "[0][1]=x"),
         (b'{"id": 2, "id": 1}', "id=1"),
         (b'{"e": ""}', "e="),
+        (b'{"id": [ ]}', "id=[]"),
+        (b'{"id": {}}', "$.id"),
+        (b"ready", "$=ready"),
     ],
 )
 def test_a_condition_holds(message: bytes, condition: str) -> None:
@@ -37,7 +40,7 @@ def test_a_condition_holds(message: bytes, condition: str) -> None:
         (b'{"id": 2}', "id=1"),
         (b'{"id": 1.0}', "id=1"),
         (b'{"id": [1]}', "id=[1]"),
-        (b'{"id": {}}', "id={}"),
+        (b'{"id": {"a": 1}}', "id={}"),
         (b'{"data": {"id": 1}}', "id=1"),
         (b'{"id": 1', "id=1"),
         (b'{"id": 1} {', "id=1"),

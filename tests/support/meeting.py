@@ -11,12 +11,13 @@ from fastingest import Options
 from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.batch import Batch
-from fastingest.model.schema import TRADES
+from fastingest.native.factory import reader_of
 from fastingest.source.base import SourceObserver
 from fastingest.source.connection import Connection
 from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
+from fastingest.source.side_messages import SideMessages
 from tests.support.patience import LIMIT
 
 __all__ = ["Met", "meet", "record"]
@@ -69,11 +70,13 @@ def meet(
     *,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] = ReceiverLoop,
     options: dict[str, Any] | None = None,
+    native: bool = False,
     **feed: Any,
 ) -> Met:
     """Stay connected to ``url`` until ``until`` holds.
 
     :param options: of the run.
+    :param native: by the native listener.
     :param feed: more of what a feed has.
     """
     met = Met()
@@ -81,20 +84,27 @@ def meet(
     made = Options(url=("ws://127.0.0.1/",), **{**quick, **(options or {})})
 
     async def run() -> None:
+        counters = FeedCounters([met.counters])
+        described = replace(made.feeds[0], name="feed", url=url, **feed)
+        schemas = [table.schema for table in described.tables]
+        side = SideMessages(described, counters)
         intake = Intake(
-            FeedDecoder([TRADES], 100),
-            FeedCounters([met.counters]),
+            FeedDecoder(schemas, 100, ignore=described.ignore),
+            counters,
             emit=met.batches.append,
             finished=lambda: None,
             flush_interval=made.flush_interval,
+            side=side,
         )
-        listener = Listener(intake, max_message_size=made.max_message_size)
+        reader = reader_of(described) if native else None
+        listener = Listener(intake, max_message_size=made.max_message_size, make_reader=reader)
         connection = Connection(
-            replace(made.feeds[0], name="feed", url=url, **feed),
+            described,
             made,
             listener,
-            FeedCounters([met.counters]),
+            counters,
             lambda level, event, **fields: met.events.append((event, fields)),
+            side=side,
             observer=_Gaps(met),
         )
         running = asyncio.create_task(connection.run())
