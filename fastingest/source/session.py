@@ -77,6 +77,7 @@ class Session:
         self._is_over = False
         self._is_paused = False
         self._given_up: ConnectionFailure | None = None  # why this side ended it
+        self._is_asked_to_end = False  # by what the server has said
         self._ready_at: float | None = None
         self.silence = 0.0
         """Seconds that nothing had come when it was given up; 0.0 where it was not."""
@@ -129,7 +130,7 @@ class Session:
     def _with_reason(self, trouble: ConnectionFailure) -> ConnectionFailure:
         """A trouble, with what the server may have said of it."""
         said = self._side.reason(has_rows=self.has_rows)
-        if not said or said in trouble.reason:
+        if not said or self._is_asked_to_end:  # the trouble has its words
             return trouble
         return replace(trouble, reason=f"{trouble.reason}; the server said: {said}")
 
@@ -195,6 +196,7 @@ class Session:
             self._transport.send(picows.WSMsgType.TEXT, text)
 
     def _give_up_soon(self, trouble: ConnectionFailure) -> None:
+        self._is_asked_to_end = True
         asyncio.get_running_loop().call_soon(self._give_up, trouble)
 
     async def _watch(self) -> None:

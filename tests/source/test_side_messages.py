@@ -125,11 +125,13 @@ def test_a_run_loses_what_is_taken_out_and_keeps_its_times() -> None:
 
 
 _NAMES = st.sampled_from(["e", "error", "é", "a/b", 'q"', "x"])
-_VALUES = st.sampled_from([1, "1", "error", None, True, [], {}, "ä", "a/b", [1]])
+_VALUES: st.SearchStrategy[Any] = st.sampled_from(
+    [1, "1", "error", None, True, [], {}, "ä", "a/b", [1]]
+)
 
 
 @given(
-    st.dictionaries(_NAMES, _VALUES, max_size=4),
+    st.dictionaries(_NAMES, st.sampled_from(_ANY), max_size=4),
     st.lists(
         st.lists(
             st.sampled_from(
@@ -179,11 +181,12 @@ def test_the_first_of_each_shape_is_told_short_on_one_line_and_without_secrets()
 
 def test_looks_are_limited_and_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
     timers: list[Any] = []
-    loop = SimpleNamespace(
-        call_later=lambda delay, call, *args: (
-            timers.append((delay, call, args)) or SimpleNamespace(cancel=lambda: None)
-        )
-    )
+
+    def call_later(delay: float, call: Any, *arguments: Any) -> Any:
+        timers.append((delay, call, arguments))
+        return SimpleNamespace(cancel=lambda: None)
+
+    loop = SimpleNamespace(call_later=call_later)
     monkeypatch.setattr(asyncio, "get_running_loop", lambda: loop)
     side, _ = made()
     refilled: list[int] = []
