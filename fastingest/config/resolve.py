@@ -44,9 +44,11 @@ The format of the file. Paths are relative to where the command is started. Text
         {op = "subscribe", args = ["{symbols}"]},          # or a table or an array, sent as JSON
         {send = "...", reply = ["$.event=subscribed"], timeout = "5s"},
     ]                                   # or a table with send (any of these), reply (conditions of
-                                        # the message to wait for; default: do not wait) and timeout
-                                        # (default: 10s); and refused, as below, for
-                                        # messages that refuse this one
+                                        # the message to wait for; default: do not wait), timeout
+                                        # (default: 10s), refused (as below, for messages that
+                                        # refuse this one), and per-message = 100, the most symbols
+                                        # in one {symbols}: more go into several messages
+    subscribe-every = "250ms"           # time from one of them to the next, at least; default: none
     heartbeat = {send = '{"op":"ping"}', every = "20s"}    # or an array of them; default: none
     ignore = ["pong"]                   # texts that are neither row nor reject; default: none
     refused = ["$.success=false"]       # conditions, all of which hold of a message that says no to
@@ -55,6 +57,8 @@ The format of the file. Paths are relative to where the command is started. Text
                                         # connection; default: none
     answer = [{when = ["$.ping"], send = '{"pong":{$.ping}}'}]  # sent at once, when (as above) a
                                         # message is so; {$.path} is JSON out of it; default: none
+    inflate = "gzip"                    # what binary messages are compressed with: gzip, zlib, or
+                                        # raw (DEFLATE alone); default: they are not
     compression = "deflate"             # or "off"; default: off
     proxy = "socks5://host:1080"        # text; default: none
     ca-file = "ca.pem"                  # text; default: the system's authorities

@@ -26,12 +26,15 @@ class Message:
     :param reply: the conditions of its reply, as text. None: nothing is waited for.
     :param timeout: seconds to wait for it.
     :param refused: groups of conditions of what refuses it, as text.
+    :param per_message: how many symbols ``{symbols}`` stands for at most: for more, it is sent
+        several times. None: for any number.
     """
 
     text: str
     reply: tuple[str, ...] | None = None
     timeout: float = Subscription.timeout
     refused: tuple[tuple[str, ...], ...] = ()
+    per_message: int | None = None
 
     @property
     def has_place(self) -> bool:
@@ -46,14 +49,16 @@ class Message:
         """What is sent for ``symbols``; without any, it is sent as it is."""
         if not symbols:
             return [self._subscription(lambda text: text, ())]
-        all_of_them = tuple(symbols) if "{symbols}" in self.text else ()
-        repeated = any("{symbol}" in text for text in self._texts)
-        return [
-            self._subscription(
-                partial(how.fill, symbols=symbols, one=one), (one,) if repeated else all_of_them
-            )
-            for one in (symbols if repeated else ("",))
-        ]
+        parts: list[tuple[Callable[[str], str], tuple[str, ...]]]
+        if any("{symbol}" in text for text in self._texts):
+            parts = [(partial(how.fill, symbols=symbols, one=one), (one,)) for one in symbols]
+        elif self.has_place:
+            size = self.per_message or len(symbols)
+            chunks = [tuple(symbols[at : at + size]) for at in range(0, len(symbols), size)]
+            parts = [(partial(how.fill, symbols=chunk), chunk) for chunk in chunks]
+        else:
+            parts = [(partial(how.fill, symbols=symbols), ())]
+        return [self._subscription(fill, own) for fill, own in parts]
 
     def _subscription(self, fill: Callable[[str], str], symbols: tuple[str, ...]) -> Subscription:
         def conditions(texts: Sequence[str]) -> tuple[MessageCondition, ...]:
@@ -100,6 +105,7 @@ class FeedSpec:
     out: Path | None = None
     headers: tuple[str, ...] = ()
     messages: tuple[Message, ...] = ()
+    subscribe_every: float = 0.0
     heartbeats: tuple[Heartbeat, ...] = ()
     ignore: tuple[str, ...] = ()
     refused: Groups = ()
@@ -107,6 +113,7 @@ class FeedSpec:
     answers: tuple[Answer, ...] = ()
     symbols: Symbols = field(default_factory=Symbols)
     compression: str | None = None
+    inflate: str = ""
     proxy: str | None = None
     ca_file: Path | None = None
     cert_file: Path | None = None

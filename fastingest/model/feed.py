@@ -14,10 +14,13 @@ from pathlib import Path
 from fastingest.model.message_conditions import Groups, MessageCondition
 from fastingest.model.schema import TRADES, Schema
 
-__all__ = ["MAX_FEEDS", "Answer", "Feed", "Heartbeat", "Subscription", "Table"]
+__all__ = ["INFLATES", "MAX_FEEDS", "Answer", "Feed", "Heartbeat", "Subscription", "Table"]
 
 MAX_FEEDS = 1024
 """The most feeds that a run may have."""
+
+INFLATES = ("gzip", "zlib", "raw")
+"""What a server may compress binary messages with."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Feed:
     :param tables: at least one; no two write the same file.
     :param headers: for the opening request, ``Name: value`` each.
     :param subscriptions: sent after every connect, in order.
+    :param subscribe_every: seconds from one of them to the next, at least.
     :param heartbeats: sent while connected.
     :param ignore: messages that are neither row nor reject, word for word, such as ``pong``.
     :param refused: groups of conditions of a message that says no to something.
@@ -96,6 +100,8 @@ class Feed:
     :param cert_file: our certificate, for a server that asks for one; None: none.
     :param key_file: its key; None: it is in ``cert_file``.
     :param compression: ``deflate`` offers permessage-deflate (RFC 7692), ``off`` does not.
+    :param inflate: how the server compresses binary messages by itself: ``gzip``, ``zlib``, ``raw``
+        (DEFLATE without either's header); empty: it does not.
     """
 
     name: str
@@ -103,6 +109,7 @@ class Feed:
     tables: tuple[Table, ...]
     headers: tuple[str, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
+    subscribe_every: float = 0.0
     heartbeats: tuple[Heartbeat, ...] = ()
     ignore: tuple[str, ...] = ()
     refused: Groups = ()
@@ -114,3 +121,4 @@ class Feed:
     cert_file: Path | None = None
     key_file: Path | None = None
     compression: str = "off"
+    inflate: str = ""

@@ -139,7 +139,7 @@ async def _listen(
         flush_interval=_FLUSH_INTERVAL,
         side=side,
     )
-    listener = Listener(intake, max_message_size=options.max_message_size)
+    listener = Listener(intake, max_message_size=options.max_message_size, inflate=feed.inflate)
     observer = _Observer()
     connected, over, troubles = observer.is_connected, observer.is_over, observer.failures
     interrupted = asyncio.Event()

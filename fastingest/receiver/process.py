@@ -226,6 +226,7 @@ class _Receiver:
             intake,
             max_message_size=self._options.max_message_size,
             make_reader=reader_of(feed) if self._native else None,
+            inflate=feed.inflate,
         )
         report = partial(self._report_of, feed.name) if self._plan.is_one_of_many else self._report
         observer = _Teller(index, self._tell)

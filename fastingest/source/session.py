@@ -73,6 +73,7 @@ class Session:
             list(zip(feed.subscriptions, access.subscriptions, strict=True)),
             is_refusal=side.is_refusal,
             is_paused=lambda: self._is_paused,
+            every=feed.subscribe_every,
         )
         self._is_over = False
         self._is_paused = False

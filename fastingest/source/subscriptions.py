@@ -41,6 +41,7 @@ class Subscriber:
     :param subscriptions: each with its text as it is to be sent.
     :param is_refusal: tells what is no reply, although it may look like one.
     :param is_paused: whether the socket is not being read; the time for a reply stands still then.
+    :param every: seconds from sending one to sending the next, at least.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Subscriber:
         *,
         is_refusal: Callable[[bytes], bool],
         is_paused: Callable[[], bool],
+        every: float = 0.0,
     ) -> None:
         self._transport = transport
         self._listener = listener
         self._subscriptions = subscriptions
         self._is_refusal = is_refusal
         self._is_paused = is_paused
+        self._every = every
         self._awaited: tuple[int, asyncio.Future[None]] | None = None
         self._refused: set[int] = set()
         self._refused_symbols: set[str] = set()
@@ -66,12 +69,16 @@ class Subscriber:
 
         :raises NoReply: one did not come in time.
         """
+        now = asyncio.get_running_loop().time
+        due = now()
         for number, (subscription, text) in enumerate(self._subscriptions):
-            conditions = subscription.reply
-            if conditions is None:
+            if due > now():
+                await asyncio.sleep(due - now())
+            due = now() + self._every
+            if subscription.reply is None:
                 self._transport.send(picows.WSMsgType.TEXT, text)
                 continue
-            reply = self._listener.wait_for(partial(self._is_reply, conditions))
+            reply = self._listener.wait_for(partial(self._is_reply, subscription.reply))
             self._awaited = number, reply
             try:
                 self._transport.send(picows.WSMsgType.TEXT, text)

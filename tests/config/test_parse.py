@@ -92,6 +92,7 @@ def test_what_stands_above_all_feeds_is_for_those_that_say_nothing() -> None:
         ("duration = 'off'\n", "2: 'off' is no duration"),
         ("fsync = 'always'\n", "2: 'always' is neither never, nor batch, nor a duration"),
         ("compression = 'gzip'\n", "2: 'gzip' is not one of off, deflate"),
+        ("inflate = 'deflate'\n", "2: 'deflate' is not one of gzip, zlib, raw"),
         ("headers = ['A: 1',\n'b']\n", "3: 'b' is not of the form 'Name: value'"),
         ("headers = {A = 1}\n", "2: 'A' must be a text"),
         ("headers = {'A B' = '1'}\n", "2: 'A B: 1' is not of the form 'Name: value'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import email.utils
+import gzip
 import select
 import socket
 import struct
@@ -755,3 +756,24 @@ def test_a_compressed_feed_is_captured(tmp_path: Path) -> None:
 
     run_until_rows(out, 1000, script, arguments=[*QUICK, "--compression", "deflate"])
     assert volumes(out) == list(range(1000))
+
+
+def test_binary_messages_that_the_server_compresses_are_captured(tmp_path: Path) -> None:
+    out, config = tmp_path / "out.csv", tmp_path / "feed.toml"
+
+    def script(connection: RawConnection) -> None:
+        connection.handshake()
+        for number in range(1000):
+            connection.send_frame(BINARY, gzip.compress(record(number)))
+        connection.send_frame(BINARY, gzip.compress(record(1000))[:-1])  # which is broken
+        connection.send_text(record(1001))
+        answer_close(connection)
+
+    with RawServer(script) as server:
+        config.write_text(f'url = "{server.url}"\ninflate = "gzip"\n')
+        with Command("--config", config, "--out", out, *QUICK) as command:
+            wait_until(lambda: out.exists() and len(read_rows(out)) == 1001 and rejects_of(out))
+            command.stop(0)
+    assert volumes(out) == [*range(1000), 1001]
+    (reject,) = rejects_of(out)
+    assert "not UTF-8" in reject["reason"]
