@@ -149,7 +149,7 @@ async def _listen(
             options,
             listener,
             counters,
-            lambda *_, **__: None,
+            lambda event: None,
             side=side,
             observer=observer,
         )

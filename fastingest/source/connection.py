@@ -30,10 +30,12 @@ from fastingest.access.secrets import Redactor, shown
 from fastingest.config.settings import Settings
 from fastingest.errors import FeedRefused
 from fastingest.metrics.counters import FeedCounters, Slot, State
+from fastingest.model.event import Event
 from fastingest.model.feed import Feed
 from fastingest.source.backoff import delays
 from fastingest.source.base import SourceObserver
 from fastingest.source.connector import Connector
+from fastingest.source.events import Connected, NoConnection
 from fastingest.source.failure import ConnectionFailure, classify
 from fastingest.source.gap import GapRecorder, Outage
 from fastingest.source.listener import Listener
@@ -54,7 +56,7 @@ class Connection:
     :param options: how.
     :param listener: takes the frames.
     :param counters: the feed's.
-    :param report: takes events for the log: level, what happened, and fields by name.
+    :param report: takes events for the log.
     :param side: brings what the server says beside the rows.
     :param observer: told what becomes of the connection; None: nobody is.
     """
@@ -65,7 +67,7 @@ class Connection:
         options: Settings,
         listener: Listener,
         counters: FeedCounters,
-        report: Callable[..., None],
+        report: Callable[[Event], None],
         *,
         side: SideMessages,
         observer: SourceObserver | None = None,
@@ -134,9 +136,7 @@ class Connection:
             wait = max(next(waits), trouble.retry_after)
             self._state(State.WAITING)
             self._observer.failed(trouble.reason)
-            self._report(
-                "warning", "no connection", reason=trouble.reason, retry_in=format_duration(wait)
-            )
+            self._report(NoConnection(trouble.reason, retry_in=format_duration(wait)))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
         self._gaps.end()
@@ -167,7 +167,7 @@ class Connection:
         self._session = session
         self._counters.add(Slot.CONNECTIONS)
         self._observer.connected()
-        self._report("info", "connected", url=self._url)
+        self._report(Connected(self._url))
         self._gaps.end()
         trouble = self._without_secrets(await session.run(self._stopping))
         self._side.refusals.flush()
@@ -184,8 +184,5 @@ class Connection:
     def _without_secrets(self, trouble: ConnectionFailure) -> ConnectionFailure:
         return replace(trouble, reason=self.redactor.hide(trouble.reason))
 
-    def _report(self, level: str, event: str, **fields: object) -> None:
-        hide = self.redactor.hide
-        self._tell(
-            level, event, **{k: hide(v) if isinstance(v, str) else v for k, v in fields.items()}
-        )
+    def _report(self, event: Event) -> None:
+        self._tell(event.with_strings(self.redactor.hide))

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from fastingest.metrics.counters import FeedCounters, Slot
+from fastingest.model.event import Event
+from fastingest.source.events import RefusedByFeed
 
 __all__ = ["GATHERED_FOR", "MAX_WORDS", "Refusals"]
 
@@ -30,11 +32,11 @@ class Refusals:
 
     :param symbols: the feed's.
     :param counters: the feed's.
-    :param report: takes events for the log: level, what happened, and fields by name.
+    :param report: takes events for the log.
     """
 
     def __init__(
-        self, symbols: Sequence[str], counters: FeedCounters, report: Callable[..., None]
+        self, symbols: Sequence[str], counters: FeedCounters, report: Callable[[Event], None]
     ) -> None:
         self._symbols = symbols
         self._counters = counters
@@ -105,9 +107,5 @@ class Refusals:
             self._tell(words, about, None)
 
     def _tell(self, words: str, symbols: Sequence[str], subscription: str | None) -> None:
-        fields: dict[str, str] = {"said": words}
-        if symbols:
-            fields["symbols"] = " ".join(symbols)
-        elif subscription:
-            fields["subscription"] = subscription
-        self._report("warning", "refused by the feed", **fields)
+        named = " ".join(symbols) or None
+        self._report(RefusedByFeed(words, named, None if named else subscription))

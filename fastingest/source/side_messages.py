@@ -22,9 +22,11 @@ import msgspec
 from fastingest.access.secrets import Redactor, shown
 from fastingest.decode.values import Values, ValueTree
 from fastingest.metrics.counters import FeedCounters
+from fastingest.model.event import Event
 from fastingest.model.feed import Feed
 from fastingest.model.jsonpath import JsonPath, parse_path
 from fastingest.model.message_conditions import MessageCondition, needles_of
+from fastingest.source.events import IgnoredMessage
 from fastingest.source.refusals import Refusals
 from fastingest.source.sample import Sample
 from fastingest.text import shortened
@@ -123,7 +125,7 @@ class SideMessages:
         self._sample = Sample()
         self._actor: SideActor | None = None
         self._pending: list[Callable[[SideActor], None]] = []
-        self._tell: Callable[..., None] = lambda *_, **__: None
+        self._tell: Callable[[Event], None] = lambda _: None
         self._sampled: Callable[[str], None] = lambda _: None
         self._refilled: Callable[[int], None] = lambda _: None
         self._timer: asyncio.TimerHandle | None = None
@@ -139,10 +141,10 @@ class SideMessages:
 
     # Whom it tells
 
-    def tell(self, report: Callable[..., None], sampled: Callable[[str], None]) -> None:
+    def tell(self, report: Callable[[Event], None], sampled: Callable[[str], None]) -> None:
         """Have somebody told.
 
-        :param report: takes events for the log: level, what happened, and fields by name.
+        :param report: takes events for the log.
         :param sampled: takes the first message of each shape, for people.
         """
         self._tell, self._sampled = report, sampled
@@ -256,7 +258,7 @@ class SideMessages:
             return
         if self._sample.add(message) and not is_reject:
             words = self.words(message)
-            self._tell("info", "ignored message", said=words)
+            self._tell(IgnoredMessage(words))
             self._sampled(words)
 
     def reason(self, *, has_rows: bool) -> str:
@@ -308,8 +310,8 @@ class SideMessages:
             subscription = subscription_shown(self._subscriptions[number].text)
         self.refusals.add(words, symbols, subscription)
 
-    def _report(self, level: str, event: str, **fields: object) -> None:
-        self._tell(level, event, **fields)
+    def _report(self, event: Event) -> None:
+        self._tell(event)
 
 
 def _holds(conditions: Sequence[MessageCondition], found: Values) -> bool:

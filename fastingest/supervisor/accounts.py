@@ -13,6 +13,7 @@ from fastingest.runtime.control import GapEnded
 from fastingest.storage.ledger import ledger_path
 from fastingest.storage.lock import OutputLock
 from fastingest.supervisor.account import Account, problem_of, report_fallbacks
+from fastingest.supervisor.events import LedgerUnwritable, LeftoversStay
 from fastingest.supervisor.log import report, said
 from fastingest.supervisor.outcome import Outcome
 
@@ -37,7 +38,6 @@ class Accounts:
         locked: Sequence[tuple[OutputSpec, OutputLock]],
         feeds: Sequence[Feed],
     ) -> None:
-        self._names = [feed.name for feed in feeds]
         self.each: list[Account] = []
         self.shares: list[SharedOutput] = []
         try:
@@ -59,8 +59,7 @@ class Accounts:
         """A feed had no connection: that belongs to the account of each output that it goes to."""
         for share, account in zip(self.shares, self.each, strict=True):
             if gap.feed in share.target.tables:
-                name = self._names[gap.feed]
-                account.events.gap(name, gap.start, gap.seconds, gap.reason)
+                account.events.gap(gap.feed, gap.start, gap.seconds, gap.reason)
 
     @property
     def problem(self) -> RowsLost | CaptureIncomplete | None:
@@ -72,9 +71,12 @@ class Accounts:
 
     def _refused(self) -> CaptureIncomplete | None:
         """What feeds refuse at the end."""
-        every = zip(*(account.counters.feeds for account in self.each), strict=True)
-        counts = [max(each[Slot.REFUSED_NOW] for each in feed) for feed in every]
-        feeds = [(name, n) for name, n in zip(self._names, counts, strict=True) if n]
+        counts: dict[str, int] = {}
+        for share in self.shares:
+            for feed in share.target.tables:
+                here = share.counters.of(feed)[Slot.REFUSED_NOW]
+                counts[feed] = max(here, counts.get(feed, 0))
+        feeds = [(feed, count) for feed, count in counts.items() if count]
         return CaptureIncomplete(feeds) if feeds else None
 
     def close(
@@ -114,8 +116,7 @@ def _close(account: Account, ended: int, outcome: Outcome) -> bool:
     except (OSError, FastingestError) as error:
         why = (isinstance(error, OSError) and error.strerror) or str(error)
         problem = f"{ledger_path(account.out)}: cannot be written: {why}"
-        fields = {"problem": problem}
-        report("error", "the ledger cannot be written; the next start does it", fields)
+        report(LedgerUnwritable(problem))
         outcome.fail(RunFailed(f"{problem}; the next run does that"))
         return False
     return True
@@ -125,5 +126,4 @@ def _clean_up(account: Account, *, complete: bool) -> None:
     try:
         account.clean_up(complete)
     except (OSError, FastingestError) as error:  # the next start does it
-        fields = {"output": str(account.out), "problem": said(error)}
-        report("warning", "what is not needed any more cannot be removed", fields)
+        report(LeftoversStay(str(account.out), said(error)))

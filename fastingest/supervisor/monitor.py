@@ -79,11 +79,10 @@ class Monitor:
         """How each output stands."""
         return [_standing(share) for share in self._shares]
 
-    def note_sample(self, feed: int, words: str) -> None:
-        """A feed has sent a message of a new shape that brings no row."""
-        name = self._counters.feeds[feed].name
+    def note_sample(self, feed: str, words: str) -> None:
+        """The feed of this name has sent a message of a new shape that brings no row."""
         for watched, alert in self._alerts:
-            if watched.name == name:
+            if watched.name == feed:
                 alert.said = words
 
     def look_for_rows(self, now: float | None) -> None:
@@ -92,10 +91,9 @@ class Monitor:
         :param now: None: the run is over.
         """
         for feed, alert in self._alerts:
-            fields = alert.end() if now is None else alert.look(now)
-            if fields:
-                name = {"feed": feed.name} if self._is_one_of_many else {}
-                report("warning", "no rows", name | fields)
+            event = alert.end() if now is None else alert.look(now)
+            if event is not None:
+                report(event, feed=feed.name if self._is_one_of_many else None)
 
 
 def _standing(share: SharedOutput) -> Standing:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
+from fastingest.model.event import Event
+from fastingest.source.events import RefusedByFeed
 from fastingest.source.refusals import GATHERED_FOR, MAX_WORDS, Refusals
 
 
@@ -21,9 +23,9 @@ class Rig:
         monkeypatch.setattr(asyncio, "get_running_loop", lambda: loop)
         self.refusals = Refusals(symbols, FeedCounters([self.counters]), self._report)
 
-    def _report(self, level: str, event: str, **fields: Any) -> None:
-        assert (level, event) == ("warning", "refused by the feed")
-        self.told.append(fields)
+    def _report(self, event: Event) -> None:
+        assert isinstance(event, RefusedByFeed)
+        self.told.append(event.fields)
 
     def _call_later(self, delay: float, call: Any) -> Any:
         self.timers.append((delay, call))

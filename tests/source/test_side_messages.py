@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
+from fastingest.model.event import Event
 from fastingest.model.feed import Answer, Feed, Subscription, Table
 from fastingest.model.jsonpath import parse_condition
 from fastingest.model.message_conditions import Groups, parse_message_condition
 from fastingest.model.schema import Schema, parse_columns
+from fastingest.source.events import IgnoredMessage, RefusedByFeed
 from fastingest.source.side_messages import FIRST_LOOKS, LOOKS, SideMessages
 from tests.peers.raw import CLOSE, TEXT, RawConnection, RawServer, frame
 from tests.support.meeting import Met, meet
@@ -158,9 +160,9 @@ def test_no_message_that_fulfils_a_condition_lacks_its_needles(
 
 def test_the_first_of_each_shape_is_told_short_on_one_line_and_without_secrets() -> None:
     side, _ = made(ignore=("pong",))
-    told: list[tuple[str, str, dict[str, Any]]] = []
+    told: list[Event] = []
     sampled: list[str] = []
-    side.tell(lambda level, event, **fields: told.append((level, event, fields)), sampled.append)
+    side.tell(told.append, sampled.append)
     side.redactor.use(["s3cret"])
     for message in (
         b'{"a": "s3cret"}',
@@ -171,8 +173,7 @@ def test_the_first_of_each_shape_is_told_short_on_one_line_and_without_secrets()
     ):
         side.look(message, is_reject=False)
     side.look(b'{"c": 1}', is_reject=True)
-    assert [fields["said"] for _, _, fields in told] == sampled
-    assert {(level, event) for level, event, _ in told} == {("info", "ignored message")}
+    assert told == [IgnoredMessage(words) for words in sampled]
     assert sampled == ['{"a": "***"}', '{"a": 1}', "\\x1b[31m\\n", '{"b":"' + "x" * 293 + "…"]
     assert side.reason(has_rows=False) == '{"c": 1}'
 
@@ -316,11 +317,10 @@ def test_a_refused_symbol_does_not_take_the_others_down(native: bool) -> None:
     )
     assert said == ["sub BTC", "sub LUNA", "sub ETH"]
     assert met.reasons == []
-    (refused,) = [fields for event, fields in met.events if event == "refused by the feed"]
-    assert refused == {
-        "said": '{"e": "error", "msg": "no such channel: trades_luna"}',
-        "symbols": "LUNA",
-    }
+    words = '{"e": "error", "msg": "no such channel: trades_luna"}'
+    assert [each for each in met.events if isinstance(each, RefusedByFeed)] == [
+        RefusedByFeed(words, "LUNA")
+    ]
     assert met.counters[Slot.REFUSED] == met.counters[Slot.REFUSED_NOW] == 1
     assert met.counters[Slot.IGNORED] == 3
 
@@ -395,7 +395,7 @@ def test_a_feed_that_has_worked_and_refuses_is_tried_again(native: bool) -> None
     )
     assert met.error is None
     assert met.reasons[1:3] == [f"it refuses: {refusals}"] * 2
-    assert [event for event, _ in met.events].count("refused by the feed") == 1
+    assert sum(isinstance(each, RefusedByFeed) for each in met.events) == 1
     assert met.counters[Slot.REFUSED] >= 2
 
 
@@ -429,8 +429,8 @@ def test_what_nothing_describes_is_quoted_where_it_may_be_the_reason(
     met = _met(script, lambda met: len(met.reasons) >= 2, native=native)
     reason = f"the server closed with code 1000; the server said: {said}"
     assert met.reasons[:2] == [reason] * 2
-    told = [fields for event, fields in met.events if event == "ignored message"]
-    assert told == [{"said": said}]
+    told = [each for each in met.events if isinstance(each, IgnoredMessage)]
+    assert told == [IgnoredMessage(said)]
 
 
 def test_a_reply_that_does_not_come_quotes_what_came(native: bool) -> None:

@@ -11,14 +11,18 @@ from fastingest import Options
 from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.batch import Batch
+from fastingest.model.event import Event
 from fastingest.native.factory import reader_of
 from fastingest.source.base import SourceObserver
 from fastingest.source.connection import Connection
+from fastingest.source.events import Connected, NoConnection
 from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
 from fastingest.source.side_messages import SideMessages
+from tests.support.hearing import native_parser
 from tests.support.patience import LIMIT
+from tests.support.serving import record
 
 __all__ = ["Met", "meet", "record"]
 
@@ -27,7 +31,8 @@ __all__ = ["Met", "meet", "record"]
 class Met:
     """What came of a connection so far."""
 
-    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    """What the log is told."""
     gaps: list[tuple[int, float, str]] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters.create)
@@ -39,21 +44,22 @@ class Met:
         return [v for batch in self.batches if batch.rows for v in batch.columns()[2]]
 
     @property
+    def rows(self) -> list[tuple[Any, ...]]:
+        columns = [batch.columns() for batch in self.batches if batch.rows]
+        return [row for each in columns for row in zip(*each, strict=True)]
+
+    @property
     def rejects(self) -> list[bytes]:
         return [reject.raw for batch in self.batches for reject in batch.rejects]
 
     @property
     def reasons(self) -> list[str]:
         """Why there was no connection, each time."""
-        return [fields["reason"] for event, fields in self.events if event == "no connection"]
+        return [each.reason for each in self.events if isinstance(each, NoConnection)]
 
     @property
     def connected(self) -> int:
-        return [event for event, _ in self.events].count("connected")
-
-
-def record(number: int) -> bytes:
-    return b'{"symbol": "A", "price": 1.5, "volume": %d}' % number
+        return sum(isinstance(each, Connected) for each in self.events)
 
 
 class _Gaps(SourceObserver):
@@ -81,6 +87,8 @@ def meet(
     """
     met = Met()
     quick = {"reconnect_initial": 0.001, "reconnect_max": 0.01, "flush_interval": 0.01}
+    if native:
+        native_parser()
     made = Options(url=("ws://127.0.0.1/",), **{**quick, **(options or {})})
 
     async def run() -> None:
@@ -96,14 +104,14 @@ def meet(
             flush_interval=made.flush_interval,
             side=side,
         )
-        reader = reader_of(described) if native else None
-        listener = Listener(intake, max_message_size=made.max_message_size, make_reader=reader)
+        make_reader = reader_of(described) if native else None
+        listener = Listener(intake, max_message_size=made.max_message_size, make_reader=make_reader)
         connection = Connection(
             described,
             made,
             listener,
             counters,
-            lambda level, event, **fields: met.events.append((event, fields)),
+            met.events.append,
             side=side,
             observer=_Gaps(met),
         )

@@ -1,0 +1,63 @@
+"""What the log tells of a feed's connections."""
+
+from __future__ import annotations
+
+from fastingest.model.event import Event
+
+__all__ = ["Connected", "Gap", "IgnoredMessage", "NoConnection", "RefusedByFeed"]
+
+
+class Connected(Event, frozen=True):
+    """There is a connection."""
+
+    level = "info"
+    text = "connected"
+    url: str
+
+
+class NoConnection(Event, frozen=True):
+    """There is no connection, and another one is tried.
+
+    :param retry_in: the wait until then, as people write it.
+    """
+
+    level = "warning"
+    text = "no connection"
+    reason: str
+    retry_in: str
+
+
+class Gap(Event, frozen=True):
+    """There was no connection for a time, and there is one again, or none is wanted any more.
+
+    :param length: seconds.
+    """
+
+    level = "warning"
+    text = "gap"
+    start_ns: int
+    length: float
+    reason: str
+
+
+class RefusedByFeed(Event, frozen=True):
+    """A feed has refused something of what it was asked for.
+
+    :param said: the venue's words.
+    :param symbols: that they are about, where that is known.
+    :param subscription: or else the subscription that they are about, as it was written.
+    """
+
+    level = "warning"
+    text = "refused by the feed"
+    said: str
+    symbols: str | None = None
+    subscription: str | None = None
+
+
+class IgnoredMessage(Event, frozen=True):
+    """A message that brings no row, the first of its shape, and that nothing describes."""
+
+    level = "info"
+    text = "ignored message"
+    said: str
