@@ -59,11 +59,12 @@ def _file_lines(outputs: Sequence[OutputSummary]) -> Iterator[str]:
 
 def _feed_table(feeds: Sequence[FeedSummary]) -> Iterator[str]:
     """What came of each feed, in lines."""
-    shown = ["received", "written", "quarantined"]
+    shown = ["received", "written", "rejected"]
     others = ("ignored", "dropped", "lost", "set_aside", "in_flight")
     shown += [name for name in others if any(getattr(feed.ledger, name) for feed in feeds)]
     more = ["gaps", *(["refused"] if any(feed.refused for feed in feeds) else [])]
-    cells = [["", *(name.replace("_", " ") for name in shown), *more]]
+    titles = {"rejected": "quarantined"}
+    cells = [["", *(titles.get(name, name.replace("_", " ")) for name in shown), *more]]
     for feed in feeds:
         numbers = [f"{getattr(feed.ledger, name):,}" for name in shown]
         numbers += [f"{getattr(feed, name):,}" for name in more]

@@ -31,6 +31,7 @@ def test_the_summary_as_json() -> None:
         "connections": 3,
         "gaps": 2,
         "gap_seconds": 12.34,
+        "refused": 0,
         "listener": "native",
         "pauses": 0,
         "queue_peak": 3_145_728,
@@ -55,6 +56,7 @@ def test_the_summary_as_json() -> None:
                 "connections": 3,
                 "gaps": 2,
                 "gap_seconds": 12.34,
+                "refused": 0,
             }
         ],
         "outputs": [

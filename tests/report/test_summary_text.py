@@ -67,3 +67,11 @@ def test_the_summary_of_several_feeds_has_a_table() -> None:
         "  binance         50         50            0        0     0          0     1",
         "  kraken   1,000,009  1,000,000            5        1     2          1     0",
     ]
+
+
+def test_what_feeds_have_refused_is_told_where_there_is_any() -> None:
+    feeds = (feed("a"), dataclasses.replace(feed("b"), refused=1234))
+    lines = summary_text(several(*feeds)).splitlines()
+    assert any(line.endswith("0 gaps, 1,234 refused") for line in lines)
+    assert [line.split()[-1] for line in lines[-3:]] == ["refused", "0", "1,234"]
+    assert "refused" not in summary_text(RUNNING)
