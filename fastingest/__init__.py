@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fastingest.config.options import Options, options_from
     from fastingest.errors import (
         Aborted,
+        CaptureIncomplete,
         ConfigError,
         FastingestError,
         FeedRefused,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Aborted",
+    "CaptureIncomplete",
     "ConfigError",
     "Counts",
     "FastingestError",

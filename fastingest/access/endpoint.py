@@ -51,6 +51,7 @@ class Endpoint:
     :param headers: for the opening request, that of the user info among them.
     :param subscriptions: the texts, in the order of the feed's.
     :param heartbeats: the texts, in the order of the feed's.
+    :param answers: the texts, in the order of the feed's.
     :param proxy: the proxy to connect through; None: none.
     :param values: the secrets, to be hidden where they are met.
     """
@@ -59,6 +60,7 @@ class Endpoint:
     headers: tuple[tuple[str, str], ...]
     subscriptions: tuple[str, ...]
     heartbeats: tuple[str, ...]
+    answers: tuple[str, ...]
     proxy: Proxy | None
     values: frozenset[str]
 
@@ -68,7 +70,7 @@ def check_feed(feed: Feed) -> None:
 
     :raises OptionError: a secret cannot be read, a text is malformed with it in its place, or a
         file for TLS cannot be used. ``option`` is ``url``, ``header``, ``subscribe``,
-        ``heartbeat``, ``proxy``, ``ca_file``, ``cert_file`` or ``key_file``.
+        ``heartbeat``, ``answer``, ``proxy``, ``ca_file``, ``cert_file`` or ``key_file``.
     """
     access_to(feed)
     files = (feed.ca_file, feed.cert_file, feed.key_file)
@@ -99,6 +101,7 @@ def access_to(feed: Feed) -> Endpoint:
         headers=tuple(headers),
         subscriptions=tuple(_read("subscribe", s.text, values) for s in feed.subscriptions),
         heartbeats=tuple(_read("heartbeat", h.text, values) for h in feed.heartbeats),
+        answers=tuple(_read("answer", a.send, values) for a in feed.answers),
         proxy=_proxy_of(feed, url, values),
         values=frozenset(values),
     )

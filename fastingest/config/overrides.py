@@ -190,6 +190,10 @@ def _feed(
         subscribe_every=spec.subscribe_every,
         heartbeats=spec.heartbeats,
         ignore=spec.ignore,
+        refused=spec.refused,
+        reconnect=spec.reconnect,
+        answers=spec.answers,
+        symbols=tuple(symbols),
         proxy=spec.proxy if overrides.proxy is None else overrides.proxy,
         connect_timeout=spec.connect_timeout or Overrides.connect_timeout
         if overrides.connect_timeout == Overrides.connect_timeout

@@ -20,6 +20,7 @@ from fastingest.config.parse_messages import (
     positive_duration,
     symbols_of,
 )
+from fastingest.config.parse_side_messages import answers_of, groups_of
 from fastingest.config.parse_tables import TABLE_KEYS, tables_of
 from fastingest.config.section import Section
 from fastingest.config.setting import check_range
@@ -28,6 +29,7 @@ from fastingest.config.spec import ConfigFile, FeedSpec
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError
 from fastingest.model.feed import INFLATES
+from fastingest.model.message_conditions import parse_message_condition
 from fastingest.units import parse_duration
 
 __all__ = ["read_config_file"]
@@ -37,7 +39,7 @@ __all__ = ["read_config_file"]
 _SHARED = ("compression", "proxy", "connect_timeout", "ca_file", "cert_file", "key_file")
 _FEED = (
     *("name", "url", "headers", "header", "subscribe", "heartbeat", "ignore", "inflate"),
-    *("subscribe_every", "symbols", "table"),
+    *("subscribe_every", "symbols", "table", "refused", "reconnect", "answer"),
     *_SHARED,
     *TABLE_KEYS,
 )
@@ -153,6 +155,9 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
         or 0.0,
         heartbeats=heartbeats_of(section),
         ignore=section.texts("ignore") or (),
+        refused=groups_of(section, "refused", parse_message_condition),
+        reconnect=groups_of(section, "reconnect", parse_message_condition),
+        answers=answers_of(section),
         inflate=section.choice("inflate", INFLATES) or "",
         symbols=symbols_of(section),
         **said,

@@ -123,6 +123,7 @@ class Settings:
     spill_dir: Path | None = setting(
         "Directory for them on disk, instead of the output's.", None, metavar="PATH"
     )
+    strict: bool = setting("End with status 2 when a feed refuses anything.", False)
     when_full: str = setting(
         "And then: block (do not read the feed), drop (new rows, counted) or exit (status 3).",
         "block",

@@ -71,6 +71,8 @@ class Slot(IntEnum):
     SPILL_PEAK = auto()  # the most of them on disk
     # of the feed
     PAUSES = auto()  # times the socket was not read because an outbox was full
+    REFUSED = auto()  # messages by which the feed has refused something; most of them are IGNORED
+    REFUSED_NOW = auto()  # of them, those of the latest connection
     # written by the writer; of the feed's table in this output
     WRITTEN = auto()  # rows appended
     REJECTS_COMMITTED = auto()  # rejects that are in their file, or counted only

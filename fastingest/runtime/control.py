@@ -39,6 +39,7 @@ __all__ = [
     "PipeBroke",
     "Ready",
     "Report",
+    "Sampled",
     "Save",
     "Stop",
     "UnknownMessage",
@@ -172,6 +173,17 @@ class GapEnded(_Message, frozen=True):
     reason: str
 
 
+class Sampled(_Message, frozen=True):
+    """A feed has sent a message of a new shape that brings no row, and that nothing describes.
+
+    :param feed: its name.
+    :param words: the message, for people; it holds no secret.
+    """
+
+    feed: str
+    words: str
+
+
 class PipeBroke(_Message, frozen=True):
     """A pipe of the receiver that has this stream cannot be used."""
 
@@ -232,6 +244,7 @@ Notice: TypeAlias = (
     | Full
     | FeedRefusal
     | GapEnded
+    | Sampled
     | PipeBroke
     | Ready
     | Failing

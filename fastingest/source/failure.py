@@ -42,11 +42,13 @@ class ConnectionFailure:
     :param reason: one line for people.
     :param permanent: whether waiting cannot change it.
     :param retry_after: seconds that the server asked to wait, if it did.
+    :param asked: whether the server has asked for another connection.
     """
 
     reason: str
     permanent: bool = False
     retry_after: float = 0.0
+    asked: bool = False
 
 
 def classify(error: BaseException) -> ConnectionFailure:  # noqa: PLR0911, PLR0912 - one for each kind of error

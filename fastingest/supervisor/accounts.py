@@ -6,8 +6,15 @@ from collections.abc import Collection, Sequence
 
 from fastingest.access.secrets import shown
 from fastingest.config.options import Options
-from fastingest.errors import FastingestError, NeverReady, RowsLost, RunFailed, UsageError
-from fastingest.metrics.counters import never_ready
+from fastingest.errors import (
+    CaptureIncomplete,
+    FastingestError,
+    NeverReady,
+    RowsLost,
+    RunFailed,
+    UsageError,
+)
+from fastingest.metrics.counters import Slot, never_ready
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import OutputSpec, SharedOutput
 from fastingest.runtime.control import GapEnded
@@ -68,12 +75,13 @@ class Accounts:
                 account.events.gap(gap.feed, gap.start, gap.seconds, gap.reason)
 
     @property
-    def problem(self) -> RowsLost | NeverReady | None:
-        """What the user must know where not every row is in its file, or kept, or none could be."""
-        lost, unready = problem_of(self.each), self._never_ready()
-        if lost is not None and unready is not None:
-            return RowsLost(f"{lost.problem}; {unready}")
-        return lost or unready
+    def problem(self) -> RowsLost | NeverReady | CaptureIncomplete | None:
+        """What the user must know where not every row is in its file, or kept, or was granted."""
+        lost, unready, refused = problem_of(self.each), self._never_ready(), self._refused()
+        if lost is not None:
+            more = [str(each) for each in (unready, refused) if each is not None]
+            return RowsLost("; ".join([lost.problem, *more]))
+        return unready or refused
 
     def _never_ready(self) -> NeverReady | None:
         feeds = [
@@ -86,6 +94,16 @@ class Accounts:
             )
         ]
         return NeverReady(feeds) if feeds else None
+
+    def _refused(self) -> CaptureIncomplete | None:
+        """What feeds refuse at the end."""
+        counts: dict[str, int] = {}
+        for share in self.shares:
+            for feed in share.target.tables:
+                here = share.counters.of(feed)[Slot.REFUSED_NOW]
+                counts[feed] = max(here, counts.get(feed, 0))
+        feeds = [(feed, count) for feed, count in counts.items() if count]
+        return CaptureIncomplete(feeds) if feeds else None
 
     def close(
         self, ended: int, complete: Collection[int], outcome: Outcome, *, has_begun: bool

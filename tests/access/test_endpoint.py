@@ -8,7 +8,7 @@ import pytest
 
 from fastingest import OptionError, Options
 from fastingest.access.endpoint import Endpoint, access_to, check_feed, proxy_to
-from fastingest.model.feed import Feed, Heartbeat, Subscription, Table
+from fastingest.model.feed import Answer, Feed, Heartbeat, Subscription, Table
 
 SECRET = "pass/wörd:@"
 
@@ -54,6 +54,7 @@ def test_texts_get_their_secrets_and_the_values_are_told() -> None:
             headers=("X-Key: ${TOKEN}", "X-Other: a:b"),
             subscriptions=(Subscription("${KEY}"), Subscription("plain")),
             heartbeats=(Heartbeat("ping ${TOKEN}", 1.0),),
+            answers=(Answer((), '{"pong":{$.ping},"key":"${KEY}"}'),),
             proxy="http://me:${KEY}@proxy",
         )
     )
@@ -62,6 +63,7 @@ def test_texts_get_their_secrets_and_the_values_are_told() -> None:
         headers=(("X-Key", "abc+/="), ("X-Other", "a:b")),
         subscriptions=(SECRET, "plain"),
         heartbeats=("ping abc+/=",),
+        answers=(f'{{"pong":{{$.ping}},"key":"{SECRET}"}}',),
         proxy=access.proxy,
         values=access.values,
     )

@@ -130,7 +130,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_table_of_values_is_complete() -> None:
     names = {field.name for field in dataclasses.fields(Options) if field.init}
-    assert {*GIVEN, "quiet", "escape_formulas"} == names
+    assert {*GIVEN, "quiet", "strict", "escape_formulas"} == names
 
 
 @pytest.mark.usefixtures("files")
