@@ -187,6 +187,7 @@ def _feed(
             for message in messages
             for subscription in message.subscriptions(spec.symbols, symbols)
         ),
+        subscribe_every=spec.subscribe_every,
         heartbeats=spec.heartbeats,
         ignore=spec.ignore,
         proxy=spec.proxy if overrides.proxy is None else overrides.proxy,
@@ -196,6 +197,7 @@ def _feed(
         ca_file=overrides.ca_file or spec.ca_file,
         cert_file=overrides.cert_file or spec.cert_file,
         key_file=overrides.key_file or (None if overrides.cert_file else spec.key_file),
+        inflate=spec.inflate,
         compression=spec.compression or "off"
         if overrides.compression == "off"
         else overrides.compression,

@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from fastingest.access.urls import check_written_url, parse_header
-from fastingest.config.parse_messages import heartbeats_of, messages_of, symbols_of
+from fastingest.config.parse_messages import (
+    heartbeats_of,
+    messages_of,
+    positive_duration,
+    symbols_of,
+)
 from fastingest.config.parse_tables import TABLE_KEYS, tables_of
 from fastingest.config.section import Section
 from fastingest.config.setting import check_range
@@ -22,6 +27,7 @@ from fastingest.config.settings import Settings
 from fastingest.config.spec import ConfigFile, FeedSpec
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError
+from fastingest.model.feed import INFLATES
 from fastingest.units import parse_duration
 
 __all__ = ["read_config_file"]
@@ -30,7 +36,8 @@ __all__ = ["read_config_file"]
 # The keys that a feed has; the first ones may stand above all [[feed]], for those that say nothing.
 _SHARED = ("compression", "proxy", "connect_timeout", "ca_file", "cert_file", "key_file")
 _FEED = (
-    *("name", "url", "headers", "header", "subscribe", "heartbeat", "ignore", "symbols", "table"),
+    *("name", "url", "headers", "header", "subscribe", "heartbeat", "ignore", "inflate"),
+    *("subscribe_every", "symbols", "table"),
     *_SHARED,
     *TABLE_KEYS,
 )
@@ -140,8 +147,13 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
         out=out,
         headers=_headers(section),
         messages=messages_of(section),
+        subscribe_every=section.read(
+            "subscribe_every", section.text("subscribe_every"), positive_duration
+        )
+        or 0.0,
         heartbeats=heartbeats_of(section),
         ignore=section.texts("ignore") or (),
+        inflate=section.choice("inflate", INFLATES) or "",
         symbols=symbols_of(section),
         **said,
     )

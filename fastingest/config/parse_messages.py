@@ -12,7 +12,7 @@ from fastingest.model.feed import Heartbeat, Subscription
 from fastingest.model.jsonpath import parse_condition
 from fastingest.units import parse_duration
 
-__all__ = ["heartbeats_of", "messages_of", "symbols_of"]
+__all__ = ["heartbeats_of", "messages_of", "positive_duration", "symbols_of"]
 
 
 def symbols_of(section: Section) -> Symbols:
@@ -59,7 +59,7 @@ def messages_of(section: Section) -> tuple[Message, ...]:
 
 def _answered(section: Section) -> Message:
     """A subscription that says more than what is sent."""
-    section.only(("send", "reply", "timeout"))
+    section.only(("send", "reply", "timeout", "per_message"))
     text = section.read("send", section.get("send", str, dict, list), _text_to_send)
     reply = section.texts("reply")
     if reply == ():
@@ -67,8 +67,13 @@ def _answered(section: Section) -> Message:
     for index, condition in enumerate(reply or ()):
         # with something in place of its symbols, which may not stand in a path
         section.read("reply", _with_symbols(condition), parse_condition, index)
-    timeout = section.read("timeout", section.text("timeout"), _positive_duration)
-    return Message(text or "", reply, Subscription.timeout if timeout is None else timeout)
+    timeout = section.read("timeout", section.text("timeout"), positive_duration)
+    per_message = section.read("per_message", section.get("per_message", int), _at_least_one)
+    if per_message and text and ("{symbol}" in text or "{symbols}" not in text):
+        section.problem("per_message", "it goes with {symbols} in 'send', and without {symbol}")
+    return Message(
+        text or "", reply, Subscription.timeout if timeout is None else timeout, per_message
+    )
 
 
 def _with_symbols(text: str) -> str:
@@ -79,7 +84,17 @@ def _text_to_send(value: Any) -> str:
     return read_subscription(value) if isinstance(value, str) else json_text(value)
 
 
-def _positive_duration(text: str) -> float:
+def _at_least_one(number: int) -> int:
+    if number < 1:
+        raise ValueError(f"{number} is out of range; it must be at least 1")
+    return number
+
+
+def positive_duration(text: str) -> float:
+    """Seconds, from 1 ms to a day.
+
+    :raises ValueError: they are not.
+    """
     seconds = parse_duration(text)
     if not 1e-3 <= seconds <= 86400:
         raise ValueError(f"{text!r} is out of range; it must be at least 1ms, and at most 1d")
@@ -95,7 +110,7 @@ def heartbeats_of(section: Section) -> tuple[Heartbeat, ...]:
             if name not in inner:
                 inner.problem(name, f"a heartbeat needs {name!r}")
         text = inner.read("send", inner.get("send", str, dict, list), _text_to_send)
-        every = inner.read("every", inner.text("every"), _positive_duration)
+        every = inner.read("every", inner.text("every"), positive_duration)
         if text and every:
             beats.append(Heartbeat(text, every))
     return tuple(beats)

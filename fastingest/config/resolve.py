@@ -46,10 +46,14 @@ The format of the file. Paths are relative to where the command is started. Text
         {op = "subscribe", args = ["{symbols}"]},          # or a table or an array, sent as JSON
         {send = "...", reply = ["$.event=subscribed"], timeout = "5s"},
     ]                                   # or a table with send (any of these), reply (conditions of
-                                        # the message to wait for; default: do not wait) and timeout
-                                        # (default: 10s)
+                                        # the message to wait for; default: do not wait), timeout
+                                        # (default: 10s), and per-message = 100, the most symbols
+                                        # in one {symbols}: more go into several messages
+    subscribe-every = "250ms"           # time from one of them to the next, at least; default: none
     heartbeat = {send = '{"op":"ping"}', every = "20s"}    # or an array of them; default: none
     ignore = ["pong"]                   # texts that are neither row nor reject; default: none
+    inflate = "gzip"                    # what binary messages are compressed with: gzip, zlib, or
+                                        # raw (DEFLATE alone); default: they are not
     compression = "deflate"             # or "off"; default: off
     proxy = "socks5://host:1080"        # text, or "off"; default: that of the environment, see
                                         # fastingest.access.environment

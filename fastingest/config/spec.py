@@ -25,11 +25,14 @@ class Message:
     :param text: what to send.
     :param reply: the conditions of its reply, as text. None: nothing is waited for.
     :param timeout: seconds to wait for it.
+    :param per_message: how many symbols ``{symbols}`` stands for at most: for more, it is sent
+        several times. None: for any number.
     """
 
     text: str
     reply: tuple[str, ...] | None = None
     timeout: float = Subscription.timeout
+    per_message: int | None = None
 
     @property
     def has_place(self) -> bool:
@@ -40,11 +43,15 @@ class Message:
         """What is sent for ``symbols``; without any, it is sent as it is."""
         if not symbols:
             return [self._subscription(lambda text: text)]
-        repeated = any("{symbol}" in text for text in (self.text, *(self.reply or ())))
-        return [
-            self._subscription(partial(how.fill, symbols=symbols, one=one))
-            for one in (symbols if repeated else ("",))
-        ]
+        if any("{symbol}" in text for text in (self.text, *(self.reply or ()))):
+            fills = [partial(how.fill, symbols=symbols, one=one) for one in symbols]
+        elif self.has_place:
+            size = self.per_message or len(symbols)
+            parts = [symbols[at : at + size] for at in range(0, len(symbols), size)]
+            fills = [partial(how.fill, symbols=part) for part in parts]
+        else:
+            fills = [partial(how.fill, symbols=symbols)]
+        return [self._subscription(fill) for fill in fills]
 
     def _subscription(self, fill: Callable[[str], str]) -> Subscription:
         reply = None
@@ -85,10 +92,12 @@ class FeedSpec:
     out: Path | None = None
     headers: tuple[str, ...] = ()
     messages: tuple[Message, ...] = ()
+    subscribe_every: float = 0.0
     heartbeats: tuple[Heartbeat, ...] = ()
     ignore: tuple[str, ...] = ()
     symbols: Symbols = field(default_factory=Symbols)
     compression: str | None = None
+    inflate: str = ""
     proxy: str | None = None
     connect_timeout: float | None = None
     ca_file: Path | None = None

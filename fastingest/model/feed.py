@@ -14,10 +14,13 @@ from pathlib import Path
 from fastingest.model.jsonpath import Condition
 from fastingest.model.schema import TRADES, Schema
 
-__all__ = ["MAX_FEEDS", "Feed", "Heartbeat", "Subscription", "Table"]
+__all__ = ["INFLATES", "MAX_FEEDS", "Feed", "Heartbeat", "Subscription", "Table"]
 
 MAX_FEEDS = 1024
 """The most feeds that a run may have."""
+
+INFLATES = ("gzip", "zlib", "raw")
+"""What a server may compress binary messages with."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Feed:
     :param tables: at least one; no two write the same file.
     :param headers: for the opening request, ``Name: value`` each.
     :param subscriptions: sent after every connect, in order.
+    :param subscribe_every: seconds from one of them to the next, at least.
     :param heartbeats: sent while connected.
     :param ignore: messages that are neither row nor reject, word for word, such as ``pong``.
     :param proxy: the proxy to connect through; ``off``: none; None: what the environment says.
@@ -76,6 +80,8 @@ class Feed:
     :param key_file: its key; None: it is in ``cert_file``.
     :param connect_timeout: seconds that a connect may take in all.
     :param compression: ``deflate`` offers permessage-deflate (RFC 7692), ``off`` does not.
+    :param inflate: how the server compresses binary messages by itself: ``gzip``, ``zlib``, ``raw``
+        (DEFLATE without either's header); empty: it does not.
     """
 
     name: str
@@ -83,6 +89,7 @@ class Feed:
     tables: tuple[Table, ...]
     headers: tuple[str, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
+    subscribe_every: float = 0.0
     heartbeats: tuple[Heartbeat, ...] = ()
     ignore: tuple[str, ...] = ()
     proxy: str | None = None
@@ -91,3 +98,4 @@ class Feed:
     key_file: Path | None = None
     connect_timeout: float = 10.0
     compression: str = "off"
+    inflate: str = ""

@@ -136,13 +136,13 @@ async def _listen(
         finished=lambda: None,
         flush_interval=_FLUSH_INTERVAL,
     )
-    listener = Listener(intake, max_message_size=options.max_message_size)
+    listener = Listener(intake, max_message_size=options.max_message_size, inflate=feed.inflate)
     observer = _Observer()
     connected, over, troubles = observer.is_connected, observer.is_over, observer.failures
     interrupted = asyncio.Event()
     async with _reachable(feed) as there:
         connection = Connection(
-            there, options, listener, counters, lambda *_, **__: None, observer=observer
+            there, options, listener, counters, lambda event: None, observer=observer
         )
         run = asyncio.create_task(connection.run())
         with _signals(interrupted):

@@ -86,6 +86,8 @@ def _connection(feed: Feed) -> Iterator[str]:
             yield '# "Name: ${VARIABLE}" keeps a secret out of this file.'
         yield from _array("headers", map(_quoted, feed.headers))
     yield from _array("subscribe", map(_subscription, feed.subscriptions))
+    if feed.subscribe_every:
+        yield f"subscribe-every = {_quoted(format_duration(feed.subscribe_every))}"
     yield from _array(
         "heartbeat",
         (
@@ -93,6 +95,8 @@ def _connection(feed: Feed) -> Iterator[str]:
             for each in feed.heartbeats
         ),
     )
+    if feed.inflate:
+        yield f"inflate = {_quoted(feed.inflate)}"
     if feed.compression != "off":
         yield f"compression = {_quoted(feed.compression)}"
     if feed.connect_timeout != Feed.connect_timeout:

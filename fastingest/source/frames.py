@@ -27,14 +27,19 @@ class MessageAssembler:
     """Puts one connection's messages together (RFC 6455, section 5.4; RFC 7692, section 6).
 
     :param max_size: bytes of a split message.
+    :param inflate_binary: what makes messages of binary ones; None: they are what they are.
     """
 
-    def __init__(self, max_size: int) -> None:
+    def __init__(
+        self, max_size: int, inflate_binary: Callable[[bytes], bytes] | None = None
+    ) -> None:
         self._max_size = max_size
+        self._inflate_binary = inflate_binary
         self._is_agreed = False  # whether messages may be deflated
         self._inflate: Callable[[bytes], bytes] = bytes
         self._split: bytearray | None = None  # the split message under way
         self._is_deflated = False  # whether that one is
+        self._is_binary = False  # and whether it is binary
         self.inflated_bytes = 0
         """How much was inflated since whoever reads this has set it to 0."""
 
@@ -72,9 +77,10 @@ class MessageAssembler:
             )
         if split is None:
             if frame.fin:
-                payload = frame.get_payload_as_bytes()
-                return self.inflated(payload) if frame.rsv1 else payload
+                is_binary = kind is WSMsgType.BINARY
+                return self._whole(frame.get_payload_as_bytes(), frame.rsv1, is_binary)
             split, self._is_deflated = bytearray(), frame.rsv1
+            self._is_binary = kind is WSMsgType.BINARY
             self._split = split
         split += frame.get_payload_as_bytes()
         if len(split) > self._max_size:
@@ -84,7 +90,15 @@ class MessageAssembler:
         if not frame.fin:
             return None
         self._split = None
-        return self.inflated(bytes(split)) if self._is_deflated else bytes(split)
+        return self._whole(bytes(split), self._is_deflated, self._is_binary)
+
+    def _whole(self, payload: bytes, is_deflated: bool, is_binary: bool) -> bytes:
+        if is_deflated:
+            payload = self.inflated(payload)
+        if is_binary and self._inflate_binary is not None:
+            payload = self._inflate_binary(payload)
+            self.inflated_bytes += len(payload)
+        return payload
 
     def inflated(self, payload: bytes) -> bytes:
         """The message that a deflated one is.

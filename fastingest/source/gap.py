@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fastingest.metrics.counters import FeedCounters, Slot
+from fastingest.model.event import Event
+from fastingest.source.events import Gap
 
 __all__ = ["GapRecorder", "Outage"]
 
@@ -30,7 +32,7 @@ class GapRecorder:
     """Records one feed's gaps, one after the other.
 
     :param counters: the feed's.
-    :param report: takes events for the log: level, what happened, and fields by name.
+    :param report: takes events for the log.
     :param ended: told of each gap that is over: from when on it was, in nanoseconds since the
         epoch, its length in seconds, and why it was.
     :param monotonic: seconds, by which lengths are measured.
@@ -40,7 +42,7 @@ class GapRecorder:
     def __init__(
         self,
         counters: FeedCounters,
-        report: Callable[..., None],
+        report: Callable[[Event], None],
         *,
         ended: Callable[[int, float, str], None] = lambda *_: None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -79,4 +81,4 @@ class GapRecorder:
         self._counters.add(Slot.GAPS)
         self._counters.add(Slot.GAP_NS, round(length * 1e9))
         self._ended(start_ns, length, reason)  # first: what the log says of a gap is in the ledger
-        self._report("warning", "gap", start_ns=start_ns, length=length, reason=reason)
+        self._report(Gap(start_ns, length, reason))

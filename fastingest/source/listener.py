@@ -36,6 +36,7 @@ from picows import WSFrame, WSMsgType, WSTransport
 from fastingest.access.secrets import Redactor
 from fastingest.decode.batch_builder import ColumnBuffers
 from fastingest.source.frames import MessageAssembler, answer_close, answer_ping, check_control
+from fastingest.source.inflate import inflate_of
 from fastingest.source.intake import MAX_WAITING_BYTES, Intake, MessageReader
 
 __all__ = ["FrameReader", "Listener", "MakeReader"]
@@ -59,14 +60,23 @@ class Listener(picows.WSListener):
     :param intake: takes the messages.
     :param max_message_size: bytes; a split message that grows larger fails the connection.
     :param make_reader: what reads messages natively; None: all are read in Python.
+    :param inflate: how the server compresses its binary messages, one of
+        :data:`fastingest.model.feed.INFLATES`; empty: it does not.
     """
 
     def __init__(
-        self, intake: Intake, *, max_message_size: int, make_reader: MakeReader | None = None
+        self,
+        intake: Intake,
+        *,
+        max_message_size: int,
+        make_reader: MakeReader | None = None,
+        inflate: str = "",
     ) -> None:
         self._intake = intake
         self._max_message_size = max_message_size
-        self._assembler = MessageAssembler(max_message_size)
+        self._assembler = MessageAssembler(
+            max_message_size, inflate_of(inflate, max_message_size) if inflate else None
+        )
         self._awaited: tuple[Callable[[bytes], bool], asyncio.Future[None]] | None = None
         self._native: FrameReader | None = None
         if make_reader is not None:
@@ -161,6 +171,7 @@ class Listener(picows.WSListener):
         text = WSMsgType.TEXT
         # Not the native reader: it has read what it wants, and handed on the others.
         append = self._intake.waiting.append
+        assembler = self._assembler
         special_frame = self._special_frame
         end_of_read = self.end_of_read
 
@@ -169,7 +180,7 @@ class Listener(picows.WSListener):
                 append(frame.get_payload_as_bytes())
             else:
                 special_frame(transport, frame)
-            if frame.last_in_buffer:
+            if frame.last_in_buffer or assembler.inflated_bytes >= MAX_WAITING_BYTES:
                 end_of_read(transport)
 
         return on_ws_frame

@@ -132,7 +132,13 @@ class Session:
     async def _subscribe(self) -> None:
         texts = list(zip(self._feed.subscriptions, self._access.subscriptions, strict=True))
         try:
-            await subscribe(self._transport, self._listener, texts, lambda: self._is_paused)
+            await subscribe(
+                self._transport,
+                self._listener,
+                texts,
+                lambda: self._is_paused,
+                self._feed.subscribe_every,
+            )
         except NoReply as error:
             self._give_up(str(error))
         else:

@@ -38,14 +38,21 @@ async def subscribe(
     listener: Listener,
     subscriptions: Sequence[tuple[Subscription, str]],
     is_paused: Callable[[], bool],
+    every: float = 0.0,
 ) -> None:
     """Send ``subscriptions`` in order, each after the reply to the one before it.
 
     :param subscriptions: each with its text as it is to be sent.
     :param is_paused: whether the socket is not being read; the time for a reply stands still then.
+    :param every: seconds from sending one to sending the next, at least.
     :raises NoReply: one did not come in time.
     """
+    now = asyncio.get_running_loop().time
+    due = now()
     for subscription, text in subscriptions:
+        if due > now():
+            await asyncio.sleep(due - now())
+        due = now() + every
         conditions = subscription.reply
         if conditions is None:
             transport.send(picows.WSMsgType.TEXT, text)

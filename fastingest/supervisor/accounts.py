@@ -12,6 +12,7 @@ from fastingest.runtime.control import GapEnded
 from fastingest.storage.ledger import ledger_path
 from fastingest.storage.lock import OutputLock
 from fastingest.supervisor.account import Account, problem_of, report_fallbacks
+from fastingest.supervisor.events import LedgerUnwritable, LeftoversStay
 from fastingest.supervisor.log import report, said
 from fastingest.supervisor.outcome import Outcome
 
@@ -36,7 +37,6 @@ class Accounts:
         locked: Sequence[tuple[OutputSpec, OutputLock]],
         feeds: Sequence[Feed],
     ) -> None:
-        self._names = [feed.name for feed in feeds]
         self.each: list[Account] = []
         self.shares: list[SharedOutput] = []
         try:
@@ -58,8 +58,7 @@ class Accounts:
         """A feed had no connection: that belongs to the account of each output that it goes to."""
         for share, account in zip(self.shares, self.each, strict=True):
             if gap.feed in share.target.tables:
-                name = self._names[gap.feed]
-                account.events.gap(name, gap.start, gap.seconds, gap.reason)
+                account.events.gap(gap.feed, gap.start, gap.seconds, gap.reason)
 
     @property
     def problem(self) -> RowsLost | None:
@@ -103,8 +102,7 @@ def _close(account: Account, ended: int, outcome: Outcome) -> bool:
     except (OSError, FastingestError) as error:
         why = (isinstance(error, OSError) and error.strerror) or str(error)
         problem = f"{ledger_path(account.out)}: cannot be written: {why}"
-        fields = {"problem": problem}
-        report("error", "the ledger cannot be written; the next start does it", fields)
+        report(LedgerUnwritable(problem))
         outcome.fail(RunFailed(f"{problem}; the next run does that"))
         return False
     return True
@@ -114,5 +112,4 @@ def _clean_up(account: Account, *, complete: bool) -> None:
     try:
         account.clean_up(complete)
     except (OSError, FastingestError) as error:  # the next start does it
-        fields = {"output": str(account.out), "problem": said(error)}
-        report("warning", "what is not needed any more cannot be removed", fields)
+        report(LeftoversStay(str(account.out), said(error)))

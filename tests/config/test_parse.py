@@ -97,6 +97,7 @@ def test_what_stands_above_all_feeds_is_for_those_that_say_nothing() -> None:
         ("connect-timeout = '5'\n", "2: '5' has no unit"),
         ("connect-timeout = '1ms'\n", "2: 1ms is out of range; it must be at least 10ms"),
         ("connect-timeout = 'off'\n", "2: 'off' is no duration"),
+        ("inflate = 'deflate'\n", "2: 'deflate' is not one of gzip, zlib, raw"),
         ("headers = ['A: 1',\n'b']\n", "3: 'b' is not of the form 'Name: value'"),
         ("headers = {A = 1}\n", "2: 'A' must be a text"),
         ("headers = {'A B' = '1'}\n", "2: 'A B: 1' is not of the form 'Name: value'"),

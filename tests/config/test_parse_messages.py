@@ -47,6 +47,32 @@ def test_a_subscription_may_come_from_a_file(tmp_path: Path) -> None:
     assert sent(feed_in(f"{URL}subscribe = '@{tmp_path / 's.json'}'")) == [Subscription("{}")]
 
 
+@pytest.mark.parametrize(
+    ("per_message", "texts"),
+    [
+        ("", ["<a;b;c>"]),
+        ("per-message = 3", ["<a;b;c>"]),
+        ("per-message = 2", ["<a;b>", "<c>"]),
+        ("per-message = 1", ["<a>", "<b>", "<c>"]),
+    ],
+)
+def test_symbols_are_shared_out_over_several_messages(per_message: str, texts: list[str]) -> None:
+    more = f", {per_message}" if per_message else ""
+    feed = feed_in(
+        URL
+        + f"""subscribe = [{{send = "<{{symbols}}>", reply = ["id=1", "s={{symbols}}"]{more}}}]
+        symbols = {{default = ["a", "b", "c"], join = ";"}}"""
+    )
+    assert [each.text for each in sent(feed)] == texts
+    replies = [each.reply[1].values[0] for each in sent(feed) if each.reply]
+    assert [f"<{reply}>" for reply in replies] == texts
+
+
+def test_the_time_between_two_subscriptions() -> None:
+    assert feed_in(URL + "subscribe-every = '250ms'\n").subscribe_every == 0.25
+    assert feed_in(URL).subscribe_every == 0
+
+
 def test_a_text_with_one_symbol_is_repeated_and_its_reply_with_it() -> None:
     feed = feed_in(
         URL
@@ -85,6 +111,12 @@ def test_a_heartbeat_is_a_table_or_several(text: str) -> None:
         ("subscribe = {send = 'a', replay = 'b=1'}\n", "2: there is no key 'replay' here; did you"),
         ("subscribe = {send = 'a', reply = ['b']}\n", "2: 'b' is no condition"),
         ("subscribe = {send = 'a', timeout = '0s'}\n", "2: '0s' is out of range"),
+        ("subscribe = {send = '{symbols}', per-message = 0}\n", "2: 0 is out of range"),
+        ("subscribe = {send = '{symbols}', per-message = '5'}\n", "2: 'per-message' must be a w"),
+        ("subscribe = {send = '{symbol}', per-message = 5}\n", "2: it goes with {symbols}"),
+        ("subscribe = {send = 'all', per-message = 5}\n", "2: it goes with {symbols}"),
+        ("subscribe = 'a'\nsubscribe-every = '0s'\n", "3: '0s' is out of range"),
+        ("subscribe = 'a'\nsubscribe-every = 5\n", "3: 'subscribe-every' must be a text"),
         ("subscribe = '@/nowhere/at/all'\n", "2: /nowhere/at/all: No such file"),
         ("heartbeat = {send = 'a'}\n", "2: a heartbeat needs 'every'"),
         ("heartbeat = {every = '1s'}\n", "2: a heartbeat needs 'send'"),

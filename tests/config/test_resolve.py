@@ -152,15 +152,16 @@ def test_braces_are_left_alone_where_no_symbols_are_given() -> None:
 def test_a_known_feed_has_its_symbols_and_its_name() -> None:
     feed = feed_of(feed="binance-trades")
     assert feed.name == "binance-trades"
-    assert feed.url == ("wss://stream.binance.com:9443/stream?streams=btcusdt@trade/ethusdt@trade")
+    assert feed.url == "wss://stream.binance.com:9443/stream"
+    (subscription,) = feed.subscriptions
+    assert '"params":["btcusdt@trade","ethusdt@trade"]' in subscription.text
     assert feed.tables[0].schema == known_feed("binance-trades").feeds[0].tables[0].schema
     assert feed.tables[0].out == Path("stock_data.csv")
 
 
 def test_symbols_fill_a_known_feed() -> None:
-    assert feed_of(feed="binance-trades", symbols=("SOLUSDT,bnbusdt",)).url.endswith(
-        "?streams=solusdt@trade/bnbusdt@trade"
-    )
+    (subscription,) = feed_of(feed="binance-trades", symbols=("SOLUSDT,bnbusdt",)).subscriptions
+    assert '"params":["solusdt@trade","bnbusdt@trade"]' in subscription.text
     feed = feed_of(feed="bybit-trades", symbols=("SOLUSDT", "BNBUSDT"))
     assert [each.text for each in feed.subscriptions] == [
         '{"op":"subscribe","args":["publicTrade.SOLUSDT"]}',
@@ -170,8 +171,16 @@ def test_symbols_fill_a_known_feed() -> None:
 
 
 def test_a_url_takes_the_place_of_a_known_feeds_own() -> None:
-    feed = feed_of(feed="binance-trades", url="ws://127.0.0.1:1/x?s={symbols}", symbols="A")
-    assert (feed.name, feed.url) == ("binance-trades", "ws://127.0.0.1:1/x?s=a@trade")
+    feed = feed_of(feed="kraken-trades", url="ws://127.0.0.1:1/x?s={symbols}", symbols="A")
+    assert (feed.name, feed.url) == ("kraken-trades", 'ws://127.0.0.1:1/x?s="A"')
+
+
+def test_many_symbols_of_binance_go_into_several_messages_of_200() -> None:
+    symbols = tuple(f"S{number}" for number in range(1024))
+    feed = feed_of(feed="binance-book-tickers", symbols=symbols)
+    assert [each.text.count("@bookTicker") for each in feed.subscriptions] == [200] * 5 + [24]
+    assert feed.subscribe_every == 0.25
+    assert len(feed.url) < 100
 
 
 def test_several_known_feeds_with_one_header_write_one_file() -> None:

@@ -38,8 +38,8 @@ __all__ = ["VARIANTS", "Outcome", "Trial", "Variant"]
 
 LIMIT = 30.0
 """Seconds for whatever must come to an end."""
-PROGRESS = 10.0
-"""Seconds within which a run that was disturbed once must have written what it had received."""
+SHORT_LIMIT = 10.0
+"""Seconds for what need not come to an end."""
 FLUSH_INTERVAL = 0.05
 
 
@@ -217,7 +217,7 @@ class Trial:
         :param is_patient: whether it must come to that; otherwise it is not waited for so long.
         :raises Fault: it does not come to that, and the run does not end either.
         """
-        deadline = time.monotonic() + (LIMIT if is_patient else PROGRESS)
+        deadline = time.monotonic() + (LIMIT if is_patient else SHORT_LIMIT)
         while not all(feed.is_drained.is_set() for feed in self._feeds):
             status = run.wait(0.01)
             if status is not None:
@@ -235,8 +235,8 @@ class Trial:
 
         :raises Fault: it does not come to that, and the run does not end either.
         """
-        deadline = time.monotonic() + PROGRESS
-        while self._files.messages < sum(feed.connections[-1].read for feed in self._feeds):
+        deadline = time.monotonic() + LIMIT
+        while (written := self._files.messages) < (read := self._read_messages()):
             status = run.wait(0.01)
             if status is not None:
                 return status
@@ -244,8 +244,12 @@ class Trial:
             if self._history.receiver_died:
                 return None
             if time.monotonic() > deadline:
-                raise Fault(f"what was read was not written within {PROGRESS:.0f} s")
+                raise Fault(f"of {read} messages read, {written} were written in {LIMIT:.0f} s")
         return None
+
+    def _read_messages(self) -> int:
+        """How many messages clients have said that they had read."""
+        return sum(feed.connections[-1].read for feed in self._feeds)
 
     def _stderr(self, number: int) -> Path:
         """What the start of this number, from 1, has said."""

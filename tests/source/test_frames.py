@@ -224,3 +224,26 @@ def test_a_close_frame_ends_the_connection() -> None:
         wire = Wire(handshake)
         answer_close(cast(WSTransport, wire))
         assert wire.sent == [("send_close", code), ("disconnect",)]
+
+
+def test_binary_messages_are_inflated_where_that_is_asked_for() -> None:
+    def shout(data: bytes) -> bytes:
+        return data.upper()
+
+    assembler = MessageAssembler(MAX_SIZE, shout)
+    assert put(assembler, Frame(BINARY, b"ab")) == [b"AB"]
+    assert put(assembler, Frame(TEXT, b"ab")) == [b"ab"]
+    parts = (Frame(BINARY, b"a", fin=False), Frame(CONTINUATION, b"b"))
+    assert put(assembler, *parts) == [None, b"AB"]
+    parts = (Frame(TEXT, b"a", fin=False), Frame(CONTINUATION, b"b"))
+    assert put(assembler, *parts) == [None, b"ab"]
+    assert assembler.inflated_bytes == 4
+
+
+def test_what_is_deflated_twice_is_inflated_twice() -> None:
+    def shout(data: bytes) -> bytes:
+        return data.upper()
+
+    assembler = MessageAssembler(MAX_SIZE, shout)
+    assembler.inflate_with(lambda data: data[::-1])
+    assert put(assembler, Frame(BINARY, b"ab", rsv1=True)) == [b"BA"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
+from fastingest.model.event import Event
+from fastingest.source.events import Gap
 from fastingest.source.gap import GapRecorder, Outage
 
 EPOCH = 1_700_000_000 * 10**9
@@ -19,11 +19,11 @@ class Rig:
         self.now = 100.0
         self.set_by = 0.0
         self.counters = Counters.create()
-        self.events: list[tuple[str, str, dict[str, Any]]] = []
+        self.events: list[Event] = []
         self.ended: list[tuple[int, float, str]] = []
         self.gaps = GapRecorder(
             FeedCounters([self.counters]),
-            lambda level, event, **fields: self.events.append((level, event, fields)),
+            self.events.append,
             ended=lambda *gap: self.ended.append(gap),
             monotonic=lambda: self.now,
             time_ns=lambda: EPOCH + round((self.now + self.set_by) * 1e9),
@@ -52,8 +52,7 @@ def test_a_gap_lasts_from_the_loss_to_the_next_connection(rig: Rig) -> None:
     rig.now += 2.5
     rig.gaps.end()
     assert rig.counts == (0, 1, 2_500_000_000)
-    fields = {"start_ns": at(100), "length": 2.5, "reason": "it broke"}
-    assert rig.events == [("warning", "gap", fields)]
+    assert rig.events == [Gap(at(100), 2.5, "it broke")]
     assert rig.ended == [(at(100), 2.5, "it broke")]
 
 
@@ -62,7 +61,7 @@ def test_the_silence_before_a_loss_is_part_of_the_gap(rig: Rig) -> None:
     assert rig.counts == (at(90), 0, 0)
     rig.now += 1
     rig.gaps.end()
-    assert rig.events[0][2]["length"] == 11.0
+    assert rig.events == [Gap(at(90), 11.0, "no message for 10s")]
     assert rig.counts == (0, 1, 11 * 10**9)
 
 
@@ -71,8 +70,7 @@ def test_a_gap_of_the_process_before_goes_on(rig: Rig) -> None:
     assert rig.counts == (at(97), 0, 0)
     rig.now += 1
     rig.gaps.end()
-    fields = {"start_ns": at(97), "length": 4.0, "reason": "the receiver was killed"}
-    assert rig.events == [("warning", "gap", fields)]
+    assert rig.events == [Gap(at(97), 4.0, "the receiver was killed")]
 
 
 def test_a_gap_that_begins_in_the_future_is_no_shorter_than_nothing(rig: Rig) -> None:
@@ -101,7 +99,7 @@ def test_who_acts_on_a_gap_is_told_before_the_log_says_it() -> None:
     order: list[str] = []
     gaps = GapRecorder(
         FeedCounters([Counters.create()]),
-        lambda *_, **__: order.append("log"),
+        lambda event: order.append("log"),
         ended=lambda *_: order.append("told"),
     )
     gaps.begin("it broke")

@@ -22,7 +22,7 @@ from fastingest.supervisor.accounts import Accounts
 from fastingest.supervisor.outcome import Outcome
 
 ENDED = 1_700_000_000_000_000_000
-GAP = GapEnded(1, 1_600_000_000_000_000_000, 2.5, "no answer in time")
+GAP = GapEnded("b", 1_600_000_000_000_000_000, 2.5, "no answer in time")
 REFUSED = FeedRefused("ws://127.0.0.1/a", "403")
 
 
@@ -91,7 +91,7 @@ def test_where_one_cannot_be_opened_nothing_is_left_of_any(
 def test_a_gap_is_in_the_account_of_each_output_of_its_feed(outputs: Outputs) -> None:
     accounts = outputs.open()
     accounts.note_gap(GAP)
-    accounts.note_gap(GapEnded(0, GAP.start, 0.5, "the server closed"))
+    accounts.note_gap(GapEnded("a", GAP.start, 0.5, "the server closed"))
     accounts.close(ENDED, {0, 1}, Outcome(), has_begun=True)
     both, other = ([gap["feed"] for gap in line["gaps"]] for (line,) in outputs.lines)
     assert (both, other) == (["b", "a"], ["b"])

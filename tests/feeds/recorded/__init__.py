@@ -66,6 +66,7 @@ EXPECTED = {
         _cells("BTCUSDT | 400900217 | 25351.90000000 | 0.31210000 | 25352.52000000 | 0.40660000"),
         rejects=1,
         ignored=2,
+        replies=(0,),
     ),
     "binance-trades": Expected(
         5,
@@ -75,6 +76,7 @@ EXPECTED = {
         ),
         rejects=1,
         ignored=4,
+        replies=(0,),
     ),
     "bitstamp-trades": Expected(
         3,

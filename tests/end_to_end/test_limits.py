@@ -1,0 +1,58 @@
+"""The real command against a venue with limits."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.end_to_end.command import Command, wait_until
+from tests.peers.venue import Desk, Rate, Venue, accept, refuse, stream, unless
+
+QUICK = ["--reconnect-initial", "20ms", "--reconnect-max", "50ms", "--flush-interval", "50ms"]
+ROW = '{"symbol": "{symbol}", "price": 1.5, "volume": {n}}'
+
+
+def symbols_in(out: Path) -> set[str]:
+    """The symbols that have rows."""
+    if not out.exists():
+        return set()
+    lines = out.read_text().split("\n")[1:-1]
+    return {line.partition(",")[0] for line in lines}
+
+
+def test_subscriptions_are_paced(tmp_path: Path) -> None:
+    out, config = tmp_path / "out.csv", tmp_path / "feed.toml"
+    names = {f"S{number}" for number in range(12)}
+    desk = Desk(re.compile(r"get (\w+)"))
+    with Venue([accept(), stream(0.1, ROW)], desk=desk, messages=Rate(5, 1.0)) as venue:
+        config.write_text(
+            f'url = "{venue.url}"\nsubscribe = ["get {{symbol}}"]\nsubscribe-every = "250ms"\n'
+        )
+        symbols = ["--symbols", ",".join(names)]
+        with Command("--config", config, "--out", out, *symbols, *QUICK) as command:
+            wait_until(lambda: symbols_in(out) == names)
+            command.stop(0)
+    (client,) = venue.clients
+    assert len(client.said) == 12
+    assert client.said[-1][0] - client.said[0][0] > 2.7
+
+
+def test_as_many_symbols_of_binance_as_a_connection_may_have(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    names = [f"S{number}USDT" for number in range(1024)]
+    row = (
+        '{"stream":"{symbol}@bookTicker","data":'
+        '{"u":{n},"s":"{symbol}","b":"1.50","B":"2","a":"1.60","A":"3"}}'
+    )
+    # A server takes no longer request line, and would answer 414 for ever.
+    short = unless(lambda client: len(client.request_line) < 8192, refuse(414))
+    desk = Desk(re.compile(r'"(\w+)@bookTicker"'), granted='{"result":null,"id":1}')
+    script = [short, accept(), stream(1.0, row)]
+    with Venue(script, desk=desk, messages=Rate(5, 1.0)) as venue:
+        feed = ["--feed", "binance-book-tickers", "--url", venue.url]
+        symbols = ["--symbols", ",".join(names)]
+        with Command(*feed, *symbols, "--out", out, *QUICK) as command:
+            wait_until(lambda: out.exists() and out.read_text().count("\n") > 1024)
+            command.stop(0)
+    (client,) = venue.clients
+    assert len(client.texts) == 6
