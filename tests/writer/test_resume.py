@@ -84,7 +84,7 @@ def test_a_journal_whose_newest_entries_are_damaged(damaged: int, writer: Writer
     data = bytearray(journal_path(writer.path).read_bytes())
     newest = len(Journal(journal_path(writer.path)).entries) - 1
     for number in range(newest - damaged + 1, newest + 1):
-        data[4096 + number * 160 + 20] ^= 1
+        data[4096 + number * 256 + 20] ^= 1
     journal_path(writer.path).write_bytes(data)
     writer.start()
     assert writer.entry.position == Position(RUN, 4 - damaged)
