@@ -241,6 +241,7 @@ def test_members_are_found_in_any_order_however_many(size: int) -> None:
         '{"symbol": "A", "volume": 1, "open": 3.5}',
         '{"symbol": 5, "price": 1, "volume": 1500}',
         '{"AAPL": 145.67, "MSFT": 289.12}',
+        '{"ping": 1795729903425}',
         "[                   ]",
         '[{"symbol": "A", "price": 1.5}, 5]',
         '{"symbol": "A", "price": 1.5}, {}',
