@@ -1,7 +1,7 @@
 # cython: language_level=3
 """One column's buffer, and how a cell is added to it: what must be inlined where it is used.
 
-There is room for the cell: :meth:`fastingest.native._builders.ColumnBuilders.make_room` has made it.
+There is room for the cell: :meth:`~fastingest.native._builders.ColumnBuilders.make_room` made it.
 How strings are held, :mod:`fastingest.native._strings` says.
 """
 
