@@ -13,14 +13,18 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fastingest.version import __version__
+
 if TYPE_CHECKING:
     from fastingest.config.options import Options, options_from
     from fastingest.errors import (
         Aborted,
+        CaptureIncomplete,
         ConfigError,
         FastingestError,
         FeedRefused,
         HeaderMismatch,
+        NeverReady,
         OptionError,
         OutboxFull,
         OutputLocked,
@@ -35,15 +39,15 @@ if TYPE_CHECKING:
     from fastingest.report.summary import Summary
     from fastingest.supervisor.run import ingest
 
-__version__ = "0.1.0"
-
 __all__ = [
     "Aborted",
+    "CaptureIncomplete",
     "ConfigError",
     "Counts",
     "FastingestError",
     "FeedRefused",
     "HeaderMismatch",
+    "NeverReady",
     "OptionError",
     "Options",
     "OutboxFull",

@@ -14,6 +14,8 @@
         ├── WriteFailed             the rows could not be appended
         ├── ProcessDied             a child process ended before its time, again and again
         ├── RowsLost                status 3: rows were lost or dropped, or the counts do not agree
+        ├── NeverReady              status 3: a feed had no ready connection in the whole run
+        ├── CaptureIncomplete       status 3: a feed has refused something of what was asked for
         ├── OutboxFull              status 3: --when-full exit
         └── Aborted                 status 130: the second SIGINT ended the run at once
 
@@ -23,6 +25,7 @@ and what to do about it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,10 +34,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Aborted",
+    "CaptureIncomplete",
     "ConfigError",
     "FastingestError",
     "FeedRefused",
     "HeaderMismatch",
+    "NeverReady",
     "OptionError",
     "OutboxFull",
     "OutputLocked",
@@ -45,6 +50,8 @@ __all__ = [
     "UsageError",
     "WriteFailed",
 ]
+
+_MAX_NAMED = 5  # feeds in a message that is about many
 
 
 class FastingestError(Exception):
@@ -213,6 +220,49 @@ class RowsLost(RunFailed):
 
     def __str__(self) -> str:
         return self.problem
+
+
+class NeverReady(RunFailed):
+    """The run ended as asked, and feeds had no ready connection in the whole of it.
+
+    ``feeds`` is what each of them is called, and why it had none.
+    """
+
+    exit_status = 3
+
+    def __init__(self, feeds: Sequence[tuple[str, str]]) -> None:
+        super().__init__(feeds)
+        self.feeds = feeds
+
+    def __str__(self) -> str:
+        if len(self.feeds) == 1:
+            ((name, reason),) = self.feeds
+            return f"{name}: it was not ready once in this run: {reason}"
+        said = "; ".join(f"{name}: {reason}" for name, reason in self.feeds[:_MAX_NAMED])
+        more = f"; and {left} more" if (left := len(self.feeds) - _MAX_NAMED) > 0 else ""
+        return f"{len(self.feeds)} feeds were not ready once in this run: {said}{more}"
+
+
+class CaptureIncomplete(RunFailed):
+    """The run ended as asked, while feeds refused something of what they were asked for.
+
+    ``feeds`` is what each of them is called, and how many refusals there were at last.
+    """
+
+    exit_status = 3
+
+    def __init__(self, feeds: Sequence[tuple[str, int]]) -> None:
+        super().__init__(feeds)
+        self.feeds = feeds
+
+    def __str__(self) -> str:
+        said = [
+            f"{name} has refused {count} thing{'s' * (count > 1)}"
+            for name, count in self.feeds[:_MAX_NAMED]
+        ]
+        if (left := len(self.feeds) - _MAX_NAMED) > 0:
+            said.append(f"so have {left} more feeds")
+        return f"{'; '.join(said)}: the log has the words, and what was asked for is not all here"
 
 
 class OutboxFull(RunFailed):

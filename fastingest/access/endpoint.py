@@ -15,6 +15,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from fastingest.access.command import run_command
+from fastingest.access.environment import environment_proxy
 from fastingest.access.references import SecretError, starts_with_command
 from fastingest.access.secrets import (
     Answers,
@@ -25,11 +26,11 @@ from fastingest.access.secrets import (
     user_info,
 )
 from fastingest.access.tls import client_context
-from fastingest.access.urls import check_proxy, check_url, parse_header
+from fastingest.access.urls import NO_PROXY, check_proxy, check_url, parse_header
 from fastingest.errors import OptionError
 from fastingest.model.feed import Feed
 
-__all__ = ["Endpoint", "Proxy", "access_to", "check_feed"]
+__all__ = ["Endpoint", "Proxy", "access_to", "check_feed", "proxy_to"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080}
 
@@ -61,6 +62,7 @@ class Endpoint:
     :param headers: for the opening request, that of the user info among them.
     :param subscriptions: the texts, in the order of the feed's.
     :param heartbeats: the texts, in the order of the feed's.
+    :param answers: the texts, in the order of the feed's.
     :param proxy: the proxy to connect through; None: none.
     :param values: the secrets, to be hidden where they are met.
     """
@@ -69,6 +71,7 @@ class Endpoint:
     headers: tuple[tuple[str, str], ...]
     subscriptions: tuple[str, ...]
     heartbeats: tuple[str, ...]
+    answers: tuple[str, ...]
     proxy: Proxy | None
     values: frozenset[str]
 
@@ -78,7 +81,7 @@ def check_feed(feed: Feed) -> None:
 
     :raises OptionError: a secret cannot be read, a text is malformed with it in its place, or a
         file for TLS cannot be used. ``option`` is ``url``, ``header``, ``subscribe``,
-        ``heartbeat``, ``proxy``, ``ca_file``, ``cert_file`` or ``key_file``.
+        ``heartbeat``, ``answer``, ``proxy``, ``ca_file``, ``cert_file`` or ``key_file``.
     """
     _endpoint(feed, Answers(is_trial=True))
     files = (feed.ca_file, feed.cert_file, feed.key_file)
@@ -145,7 +148,9 @@ def _endpoint(feed: Feed, answers: Answers) -> Endpoint:
             )
         headers.append(("Authorization", _basic(*credentials)))
     proxy = None
-    if feed.proxy is not None:
+    if feed.proxy is None:
+        proxy = _environment_proxy(url, values)
+    elif feed.proxy.lower() not in NO_PROXY:
         expanded = read("proxy", feed.proxy)
         if not (answers.is_trial and starts_with_command(feed.proxy)):
             proxy = _proxy(feed.proxy, expanded)
@@ -154,9 +159,35 @@ def _endpoint(feed: Feed, answers: Answers) -> Endpoint:
         headers=tuple(headers),
         subscriptions=tuple(read("subscribe", each.text) for each in feed.subscriptions),
         heartbeats=tuple(read("heartbeat", each.text) for each in feed.heartbeats),
+        answers=tuple(read("answer", each.send) for each in feed.answers),
         proxy=proxy,
         values=frozenset(values),
     )
+
+
+def proxy_to(feed: Feed, url: str, endpoint: Endpoint) -> tuple[Proxy | None, frozenset[str]]:
+    """The proxy through which ``url`` is connected to, and the secrets in it.
+
+    :param url: one that the feed's own leads to, well-formed.
+    :param endpoint: what was made for the feed's own.
+    :raises OptionError: as :func:`check_feed`, for ``proxy``.
+    """
+    if feed.proxy is not None:
+        return endpoint.proxy, frozenset()
+    values: set[str] = set()
+    return _environment_proxy(url, values), frozenset(values)
+
+
+def _environment_proxy(url: str, values: set[str]) -> Proxy | None:
+    found = environment_proxy(url)
+    if found is None:
+        return None
+    variable, text = found
+    written = text.replace("${", "$${")  # nothing is expanded there
+    try:
+        return _proxy(written, expand_url(written, values))
+    except OptionError as error:
+        raise OptionError("proxy", f"{variable} in the environment: {error.problem}") from None
 
 
 def _basic(user: str, password: str) -> str:

@@ -9,7 +9,12 @@ from fastingest.access.references import pieces_of
 from fastingest.access.secrets import shown
 from fastingest.errors import OptionError
 
-__all__ = ["check_proxy", "check_url", "check_written_url", "parse_header"]
+__all__ = ["NO_PROXY", "check_proxy", "check_url", "check_written_url", "parse_header"]
+
+NO_PROXY = ("off", "")
+"""What is written where no proxy is wanted, whatever the environment says."""
+
+_BRACKETS = re.compile(r"\[[^\]/?#]*\0[^\]/?#]*\]")  # around a reference: [${ADDRESS}]
 
 
 def parse_header(line: str, value: str | None = None) -> tuple[str, str]:
@@ -74,7 +79,8 @@ def check_written_url(url: str) -> None:
 
 def _filled(text: str) -> str:
     """``text`` with a digit for each reference: one may stand in a host, in a port, anywhere."""
-    return "".join(each if isinstance(each, str) else "1" for each in pieces_of(text))
+    marked = "".join(each if isinstance(each, str) else "\0" for each in pieces_of(text))
+    return _BRACKETS.sub("[::1]", marked).replace("\0", "1")
 
 
 def check_proxy(written: str, proxy: str) -> None:
@@ -93,5 +99,6 @@ def check_proxy(written: str, proxy: str) -> None:
     if not usable or re.search(r"\s", proxy):
         raise OptionError(
             "proxy",
-            f"{shown(written)!r} must be http://, https://, socks4:// or socks5:// and a host",
+            f"{shown(written)!r} must be http://, https://, socks4:// or socks5:// and a host, "
+            "or off",
         )

@@ -202,6 +202,7 @@ def _check(file: Path) -> int:
 # What a probe has in common with a run; its own options stand between.
 _ASKED = ("url", "feed", "symbols", "config", "header", "subscribe")
 _CONNECTION = (
+    "connect_timeout",
     "max_message_size",
     "compression",
     "ca_file",

@@ -31,6 +31,7 @@ class RunProgress(Event, frozen=True):
     dropped: int | None = None
     lost: int | None = None
     set_aside: int | None = None
+    refused: int | None = None
 
 
 class UnknownVariable(Event, frozen=True):

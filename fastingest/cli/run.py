@@ -109,4 +109,5 @@ def progress_of(summary: Summary) -> RunProgress:
         dropped=ledger.dropped or None,
         lost=ledger.lost or None,
         set_aside=ledger.set_aside or None,
+        refused=summary.refused or None,
     )

@@ -28,6 +28,7 @@ _LABEL = 8
 _STATES = {
     State.STARTING: ("starting", "yellow"),
     State.CONNECTING: ("connecting", "yellow"),
+    State.SUBSCRIBING: ("connected, not subscribed yet", "yellow"),
     State.CONNECTED: ("connected", "green"),
     State.WAITING: ("waiting to reconnect", "red"),
     State.PAUSED: ("paused, the writer is behind", "yellow"),
@@ -106,6 +107,8 @@ class View:
         rows.append((f"  {now.ledger.rejected:,} rejected", _alarm(now.ledger.rejected)))
         if now.ledger.ignored:
             rows.append((f"  {now.ledger.ignored:,} ignored", ""))
+        if now.refused:
+            rows.append((f"  {now.refused:,} refused", "bold red"))
         for name in ("dropped", "lost", "set_aside"):
             if count := getattr(now.ledger, name):
                 rows.append((f"  {count:,} {name.replace('_', ' ')}", "bold red"))
@@ -169,6 +172,7 @@ class View:
                 (f"{escape(feed.name):{name}}  {feed.ledger.written:>{rows},}", ""),
                 ("" if feed.state is State.CONNECTED else f"  {state}", colour),
                 (f"  {gaps_text(feed)}" if feed.gaps else "", "yellow"),
+                (f"  {feed.refused:,} refused" if feed.refused else "", "red"),
             ]
         if len(now.feeds) > len(shown):
             troubled = len(now.feeds) - up > len(shown)

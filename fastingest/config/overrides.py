@@ -43,6 +43,7 @@ class Overrides:
     cert_file: Path | None = None
     key_file: Path | None = None
     proxy: str | None = None
+    connect_timeout: float = Settings.connect_timeout
     out: Path = Path("stock_data.csv")
 
     @classmethod
@@ -189,7 +190,14 @@ def _feed(
         subscribe_every=spec.subscribe_every,
         heartbeats=spec.heartbeats,
         ignore=spec.ignore,
-        proxy=overrides.proxy or spec.proxy,
+        refused=spec.refused,
+        reconnect=spec.reconnect,
+        answers=spec.answers,
+        symbols=tuple(symbols),
+        proxy=spec.proxy if overrides.proxy is None else overrides.proxy,
+        connect_timeout=spec.connect_timeout or Overrides.connect_timeout
+        if overrides.connect_timeout == Overrides.connect_timeout
+        else overrides.connect_timeout,
         ca_file=overrides.ca_file or spec.ca_file,
         cert_file=overrides.cert_file or spec.cert_file,
         key_file=overrides.key_file or (None if overrides.cert_file else spec.key_file),
@@ -228,6 +236,9 @@ def _names(said: Sequence[str | None], urls: Sequence[str]) -> list[str]:
     for index, (name, url) in enumerate(zip(said, urls, strict=True)):
         others = {*names, *(other for other in said if other)}
         if name is not None:
+            if name in names:
+                problem = f"two feeds are named {name!r}; a name says whose a row is"
+                raise OptionError("feed", problem)
             names.append(name)
             continue
         is_shared = any(

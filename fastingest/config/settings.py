@@ -101,6 +101,9 @@ class Settings:
         (),
         metavar="TEXT",
     )
+    connect_timeout: float = duration_setting(
+        "A connect may take this long in all, until the server has agreed.", 10.0, (1e-2, 86400)
+    )
     ping_interval: float | None = duration_setting(
         "Silence after which the server is pinged; a ping not answered for as long reconnects.",
         20.0,
@@ -128,6 +131,7 @@ class Settings:
     spill_dir: Path | None = setting(
         "Directory for them on disk, instead of the output's.", None, metavar="PATH"
     )
+    strict: bool = setting("End with status 2 when a feed refuses anything.", False)
     when_full: str = setting(
         "And then: block (do not read the feed), drop (new rows, counted) or exit (status 3).",
         "block",
@@ -180,7 +184,10 @@ class Settings:
         "PEM file of its key, where that is another one.", None, metavar="PATH"
     )
     proxy: str | None = setting(
-        "Proxy to connect through: http://, https://, socks4:// or socks5://.", None, metavar="URL"
+        "Proxy to connect through: http://, https://, socks4:// or socks5://; "
+        "off: not even one that the environment names (HTTPS_PROXY, ALL_PROXY).",
+        None,
+        metavar="URL",
     )
     log_level: str = setting(
         "Least level that is logged: debug, info, warning or error.",

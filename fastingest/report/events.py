@@ -11,6 +11,7 @@ class NoRows(Event, frozen=True, kw_only=True):
     """Messages come, and no rows come of them; the counts are of the time since the latest row.
 
     :param problem: what no message is, where none was rejected.
+    :param said: the latest message of a new shape that was ignored, for people.
     :param reason: why the latest reject is no row, where that is known.
     :param kept_in: the file of the rejects, where there are any.
     :param hint: what to do.
@@ -22,6 +23,7 @@ class NoRows(Event, frozen=True, kw_only=True):
     rejected: int
     ignored: int
     problem: str | None = None
+    said: str | None = None
     reason: str | None = None
     kept_in: str | None = None
     hint: str = "fastingest probe shows what the feed sends"

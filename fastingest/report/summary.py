@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastingest.access.secrets import shown
-from fastingest.metrics.counters import Counters, Slot, State
+from fastingest.metrics.counters import Counters, Slot, State, never_ready
 from fastingest.model.counts import Counts
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import SharedOutput
@@ -73,8 +73,10 @@ class FeedSummary:
     :param state: what its connection is doing.
     :param ledger: its counts.
     :param connections: opened so far.
-    :param gaps: times without a connection after the first.
+    :param gaps: times without a ready connection.
     :param gap_seconds: their length in all.
+    :param never_ready: whether there has been no ready one so far.
+    :param refused: messages by which it has refused something.
     """
 
     name: str
@@ -84,6 +86,8 @@ class FeedSummary:
     connections: int
     gaps: int
     gap_seconds: float
+    never_ready: bool = False
+    refused: int = 0
 
     @classmethod
     def take(cls, feed: Feed, tables: Sequence[Counters]) -> FeedSummary:
@@ -100,6 +104,8 @@ class FeedSummary:
             connections=counters[Slot.CONNECTIONS],
             gaps=counters[Slot.GAPS],
             gap_seconds=counters[Slot.GAP_NS] / 1e9,
+            never_ready=never_ready(counters),
+            refused=counters[Slot.REFUSED],
         )
 
 
@@ -227,6 +233,7 @@ class Summary:
             State.WAITING,
             State.PAUSED,
             State.CONNECTING,
+            State.SUBSCRIBING,
             State.STARTING,
             State.CONNECTED,
             State.CLOSED,
@@ -240,8 +247,13 @@ class Summary:
         return sum(feed.connections for feed in self.feeds)
 
     @property
+    def refused(self) -> int:
+        """Messages by which feeds have refused something."""
+        return sum(feed.refused for feed in self.feeds)
+
+    @property
     def gaps(self) -> int:
-        """Times without a connection after the first, of all feeds."""
+        """Times without a ready connection, of all feeds."""
         return sum(feed.gaps for feed in self.feeds)
 
     @property

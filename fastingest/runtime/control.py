@@ -39,6 +39,7 @@ __all__ = [
     "PipeBroke",
     "Ready",
     "Report",
+    "Sampled",
     "Save",
     "Stop",
     "UnknownMessage",
@@ -158,7 +159,7 @@ class FeedRefusal(_Message, frozen=True):
 
 
 class GapEnded(_Message, frozen=True):
-    """A feed had no connection for a time, and has one again, or is not wanted any more.
+    """A feed had no ready connection for a time, and has one, or is not wanted any more.
 
     :param feed: its name.
     :param start: from when on, in nanoseconds since the epoch.
@@ -170,6 +171,17 @@ class GapEnded(_Message, frozen=True):
     start: int
     seconds: float
     reason: str
+
+
+class Sampled(_Message, frozen=True):
+    """A feed has sent a message of a new shape that brings no row, and that nothing describes.
+
+    :param feed: its name.
+    :param words: the message, for people; it holds no secret.
+    """
+
+    feed: str
+    words: str
 
 
 class PipeBroke(_Message, frozen=True):
@@ -232,6 +244,7 @@ Notice: TypeAlias = (
     | Full
     | FeedRefusal
     | GapEnded
+    | Sampled
     | PipeBroke
     | Ready
     | Failing

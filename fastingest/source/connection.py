@@ -3,16 +3,17 @@
 Theory of operation. :meth:`Connection.run` is one loop with these states
 (:class:`fastingest.metrics.counters.State`), until :meth:`Connection.stop`::
 
-    CONNECTING ──▶ CONNECTED ◀──▶ PAUSED      Connector opens, then Session stays
-        ▲ │            │             │
-        │ ▼            ▼             │        a failure, or the end of a session
-       WAITING ◀───────┴─────────────┘        for as long as the backoff says
-                                              CLOSED is where stop() leads
+    CONNECTING ──▶ SUBSCRIBING ──▶ CONNECTED    Connector opens, then Session stays
+        ▲ │             │     PAUSED     │      while the socket is not read
+        │ ▼             ▼                ▼      a failure, or the end of a session
+       WAITING ◀────────┴────────────────┘      for as long as the backoff says
+                                                CLOSED is where stop() leads
 
 Everything that can go wrong becomes a :class:`~fastingest.source.failure.ConnectionFailure`, in
 words that hold no secret. Only before the first connection of a run does a *permanent* one end it
-(``FeedRefused``): a feed that has worked will work again, whatever it says in between. Only a
-session that has been ready for a while makes the waits start over.
+(``FeedRefused``): a feed that has worked will work again, whatever it says in between, unless
+``--strict`` says otherwise. Only a session that has been ready for a while makes the waits start
+over, or one that has brought rows and was ended because the server had asked for another.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ from fastingest.source.events import Connected, NoConnection
 from fastingest.source.failure import ConnectionFailure, classify
 from fastingest.source.gap import GapRecorder, Outage
 from fastingest.source.listener import Listener
-from fastingest.source.session import Session
+from fastingest.source.session import Session, rows_of
+from fastingest.source.side_messages import SideMessages
 from fastingest.units import format_duration
 
 __all__ = ["Connection"]
@@ -55,6 +57,7 @@ class Connection:
     :param listener: takes the frames.
     :param counters: the feed's.
     :param report: takes events for the log.
+    :param side: brings what the server says beside the rows.
     :param observer: told what becomes of the connection; None: nobody is.
     """
 
@@ -66,6 +69,7 @@ class Connection:
         counters: FeedCounters,
         report: Callable[[Event], None],
         *,
+        side: SideMessages,
         observer: SourceObserver | None = None,
     ) -> None:
         self._feed = feed
@@ -77,23 +81,28 @@ class Connection:
         self.redactor = Redactor()
         """Hides the secrets in use, in what others say."""
         listener.hide_with(self.redactor)
+        self._side = side
         self._opening = Connector(feed, listener, options.max_message_size, self.redactor)
         self._observer = observer or SourceObserver()
+        side.tell(self._report, self._observer.sampled)
         self._gaps = GapRecorder(counters, self._report, ended=self._observer.gap_ended)
         self._stopping = asyncio.Event()
         self._being_opened: asyncio.Task[tuple[picows.WSTransport, Endpoint]] | None = None
         self._session: Session | None = None  # the last one, from its connect on
+        self._has_been_ready = rows_of(counters) > 0
 
     async def run(self, since: Outage | None = None) -> None:
         """Stay connected until :meth:`stop`.
 
-        :param since: from when on there has been no connection, and why. None: there has not been
-            one yet.
+        :param since: from when on there has been no ready connection, and why. None: none has been
+            tried yet.
         :raises FeedRefused: the feed cannot be had, and waiting will not change that.
         """
         waits = self._new_waits()
         if since is not None:
             self._gaps.resume(since)
+        elif not self._stopping.is_set():
+            self._gaps.start()
         while not self._stopping.is_set():
             self._state(State.CONNECTING)
             self._being_opened = asyncio.create_task(self._opening.open())
@@ -105,6 +114,7 @@ class Connection:
                 trouble = self._without_secrets(classify(error))
                 if trouble.permanent and not self._counters[Slot.CONNECTIONS]:
                     raise FeedRefused(self._url, trouble.reason) from None
+                self._gaps.fail(trouble.reason)
             else:
                 session = Session(
                     transport,
@@ -113,11 +123,19 @@ class Connection:
                     options=self._options,
                     listener=self._listener,
                     counters=self._counters,
+                    on_ready=self._gaps.ready,
+                    side=self._side,
+                    is_first=not self._has_been_ready,
                 )
                 trouble = await self._stay(session)
                 if self._stopping.is_set():
                     break
-                if session.ready_for is not None and session.ready_for >= HEALTHY:
+                if trouble.permanent:
+                    raise FeedRefused(self._url, trouble.reason)
+                ready_for = session.ready_for
+                self._has_been_ready |= ready_for is not None
+                is_asked = trouble.asked and session.has_rows
+                if is_asked or (ready_for is not None and ready_for >= HEALTHY):
                     waits = self._new_waits()
             wait = max(next(waits), trouble.retry_after)
             self._state(State.WAITING)
@@ -125,7 +143,7 @@ class Connection:
             self._report(NoConnection(trouble.reason, retry_in=format_duration(wait)))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
-        self._gaps.end()
+        self._gaps.stop("" if self._listener.has_enough else self._unready)
         self._state(State.CLOSED)
 
     def stop(self) -> None:
@@ -154,11 +172,18 @@ class Connection:
         self._counters.add(Slot.CONNECTIONS)
         self._observer.connected()
         self._report(Connected(self._url))
-        self._gaps.end()
         trouble = self._without_secrets(await session.run(self._stopping))
-        if not self._stopping.is_set():
-            self._gaps.begin(trouble.reason, session.silence)
+        self._side.refusals.flush()
+        if not self._stopping.is_set() and not trouble.permanent:
+            self._gaps.fail(trouble.reason, session.silence)
         return trouble
+
+    @property
+    def _unready(self) -> str:
+        """What there was in place of a ready connection, when the run ended."""
+        if self._session is None:
+            return "it was not connected yet when the run ended"
+        return "its subscriptions were not all sent and answered when the run ended"
 
     def _new_waits(self) -> Iterator[float]:
         return delays(self._options.reconnect_initial, self._options.reconnect_max)

@@ -221,7 +221,7 @@ class Account:
                 counters[Slot.SET_ASIDE] = count.set_aside
         kept: Counter[str] = Counter()
         if not complete and self._keeps_journal and self.counters.whole_ledger.in_flight > 0:
-            left = SpoolReader([self.places], lambda *_, **__: None)
+            left = SpoolReader([self.places], lambda event: None)
             beginning = Position(self.run, -1)
             after = {
                 partition: max(offsets.position(partition), beginning)

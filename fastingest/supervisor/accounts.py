@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from fastingest.access.secrets import shown
 from fastingest.config.options import Options
-from fastingest.errors import FastingestError, RowsLost, RunFailed, UsageError
+from fastingest.errors import (
+    CaptureIncomplete,
+    FastingestError,
+    NeverReady,
+    RowsLost,
+    RunFailed,
+    UsageError,
+)
+from fastingest.metrics.counters import Slot, never_ready
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import OutputSpec, SharedOutput
 from fastingest.runtime.control import GapEnded
@@ -37,6 +46,10 @@ class Accounts:
         locked: Sequence[tuple[OutputSpec, OutputLock]],
         feeds: Sequence[Feed],
     ) -> None:
+        self._shown = {
+            feed.name: feed.name if len(feeds) > 1 else shown(feed.url) for feed in feeds
+        }
+        self._reasons: dict[str, str] = {}  # why each feed had its last gap
         self.each: list[Account] = []
         self.shares: list[SharedOutput] = []
         try:
@@ -55,15 +68,42 @@ class Accounts:
         report_fallbacks(self.each, report)
 
     def note_gap(self, gap: GapEnded) -> None:
-        """A feed had no connection: that belongs to the account of each output that it goes to."""
+        """A feed was not ready: that belongs to the account of each output that it goes to."""
+        self._reasons[gap.feed] = gap.reason
         for share, account in zip(self.shares, self.each, strict=True):
             if gap.feed in share.target.tables:
                 account.events.gap(gap.feed, gap.start, gap.seconds, gap.reason)
 
     @property
-    def problem(self) -> RowsLost | None:
-        """What the user must know where not every row is in its file, or kept."""
-        return problem_of(self.each)
+    def problem(self) -> RowsLost | NeverReady | CaptureIncomplete | None:
+        """What the user must know where not every row is in its file, or kept, or was granted."""
+        lost, unready, refused = problem_of(self.each), self._never_ready(), self._refused()
+        if lost is not None:
+            more = [str(each) for each in (unready, refused) if each is not None]
+            return RowsLost("; ".join([lost.problem, *more]))
+        return unready or refused
+
+    def _never_ready(self) -> NeverReady | None:
+        feeds = [
+            (name, self._reasons.get(feed, "its receiver died"))
+            for feed, name in self._shown.items()
+            if any(
+                never_ready(share.counters.of(feed))
+                for share in self.shares
+                if feed in share.target.tables
+            )
+        ]
+        return NeverReady(feeds) if feeds else None
+
+    def _refused(self) -> CaptureIncomplete | None:
+        """What feeds refuse at the end."""
+        counts: dict[str, int] = {}
+        for share in self.shares:
+            for feed in share.target.tables:
+                here = share.counters.of(feed)[Slot.REFUSED_NOW]
+                counts[feed] = max(here, counts.get(feed, 0))
+        feeds = [(feed, count) for feed, count in counts.items() if count]
+        return CaptureIncomplete(feeds) if feeds else None
 
     def close(
         self, ended: int, complete: Collection[int], outcome: Outcome, *, has_begun: bool

@@ -86,6 +86,12 @@ class Monitor:
         """How each output stands."""
         return [_standing(share) for share in self._shares]
 
+    def note_sample(self, feed: str, words: str) -> None:
+        """The feed of this name has sent a message of a new shape that brings no row."""
+        for watched, alert in self._alerts:
+            if watched.name == feed:
+                alert.said = words
+
     def look_for_rows(self, now: float | None) -> None:
         """Say of which feeds messages come, and no rows, or more rejects than rows.
 

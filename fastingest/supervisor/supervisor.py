@@ -257,6 +257,8 @@ class Supervisor:
                 write(notice)
             case control.GapEnded():
                 self._accounts.note_gap(notice)
+            case control.Sampled(feed, words):
+                self._monitor.note_sample(feed, words)
             case control.Ready():
                 self._writer_ready()
             case control.PipeBroke(stream):

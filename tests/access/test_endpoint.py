@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from fastingest import OptionError, Options
-from fastingest.access.endpoint import Endpoint, access_to, check_feed
-from fastingest.model.feed import Feed, Heartbeat, Subscription, Table
+from fastingest.access.endpoint import Endpoint, access_to, check_feed, proxy_to
+from fastingest.model.feed import Answer, Feed, Heartbeat, Subscription, Table
 
 SECRET = "pass/wörd:@"
 
@@ -61,6 +61,7 @@ def test_texts_get_their_secrets_and_the_values_are_told() -> None:
             headers=("X-Key: ${TOKEN}", "X-Other: a:b"),
             subscriptions=(Subscription("${KEY}"), Subscription("plain")),
             heartbeats=(Heartbeat("ping ${TOKEN}", 1.0),),
+            answers=(Answer((), '{"pong":{$.ping},"key":"${KEY}"}'),),
             proxy="http://me:${KEY}@proxy",
         )
     )
@@ -69,6 +70,7 @@ def test_texts_get_their_secrets_and_the_values_are_told() -> None:
         headers=(("X-Key", "abc+/="), ("X-Other", "a:b")),
         subscriptions=(SECRET, "plain"),
         heartbeats=("ping abc+/=",),
+        answers=(f'{{"pong":{{$.ping}},"key":"{SECRET}"}}',),
         proxy=access.proxy,
         values=access.values,
     )
@@ -92,6 +94,41 @@ def test_a_proxy_is_whole(written: str, url: str) -> None:
     proxy = read(feed(proxy=written)).proxy
     assert proxy is not None
     assert proxy.url == url
+
+
+@pytest.mark.parametrize(
+    ("proxy", "variable", "url"),
+    [
+        (None, "socks5h://me:a%2Fb@there:99", "socks5://me:a%2Fb@there:99"),
+        (None, "there", "http://there:80"),
+        (None, "", None),
+        ("http://here", "there", "http://here:80"),
+        ("off", "there", None),
+        ("OFF", "there", None),
+        ("", "there", None),
+    ],
+)
+def test_where_no_proxy_is_named_the_environment_does(
+    monkeypatch: pytest.MonkeyPatch, proxy: str | None, variable: str, url: str | None
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", variable)
+    access = read(feed(proxy=proxy))
+    assert (access.proxy and access.proxy.url) == url
+    assert ("a/b" in access.values) == ("a%2Fb" in (url or ""))
+    assert proxy_to(feed(proxy=proxy), "ws://host/", access)[0] == (access.proxy if proxy else None)
+
+
+def test_nothing_is_put_into_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:${KEY}@there")
+    proxy = read(feed()).proxy
+    assert proxy is not None
+    assert proxy.password == "${KEY}"
+    monkeypatch.setenv("HTTPS_PROXY", "ftp://me:s3cret@there")
+    with pytest.raises(OptionError) as error:
+        check_feed(feed())
+    assert str(error.value).startswith(
+        "--proxy: HTTPS_PROXY in the environment: 'ftp://***@there' must be http://"
+    )
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "duration": ("2h", 7200.0),
     "header": ("A: 1", ("A: 1",)),
     "subscribe": ('["a", 1]', ('["a", 1]',)),
+    "connect_timeout": ("30s", 30.0),
     "ping_interval": ("off", None),
     "idle_timeout": ("OFF", None),
     "reconnect_initial": ("250ms", 0.25),
@@ -130,7 +131,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_table_of_values_is_complete() -> None:
     names = {field.name for field in dataclasses.fields(Options) if field.init}
-    assert {*GIVEN, "quiet", "escape_formulas"} == names
+    assert {*GIVEN, "quiet", "strict", "escape_formulas"} == names
 
 
 @pytest.mark.usefixtures("files")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from fastingest import Options, OutputRefused, RunFailed
-from fastingest.errors import FeedRefused
+from fastingest import CaptureIncomplete, Options, OutputRefused, RowsLost, RunFailed
+from fastingest.errors import FeedRefused, NeverReady
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed, Table
 from fastingest.runtime.assignment import OutputSpec, targets_of
@@ -115,6 +115,30 @@ def test_what_is_not_written_and_not_kept_is_lost_and_the_user_s_to_know(outputs
     assert [line["lost"] for (line,) in outputs.lines] == [4, 0]
 
 
+def test_a_feed_that_was_never_ready_is_a_problem_with_its_reason(outputs: Outputs) -> None:
+    accounts = outputs.open()
+    for share in accounts.shares:
+        share.counters.feeds[0][Slot.READY] = 1
+        share.counters.feeds[1][Slot.GAPS] = 2
+    accounts.note_gap(GAP)
+    said = "b: it was not ready once in this run: no answer in time"
+    problem = accounts.problem
+    assert isinstance(problem, NeverReady)
+    assert (str(problem), problem.exit_status) == (said, 3)
+    counters = accounts.shares[0].counters.feeds[0]
+    counters[Slot.RECEIVED] = counters[Slot.DROPPED] = 9
+    problem = accounts.problem
+    assert isinstance(problem, RowsLost)
+    assert str(problem) == f"9 rows were dropped while the outbox was full; {said}"
+    accounts.shares[0].counters.feeds[1][Slot.READY] = 1
+    accounts.shares[1].counters.feeds[1][Slot.READY] = 1
+    assert "not ready" not in str(accounts.problem)
+
+
+def test_a_feed_that_nobody_has_begun_with_is_no_problem(outputs: Outputs) -> None:
+    assert outputs.open().problem is None
+
+
 @pytest.mark.parametrize(("received", "lines"), [(0, 0), (3, 1)])
 def test_a_run_that_was_refused_has_a_line_where_it_has_captured_anything(
     outputs: Outputs, received: int, lines: int
@@ -153,3 +177,26 @@ def test_what_goes_wrong_at_one_hides_neither_the_other_nor_the_reason(
     monkeypatch.undo()
     broken.places.remove()
     accounts.each[1].places.remove()
+
+
+def test_what_a_feed_refuses_at_the_end_is_told_of_each_feed_once(outputs: Outputs) -> None:
+    accounts = outputs.open()
+    assert _problem(accounts) is None
+    for share in accounts.shares:
+        share.counters.of("b")[Slot.REFUSED] = 7
+    assert _problem(accounts) is None  # it has granted it since
+    for share in accounts.shares:
+        share.counters.of("b")[Slot.REFUSED_NOW] = 2
+    problem = _problem(accounts)
+    assert isinstance(problem, CaptureIncomplete)
+    assert problem.feeds == [("b", 2)]
+    accounts.shares[0].counters.of("a")[Slot.RECEIVED] = 1
+    accounts.shares[0].counters.of("a")[Slot.DROPPED] = 1
+    lost = _problem(accounts)
+    assert isinstance(lost, RowsLost)
+    assert lost.problem == f"1 rows were dropped while the outbox was full; {problem}"
+    accounts.close(ENDED, {0, 1}, Outcome(), has_begun=False)
+
+
+def _problem(accounts: Accounts) -> Exception | None:
+    return accounts.problem

@@ -130,3 +130,15 @@ def test_a_short_run_without_rows_is_told_at_its_end(
     feed[Slot.MESSAGES] = feed[Slot.DECODED] = feed[Slot.IGNORED] = 1
     monitor.look_for_rows(None)
     assert [each.__dict__["facts"]["feed"] for each in caplog.records] == ["a"]
+
+
+def test_what_a_feed_says_in_place_of_rows_is_quoted(
+    share: tuple[list[Feed], SharedOutput], caplog: pytest.LogCaptureFixture
+) -> None:
+    monitor, there = _monitor(share)
+    for feed in there.counters.feeds:
+        feed[Slot.MESSAGES] = feed[Slot.DECODED] = feed[Slot.IGNORED] = 1
+    monitor.note_sample("b", "no such channel")
+    monitor.look_for_rows(None)
+    said = [each.__dict__["facts"].get("said") for each in caplog.records]
+    assert said == [None, "no such channel"]
