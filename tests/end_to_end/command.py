@@ -23,6 +23,9 @@ __all__ = ["ROOT", "Command", "is_running", "left_by", "read_rows", "rejects_of"
 
 ROOT = Path(__file__).parents[2]
 
+OF_TESTS = {f"FASTINGEST_{name}" for name in ("PICOWS", "SANITIZE", "SEED", "SHORT_RUNS")}
+"""Variables that are meant for the tests, and that a run would warn of."""
+
 
 def wait_until(condition: Callable[[], Any], what: str = "", timeout: float = LIMIT) -> Any:
     """The first true value of ``condition``.
@@ -83,7 +86,8 @@ class Command:
         self.arguments = [str(argument) for argument in arguments]
         self.arguments += ["--log-format", "json", "--log-level", log_level]
         self._within = within
-        self._environment = {**os.environ, **(environment or {})}
+        inherited = {name: value for name, value in os.environ.items() if name not in OF_TESTS}
+        self._environment = {**inherited, **(environment or {})}
 
     def __enter__(self) -> Command:
         self._stdout = tempfile.TemporaryFile()
