@@ -4,7 +4,7 @@
 
     from fastingest import Options, ingest
 
-    summary = ingest(Options(url="wss://feed.example/trades", out="trades.csv", duration=60.0))
+    summary = ingest(Options(url="wss://feed.example/trades", out="trades.csv", duration="60s"))
     print(summary.ledger.written, "rows")
 """
 
@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from fastingest.version import __version__
 
 if TYPE_CHECKING:
     from fastingest.config.options import Options, options_from
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
         FastingestError,
         FeedRefused,
         HeaderMismatch,
+        NeverReady,
         OptionError,
         OutboxFull,
         OutputLocked,
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
     from fastingest.report.summary import Summary
     from fastingest.supervisor.run import ingest
 
-__version__ = "0.1.0"
-
 __all__ = [
     "Aborted",
     "CaptureIncomplete",
@@ -46,6 +47,7 @@ __all__ = [
     "FastingestError",
     "FeedRefused",
     "HeaderMismatch",
+    "NeverReady",
     "OptionError",
     "Options",
     "OutboxFull",

@@ -14,6 +14,7 @@
         ├── WriteFailed             the rows could not be appended
         ├── ProcessDied             a child process ended before its time, again and again
         ├── RowsLost                status 3: rows were lost or dropped, or the counts do not agree
+        ├── NeverReady              status 3: a feed had no ready connection in the whole run
         ├── CaptureIncomplete       status 3: a feed has refused something of what was asked for
         ├── OutboxFull              status 3: --when-full exit
         └── Aborted                 status 130: the second SIGINT ended the run at once
@@ -38,6 +39,7 @@ __all__ = [
     "FastingestError",
     "FeedRefused",
     "HeaderMismatch",
+    "NeverReady",
     "OptionError",
     "OutboxFull",
     "OutputLocked",
@@ -49,8 +51,7 @@ __all__ = [
     "WriteFailed",
 ]
 
-
-_MAX_REFUSING = 5  # feeds that are named
+_MAX_NAMED = 5  # feeds in a message that is about many
 
 
 class FastingestError(Exception):
@@ -221,6 +222,27 @@ class RowsLost(RunFailed):
         return self.problem
 
 
+class NeverReady(RunFailed):
+    """The run ended as asked, and feeds had no ready connection in the whole of it.
+
+    ``feeds`` is what each of them is called, and why it had none.
+    """
+
+    exit_status = 3
+
+    def __init__(self, feeds: Sequence[tuple[str, str]]) -> None:
+        super().__init__(feeds)
+        self.feeds = feeds
+
+    def __str__(self) -> str:
+        if len(self.feeds) == 1:
+            ((name, reason),) = self.feeds
+            return f"{name}: it was not ready once in this run: {reason}"
+        said = "; ".join(f"{name}: {reason}" for name, reason in self.feeds[:_MAX_NAMED])
+        more = f"; and {left} more" if (left := len(self.feeds) - _MAX_NAMED) > 0 else ""
+        return f"{len(self.feeds)} feeds were not ready once in this run: {said}{more}"
+
+
 class CaptureIncomplete(RunFailed):
     """The run ended as asked, while feeds refused something of what they were asked for.
 
@@ -236,9 +258,9 @@ class CaptureIncomplete(RunFailed):
     def __str__(self) -> str:
         said = [
             f"{name} has refused {count} thing{'s' * (count > 1)}"
-            for name, count in self.feeds[:_MAX_REFUSING]
+            for name, count in self.feeds[:_MAX_NAMED]
         ]
-        if (left := len(self.feeds) - _MAX_REFUSING) > 0:
+        if (left := len(self.feeds) - _MAX_NAMED) > 0:
             said.append(f"so have {left} more feeds")
         return f"{'; '.join(said)}: the log has the words, and what was asked for is not all here"
 

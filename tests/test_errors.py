@@ -16,6 +16,7 @@ from fastingest.errors import (
     FastingestError,
     FeedRefused,
     HeaderMismatch,
+    NeverReady,
     OptionError,
     OutboxFull,
     OutputLocked,
@@ -44,6 +45,7 @@ EACH = [
     WriteFailed(OUT, "No space left on device"),
     ProcessDied("writer", -9, 3),
     RowsLost("2 rows were dropped"),
+    NeverReady([("kraken", "no reply")]),
     CaptureIncomplete([("a", 1), ("b", 2)]),
     OutboxFull(),
     Aborted(),
@@ -167,3 +169,14 @@ def test_a_process_that_died_again_and_again_says_how_at_last() -> None:
     assert str(died).startswith(
         "the receiver 1 process died 10 times in a row, and at last could not be started; "
     )
+
+
+def test_feeds_that_were_never_ready_are_named_with_their_reasons() -> None:
+    feeds = [(f"feed {number}", f"reason {number}") for number in range(7)]
+    assert str(NeverReady(feeds[:1])) == "feed 0: it was not ready once in this run: reason 0"
+    assert str(NeverReady(feeds[:2])) == (
+        "2 feeds were not ready once in this run: feed 0: reason 0; feed 1: reason 1"
+    )
+    many = str(NeverReady(feeds))
+    assert many.startswith("7 feeds were not ready once in this run: feed 0: reason 0; ")
+    assert many.endswith("; feed 4: reason 4; and 2 more")

@@ -17,13 +17,15 @@ setting               what it does to a feed of ``--feed`` or ``--config``
 ``--rows``,
 ``--where``
 ``--compression``,    take the place of its own, where they are given (``off`` is not)
-``--proxy``, files
+``--proxy``, files,
+``--connect-timeout``
 ``--out``             where it writes, if there is one table in all; if there are more, it is for
                       those that name no ``out``, nor does their feed
 ====================  ==============================================================================
 
 The format of the file. Paths are relative to where the command is started. Texts may hold
-``${NAME}`` and ``${file:PATH}``, see :mod:`fastingest.access.secrets`::
+``${NAME}``, ``${file:PATH}``, ``${command:WORDS}`` and ``${now:ms}``, see
+:mod:`fastingest.access.references`::
 
     # Any option of the command line but --config and --feed, with - or _ and its unit. The
     # environment and the command line come before it.
@@ -32,7 +34,8 @@ The format of the file. Paths are relative to where the command is started. Text
     max-rows = 1000000
     idle-timeout = "off"
 
-    # For all feeds that do not say it themselves: compression, proxy, ca-file, cert-file, key-file.
+    # For all feeds that do not say it themselves: compression, proxy, connect-timeout, ca-file,
+    # cert-file, key-file.
     proxy = "http://proxy.example:3128"
 
     [[feed]]
@@ -60,7 +63,9 @@ The format of the file. Paths are relative to where the command is started. Text
     inflate = "gzip"                    # what binary messages are compressed with: gzip, zlib, or
                                         # raw (DEFLATE alone); default: they are not
     compression = "deflate"             # or "off"; default: off
-    proxy = "socks5://host:1080"        # text; default: none
+    proxy = "socks5://host:1080"        # text, or "off"; default: that of the environment, see
+                                        # fastingest.access.environment
+    connect-timeout = "30s"             # duration; default: that of --connect-timeout
     ca-file = "ca.pem"                  # text; default: the system's authorities
     cert-file = "own.pem"               # text; default: none
     key-file = "own.key"                # text; default: it is in cert-file

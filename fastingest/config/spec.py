@@ -115,6 +115,7 @@ class FeedSpec:
     compression: str | None = None
     inflate: str = ""
     proxy: str | None = None
+    connect_timeout: float | None = None
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None

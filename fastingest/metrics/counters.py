@@ -29,7 +29,7 @@ import os
 import sys
 from collections.abc import Sequence
 from enum import IntEnum, auto
-from functools import cached_property, partial
+from functools import cached_property
 from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from fastingest.metrics.counters_file import Form
 from fastingest.metrics.latency import LatencyHistogram
 from fastingest.model.counts import Counts
 
-__all__ = ["Counters", "FeedCounters", "Slot", "State"]
+__all__ = ["Counters", "FeedCounters", "Slot", "State", "never_ready"]
 
 
 class Slot(IntEnum):
@@ -58,9 +58,12 @@ class Slot(IntEnum):
     UNSAVED = auto()  # received, and not written when the receiver ended, with no place to keep it
     # of the feed
     CONNECTIONS = auto()  # connections opened
-    GAPS = auto()  # times without a connection, after the first one
+    READY = auto()  # of them, those that were ready: subscribed, and granted where replies tell
+    GAPS = auto()  # times without a ready connection
     GAP_NS = auto()  # their length in all
-    GAP_SINCE = auto()  # when the one that lasts now began, in nanoseconds since the epoch; or 0
+    # When the time without one that lasts now began, in nanoseconds since the epoch; or 0. The
+    # first connect is none, unless something fails.
+    GAP_SINCE = auto()
     # of the receiver's outbox for this output, with the receiver's first feed in it
     OUTBOX_BYTES = auto()  # batches that the writer has not acknowledged, in memory and on disk
     OUTBOX_PEAK = auto()  # the most of them
@@ -103,7 +106,8 @@ class State(IntEnum):
 
     STARTING = 0
     CONNECTING = auto()
-    CONNECTED = auto()
+    SUBSCRIBING = auto()  # connected, and not all subscriptions are sent and answered
+    CONNECTED = auto()  # and ready
     WAITING = auto()  # for the next try
     PAUSED = auto()  # connected, not read: the writer is behind
     CLOSED = auto()
@@ -195,7 +199,7 @@ class Counters:
         header = counters_file.header(feeds, cls._SLOTS, cls._STRIDE)
         data = header + bytes(len(feeds) * cls._STRIDE * 8)
         if path is None:
-            return cls._private(path, data)
+            return cls._private(data)
         with open(path, "xb") as file:
             try:
                 file.write(data)  # written, not stretched: a full disk says so here
@@ -206,10 +210,10 @@ class Counters:
         return cls.open(path)
 
     @classmethod
-    def _private(cls, path: Path | None, data: bytes) -> Counters:
+    def _private(cls, data: bytes) -> Counters:
         block = mmap.mmap(-1, len(data))
         block[:] = data
-        return cls(block, _form_of(block, path))
+        return cls(block, counters_file.form_of_block(block))
 
     @classmethod
     def open(cls, path: Path, feeds: Sequence[str] = ()) -> Counters:
@@ -224,23 +228,19 @@ class Counters:
         """
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
-            size = os.fstat(descriptor).st_size
-            form = counters_file.form_in(path, size, partial(_beginning, descriptor))
+            form = counters_file.form_of_file(path, descriptor)
             if (form.slots, form.stride) == (cls._SLOTS, cls._STRIDE):
                 return cls(mmap.mmap(descriptor, 0), form, 0, descriptor)
-            found = os.pread(descriptor, size, 0)
+            found = os.pread(descriptor, form.size, 0)
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
         data = counters_file.converted(found, form, cls._SLOTS, cls._STRIDE, feeds)
-        part = path.with_name(f"{path.name}.part")
         try:
-            part.write_bytes(data)
-            part.replace(path)
+            counters_file.replace(path, data)
         except OSError:
-            part.unlink(missing_ok=True)
-            return cls._private(path, data)
+            return cls._private(data)
         return cls.open(path)
 
     @classmethod
@@ -251,8 +251,7 @@ class Counters:
         :raises OSError: likewise.
         """
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            return counters_file.form_in(path, size, partial(_beginning, file.fileno())).feeds
+            return counters_file.form_of_file(path, file.fileno()).feeds
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _received_counters, (reduction.DupFd(self._descriptor), self._row)
@@ -320,14 +319,9 @@ class FeedCounters:
             table.slots[slot] += count
 
 
-def _beginning(descriptor: int, count: int) -> bytes:
-    return os.pread(descriptor, count, 0)
-
-
-def _form_of(block: mmap.mmap, path: Path | None = None) -> Form:
-    """What is where in a block that is mapped."""
-    where = path or Path("memory")
-    return counters_file.form_in(where, len(block), lambda count: block[:count])
+def never_ready(counters: Counters) -> bool:
+    """Whether a feed was to be connected, and has never had a ready connection."""
+    return not counters[Slot.READY] and bool(counters[Slot.GAPS] or counters[Slot.GAP_SINCE])
 
 
 def _received_counters(descriptor: Any, row: int) -> Counters:
@@ -338,4 +332,4 @@ def _received_counters(descriptor: Any, row: int) -> Counters:
     except (OSError, ValueError) as error:  # before there is anybody here who could catch it
         problem = error.strerror if isinstance(error, OSError) else error
         sys.exit(f"the counters cannot be mapped: {problem}")
-    return Counters(block, _form_of(block), row, number)
+    return Counters(block, counters_file.form_of_block(block), row, number)

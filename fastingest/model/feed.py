@@ -1,9 +1,8 @@
 """A feed, described: where to connect, what to say there, and which tables come of it.
 
-Texts may hold ``${NAME}``, an environment variable, and ``${file:PATH}``, a file's content without
-the line feed at its end. They stay as they are written until a connection is opened
-(:mod:`fastingest.access.secrets` reads them then), so that no secret is in any process but the
-receiver, and :attr:`Feed.shown` and the like never show one.
+Texts may hold references to secrets, such as ``${NAME}``, an environment variable. They stay as
+they are written until a connection is opened (:mod:`fastingest.access.secrets` reads them then), so
+that no secret is in any process but the receiver, and what is shown never holds one.
 """
 
 from __future__ import annotations
@@ -95,10 +94,11 @@ class Feed:
     :param reconnect: those of a message that asks for another connection.
     :param answers: what is answered to which messages.
     :param symbols: what is asked for, as they stand in its URL and its subscriptions.
-    :param proxy: the proxy to connect through; None: none.
+    :param proxy: the proxy to connect through; ``off``: none; None: what the environment says.
     :param ca_file: the authorities to trust; None: the system's.
     :param cert_file: our certificate, for a server that asks for one; None: none.
     :param key_file: its key; None: it is in ``cert_file``.
+    :param connect_timeout: seconds that a connect may take in all.
     :param compression: ``deflate`` offers permessage-deflate (RFC 7692), ``off`` does not.
     :param inflate: how the server compresses binary messages by itself: ``gzip``, ``zlib``, ``raw``
         (DEFLATE without either's header); empty: it does not.
@@ -120,5 +120,6 @@ class Feed:
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
+    connect_timeout: float = 10.0
     compression: str = "off"
     inflate: str = ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastingest.access.secrets import shown
-from fastingest.metrics.counters import Counters, Slot, State
+from fastingest.metrics.counters import Counters, Slot, State, never_ready
 from fastingest.model.counts import Counts
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import SharedOutput
@@ -73,8 +73,9 @@ class FeedSummary:
     :param state: what its connection is doing.
     :param ledger: its counts.
     :param connections: opened so far.
-    :param gaps: times without a connection after the first.
+    :param gaps: times without a ready connection.
     :param gap_seconds: their length in all.
+    :param never_ready: whether there has been no ready one so far.
     :param refused: messages by which it has refused something.
     """
 
@@ -85,6 +86,7 @@ class FeedSummary:
     connections: int
     gaps: int
     gap_seconds: float
+    never_ready: bool = False
     refused: int = 0
 
     @classmethod
@@ -102,6 +104,7 @@ class FeedSummary:
             connections=counters[Slot.CONNECTIONS],
             gaps=counters[Slot.GAPS],
             gap_seconds=counters[Slot.GAP_NS] / 1e9,
+            never_ready=never_ready(counters),
             refused=counters[Slot.REFUSED],
         )
 
@@ -230,6 +233,7 @@ class Summary:
             State.WAITING,
             State.PAUSED,
             State.CONNECTING,
+            State.SUBSCRIBING,
             State.STARTING,
             State.CONNECTED,
             State.CLOSED,
@@ -249,7 +253,7 @@ class Summary:
 
     @property
     def gaps(self) -> int:
-        """Times without a connection after the first, of all feeds."""
+        """Times without a ready connection, of all feeds."""
         return sum(feed.gaps for feed in self.feeds)
 
     @property

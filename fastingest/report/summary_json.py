@@ -25,8 +25,8 @@ def summary_json(summary: Summary) -> str:
     - ``mean_rate``, ``best_rate``: rows written a second, over the run and in its best second.
     - ``latency_p50``, ``latency_p99``, ``latency_max``: seconds from receipt to file; null without
       rows.
-    - ``connections``, ``gaps``, ``gap_seconds``: connections opened; times without one, and their
-      length.
+    - ``connections``, ``gaps``, ``gap_seconds``: connections opened; times without one that was
+      ready, and their length. ``never_ready``: the names of the feeds that had none.
     - ``refused``: messages by which feeds have refused something.
     - ``listener``: what read the feeds, ``native``, or ``Python`` and why it was that.
     - ``pauses``, ``queue_peak``, ``spill_peak``: times the feed was left unread; the most bytes
@@ -34,8 +34,8 @@ def summary_json(summary: Summary) -> str:
     - ``file_size``: bytes, of all files; ``rejects``: the file of rejects, null where nothing went
       there (of the first output).
     - ``feeds``: for each its ``name``, ``url``, the counts of the ledger, ``connections``,
-      ``gaps``, ``gap_seconds`` and ``refused``; ``outputs``: for each its ``out``, ``written``,
-      ``quarantined``, ``file_size``.
+      ``gaps``, ``gap_seconds``, whether it was ``never_ready``, and ``refused``; ``outputs``: for
+      each its ``out``, ``written``, ``quarantined``, ``file_size``.
     """
     rejects = summary.outputs[0].rejects
     latency = [None if math.isnan(seconds) else round(seconds, 6) for seconds in summary.latency]
@@ -51,6 +51,7 @@ def summary_json(summary: Summary) -> str:
             "connections": summary.connections,
             "gaps": summary.gaps,
             "gap_seconds": round(summary.gap_seconds, 3),
+            "never_ready": [feed.name for feed in summary.feeds if feed.never_ready],
             "refused": summary.refused,
             "listener": summary.listener,
             "pauses": summary.pauses,
@@ -69,6 +70,7 @@ def summary_json(summary: Summary) -> str:
                     "connections": feed.connections,
                     "gaps": feed.gaps,
                     "gap_seconds": round(feed.gap_seconds, 3),
+                    "never_ready": feed.never_ready,
                     "refused": feed.refused,
                 }
                 for feed in summary.feeds

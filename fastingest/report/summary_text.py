@@ -29,7 +29,7 @@ def summary_text(summary: Summary) -> str:
     refused = f", {summary.refused:,} refused" if summary.refused else ""
     width = max(len(f"{number:,}") for number, _ in counts.values())
     p50, p99, most = map(brief, summary.latency)
-    in_all = " in all" if summary.gaps else ""
+    in_all = f"{' in all' if summary.gaps else ''}{_never_ready(summary.feeds)}"
     if summary.restarts:
         in_all += f", {counted(summary.restarts, 'restart')}"
     latency = f"p50 {p50}, p99 {p99}, max {most}" if ledger.written else "no rows"
@@ -65,14 +65,23 @@ def _feed_table(feeds: Sequence[FeedSummary]) -> Iterator[str]:
     more = ["gaps", *(["refused"] if any(feed.refused for feed in feeds) else [])]
     titles = {"rejected": "quarantined"}
     cells = [["", *(titles.get(name, name.replace("_", " ")) for name in shown), *more]]
+    notes = [[], *(["never ready"] if feed.never_ready else [] for feed in feeds)]
     for feed in feeds:
         numbers = [f"{getattr(feed.ledger, name):,}" for name in shown]
         numbers += [f"{getattr(feed, name):,}" for name in more]
         cells.append([escape(feed.name), *numbers])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for first, *rest in cells:
+    for (first, *rest), note in zip(cells, notes, strict=True):
         numbers = [text.rjust(width) for text, width in zip(rest, widths[1:], strict=True)]
-        yield "  ".join(["", first.ljust(widths[0]), *numbers])
+        yield "  ".join(["", first.ljust(widths[0]), *numbers, *note])
+
+
+def _never_ready(feeds: Sequence[FeedSummary]) -> str:
+    """That there are feeds that had no ready connection."""
+    unready = sum(feed.never_ready for feed in feeds)
+    if not unready:
+        return ""
+    return ", never ready" if len(feeds) == 1 else f", {counted(unready, 'feed')} never ready"
 
 
 def _rejects_note(summary: Summary) -> str:

@@ -55,8 +55,8 @@ class Assignment:
     :param stream: the id of this life of it.
     :param feeds: its feeds (the demo's URL has been resolved to a real one).
     :param shares: the outputs that they go to, by their index.
-    :param gaps: for each feed that has been connected before, by its name: since when, in
-        nanoseconds since the epoch, and why there has been no connection.
+    :param gaps: for each feed that was to be connected before, by its name: since when, in
+        nanoseconds since the epoch, and why it has had no ready connection.
     :param parts: how many outboxes all receivers of the run have.
     :param is_one_of_many: whether the run has other feeds.
     :param native: whether the native listener is used (:mod:`fastingest.native.availability`).

@@ -30,7 +30,7 @@ class SourceObserver:
         """
 
     def gap_ended(self, start_ns: int, seconds: float, reason: str) -> None:
-        """A gap is over.
+        """A gap is over: there is a ready connection, or the source was stopped.
 
         :param start_ns: from when on it was, in nanoseconds since the epoch.
         :param seconds: its length.
@@ -47,8 +47,8 @@ class Source(Protocol):
     async def run(self, since: Outage | None = None) -> None:
         """Keep it coming until :meth:`stop`.
 
-        :param since: why there has been nothing of it until now, and from when on. None: nothing
-            was missed yet.
+        :param since: why there has been nothing of it until now, and from when on. None: it has
+            not been tried yet.
         :raises FeedRefused: the feed cannot be had, and waiting will not change that.
         """
 

@@ -3,11 +3,11 @@
 Theory of operation. :meth:`Connection.run` is one loop with these states
 (:class:`fastingest.metrics.counters.State`), until :meth:`Connection.stop`::
 
-    CONNECTING ──▶ CONNECTED ◀──▶ PAUSED      Connector opens, then Session stays
-        ▲ │            │             │
-        │ ▼            ▼             │        a failure, or the end of a session
-       WAITING ◀───────┴─────────────┘        for as long as the backoff says
-                                              CLOSED is where stop() leads
+    CONNECTING ──▶ SUBSCRIBING ──▶ CONNECTED    Connector opens, then Session stays
+        ▲ │             │     PAUSED     │      while the socket is not read
+        │ ▼             ▼                ▼      a failure, or the end of a session
+       WAITING ◀────────┴────────────────┘      for as long as the backoff says
+                                                CLOSED is where stop() leads
 
 Everything that can go wrong becomes a :class:`~fastingest.source.failure.ConnectionFailure`, in
 words that hold no secret. Only before the first connection of a run does a *permanent* one end it
@@ -94,13 +94,15 @@ class Connection:
     async def run(self, since: Outage | None = None) -> None:
         """Stay connected until :meth:`stop`.
 
-        :param since: from when on there has been no connection, and why. None: there has not been
-            one yet.
+        :param since: from when on there has been no ready connection, and why. None: none has been
+            tried yet.
         :raises FeedRefused: the feed cannot be had, and waiting will not change that.
         """
         waits = self._new_waits()
         if since is not None:
             self._gaps.resume(since)
+        elif not self._stopping.is_set():
+            self._gaps.start()
         while not self._stopping.is_set():
             self._state(State.CONNECTING)
             self._being_opened = asyncio.create_task(self._opening.open())
@@ -112,6 +114,7 @@ class Connection:
                 trouble = self._without_secrets(classify(error))
                 if trouble.permanent and not self._counters[Slot.CONNECTIONS]:
                     raise FeedRefused(self._url, trouble.reason) from None
+                self._gaps.fail(trouble.reason)
             else:
                 session = Session(
                     transport,
@@ -120,6 +123,7 @@ class Connection:
                     options=self._options,
                     listener=self._listener,
                     counters=self._counters,
+                    on_ready=self._gaps.ready,
                     side=self._side,
                     is_first=not self._has_been_ready,
                 )
@@ -139,7 +143,7 @@ class Connection:
             self._report(NoConnection(trouble.reason, retry_in=format_duration(wait)))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
-        self._gaps.end()
+        self._gaps.stop("" if self._listener.has_enough else self._unready)
         self._state(State.CLOSED)
 
     def stop(self) -> None:
@@ -168,12 +172,18 @@ class Connection:
         self._counters.add(Slot.CONNECTIONS)
         self._observer.connected()
         self._report(Connected(self._url))
-        self._gaps.end()
         trouble = self._without_secrets(await session.run(self._stopping))
         self._side.refusals.flush()
         if not self._stopping.is_set() and not trouble.permanent:
-            self._gaps.begin(trouble.reason, session.silence)
+            self._gaps.fail(trouble.reason, session.silence)
         return trouble
+
+    @property
+    def _unready(self) -> str:
+        """What there was in place of a ready connection, when the run ended."""
+        if self._session is None:
+            return "it was not connected yet when the run ended"
+        return "its subscriptions were not all sent and answered when the run ended"
 
     def _new_waits(self) -> Iterator[float]:
         return delays(self._options.reconnect_initial, self._options.reconnect_max)

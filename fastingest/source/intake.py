@@ -108,6 +108,11 @@ class Intake:
         self._stopped = call
 
     @property
+    def has_enough(self) -> bool:
+        """Whether the limit is reached."""
+        return self._limit.left == 0
+
+    @property
     def batch_size(self) -> int:
         """Rows that close a batch of the first table."""
         return self._decoder.tables[0].batch_size

@@ -97,6 +97,11 @@ class Listener(picows.WSListener):
         """What picows is to call."""
         return self if self._native is None else cast(picows.WSListener, self._native)
 
+    @property
+    def has_enough(self) -> bool:
+        """Whether all the rows have come that were wanted."""
+        return self._intake.has_enough
+
     def hide_with(self, redactor: Redactor) -> None:
         """Hide in rejects what ``redactor`` hides."""
         self._intake.hide_with(redactor)

@@ -21,9 +21,11 @@ from fastingest.access.endpoint import Endpoint
 from fastingest.config.settings import Settings
 from fastingest.metrics.counters import FeedCounters, Slot, State
 from fastingest.model.feed import Feed
+from fastingest.source.clock import elapsed
 from fastingest.source.failure import ConnectionFailure, classify
 from fastingest.source.listener import Listener
 from fastingest.source.loop import BoundedReads
+from fastingest.source.receipt import Receipt
 from fastingest.source.side_messages import SideMessages
 from fastingest.source.subscriptions import NoReply, Subscriber, beat
 from fastingest.source.watchdog import Dead, Watchdog
@@ -31,6 +33,7 @@ from fastingest.source.watchdog import Dead, Watchdog
 __all__ = ["Session", "rows_of"]
 
 _CLOSE_TIMEOUT = 0.3  # seconds that the server gets to answer our close frame
+_TICK = 1.0  # seconds between two looks at a connection that no clock is to end
 
 
 class Session:
@@ -42,6 +45,7 @@ class Session:
     :param options: how long to wait for what.
     :param listener: takes the frames.
     :param counters: the feed's.
+    :param on_ready: called when it is ready.
     :param side: brings what the server says beside the rows.
     :param is_first: whether the feed has never worked in this run: then it ends if it is refused.
     """
@@ -55,6 +59,7 @@ class Session:
         options: Settings,
         listener: Listener,
         counters: FeedCounters,
+        on_ready: Callable[[], None],
         side: SideMessages,
         is_first: bool,
     ) -> None:
@@ -64,6 +69,7 @@ class Session:
         self._options = options
         self._listener = listener
         self._counters = counters
+        self._on_ready = on_ready
         self._side = side
         self._is_first = is_first
         self._rows_before = rows_of(counters)
@@ -80,9 +86,12 @@ class Session:
         self._given_up: ConnectionFailure | None = None  # why this side ended it
         self._is_asked_to_end = False  # by what the server has said
         self._ready_at: float | None = None
+        self._protocol = transport.underlying_transport.get_protocol()
+        self._receipt = Receipt(elapsed(), self._reads)
         self.silence = 0.0
-        """Seconds that nothing had come when it was given up; 0.0 where it was not."""
-        self._counters[Slot.STATE] = State.CONNECTED
+        """Seconds since the last bytes came, or since the last message where it is the lack of
+        these that has ended it; once it is over."""
+        self._show_state()
         side.act_by(self)
 
     @property
@@ -123,6 +132,8 @@ class Session:
             return self._with_reason(self._given_up or classify(error))
         finally:
             self._is_over = True
+            silence = self._receipt.silence(elapsed(), self._reads, self._age)
+            self.silence = max(self.silence, silence)
             stop.cancel()
             for task in tasks:
                 task.cancel()
@@ -148,7 +159,7 @@ class Session:
         if not self._is_paused:
             self._is_paused = True
             self._counters.add(Slot.PAUSES)
-            self._counters[Slot.STATE] = State.PAUSED
+            self._show_state()
         below = self._transport.underlying_transport
         _hold(below, True)
         if below.is_reading():  # again, maybe: behind a proxy a turn of the loop ends it
@@ -158,7 +169,7 @@ class Session:
         """Read again."""
         if self._is_paused and not self._is_over:
             self._is_paused = False
-            self._counters[Slot.STATE] = State.CONNECTED
+            self._show_state()
             below = self._transport.underlying_transport
             _hold(below, False)
             below.resume_reading()
@@ -171,7 +182,13 @@ class Session:
         else:
             if not self._subscriber.is_refused:
                 self._ready_at = time.monotonic()
+                self._show_state()
                 self._side.refusals.ready()
+                self._on_ready()
+
+    def _show_state(self) -> None:
+        state = State.SUBSCRIBING if self._ready_at is None else State.CONNECTED
+        self._counters[Slot.STATE] = State.PAUSED if self._is_paused else state
 
     # What the server says; it is in the middle of a read then
 
@@ -203,22 +220,34 @@ class Session:
     async def _watch(self) -> None:
         """Do as the watchdog says."""
         ping, idle = self._options.ping_interval, self._options.idle_timeout
-        watchdog = Watchdog(ping, idle, self._reads(), self._counters[Slot.MESSAGES])
-        while watchdog.tick is not None:
-            await asyncio.sleep(watchdog.tick)
-            come = self._reads(), self._counters[Slot.MESSAGES]
-            action = watchdog.look(watchdog.tick, *come, is_paused=self._is_paused)
+        watchdog = Watchdog(ping, idle, self._reads, self._counters[Slot.MESSAGES])
+        looked = elapsed()
+        while True:
+            await asyncio.sleep(watchdog.tick or _TICK)
+            before, looked = looked, elapsed()
+            self._receipt.look(looked, self._reads, self._age)
+            come = self._reads, self._counters[Slot.MESSAGES]
+            action = watchdog.look(looked - before, *come, is_paused=self._is_paused)
             if action == "ping":
                 self._transport.send_ping()
             elif isinstance(action, Dead):
                 self._give_up(ConnectionFailure(action.reason), action.silence)
                 return
 
+    @property
     def _reads(self) -> int:
         """How often anything has come: bytes, not frames, since a long frame may take its time."""
-        protocol = self._transport.underlying_transport.get_protocol()
         # Behind a proxy picows puts its own protocol there; then it is frames that are counted.
+        protocol = self._protocol
         return protocol.reads if isinstance(protocol, BoundedReads) else self._listener.reads
+
+    @property
+    def _age(self) -> float:
+        """Seconds since the last time; 0.0 where that is not known any better."""
+        protocol = self._protocol
+        if not isinstance(protocol, BoundedReads):
+            return 0.0
+        return asyncio.get_running_loop().time() - protocol.read_at
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         """A connection without what watches it, or speaks for it, is worse than none."""

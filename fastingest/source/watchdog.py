@@ -5,6 +5,9 @@ the connection is dead. No message for ``idle_timeout``: dead as well, even thou
 answered. Both clocks stand still while the socket is not being read.
 
 Whoever watches says every :attr:`Watchdog.tick` seconds what has come, and does as it is told.
+Where that was much longer ago, the process did not run: the machine was suspended, say. Nothing is
+called dead for such a time, since what came meanwhile may not be read yet. It is a reason to ping
+at once.
 """
 
 from __future__ import annotations
@@ -45,7 +48,9 @@ class Watchdog:
         """Seconds between two looks; None: there is nothing to look for."""
         self._reads, self._messages = reads, messages
         self._quiet = 0.0  # seconds without anything at all
-        self._silent = 0.0  # seconds without a message
+        self._silence = 0.0  # seconds without a message
+        # Without those in which the process did not run:
+        self._silent = 0.0  # likewise
         self._pinged: float | None = None  # seconds since a ping that nothing has followed
 
     def look(
@@ -53,20 +58,23 @@ class Watchdog:
     ) -> Literal["ping"] | Dead | None:
         """What is to be done now; None: nothing.
 
-        :param elapsed: seconds since the last look.
+        :param elapsed: seconds since the last look, by a clock that goes on while the machine is
+            suspended.
         :param is_paused: whether the socket is not being read.
         """
+        awake = min(elapsed, 2 * self.tick) if self.tick is not None else elapsed
         if is_paused or reads != self._reads:
             self._quiet, self._pinged = 0.0, None
         else:
             self._quiet += elapsed
-            self._pinged = None if self._pinged is None else self._pinged + elapsed
+            self._pinged = None if self._pinged is None else self._pinged + awake
         is_silent = not is_paused and messages == self._messages
-        self._silent = self._silent + elapsed if is_silent else 0.0
+        self._silent = self._silent + awake if is_silent else 0.0
+        self._silence = self._silence + elapsed if is_silent else 0.0
         self._reads, self._messages = reads, messages
         idle, ping = self._idle_timeout, self._ping_interval
         if idle is not None and self._silent >= idle:
-            return Dead(f"no message for {format_duration(idle)}", self._silent)
+            return Dead(f"no message for {format_duration(idle)}", self._silence)
         if ping is None or self._quiet < ping:
             return None
         if self._pinged is None:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from fastingest.access.secrets import shown
 from fastingest.config.options import Options
-from fastingest.errors import CaptureIncomplete, FastingestError, RowsLost, RunFailed, UsageError
-from fastingest.metrics.counters import Slot
+from fastingest.errors import (
+    CaptureIncomplete,
+    FastingestError,
+    NeverReady,
+    RowsLost,
+    RunFailed,
+    UsageError,
+)
+from fastingest.metrics.counters import Slot, never_ready
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import OutputSpec, SharedOutput
 from fastingest.runtime.control import GapEnded
@@ -38,6 +46,10 @@ class Accounts:
         locked: Sequence[tuple[OutputSpec, OutputLock]],
         feeds: Sequence[Feed],
     ) -> None:
+        self._shown = {
+            feed.name: feed.name if len(feeds) > 1 else shown(feed.url) for feed in feeds
+        }
+        self._reasons: dict[str, str] = {}  # why each feed had its last gap
         self.each: list[Account] = []
         self.shares: list[SharedOutput] = []
         try:
@@ -56,18 +68,32 @@ class Accounts:
         report_fallbacks(self.each, report)
 
     def note_gap(self, gap: GapEnded) -> None:
-        """A feed had no connection: that belongs to the account of each output that it goes to."""
+        """A feed was not ready: that belongs to the account of each output that it goes to."""
+        self._reasons[gap.feed] = gap.reason
         for share, account in zip(self.shares, self.each, strict=True):
             if gap.feed in share.target.tables:
                 account.events.gap(gap.feed, gap.start, gap.seconds, gap.reason)
 
     @property
-    def problem(self) -> RowsLost | CaptureIncomplete | None:
+    def problem(self) -> RowsLost | NeverReady | CaptureIncomplete | None:
         """What the user must know where not every row is in its file, or kept, or was granted."""
-        lost, refused = problem_of(self.each), self._refused()
-        if lost is not None and refused is not None:
-            return RowsLost(f"{lost.problem}; {refused}")
-        return lost or refused
+        lost, unready, refused = problem_of(self.each), self._never_ready(), self._refused()
+        if lost is not None:
+            more = [str(each) for each in (unready, refused) if each is not None]
+            return RowsLost("; ".join([lost.problem, *more]))
+        return unready or refused
+
+    def _never_ready(self) -> NeverReady | None:
+        feeds = [
+            (name, self._reasons.get(feed, "its receiver died"))
+            for feed, name in self._shown.items()
+            if any(
+                never_ready(share.counters.of(feed))
+                for share in self.shares
+                if feed in share.target.tables
+            )
+        ]
+        return NeverReady(feeds) if feeds else None
 
     def _refused(self) -> CaptureIncomplete | None:
         """What feeds refuse at the end."""
@@ -85,7 +111,7 @@ class Accounts:
         """Say what became of all rows, in the ledgers, and remove what is not needed any more.
 
         To be called when all processes have ended. A run that was refused before anything was
-        captured gets no line.
+        captured gets no line, and leaves no file that it has made.
 
         :param ended: when the run ended, in nanoseconds since the epoch.
         :param complete: the outputs, by their index, for which all there was is written.
@@ -99,6 +125,8 @@ class Accounts:
         for number, account in enumerate(self.each):
             if not has_lines or _close(account, ended, outcome):
                 _clean_up(account, complete=number in complete)
+            if not has_lines:
+                account.remove_bare_output()
 
 
 def _balance(account: Account, outcome: Outcome, *, complete: bool) -> None:

@@ -67,8 +67,8 @@ class ReceiverPool:
     def begin(self, name: str, gaps: dict[str, tuple[int, str]]) -> Assignment:
         """A new life of a receiver: what it has to do.
 
-        :param gaps: for each of its feeds that has been connected, by the feed's name: since when
-            it is not, and why.
+        :param gaps: for each of its feeds that was to be connected before, by its name: since
+            when it is not ready, and why.
         """
         partition = self.partitions[name]
         feeds = self._feeds_of(partition)
@@ -118,7 +118,7 @@ class ReceiverPool:
         """Count what a dead receiver had not decoded.
 
         :param how: how it has died.
-        :returns: since when its feeds have been without a connection, and why, as in :meth:`begin`.
+        :returns: since when its feeds have had no ready connection, and why, as in :meth:`begin`.
         """
         gaps: dict[str, tuple[int, str]] = {}
         for number, before in self.before[name].items():
@@ -126,7 +126,7 @@ class ReceiverPool:
             for row, _, _ in before:
                 feed, counters = all_counters.names[row], all_counters.feeds[row]
                 counters.bury_receiver()
-                if counters[Slot.CONNECTIONS]:
+                if counters[Slot.READY] or counters[Slot.GAP_SINCE]:
                     since = gaps[feed][0] if feed in gaps else counters[Slot.GAP_SINCE]
                     gaps[feed] = since or time.time_ns(), how
                     # The next one may be dead before it has come to say so.

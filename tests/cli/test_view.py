@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ def test_the_view_names_what_went_wrong() -> None:
 @pytest.mark.parametrize("state", State)
 def test_every_state_has_words(state: State) -> None:
     assert render(change(state=state), 80)[0].startswith(
-        "● " + {"PAUSED": "paused"}.get(state.name, state.name.lower())
+        "● " + {"SUBSCRIBING": "connected, not subscribed yet"}.get(state.name, state.name.lower())
     )
 
 
@@ -212,7 +213,7 @@ def test_whatever_is_shown_no_line_is_too_wide(width: int, encoding: str) -> Non
     names = ["x" * 200, "日本語" if encoding == "utf-8" else "ja", "a\nb\x1b[2J", ""]
     feeds = [
         feed(f"{name}{number}", state, 10**number, gaps=number)
-        for number, (name, state) in enumerate(zip(names * 3, [*State, *State], strict=True))
+        for number, (name, state) in enumerate(itertools.product(names, State))
     ]
     for count in (1, 2, len(feeds)):
         summary = dataclasses.replace(
@@ -228,6 +229,7 @@ def test_a_feed_has_the_colour_of_its_state(state: State) -> None:
     colours = {
         State.STARTING: "yellow",
         State.CONNECTING: "yellow",
+        State.SUBSCRIBING: "yellow",
         State.CONNECTED: "green",
         State.WAITING: "red",
         State.PAUSED: "yellow",

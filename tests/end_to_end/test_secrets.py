@@ -144,7 +144,7 @@ def test_no_secret_shows_where_the_proxy_is_not_there(
         with Command("--url", url, *proxy, *arguments, environment=environment) as command:
             command.wait_for("no connection", 2)
             search.processes(command)
-            command.stop()
+            command.stop(3)
             search.end(command)
 
 

@@ -125,7 +125,7 @@ def test_the_next_start_writes_the_others_of_a_run_that_was_killed(
     with Command("--url", "ws://127.0.0.1:1/", "--out", out, *SMALL) as command:
         said = command.wait_for(ASIDE)
         again = command.wait_for("took up what an earlier run had left")
-        command.stop()
+        command.stop(0, 3)  # 3: it has come to try the feed, which is not there
     _check(out, wire, rows, said)
     more = len(volumes(out)) - before
     assert again["rows"] == more or (how == "killing" and 0 < again["rows"] < more)

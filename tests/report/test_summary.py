@@ -125,7 +125,7 @@ def test_a_feed_that_does_not_go_to_an_output_is_not_asked_there(tmp_path: Path)
     assert Summary.take(run, 1.0, Rates(), "native").feeds[1].state is State.CONNECTED
 
 
-@pytest.mark.parametrize("worst", range(6))
+@pytest.mark.parametrize("worst", range(7))
 def test_the_state_of_several_feeds_is_that_which_needs_to_be_looked_at(
     worst: int, tmp_path: Path
 ) -> None:
@@ -133,6 +133,7 @@ def test_the_state_of_several_feeds_is_that_which_needs_to_be_looked_at(
         State.WAITING,
         State.PAUSED,
         State.CONNECTING,
+        State.SUBSCRIBING,
         State.STARTING,
         State.CONNECTED,
         State.CLOSED,

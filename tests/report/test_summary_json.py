@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 from fastingest import Counts
@@ -31,6 +32,7 @@ def test_the_summary_as_json() -> None:
         "connections": 3,
         "gaps": 2,
         "gap_seconds": 12.34,
+        "never_ready": [],
         "refused": 0,
         "listener": "native",
         "pauses": 0,
@@ -56,6 +58,7 @@ def test_the_summary_as_json() -> None:
                 "connections": 3,
                 "gaps": 2,
                 "gap_seconds": 12.34,
+                "never_ready": False,
                 "refused": 0,
             }
         ],
@@ -102,3 +105,10 @@ def test_every_key_of_the_json_summary_is_documented() -> None:
     assert summary_json.__doc__ is not None
     for key in json.loads(summary_json(RUNNING)):
         assert f"``{key}``" in summary_json.__doc__
+
+
+def test_feeds_that_were_never_ready_are_named() -> None:
+    unready = dataclasses.replace(feed("kraken", written=0), never_ready=True)
+    fields = json.loads(summary_json(several(feed("binance"), unready)))
+    assert fields["never_ready"] == ["kraken"]
+    assert [each["never_ready"] for each in fields["feeds"]] == [False, True]

@@ -69,6 +69,16 @@ def test_the_summary_of_several_feeds_has_a_table() -> None:
     ]
 
 
+def test_a_feed_that_was_never_ready_is_told() -> None:
+    lines = summary_text(change(connections=4, gaps=1, never_ready=True)).splitlines()
+    assert "  connections  4, 1 gap, 12.3s in all, never ready" in lines
+    unready = dataclasses.replace(feed("kraken", written=0, gaps=1), never_ready=True)
+    lines = summary_text(several(feed("binance"), unready)).splitlines()
+    assert "  connections  3, 1 gap, 1.5s in all, 1 feed never ready" in lines
+    assert [line.endswith("1  never ready") for line in lines[-2:]] == [False, True]
+    assert "never" not in lines[-2]
+
+
 def test_what_feeds_have_refused_is_told_where_there_is_any() -> None:
     feeds = (feed("a"), dataclasses.replace(feed("b"), refused=1234))
     lines = summary_text(several(*feeds)).splitlines()

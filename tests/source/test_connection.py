@@ -20,7 +20,6 @@ from fastingest.model.feed import Heartbeat, Subscription
 from fastingest.model.message_conditions import parse_message_condition
 from fastingest.model.schema import TRADES
 from fastingest.source import connection
-from fastingest.source import connector as opening
 from fastingest.source.events import Connected, Gap, NoConnection
 from fastingest.source.gap import Outage
 from fastingest.source.intake import Intake
@@ -58,10 +57,9 @@ def _met(*scripts: Script, **arguments: Any) -> Met:
 # Connecting again
 
 
-def test_a_handshake_that_is_not_answered_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "CONNECT_TIMEOUT", 0.1)
-    met = _met(RawConnection.stall, until=lambda met: len(met.events) >= 2)
-    assert [type(each) for each in met.events] == [NoConnection] * 2
+def test_a_handshake_that_is_not_answered_is_given_up() -> None:
+    met = _met(RawConnection.stall, until=lambda met: len(met.events) >= 2, connect_timeout=0.1)
+    assert [type(each) for each in met.events] == [NoConnection] * 2 + [Gap]
     assert set(met.reasons) == {"no answer in time"}
 
 

@@ -90,3 +90,24 @@ def test_the_clocks_stand_still_while_nothing_is_read() -> None:
 def test_no_limit_no_end() -> None:
     assert Rig(idle=None, ping=10**6).pass_seconds(1000) == [None] * 1000
     assert "ping" not in Rig(idle=10**6).pass_seconds(1000)
+
+
+def test_for_a_time_in_which_it_did_not_run_it_pings_at_once_and_calls_nothing_dead() -> None:
+    rig = Rig(ping=3, idle=8)
+    assert rig.pass_second() is None
+    assert rig.watchdog.look(3600.0, rig.reads, rig.messages, is_paused=False) == "ping"
+    assert rig.pass_seconds(2) == [None, None]
+    assert rig.pass_second() == Dead(_PING, 3604.0)
+
+
+def test_what_came_meanwhile_is_read_before_the_connection_is_judged() -> None:
+    rig = Rig(ping=None, idle=4)
+    assert rig.watchdog.look(3600.0, rig.reads, rig.messages, is_paused=False) is None
+    assert rig.pass_second(message=True) is None
+    assert rig.pass_seconds(4)[-1] == Dead("no message for 4s", 4.0)
+
+
+def test_a_silence_that_goes_on_after_it_did_not_run_is_told_in_full() -> None:
+    rig = Rig(idle=4)
+    assert rig.watchdog.look(3600.0, rig.reads, rig.messages, is_paused=False) is None
+    assert rig.pass_seconds(2)[-1] == Dead("no message for 4s", 3602.0)

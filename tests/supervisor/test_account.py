@@ -77,6 +77,7 @@ def counters(tmp_path: Path) -> Counters:
         Slot.LOST: 1,
         Slot.LOST_MESSAGES: 6,
         Slot.CONNECTIONS: 2,
+        Slot.READY: 1,
         Slot.REFUSED: 3,
         Slot.RECEIVER_RESTARTS: 7,
         Slot.WRITER_RESTARTS: 8,
@@ -125,6 +126,7 @@ LINE: dict[str, Any] = {
             "lost": 1,
             "kept": 5,
             "connections": 2,
+            "never_ready": False,
             "refused": 3,
         }
     ],
@@ -375,6 +377,7 @@ def test_a_line_has_a_part_for_each_feed_of_the_output(out: Path, tmp_path: Path
         each[Slot.RECEIVED], each[Slot.IGNORED] = 10 * number, number
         each[Slot.WRITTEN], each[Slot.DROPPED], each[Slot.LOST] = 5 * number, number, 2 * number
         each[Slot.CONNECTIONS] = number + 1
+        each[Slot.READY], each[Slot.GAPS] = number // 3, 1
     feeds = [{"index": n, "name": f"feed {n}", "url": f"ws://x/{n}"} for n in (1, 3)]
     log(
         out,
@@ -400,6 +403,7 @@ def test_a_line_has_a_part_for_each_feed_of_the_output(out: Path, tmp_path: Path
             "lost": 2 * n,
             "kept": 2 * n,
             "connections": n + 1,
+            "never_ready": n == 1,
             "refused": 0,
         }
         for n in (1, 3)

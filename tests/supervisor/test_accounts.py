@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fastingest import CaptureIncomplete, Options, OutputRefused, RowsLost, RunFailed
-from fastingest.errors import FeedRefused
+from fastingest.errors import FeedRefused, NeverReady
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed, Table
 from fastingest.runtime.assignment import OutputSpec, targets_of
@@ -113,6 +113,30 @@ def test_what_is_not_written_and_not_kept_is_lost_and_the_user_s_to_know(outputs
     assert outcome.failure is None
     assert str(accounts.problem) == "4 received rows were lost with a receiver that died"
     assert [line["lost"] for (line,) in outputs.lines] == [4, 0]
+
+
+def test_a_feed_that_was_never_ready_is_a_problem_with_its_reason(outputs: Outputs) -> None:
+    accounts = outputs.open()
+    for share in accounts.shares:
+        share.counters.feeds[0][Slot.READY] = 1
+        share.counters.feeds[1][Slot.GAPS] = 2
+    accounts.note_gap(GAP)
+    said = "b: it was not ready once in this run: no answer in time"
+    problem = accounts.problem
+    assert isinstance(problem, NeverReady)
+    assert (str(problem), problem.exit_status) == (said, 3)
+    counters = accounts.shares[0].counters.feeds[0]
+    counters[Slot.RECEIVED] = counters[Slot.DROPPED] = 9
+    problem = accounts.problem
+    assert isinstance(problem, RowsLost)
+    assert str(problem) == f"9 rows were dropped while the outbox was full; {said}"
+    accounts.shares[0].counters.feeds[1][Slot.READY] = 1
+    accounts.shares[1].counters.feeds[1][Slot.READY] = 1
+    assert "not ready" not in str(accounts.problem)
+
+
+def test_a_feed_that_nobody_has_begun_with_is_no_problem(outputs: Outputs) -> None:
+    assert outputs.open().problem is None
 
 
 @pytest.mark.parametrize(("received", "lines"), [(0, 0), (3, 1)])
