@@ -15,6 +15,7 @@ from bench.figures import Benchmark, Figures, Scale
 from bench.samples import batch_of
 from fastingest.format.csv import to_csv, to_frame
 from fastingest.model.batch import Batch
+from fastingest.model.event import Event
 from fastingest.model.schema import header_of
 from fastingest.storage.journal import Journal, journal_path
 from fastingest.writer.output import Output
@@ -52,8 +53,8 @@ def output(path: Path, batch: Batch) -> Iterator[Output]:
     journal = Journal(journal_path(path))
     journal.note({"spool": str(path.parent), "spill": str(path.parent)})
 
-    def report(level: str, event: str, **facts: object) -> None:
-        raise AssertionError(f"{event}: {facts}")
+    def report(event: Event) -> None:
+        raise AssertionError(event)
 
     with closing(
         Output(path, header_of(batch.layout.names), journal, min_free=0, report=report)

@@ -43,7 +43,7 @@ async def listen(url: str, shape: str, is_native: bool) -> dict[str, float]:
     options, feed = Options(url=url), feed_of(shape, url)
     counters = Counters.create()
     intake = Intake(
-        decoder_of(feed, 0, options.batch_size),
+        decoder_of(feed, options.batch_size),
         FeedCounters([counters]),
         emit=lambda batch: None,
         finished=lambda: None,

@@ -57,7 +57,7 @@ class Reading:
     """
 
     def __init__(self, feed: Feed, is_native: bool) -> None:
-        self._decoder = decoder_of(feed, 0, 10**9)
+        self._decoder = decoder_of(feed, 10**9)
         self.parser: RowParser | None = None
         """What reads natively; None: nothing does."""
         if is_native:

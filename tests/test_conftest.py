@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,52 +14,79 @@ ROOT = Path(__file__).parents[1]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
 
 
-def _collected(*arguments: str, **environment: str) -> list[str]:
-    """The tests of the demo's market in the order that a run of pytest has them in."""
-    return _collect("tests/demo/test_market.py", *arguments, **environment)
+TESTS = """
+import pytest
+
+@pytest.mark.parametrize("number", range(24))
+@pytest.mark.long
+def test_that_takes_long(number: int) -> None:
+    pass
+
+@pytest.mark.parametrize("number", range(4))
+def test_that_does_not(number: int) -> None:
+    pass
+"""
 
 
-def _collect(*arguments: str, **environment: str) -> list[str]:
-    """The tests that a run of pytest has, in its order."""
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Some tests, most of which are long."""
+    (tmp_path / "test_some.py").write_text(TESTS)
+    return tmp_path
+
+
+# Several runs of pytest that only collect, in one process: most of their time is its start.
+COLLECT = """
+import json, os, sys
+import pytest
+
+for seed, arguments in json.loads(sys.argv[1]):
+    os.environ["FASTINGEST_SEED"] = seed
+    print("a run", flush=True)
+    options = ["-q", "-n", "0", "-p", "no:cacheprovider", "-p", "tests.conftest"]
+    assert pytest.main([*options, "--collect-only", *arguments]) == 0
+"""
+
+
+def _collect(*runs: tuple[str, Sequence[object]]) -> list[list[str]]:
+    """The tests that each run of pytest has, of a seed and its arguments, in its order."""
+    wanted = [(seed, [str(each) for each in arguments]) for seed, arguments in runs]
     ended = subprocess.run(
-        [*PYTEST, "--collect-only", *arguments],
+        [sys.executable, "-c", COLLECT, json.dumps(wanted)],
         cwd=ROOT,
-        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=True,
     )
-    return [line for line in ended.stdout.splitlines() if "::" in line]
+    _, *found = ended.stdout.split("a run\n")
+    return [[line for line in each.splitlines() if "::" in line] for each in found]
 
 
-def test_the_seed_gives_the_order_again() -> None:
-    first, again, other = (
-        _collected("--shuffle", FASTINGEST_SEED=seed) for seed in ("1", "1", "2")
+def test_the_seed_gives_the_order_again(folder: Path) -> None:
+    shuffled: list[object] = [folder, "--all", "--shuffle"]
+    first, again, other, usual = _collect(
+        ("1", shuffled), ("1", shuffled), ("2", shuffled), ("1", [folder, "--all"])
     )
-    usual = _collected()
     assert first == again
     assert sorted(first) == sorted(other) == sorted(usual)
     assert len({tuple(order) for order in (first, other, usual)}) == 3
 
 
-def _long(*arguments: str, seed: str) -> set[str]:
-    """Of the tests of kills, which are long, those that a run of pytest has."""
-    found = _collect("tests/faults", "-k", "killed", *arguments, FASTINGEST_SEED=seed)
-    return {line for line in found if "test_kills.py::" in line}
-
-
-def test_some_of_the_long_tests_are_run_and_in_the_end_all() -> None:
-    everything = _long("--all", seed="1")
-    shares = [_long(seed=str(seed)) for seed in range(4)]
-    assert all(share < everything for share in shares)
-    assert _long(seed="3") == shares[3]
+def test_some_of_the_long_tests_are_run_and_in_the_end_all(folder: Path) -> None:
+    seeds = ("0", "1", "2", "3", "3")
+    found = _collect(("1", [folder, "--all"]), *((seed, [folder]) for seed in seeds))
+    everything, *shares = map(set, found)
+    usual = {line for line in everything if "takes_long" not in line}
+    assert (len(usual), len(everything)) == (4, 28)
+    assert all(usual < share < everything for share in shares)
+    assert shares[-1] == shares[-2]
     assert len({frozenset(share) for share in shares}) > 1
     assert 2 * len(set.union(*shares)) > len(everything)
 
 
-def test_what_is_named_is_run_though_it_is_long() -> None:
-    name = "tests/faults/test_kills.py"
-    assert len(_collected(name, FASTINGEST_SEED="1")) > len(_long("--all", seed="1"))
+def test_what_is_named_is_run_though_it_is_long(folder: Path) -> None:
+    (found,) = _collect(("1", [folder / "test_some.py"]))
+    assert len(found) == 28
 
 
 def test_property_tests_neither_repeat_themselves_nor_fail_for_time() -> None:

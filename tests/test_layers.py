@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -96,7 +97,13 @@ def imports(texts: Mapping[str, str]) -> Iterator[Import]:
     """All that all modules import."""
     modules = set(texts) | NATIVE
     for by, text in texts.items():
-        yield from _imports(by, ast.parse(text), modules)
+        yield from _imports(by, _parsed(text), modules)
+
+
+@functools.cache
+def _parsed(text: str) -> ast.Module:
+    """Each module is read once, whatever is added to another one."""
+    return ast.parse(text)
 
 
 def _imports(by: str, tree: ast.Module, modules: set[str]) -> Iterator[Import]:

@@ -7,11 +7,11 @@ record from time to time. An error is one line, and the exit status that it name
 from __future__ import annotations
 
 import contextlib
-import logging
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from fastingest.cli.events import RunEnded, RunProgress
 from fastingest.cli.log import configure
 from fastingest.cli.output import fail, print_out
 from fastingest.cli.terminal import StreamLog, Terminal
@@ -20,9 +20,10 @@ from fastingest.errors import FastingestError, UsageError
 from fastingest.report.summary import Summary
 from fastingest.report.summary_json import summary_json
 from fastingest.report.summary_text import summary_text
+from fastingest.supervisor.log import report
 from fastingest.supervisor.run import ingest
 
-__all__ = ["PROGRESS_INTERVAL", "VIEW_INTERVAL", "progress_fields", "run"]
+__all__ = ["PROGRESS_INTERVAL", "VIEW_INTERVAL", "progress_of", "run"]
 
 PROGRESS_INTERVAL = 10.0
 """Seconds between two lines of progress in the log, where there is no view."""
@@ -30,7 +31,6 @@ PROGRESS_INTERVAL = 10.0
 VIEW_INTERVAL = 0.5
 """Seconds between two states of the view."""
 
-_log = logging.getLogger("fastingest")
 _OnTick: TypeAlias = Callable[[Summary], None]
 
 
@@ -59,7 +59,7 @@ def run(
     if error is None:
         return 0
     if options.log_format == "json":  # whoever reads the log as JSON meets nothing else in it
-        _log.error(str(error), extra={"facts": {"error": type(error).__name__}})
+        report(RunEnded(str(error), type(error).__name__))
         return error.exit_status
     return fail(error)
 
@@ -83,28 +83,24 @@ def _shown(options: Options) -> Iterator[tuple[_OnTick | None, bool]]:
     log = StreamLog()
     configure(level, options.log_format, log)
     try:
-        yield None if options.quiet else _log_progress, False
+        yield None if options.quiet else lambda summary: report(progress_of(summary)), False
     finally:
         log.stop()
 
 
-def _log_progress(summary: Summary) -> None:
-    _log.info("progress", extra={"facts": progress_fields(summary)})
-
-
-def progress_fields(summary: Summary) -> dict[str, Any]:
-    """The fields of the log's ``progress`` record; the rate is the last ten seconds' mean."""
-    recent = summary.rates[-10:]
-    fields: dict[str, Any] = {
-        "rows": summary.ledger.written,
-        "rate": sum(recent) / len(recent) if recent else 0.0,
-        "rejected": summary.ledger.quarantined,
-        "queue": summary.outbox_bytes,
-        "p99": summary.latency[1],
-        "file": summary.file_size,
-        "state": summary.state.name.lower(),
-    }
-    for name in ("ignored", "dropped", "lost", "set_aside"):
-        if count := getattr(summary.ledger, name):
-            fields[name] = count
-    return fields
+def progress_of(summary: Summary) -> RunProgress:
+    """What the log tells of a run's numbers from time to time."""
+    ledger, recent = summary.ledger, summary.rates[-10:]
+    return RunProgress(
+        rows=ledger.written,
+        rate=sum(recent) / len(recent) if recent else 0.0,
+        rejected=ledger.rejected,
+        queue=summary.outbox_bytes,
+        p99=summary.latency[1],
+        file=summary.file_size,
+        state=summary.state.name.lower(),
+        ignored=ledger.ignored or None,
+        dropped=ledger.dropped or None,
+        lost=ledger.lost or None,
+        set_aside=ledger.set_aside or None,
+    )

@@ -104,7 +104,7 @@ class View:
             (escape(now.feed), "dim"),
         ]
         rows = [_label("rows"), (f"{now.ledger.written:,}", "bold"), (" written", "")]
-        rows.append((f"  {now.ledger.quarantined:,} rejected", _alarm(now.ledger.quarantined)))
+        rows.append((f"  {now.ledger.rejected:,} rejected", _alarm(now.ledger.rejected)))
         if now.ledger.ignored:
             rows.append((f"  {now.ledger.ignored:,} ignored", ""))
         for name in ("dropped", "lost", "set_aside"):

@@ -59,18 +59,14 @@ class BatchBuilder:
 
     :param schema: the table's.
     :param batch_size: the rows that close a batch.
-    :param feed: the index of the feed that they come from.
-    :param name: its name.
+    :param name: the name of the feed that they come from.
     :param table: which of the feed's tables it is.
     """
 
-    def __init__(
-        self, schema: Schema, batch_size: int, feed: int = 0, name: str = "", table: int = 0
-    ) -> None:
+    def __init__(self, schema: Schema, batch_size: int, name: str = "", table: int = 0) -> None:
         self.schema = schema
         self.batch_size = batch_size
         """The rows that close a batch."""
-        self._feed = feed
         self._table = table
         self._layout = Layout(schema.names, schema.types, name)
         self._types = [column.type for column in schema.columns if not column.is_metadata]
@@ -89,7 +85,7 @@ class BatchBuilder:
         self._row_bytes = 0  # where they are not in native buffers
 
     def _new_batch(self) -> Batch:
-        return Batch(0, [], self._layout, feed=self._feed, table=self._table)
+        return Batch(0, [], self._layout, table=self._table)
 
     @property
     def is_empty(self) -> bool:

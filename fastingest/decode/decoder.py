@@ -21,7 +21,6 @@ class Decoder(ABC):
 
     :param schemas: the feed's tables.
     :param batch_size: the rows that close a batch.
-    :param feed: the feed's index.
     :param name: the feed's name.
     :param ignore: messages that are neither row nor reject, word for word.
     """
@@ -30,13 +29,11 @@ class Decoder(ABC):
         self,
         schemas: Sequence[Schema],
         batch_size: int,
-        feed: int = 0,
         name: str = "",
         ignore: Iterable[str] = (),
     ) -> None:
         self.tables = [
-            BatchBuilder(schema, batch_size, feed, name, table)
-            for table, schema in enumerate(schemas)
+            BatchBuilder(schema, batch_size, name, table) for table, schema in enumerate(schemas)
         ]
         self._ignore = frozenset(text.encode() for text in ignore)
         self.ignored = 0

@@ -9,10 +9,7 @@ from fastingest.model.feed import Feed
 __all__ = ["decoder_of"]
 
 
-def decoder_of(feed: Feed, index: int, batch_size: int) -> Decoder:
-    """The decoder for a feed.
-
-    :param index: the feed's.
-    """
+def decoder_of(feed: Feed, batch_size: int) -> Decoder:
+    """The decoder for a feed."""
     schemas = [table.schema for table in feed.tables]
-    return FeedDecoder(schemas, batch_size, index, feed.name, feed.ignore)
+    return FeedDecoder(schemas, batch_size, feed.name, feed.ignore)

@@ -66,11 +66,10 @@ class FeedDecoder(Decoder):
         self,
         schemas: Sequence[Schema],
         batch_size: int,
-        feed: int = 0,
         name: str = "",
         ignore: Iterable[str] = (),
     ) -> None:
-        super().__init__(schemas, batch_size, feed, name, ignore)
+        super().__init__(schemas, batch_size, name, ignore)
         self._decoders = [
             TableDecoder(schema, self._ignore, is_first=index == 0)
             for index, schema in enumerate(schemas)

@@ -4,8 +4,9 @@ A block of unsigned 64-bit slots in a small file, in memory where there is a pla
 the supervisor and mapped by its children. Every slot has one writer, so there is no lock; a slot is
 written with one store, so a reader sees the old value or the new one. They outlive all
 the processes that wrote them: the next start reads there what a run that was killed had received.
-One of another version does not, since its slots are others
-(:mod:`fastingest.metrics.counters_file`).
+It may be of another version, or have other feeds, so the file has the names of both slots and feeds
+(:mod:`fastingest.metrics.counters_file`). A new slot needs no more than a line in :class:`Slot`,
+and its name is not used for anything else later.
 
 There is a block of them for each output, with slots for each feed, since an output has an account
 of its own. What is counted of a feed itself stands in the blocks of all its outputs; what is
@@ -13,7 +14,7 @@ counted of an output, or of a receiver's outbox, stands with its first feed.
 
 At every moment, for each feed and each output::
 
-    received = written + quarantined + ignored + dropped + lost + set aside + in flight
+    received = written + rejected + ignored + dropped + lost + set aside + in flight
 
 ``received`` counts rows and what was rejected instead of a row, once decoded. A message that is
 waiting in the receiver to be decoded (at most a flush interval) is in ``messages`` alone. What the
@@ -28,16 +29,17 @@ import os
 import sys
 from collections.abc import Sequence
 from enum import IntEnum, auto
-from functools import cached_property
+from functools import cached_property, partial
 from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
 
-from fastingest.metrics import counters_file as file_header
+from fastingest.metrics import counters_file
+from fastingest.metrics.counters_file import Form
 from fastingest.metrics.latency import LatencyHistogram
 from fastingest.model.counts import Counts
 
-__all__ = ["Counters", "FeedCounters", "Slot", "State", "never_ready"]
+__all__ = ["Counters", "FeedCounters", "Slot", "State"]
 
 
 class Slot(IntEnum):
@@ -56,8 +58,8 @@ class Slot(IntEnum):
     UNSAVED = auto()  # received, and not written when the receiver ended, with no place to keep it
     # of the feed
     CONNECTIONS = auto()  # connections opened
-    READY = auto()  # of them, those that were ready: subscribed, and granted where replies tell
-    GAPS = auto()  # times without a ready connection
+    NEVER_READY = auto()  # 1: it was to be connected, and has not been ready once
+    GAPS = auto()  # times without a ready connection: subscribed, and granted where replies tell
     GAP_NS = auto()  # their length in all
     # When the time without one that lasts now began, in nanoseconds since the epoch; or 0. The
     # first connect is none, unless something fails.
@@ -71,7 +73,7 @@ class Slot(IntEnum):
     PAUSES = auto()  # times the socket was not read because an outbox was full
     # written by the writer; of the feed's table in this output
     WRITTEN = auto()  # rows appended
-    QUARANTINED = auto()  # rejects kept in the quarantine file
+    REJECTS_COMMITTED = auto()  # rejects that are in their file, or counted only
     LOST = auto()  # received, and gone with a receiver that died, or:
     UNSYNCED = auto()  # of them, those that the system has dropped after a sync that failed
     SET_ASIDE = auto()  # received, and in batches that could not be written
@@ -82,7 +84,7 @@ class Slot(IntEnum):
     FIRST_RECEIVED = auto()  # of what is committed, in nanoseconds since the epoch; 0: nothing is
     LAST_RECEIVED = auto()
     LATENCY_MAX = auto()  # nanoseconds from receipt to file
-    NOT_KEPT = auto()  # of QUARANTINED, those that are counted only
+    NOT_KEPT = auto()  # of REJECTS_COMMITTED, those that are counted only
     REJECT_LIMIT = auto()  # bytes of rejects that the run keeps, and one; 0: nobody has said so
     REJECT_BYTES = auto()  # that it has kept, until there were so many
     SAMPLE_MINUTE = auto()  # since the epoch; the latest in which rejects were sampled
@@ -113,33 +115,67 @@ class Counters:
     """A feed's part of the shared block: ``Slot.LATENCY + LatencyHistogram.BUCKETS`` slots.
 
     :attr:`feeds` are the parts of all feeds; who has one has all, and the first stands for the
-    output.
+    output. :meth:`of` is the part of the feed that has a name. A part that nobody has named is
+    given to the first feed that asks for one, as far as this process is concerned.
 
     It may be passed to a child process as an argument, if it is that of a file. The file itself is
     passed, and not its name, which somebody may have removed. systemd-logind does that when a user
     logs out.
 
     :param block: the mapped memory.
-    :param feed: the index of the feed whose slots these are.
+    :param form: what is where in it.
+    :param row: which part this is, from 0.
     :param descriptor: of the file that is mapped; closed with the process.
     """
 
     _STRIDE = Slot.LATENCY + LatencyHistogram.BUCKETS
+    _SLOTS = tuple(Slot.__members__)
 
-    def __init__(self, block: mmap.mmap, feed: int = 0, descriptor: int = -1) -> None:
-        self._descriptor, self._feed = descriptor, feed
-        everything = memoryview(block)[file_header.SIZE :].cast("Q")
+    def __init__(self, block: mmap.mmap, form: Form, row: int = 0, descriptor: int = -1) -> None:
+        self._descriptor, self._form, self._row = descriptor, form, row
+        everything = memoryview(block)[form.offset :].cast("Q")
         self.block = block
-        self.slots = everything[feed * self._STRIDE : (feed + 1) * self._STRIDE]
+        self.slots = everything[row * self._STRIDE : (row + 1) * self._STRIDE]
         self.latency = LatencyHistogram(self.slots[Slot.LATENCY :])
 
     @cached_property
     def feeds(self) -> tuple[Counters, ...]:
         """Those of each feed, in order."""
-        count = (len(self.block) - file_header.SIZE) // (self._STRIDE * 8)
         return tuple(
-            self if feed == self._feed else Counters(self.block, feed) for feed in range(count)
+            self if row == self._row else Counters(self.block, self._form, row)
+            for row in range(len(self._form.feeds))
         )
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        """Which row each feed has, by its name."""
+        return {name: row for row, name in enumerate(self._form.feeds) if name}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the feeds, in order; empty where one has none in the file."""
+        return self._form.feeds
+
+    def row_of(self, feed: str) -> int | None:
+        """Which of :attr:`feeds` the feed of this name has; None: none of them."""
+        row = self._rows.get(feed)
+        if row is None and feed:
+            taken = self._rows.values()
+            free = (at for at, name in enumerate(self._form.feeds) if not name and at not in taken)
+            row = next(free, None)
+            if row is not None:
+                self._rows[feed] = row
+        return row
+
+    def of(self, feed: str) -> Counters:
+        """Those of the feed of this name.
+
+        :raises KeyError: there are none.
+        """
+        row = self.row_of(feed)
+        if row is None:
+            raise KeyError(feed)
+        return self.feeds[row]
 
     def total(self, slot: Slot) -> int:
         """The sum over all feeds."""
@@ -151,18 +187,20 @@ class Counters:
         return sum((counters.ledger for counters in self.feeds), Counts())
 
     @classmethod
-    def create(cls, path: Path | None = None, feeds: int = 1) -> Counters:
-        """A zeroed block, seen as its first feed's; None: for this process alone.
+    def create(cls, path: Path | None = None, feeds: Sequence[str] = ("",)) -> Counters:
+        """A zeroed block, seen as its first feed's.
 
+        :param path: of the file, which must not exist; None: for this process alone.
+        :param feeds: the names of the feeds; an empty one for a part that has no name yet.
         :raises OSError: there is no room for it, or the file exists.
         """
-        size = feeds * cls._STRIDE * 8
+        header = counters_file.header(feeds, cls._SLOTS, cls._STRIDE)
+        data = header + bytes(len(feeds) * cls._STRIDE * 8)
         if path is None:
-            return cls(mmap.mmap(-1, file_header.SIZE + size))
+            return cls._private(path, data)
         with open(path, "xb") as file:
             try:
-                file.write(file_header.header(feeds, cls._STRIDE, Slot.__members__))
-                file.write(bytes(size))  # written, not stretched: a full disk says so here
+                file.write(data)  # written, not stretched: a full disk says so here
                 file.flush()
             except OSError:
                 path.unlink()
@@ -170,25 +208,56 @@ class Counters:
         return cls.open(path)
 
     @classmethod
-    def open(cls, path: Path, feed: int = 0) -> Counters:
-        """The block that :meth:`create` made.
+    def _private(cls, path: Path | None, data: bytes) -> Counters:
+        block = mmap.mmap(-1, len(data))
+        block[:] = data
+        return cls(block, _form_of(block, path))
 
-        :raises OtherCounters: another version of fastingest has made it, with other slots.
+    @classmethod
+    def open(cls, path: Path, feeds: Sequence[str] = ()) -> Counters:
+        """The block that :meth:`create` made, by this version of fastingest or by another.
+
+        A file that has other slots is made anew with those of this version. Where there is no room
+        for that, what is counted further is lost with this process.
+
+        :param feeds: the names of its rows, where the file is so old that it has none.
+        :raises OtherCounters: it is of a version whose form is not known.
         :raises OSError: there is none, or not a whole one.
         """
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
-            found, size = os.pread(descriptor, file_header.SIZE, 0), os.fstat(descriptor).st_size
-            feeds = file_header.check(path, found, size, cls._STRIDE, Slot.__members__)
-            if feed >= feeds:
-                raise OSError(f"{path} has counters of {feeds} feeds")
-            return cls(mmap.mmap(descriptor, 0), feed, descriptor)
+            size = os.fstat(descriptor).st_size
+            form = counters_file.form_in(path, size, partial(_beginning, descriptor))
+            if (form.slots, form.stride) == (cls._SLOTS, cls._STRIDE):
+                return cls(mmap.mmap(descriptor, 0), form, 0, descriptor)
+            found = os.pread(descriptor, size, 0)
         except BaseException:
             os.close(descriptor)
             raise
+        os.close(descriptor)
+        data = counters_file.converted(found, form, cls._SLOTS, cls._STRIDE, feeds)
+        part = path.with_name(f"{path.name}.part")
+        try:
+            part.write_bytes(data)
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            return cls._private(path, data)
+        return cls.open(path)
+
+    @classmethod
+    def names_in(cls, path: Path) -> tuple[str, ...]:
+        """The :attr:`names` in a file, which is only read.
+
+        :raises OtherCounters: as :meth:`open`.
+        :raises OSError: likewise.
+        """
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            return counters_file.form_in(path, size, partial(_beginning, file.fileno())).feeds
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _received_counters, (reduction.DupFd(self._descriptor), self._feed)
+        return _received_counters, (reduction.DupFd(self._descriptor), self._row)
 
     def __del__(self) -> None:
         if self._descriptor >= 0:
@@ -222,11 +291,11 @@ class Counters:
         never counted as more than received.
         """
         ignored = self[Slot.IGNORED]
-        slots = (Slot.WRITTEN, Slot.QUARANTINED, Slot.SET_ASIDE, Slot.DROPPED)
-        written, quarantined, set_aside, dropped = (self[slot] for slot in slots)
+        slots = (Slot.WRITTEN, Slot.REJECTS_COMMITTED, Slot.SET_ASIDE, Slot.DROPPED)
+        written, rejected, set_aside, dropped = (self[slot] for slot in slots)
         lost = self[Slot.LOST] + self[Slot.UNREADABLE]
         received = self[Slot.RECEIVED] + ignored
-        return Counts(received, written, quarantined, ignored, dropped, lost, set_aside)
+        return Counts(received, written, rejected, ignored, dropped, lost, set_aside)
 
 
 class FeedCounters:
@@ -253,12 +322,17 @@ class FeedCounters:
             table.slots[slot] += count
 
 
-def never_ready(counters: Counters) -> bool:
-    """Whether a feed was to be connected, and has never had a ready connection."""
-    return not counters[Slot.READY] and bool(counters[Slot.GAPS] or counters[Slot.GAP_SINCE])
+def _beginning(descriptor: int, count: int) -> bytes:
+    return os.pread(descriptor, count, 0)
 
 
-def _received_counters(descriptor: Any, feed: int) -> Counters:
+def _form_of(block: mmap.mmap, path: Path | None = None) -> Form:
+    """What is where in a block that is mapped."""
+    where = path or Path("memory")
+    return counters_file.form_in(where, len(block), lambda count: block[:count])
+
+
+def _received_counters(descriptor: Any, row: int) -> Counters:
     """The counters, on the child's side of a spawn."""
     number = descriptor.detach()
     try:
@@ -266,4 +340,4 @@ def _received_counters(descriptor: Any, feed: int) -> Counters:
     except (OSError, ValueError) as error:  # before there is anybody here who could catch it
         problem = error.strerror if isinstance(error, OSError) else error
         sys.exit(f"the counters cannot be mapped: {problem}")
-    return Counters(block, feed, number)
+    return Counters(block, _form_of(block), row, number)

@@ -8,12 +8,13 @@ as tuples, are in the order in which their rows belong into the file, and one pa
 partition says what is written and what is not. Messages that are no rows travel in the batch of
 their neighbours, so that nothing overtakes anything and one acknowledgement covers both.
 
-A batch says of itself what its columns are, so that it can be written by a later run whose feeds
-are described otherwise. Its rows come in *segments*, runs as they were decoded; what is in one:
-:mod:`fastingest.model.chunks`. The wire form is one msgpack array, made and read here and nowhere
-else. It begins with a name that stands for this form, so that what another version of the program
-has left in a spool is told from it, and refused. To read it copies nothing of the rows: the
-segments are views into it, and keep it alive.
+A batch says of itself what its columns are, and of which feed it is, by the feed's name. So it can
+be written by a later run whose feeds are others, or described otherwise. Its rows come in
+*segments*, runs as they were decoded; what is in one: :mod:`fastingest.model.chunks`. The wire form
+is one msgpack array, made and read here and nowhere else. It begins with a name that stands for
+this form, so that what another version of the program has left in a spool is told from it. That of
+the version before is read, others are refused. To read it copies nothing of the rows: the segments
+are views into it, and keep it alive.
 
 Something may be wrong in a wire form although its checksum is right. Then
 :func:`read_batch` makes one of it that says no more than what stands at its beginning, and why it
@@ -93,7 +94,6 @@ class Batch:
     :param rejects: what was no row.
     :param stream: the receiver's stream id; the outbox sets it.
     :param sequence: the batch's number within the stream; the outbox sets it.
-    :param feed: the feed's index.
     :param table: which of the feed's tables it is of; not part of the wire form.
     :param damage: why it cannot be read, if so; not part of the wire form.
     :param read_from: the wire form that it was read from, if it was.
@@ -108,7 +108,6 @@ class Batch:
     rejects: list[Reject] = field(default_factory=list)
     stream: int = 0
     sequence: int = 0
-    feed: int = 0
     table: int = field(default=0, compare=False)
     damage: str = field(default="", compare=False)
     read_from: Buffer | None = field(default=None, compare=False, repr=False)
@@ -117,6 +116,11 @@ class Batch:
     def position(self) -> Position:
         """Its name."""
         return Position(self.stream, self.sequence)
+
+    @property
+    def feed(self) -> str:
+        """The name of its feed; empty where that cannot be read."""
+        return self.layout.feed
 
     @property
     def count(self) -> int:
@@ -142,10 +146,11 @@ class Batch:
             _Wire(
                 self.stream,
                 self.sequence,
-                self.feed,
                 self.rows,
+                self.layout.feed,
+                self.layout.names,
+                self.layout.types,
                 self.segments,
-                self.layout,
                 self.stamps,
                 self.connections,
                 self.first,
@@ -160,22 +165,22 @@ class Batch:
         :raises msgspec.DecodeError: it is no wire form of a batch, or that of another version.
         """
         wire = _decode(data)
+        is_before = isinstance(wire, _WireBefore)
         return cls(
             wire.rows,
             wire.segments,
-            wire.layout,
+            wire.layout if is_before else Layout(wire.names, wire.types, wire.feed),
             wire.stamps,
             wire.connections,
             wire.first,
             wire.rejects,
             wire.stream,
             wire.sequence,
-            wire.feed,
             read_from=data,
         )
 
 
-_NAME = "fastingest batch 2"
+_NAME, _NAME_BEFORE = "fastingest batch 3", "fastingest batch 2"
 
 
 class _Wire(msgspec.Struct, array_like=True, tag=_NAME):
@@ -183,7 +188,23 @@ class _Wire(msgspec.Struct, array_like=True, tag=_NAME):
 
     stream: int
     sequence: int
-    feed: int
+    rows: int
+    feed: str
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    segments: list[Buffer]
+    stamps: list[tuple[int, int]]
+    connections: list[tuple[int, int]]
+    first: int
+    rejects: list[Reject]
+
+
+class _WireBefore(msgspec.Struct, array_like=True, tag=_NAME_BEFORE):
+    """The form before, which has the feed's index in its run beside its name."""
+
+    stream: int
+    sequence: int
+    index: int
     rows: int
     segments: list[Buffer]
     layout: Layout
@@ -194,13 +215,15 @@ class _Wire(msgspec.Struct, array_like=True, tag=_NAME):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Wire).decode
+_decode = msgspec.msgpack.Decoder(_Wire | _WireBefore).decode
 
 
 # What cannot be read
 
-_BEGINNING = b"\x9b\xb2" + _NAME.encode()
-"""Of the wire form: an array of eleven, the first of which is the name."""
+_BEGINNING = b"\x9c\xb2" + _NAME.encode()
+"""Of the wire form: an array of twelve, the first of which is the name."""
+
+_BEGINNING_BEFORE = b"\x9b\xb2" + _NAME_BEFORE.encode()
 
 _OTHER = re.compile(rb"[\x90-\x9f][\xa0-\xbf]fastingest batch |\x9a[\x00-\x7f\xcc-\xcf]")
 """How those of other versions begin; that of the first had no name, but the stream's number."""
@@ -209,16 +232,16 @@ _SIZES = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
 """Bytes of an integer, by the one in front of it; one of less than 128 has none in front."""
 
 
-def check_batch(batch: Batch, feeds: int) -> None:
+def check_batch(batch: Batch, *, is_of_run: bool) -> None:
     """See that what a batch says of itself can be true.
 
-    :param feeds: how many the run has.
+    :param is_of_run: whether its feed is one of the run's.
     :raises ValueError: it cannot; the message says what.
     """
     if batch.damage:
         raise ValueError(batch.damage)
-    if not 0 <= batch.feed < feeds:
-        raise ValueError(f"it is of feed {batch.feed} of {feeds}")
+    if not is_of_run:
+        raise ValueError(f"it is of the feed {batch.feed!r}, which the run has not")
     ends = [0, *(end for end, _ in batch.stamps)]
     if ends != sorted(ends) or ends[-1] != batch.rows:
         raise ValueError(f"it has {batch.rows} rows, and times of {ends[-1]}")
@@ -228,9 +251,10 @@ def check_batch(batch: Batch, feeds: int) -> None:
 
 
 def is_of_other_version(data: Buffer) -> bool:
-    """Whether it is the wire form of another version of fastingest."""
+    """Whether it is the wire form of a version of fastingest that is not read here."""
     start = bytes(data[:32])
-    return not start.startswith(_BEGINNING) and _OTHER.match(start) is not None
+    is_known = start.startswith((_BEGINNING, _BEGINNING_BEFORE))
+    return not is_known and _OTHER.match(start) is not None
 
 
 def read_batch(data: Buffer, position: Position, *, is_exact: bool) -> Batch:
@@ -252,27 +276,42 @@ def read_batch(data: Buffer, position: Position, *, is_exact: bool) -> Batch:
 
 def _salvaged(data: Buffer, position: Position, is_exact: bool, damage: str) -> Batch:
     """What stands for a batch that cannot be read: it has as many rows as that says."""
-    rows, feed, (stream, sequence) = 0, -1, position
-    numbers = _numbers_in(data)
-    if numbers and numbers[0] == stream and (not is_exact or numbers[1] == sequence):
-        sequence, feed, rows = max(sequence, numbers[1]), numbers[2], numbers[3]
-    batch = Batch(rows, [], Layout((), (), ""), stream=stream, sequence=sequence, feed=feed)
+    rows, feed, (stream, sequence) = 0, "", position
+    said = _said_in(data)
+    if said and said[0] == stream and (not is_exact or said[1] == sequence):
+        sequence, rows, feed = max(sequence, said[1]), said[2], said[3]
+    batch = Batch(rows, [], Layout((), (), feed), stream=stream, sequence=sequence)
     batch.damage, batch.read_from = damage, data
     return batch
 
 
-def _numbers_in(data: Buffer) -> list[int]:
-    """Stream, sequence, feed and rows, where they stand at the beginning; [] where they do not."""
-    start = bytes(data[: len(_BEGINNING) + 4 * 9])
-    if not start.startswith(_BEGINNING):
-        return []
+def _said_in(data: Buffer) -> tuple[int, int, int, str] | None:
+    """Stream, sequence, rows and feed, where they stand at the beginning; None where not."""
+    if bytes(data[: len(_BEGINNING)]) != _BEGINNING:
+        return None
     numbers: list[int] = []
     offset = len(_BEGINNING)
-    while len(numbers) < 4 and offset < len(start):
-        size = _SIZES.get(start[offset], 0)
-        if not size and start[offset] >= 128:
-            return []
-        body = start[offset + 1 : offset + 1 + size] if size else start[offset : offset + 1]
+    while len(numbers) < 3:
+        start = bytes(data[offset : offset + 9])
+        size = _SIZES.get(start[0], 0) if start else 0
+        if not start or (not size and start[0] >= 128):
+            return None
+        body = start[1 : 1 + size] if size else start[:1]
         numbers.append(int.from_bytes(body, "big"))
         offset += 1 + size
-    return numbers if len(numbers) == 4 else []
+    head = bytes(data[offset : offset + 5])
+    size, begin = _text_size(head)
+    text = bytes(data[offset + begin : offset + begin + size])
+    try:
+        feed = text.decode() if begin and len(text) == size else ""
+    except UnicodeDecodeError:
+        feed = ""
+    return numbers[0], numbers[1], numbers[2], feed
+
+
+def _text_size(head: bytes) -> tuple[int, int]:
+    """Bytes of a text, and of what stands in front of it; (0, 0): it is no text."""
+    if head[:1] and 0xA0 <= head[0] <= 0xBF:
+        return head[0] - 0xA0, 1
+    count = {0xD9: 1, 0xDA: 2, 0xDB: 4}.get(head[0], 0) if head else 0
+    return (int.from_bytes(head[1 : 1 + count], "big"), 1 + count) if count else (0, 0)

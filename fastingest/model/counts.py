@@ -14,7 +14,7 @@ class Counts:
 
     received: int = 0
     written: int = 0
-    quarantined: int = 0
+    rejected: int = 0
     ignored: int = 0
     dropped: int = 0
     lost: int = 0
@@ -26,7 +26,7 @@ class Counts:
     @property
     def in_flight(self) -> int:
         """Received, and not yet accounted for. At the end of a run: kept for the next start."""
-        accounted = self.written + self.quarantined + self.ignored + self.dropped + self.lost
+        accounted = self.written + self.rejected + self.ignored + self.dropped + self.lost
         return self.received - accounted - self.set_aside
 
 

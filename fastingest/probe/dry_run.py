@@ -35,7 +35,7 @@ def dry_run(proposal: Proposal, messages: Sequence[bytes]) -> DryRun | None:
     schemas = [table.schema for table in proposal.tables] or [TRADES]
     tables = tuple(Table(Path(), schema) for schema in schemas)
     feed = Feed(name="", url="", tables=tables, ignore=proposal.ignore)
-    decoder = decoder_of(feed, 0, batch_size=1_000_000)
+    decoder = decoder_of(feed, batch_size=1_000_000)
     batches = decoder.decode(list(messages), [(len(messages), 0)]) + decoder.take()
     rejects = [reject for batch in batches for reject in batch.rejects]
     return DryRun(decoder.rows, decoder.ignored, len(rejects), rejects[0].reason if rejects else "")

@@ -142,7 +142,7 @@ async def _listen(
     interrupted = asyncio.Event()
     async with _reachable(feed) as there:
         connection = Connection(
-            there, options, listener, counters, lambda *_, **__: None, observer=observer
+            there, options, listener, counters, lambda event: None, observer=observer
         )
         run = asyncio.create_task(connection.run())
         with _signals(interrupted):

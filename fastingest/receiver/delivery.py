@@ -23,7 +23,20 @@ from pathlib import Path
 from fastingest.config.settings import Settings
 from fastingest.metrics.counters import Slot
 from fastingest.model.batch import Batch, Position
+from fastingest.model.event import Event
+from fastingest.receiver.events import (
+    OutboxFullBlocks,
+    OutboxFullDrops,
+    OutboxFullExits,
+    OutboxHasRoom,
+    RowsDropped,
+    RowsUnsaved,
+    SpillEmpty,
+    SpoolSmall,
+    WriterBehind,
+)
 from fastingest.runtime.assignment import SharedOutput
+from fastingest.spool.events import SpillUnreadable
 from fastingest.spool.held import Held, Place, Segment
 from fastingest.spool.limits import limits_of, room_in
 from fastingest.spool.mover import RETRY_SPILL, Mover
@@ -35,6 +48,8 @@ __all__ = ["Delivery"]
 
 MAX_LOADS = 10
 """Times that a segment on disk is read in vain before its rows are given up."""
+
+_FULL = {"block": OutboxFullBlocks, "drop": OutboxFullDrops, "exit": OutboxFullExits}
 
 
 def _is_same_disk(one: Path, other: Path) -> bool:
@@ -52,8 +67,8 @@ class Delivery:
     :param options: the run's settings.
     :param stream: the id of the batches' stream.
     :param share: the output.
-    :param feed: a feed of the receiver's that goes there; what is counted of the outbox is counted
-        with this one.
+    :param feed: the name of a feed of the receiver's that goes there; what is counted of the outbox
+        is counted with this one.
     :param parts: how many outboxes of the run share its limits.
     :param report: takes events for the log.
     :param broken: called when the uplink to the writer has broken. Mostly the writer is dead, and
@@ -68,17 +83,17 @@ class Delivery:
         stream: int,
         share: SharedOutput,
         *,
-        feed: int = 0,
+        feed: str,
         parts: int = 1,
-        report: Callable[..., None],
+        report: Callable[[Event], None],
         broken: Callable[[], None],
         full: Callable[[bool, bool], None],
     ) -> None:
         self._options = options
         self._stream = stream
         places = share.places
-        self._feeds = share.counters.feeds
-        self._counters = self._feeds[feed]
+        self._counters_of = share.counters.of
+        self._counters = self._counters_of(feed)
         self._report = report
         self._broken = broken
         self._full = full
@@ -129,8 +144,7 @@ class Delivery:
     def begin(self) -> None:
         """Say what the user should know from the start."""
         if self._room < self._options.memory_limit:  # of all outboxes together
-            what = "the spool has less room than --memory-limit"
-            self._report("warning", what, room=self._room)
+            self._report(SpoolSmall(self._room))
 
     @property
     def unacknowledged(self) -> int:
@@ -177,13 +191,13 @@ class Delivery:
 
     def _drop(self, batch: Batch) -> None:
         count = batch.count
-        self._feeds[batch.feed].add(Slot.DROPPED, count)
+        self._counters_of(batch.feed).add(Slot.DROPPED, count)
         if not self._dropped:
             self._call_later(1.0, self._report_dropped)
         self._dropped += count
 
     def _report_dropped(self) -> None:
-        self._report("warning", "rows dropped, the outbox is full", rows=self._dropped)
+        self._report(RowsDropped(self._dropped))
         self._dropped = 0
 
     def _send(self, held: Held, wire: bytes) -> None:
@@ -220,10 +234,9 @@ class Delivery:
         """Rows that cannot be read any more are lost; they must not hold up the others."""
         rows = 0
         for held in self._outbox.abandon(segment):
-            self._feeds[held.feed].add(Slot.UNREADABLE, held.rows)
+            self._counters_of(held.feed).add(Slot.UNREADABLE, held.rows)
             rows += held.rows
-        problem = error.strerror or str(error)
-        self._report("error", "rows in the spill cannot be read", rows=rows, problem=problem)
+        self._report(SpillUnreadable(rows=rows, problem=error.strerror or str(error)))
         if segment.place is Place.GONE:  # and not where some of it is on its way to the writer
             self._spool.free(segment)
 
@@ -252,31 +265,24 @@ class Delivery:
         elif level is not Level.FULL:
             self._said_full = False
         if level is Level.FULL:
-            what = {
-                "block": "the feed is not read until there is room",
-                "drop": "new rows are dropped until there is room",
-                "exit": "the run ends",
-            }[self._options.when_full]
-            self._report("warning", f"the outbox is full, {what}", queue=held)
+            self._report(_FULL[self._options.when_full](held))
         elif before is Level.FULL:
-            self._report("info", "the outbox has room again", queue=held)
+            self._report(OutboxHasRoom(held))
         elif level is Level.SPILL:
-            self._report("warning", "the writer is behind, spilling to disk", queue=held)
+            self._report(WriterBehind(held))
         else:
-            self._report("info", "the spill is empty again")
+            self._report(SpillEmpty())
 
     def _count_unsaved(self) -> None:
         """Say what has found room nowhere; the writer may still have some of it."""
         rows = 0
         for held in self._outbox.in_exposed():
             if self._spool.keeps(held):
-                self._feeds[held.feed].add(Slot.UNSAVED, held.rows)
+                self._counters_of(held.feed).add(Slot.UNSAVED, held.rows)
                 rows += held.rows
         if rows:
-            what = "received rows find room neither in memory nor on disk"
             problem = f"{self._places.spill}: {self._mover.problem}"
-            memory = str(self._places.spool)
-            self._report("error", what, rows=rows, memory=memory, problem=problem)
+            self._report(RowsUnsaved(rows, memory=str(self._places.spool), problem=problem))
 
     # The writer
 

@@ -37,9 +37,11 @@ from fastingest.config.settings import Settings
 from fastingest.decode.factory import decoder_of
 from fastingest.errors import FeedRefused
 from fastingest.metrics.counters import FeedCounters
+from fastingest.model.event import Event
 from fastingest.model.feed import Feed
 from fastingest.native.factory import layout_problem, reader_of
 from fastingest.receiver.delivery import Delivery
+from fastingest.receiver.events import PipeUnusable, ReceivingEnded
 from fastingest.runtime.assignment import Assignment
 from fastingest.runtime.control import (
     FeedRefusal,
@@ -56,6 +58,7 @@ from fastingest.runtime.control import (
     command_from,
     encode,
 )
+from fastingest.runtime.events import InternalError, NativeUnused
 from fastingest.runtime.process_setup import ORPHAN_LIMIT, allow_many_files, keep_memory, show_name
 from fastingest.source.base import Source, SourceObserver
 from fastingest.source.connection import Connection
@@ -117,7 +120,7 @@ def _let_enums_be_fast() -> None:
 class _GapTeller(SourceObserver):
     """Tells the supervisor of a feed's gaps, which are for the ledger."""
 
-    def __init__(self, feed: int, tell: Callable[[Notice], None]) -> None:
+    def __init__(self, feed: str, tell: Callable[[Notice], None]) -> None:
         self._feed, self._tell = feed, tell
 
     def gap_ended(self, start_ns: int, seconds: float, reason: str) -> None:
@@ -132,9 +135,9 @@ class _Receiver:
         self._go = asyncio.Event()
         self._waiting_outputs: set[int] = set()  # for which nothing is received
         self._has_been_full = False
-        self._sources: dict[int, Source] = {}
+        self._sources: dict[str, Source] = {}  # by the feeds' names
         self._intakes: list[Intake] = []
-        self._outputs_of: dict[int, set[int]] = {}  # where each feed goes
+        self._outputs_of: dict[str, set[int]] = {}  # where each feed goes
         self._joining: set[asyncio.Task[None]] = set()
 
     async def run(self, pipes: socket.socket, control: PipeEnd) -> None:
@@ -148,7 +151,7 @@ class _Receiver:
                 self._options,
                 self._plan.stream,
                 share,
-                feed=min(self._plan.feeds.keys() & share.target.tables.keys()),
+                feed=next(f.name for f in self._plan.feeds if f.name in share.target.tables),
                 parts=self._plan.parts,
                 report=self._report,
                 broken=partial(self._tell, PipeBroke(self._plan.stream)),
@@ -164,11 +167,11 @@ class _Receiver:
             self._limit.left = max(0, self._limit.left - taken)
         problem = layout_problem() if self._plan.native else None
         self._native = self._plan.native and problem is None
-        for index, feed in self._plan.feeds.items():
-            self._sources[index] = self._source_of(index, feed)
+        for feed in self._plan.feeds:
+            self._sources[feed.name] = self._source_of(feed)
         self._to_supervisor = await Channel.open(control, self._on_message, self._on_orphaned)
         if problem is not None:
-            self._report("warning", "native listener not used", reason=problem)
+            self._report(NativeUnused(problem))
         for sender in self._senders.values():
             sender.begin()
         pipes.setblocking(False)
@@ -178,7 +181,7 @@ class _Receiver:
             self._finish()
         await asyncio.gather(*map(self._capture, self._sources))
         unacknowledged = sum(sender.unacknowledged for sender in self._senders.values())
-        self._report("debug", "receiving ended", unacknowledged=unacknowledged)
+        self._report(ReceivingEnded(unacknowledged))
         for intake in self._intakes:
             intake.stop()
         await asyncio.gather(
@@ -188,20 +191,20 @@ class _Receiver:
         # At once: a name look-up that hangs has a thread of libuv's, which an exit would wait for.
         os._exit(0)
 
-    def _source_of(self, index: int, feed: Feed) -> Source:
+    def _source_of(self, feed: Feed) -> Source:
         """What captures a feed."""
         targets = [
             next(
                 (number, share)
                 for number, share in self._plan.shares.items()
-                if share.target.tables.get(index) == table
+                if share.target.tables.get(feed.name) == table
             )
             for table in range(len(feed.tables))
         ]
-        counters = FeedCounters([share.counters.feeds[index] for _, share in targets])
+        counters = FeedCounters([share.counters.of(feed.name) for _, share in targets])
         emits = [self._senders[number].emit for number, _ in targets]
-        self._outputs_of[index] = {number for number, _ in targets}
-        decoder = decoder_of(feed, index, self._options.batch_size)
+        self._outputs_of[feed.name] = {number for number, _ in targets}
+        decoder = decoder_of(feed, self._options.batch_size)
         for table, each in zip(decoder.tables, counters.tables, strict=True):
             table.first = each.rows_received + 1
             if self._options.escape_formulas:
@@ -221,14 +224,15 @@ class _Receiver:
             make_reader=reader_of(feed) if self._native else None,
             inflate=feed.inflate,
         )
-        report = partial(self._report_of, feed.name) if self._plan.is_one_of_many else self._report
-        observer = _GapTeller(index, self._tell)
+        name = feed.name if self._plan.is_one_of_many else None
+        report = partial(self._report, feed=name)
+        observer = _GapTeller(feed.name, self._tell)
         return Connection(feed, self._options, listener, counters, report, observer=observer)
 
-    async def _capture(self, index: int) -> None:
-        since = self._plan.gaps.get(index)
+    async def _capture(self, feed: str) -> None:
+        since = self._plan.gaps.get(feed)
         try:
-            await self._sources[index].run(since and Outage(*since))
+            await self._sources[feed].run(since and Outage(*since))
         except FeedRefused as error:
             self._tell(FeedRefusal(error.url, error.problem))
             self._stop_all()
@@ -244,7 +248,7 @@ class _Receiver:
             self._joining.add(joining)
             joining.add_done_callback(self._joining.discard)
         elif fields:
-            self._report("warning", "a pipe cannot be used", problem="too many open files")
+            self._report(PipeUnusable("too many open files"))
             self._tell(PipeBroke(self._plan.stream))
 
     async def _join(self, sender: Delivery, pipe: PipeEnd) -> None:
@@ -253,7 +257,7 @@ class _Receiver:
         try:
             await uplink.open(pipe)
         except OSError as error:
-            self._report("warning", "a pipe cannot be used", problem=error.strerror or str(error))
+            self._report(PipeUnusable(error.strerror or str(error)))
             self._tell(PipeBroke(self._plan.stream))
 
     def _full(self, output: int, is_full: bool, is_exposed: bool) -> None:
@@ -275,8 +279,8 @@ class _Receiver:
             self._waiting_outputs.add(output)
         else:
             self._waiting_outputs.remove(output)
-        for index, source in self._sources.items():
-            if self._outputs_of[index] & self._waiting_outputs:
+        for feed, source in self._sources.items():
+            if self._outputs_of[feed] & self._waiting_outputs:
                 source.pause()
             else:
                 source.resume()
@@ -317,13 +321,10 @@ class _Receiver:
         trace = "".join(traceback.format_exception(error)) if error else ""
         for source in self._sources.values():
             trace = source.redactor.hide(trace)
-        self._report("error", "internal error", what=context["message"], traceback=trace)
+        self._report(InternalError(context["message"], trace))
 
-    def _report(self, level: str, event: str, **fields: Any) -> None:
-        self._tell(Report(level, event, fields))
-
-    def _report_of(self, feed: str, level: str, event: str, **fields: Any) -> None:
-        self._tell(Report(level, event, {"feed": feed, **fields}))
+    def _report(self, event: Event, feed: str | None = None) -> None:
+        self._tell(Report.of(event, feed))
 
     def _tell(self, notice: Notice) -> None:
         self._to_supervisor.send(encode(notice))

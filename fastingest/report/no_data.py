@@ -19,12 +19,13 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
+from fastingest.report.events import NoRows
 from fastingest.runtime.assignment import SharedOutput
 from fastingest.storage.names import beside
 from fastingest.storage.ownership import open_own
@@ -40,7 +41,6 @@ PATIENCE_LATER = 60.0
 AGAIN = 3600.0
 """Seconds until the alert for a table is said again, while it still gets no row."""
 
-_HINT = "fastingest probe shows what the feed sends"
 _MAX_TAIL = 64 * 1024  # bytes of the rejects in which the last one is looked for
 
 
@@ -50,22 +50,21 @@ class NoDataAlert:
     :param feed: the feed.
     :param number: which of its tables it is.
     :param shares: the outputs of all of its tables, in their order.
-    :param index: the feed's index in their counters.
     """
 
-    def __init__(self, feed: Feed, number: int, shares: Sequence[SharedOutput], index: int) -> None:
+    def __init__(self, feed: Feed, number: int, shares: Sequence[SharedOutput]) -> None:
         self._feed = feed
         self._number = number
         self._share = shares[number]
-        self._tables = [share.counters.feeds[index] for share in shares]
+        self._tables = [share.counters.of(feed.name) for share in shares]
         self._table = self._tables[number]
         self._counted = (0, 0, 0)  # messages, rejects and ignored, when the latest row had come
         self._rows = 0
         self._since: float | None = None
         self._quiet_until = 0.0
 
-    def look(self, now: float) -> dict[str, Any] | None:
-        """The fields for the log, where there is something to say.
+    def look(self, now: float) -> NoRows | None:
+        """What there is to say, if there is anything.
 
         :param now: in seconds, by the monotonic clock.
         """
@@ -78,11 +77,11 @@ class NoDataAlert:
         if now - self._since < patience or now < self._quiet_until:
             return None
         self._quiet_until = now + AGAIN
-        return self._fields()
+        return self._event()
 
-    def end(self) -> dict[str, Any] | None:
-        """The fields where there was no row in the whole run, and nothing has been said of that."""
-        return self._fields() if self._is_dry() and not (self._rows or self._quiet_until) else None
+    def end(self) -> NoRows | None:
+        """The alert where there was no row in the whole run, and nothing has been said of that."""
+        return self._event() if self._is_dry() and not (self._rows or self._quiet_until) else None
 
     def _is_dry(self) -> bool:
         """Whether something has come since the latest row that should have been one."""
@@ -100,19 +99,19 @@ class NoDataAlert:
         ignored = sum(table[Slot.IGNORED] for table in self._tables)
         return self._table[Slot.DECODED], self._table[Slot.REJECTED], ignored
 
-    def _fields(self) -> dict[str, Any]:
+    def _event(self) -> NoRows:
         messages, rejected, ignored = (
             count - before for count, before in zip(self._counts(), self._counted, strict=True)
         )
-        fields: dict[str, Any] = {"messages": messages, "rejected": rejected, "ignored": ignored}
+        alert = NoRows(messages=messages, rejected=rejected, ignored=ignored)
         if not rejected:
-            return fields | {"problem": self._unmet(), "hint": _HINT}
+            return replace(alert, problem=self._unmet())
         out = self._share.target.path
         # The latest reject may be another feed's.
-        is_alone = len(self._share.target.tables) == 1 and self._table[Slot.QUARANTINED]
-        if reason := last_reason(out) if is_alone else "":
-            fields["reason"] = reason
-        return fields | {"kept_in": str(beside(out, ".rejected.jsonl")), "hint": _HINT}
+        is_alone = len(self._share.target.tables) == 1 and self._table[Slot.REJECTS_COMMITTED]
+        reason = last_reason(out) if is_alone else ""
+        kept_in = str(beside(out, ".rejected.jsonl"))
+        return replace(alert, reason=reason or None, kept_in=kept_in)
 
     def _unmet(self) -> str:
         """What no message is."""
@@ -129,13 +128,15 @@ def watch(
     feeds: Sequence[Feed], shares: Sequence[SharedOutput]
 ) -> Iterator[tuple[Feed, NoDataAlert]]:
     """Watches for all tables of all feeds of a run."""
-    for index, feed in enumerate(feeds):
+    for feed in feeds:
         own = {
-            share.target.tables[index]: share for share in shares if index in share.target.tables
+            share.target.tables[feed.name]: share
+            for share in shares
+            if feed.name in share.target.tables
         }
         outputs = [own[number] for number in range(len(feed.tables))]
         for number in range(len(feed.tables)):
-            yield feed, NoDataAlert(feed, number, outputs, index)
+            yield feed, NoDataAlert(feed, number, outputs)
 
 
 def last_reason(out: Path) -> str:

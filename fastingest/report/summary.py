@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastingest.access.secrets import shown
-from fastingest.metrics.counters import Counters, Slot, State, never_ready
+from fastingest.metrics.counters import Counters, Slot, State
 from fastingest.model.counts import Counts
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import SharedOutput
@@ -30,11 +30,9 @@ class RunCounters:
         self.restarts = 0
         """Times that a process has taken another's place; the supervisor counts them."""
 
-    def of_feed(self, index: int) -> list[Counters]:
-        """A feed's counters, in each output that it goes to."""
-        return [
-            share.counters.feeds[index] for share in self.shares if index in share.target.tables
-        ]
+    def of_feed(self, feed: str) -> list[Counters]:
+        """The counters of the feed of this name, in each output that it goes to."""
+        return [share.counters.of(feed) for share in self.shares if feed in share.target.tables]
 
     def total(self, slot: Slot) -> int:
         """The sum over all outputs and feeds."""
@@ -104,7 +102,7 @@ class FeedSummary:
             connections=counters[Slot.CONNECTIONS],
             gaps=counters[Slot.GAPS],
             gap_seconds=counters[Slot.GAP_NS] / 1e9,
-            never_ready=never_ready(counters),
+            never_ready=bool(counters[Slot.NEVER_READY]),
         )
 
 
@@ -124,7 +122,7 @@ class OutputSummary:
     @property
     def rejects(self) -> Path | None:
         """The file that has the rejects; None where there were none."""
-        return beside(self.path, ".rejected.jsonl") if self.ledger.quarantined else None
+        return beside(self.path, ".rejected.jsonl") if self.ledger.rejected else None
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,7 @@ class Summary:
     :param spill_peak: the most that ever was there.
     :param restarts: times that a receiver or a writer had died, and another took its place.
     :param messages_lost: messages that a receiver had not decoded when it died.
-    :param rejects_not_kept: of ``ledger.quarantined``, those that are counted only.
+    :param rejects_not_kept: of ``ledger.rejected``, those that are counted only.
     :param latency: seconds from receipt to file that 50% and 99% of the rows stayed under, and the
         most; nan while there are no rows.
     """
@@ -174,7 +172,7 @@ class Summary:
         :param seconds: how long the run has lasted.
         :param listener: what reads the feeds.
         """
-        tables = [counters.of_feed(index) for index in range(len(counters.feeds))]
+        tables = [counters.of_feed(feed.name) for feed in counters.feeds]
         every = [table for each in tables for table in each]
         p50, p99 = every[0].latency.quantiles((0.50, 0.99), [table.latency for table in every[1:]])
         most = max(table[Slot.LATENCY_MAX] for table in every) / 1e9

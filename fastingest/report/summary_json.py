@@ -19,7 +19,7 @@ def summary_json(summary: Summary) -> str:
       and the first of several paths. ``seconds``: the run's length.
     - ``received``, ``written``, ``quarantined``, ``ignored``, ``dropped``, ``lost``, ``set_aside``,
       ``in_flight``: the ledger; at the end, what is in flight is kept for the next run.
-    - ``rejects_not_kept``: of those quarantined, how many are counted only.
+    - ``rejects_not_kept``: of the rejects, how many are counted only.
     - ``messages_lost``: messages that a process had not decoded when it died; ``restarts``: times
       that another one took its place.
     - ``mean_rate``, ``best_rate``: rows written a second, over the run and in its best second.
@@ -30,7 +30,7 @@ def summary_json(summary: Summary) -> str:
     - ``listener``: what read the feeds, ``native``, or ``Python`` and why it was that.
     - ``pauses``, ``queue_peak``, ``spill_peak``: times the feed was left unread; the most bytes
       that waited for the writer; of them, on disk.
-    - ``file_size``: bytes, of all files; ``rejects``: the quarantine file, null where nothing went
+    - ``file_size``: bytes, of all files; ``rejects``: the file of rejects, null where nothing went
       there (of the first output).
     - ``feeds``: for each its ``name``, ``url``, the counts of the ledger, ``connections``,
       ``gaps``, ``gap_seconds`` and whether it was ``never_ready``; ``outputs``: for each its
@@ -76,7 +76,7 @@ def summary_json(summary: Summary) -> str:
                 {
                     "out": str(output.path),
                     "written": output.ledger.written,
-                    "quarantined": output.ledger.quarantined,
+                    "quarantined": output.ledger.rejected,
                     "file_size": output.file_size,
                 }
                 for output in summary.outputs

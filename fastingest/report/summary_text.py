@@ -17,7 +17,7 @@ def summary_text(summary: Summary) -> str:
     counts = {
         "received": (ledger.received, ""),
         "written": (ledger.written, ""),
-        "quarantined": (ledger.quarantined, _rejects_note(summary)),
+        "quarantined": (ledger.rejected, _rejects_note(summary)),
         "ignored": (ledger.ignored, ""),
         "dropped": (ledger.dropped, "the outbox was full" if ledger.dropped else ""),
         "lost": (ledger.lost, "the last line says why" if ledger.lost else ""),

@@ -21,12 +21,12 @@ class OutputSpec:
 
     :param path: the CSV file.
     :param header: its first line, without the end.
-    :param tables: for each feed that goes there, by its index, which of its tables does.
+    :param tables: for each feed that goes there, by its name, which of its tables does.
     """
 
     path: Path
     header: str
-    tables: dict[int, int]
+    tables: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,19 @@ class Assignment:
     """What one receiver has to do.
 
     :param stream: the id of this life of it.
-    :param feeds: its feeds by their index (the demo's URL has been resolved to a real one).
+    :param feeds: its feeds (the demo's URL has been resolved to a real one).
     :param shares: the outputs that they go to, by their index.
-    :param gaps: for each feed that was to be connected before: since when, in nanoseconds since the
-        epoch, and why it has had no ready connection.
+    :param gaps: for each feed that was to be connected before, by its name: since when, in
+        nanoseconds since the epoch, and why it has had no ready connection.
     :param parts: how many outboxes all receivers of the run have.
     :param is_one_of_many: whether the run has other feeds.
     :param native: whether the native listener is used (:mod:`fastingest.native.availability`).
     """
 
     stream: int
-    feeds: dict[int, Feed]
+    feeds: tuple[Feed, ...]
     shares: dict[int, SharedOutput]
-    gaps: dict[int, tuple[int, str]]
+    gaps: dict[str, tuple[int, str]]
     parts: int
     is_one_of_many: bool
     native: bool
@@ -74,15 +74,15 @@ class Assignment:
 def targets_of(feeds: Sequence[Feed]) -> tuple[OutputSpec, ...]:
     """The outputs of a run, in the order in which the feeds name them."""
     targets: dict[Path, OutputSpec] = {}
-    for index, feed in enumerate(feeds):
+    for feed in feeds:
         for number, table in enumerate(feed.tables):
             path = named(table.out)
             if path not in targets:
                 targets[path] = OutputSpec(table.out, table.schema.header, {})
-            targets[path].tables[index] = number
+            targets[path].tables[feed.name] = number
     return tuple(targets.values())
 
 
-def feeds_of_partition(partition: int, partitions: int, feeds: int) -> tuple[int, ...]:
-    """Which feeds, by index, the receiver ``partition`` of ``partitions`` has."""
-    return tuple(range(partition, feeds, partitions))
+def feeds_of_partition(partition: int, partitions: int, feeds: Sequence[Feed]) -> tuple[Feed, ...]:
+    """Which feeds of a run the receiver ``partition`` of ``partitions`` has."""
+    return tuple(feeds[partition::partitions])

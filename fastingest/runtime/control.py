@@ -16,9 +16,11 @@ takes its place, as it does for any that dies.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
+
+from fastingest.model.event import Event, Level
 
 __all__ = [
     "Command",
@@ -110,9 +112,19 @@ class Report(_Message, frozen=True):
     :param fields: more of it, by name; values that msgpack knows.
     """
 
-    level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")]
+    level: Level
     event: str
     fields: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: Event, feed: str | None = None) -> Report:
+        """How an event is told.
+
+        :param feed: the name of the feed that it is about, where there are several: the first
+            field then.
+        """
+        about = {} if feed is None else {"feed": feed}
+        return cls(event.level, event.message, about | event.fields)
 
 
 # From a demo exchange
@@ -148,13 +160,13 @@ class FeedRefusal(_Message, frozen=True):
 class GapEnded(_Message, frozen=True):
     """A feed had no ready connection for a time, and has one, or is not wanted any more.
 
-    :param feed: its index among the run's.
+    :param feed: its name.
     :param start: from when on, in nanoseconds since the epoch.
     :param seconds: how long.
     :param reason: why; it holds no secret.
     """
 
-    feed: int
+    feed: str
     start: int
     seconds: float
     reason: str

@@ -29,10 +29,12 @@ from fastingest.access.secrets import Redactor, shown
 from fastingest.config.settings import Settings
 from fastingest.errors import FeedRefused
 from fastingest.metrics.counters import FeedCounters, Slot, State
+from fastingest.model.event import Event
 from fastingest.model.feed import Feed
 from fastingest.source.backoff import delays
 from fastingest.source.base import SourceObserver
 from fastingest.source.connector import Connector
+from fastingest.source.events import Connected, NoConnection
 from fastingest.source.failure import ConnectionFailure, classify
 from fastingest.source.gap import GapRecorder, Outage
 from fastingest.source.listener import Listener
@@ -52,7 +54,7 @@ class Connection:
     :param options: how.
     :param listener: takes the frames.
     :param counters: the feed's.
-    :param report: takes events for the log: level, what happened, and fields by name.
+    :param report: takes events for the log.
     :param observer: told what becomes of the connection; None: nobody is.
     """
 
@@ -62,7 +64,7 @@ class Connection:
         options: Settings,
         listener: Listener,
         counters: FeedCounters,
-        report: Callable[..., None],
+        report: Callable[[Event], None],
         *,
         observer: SourceObserver | None = None,
     ) -> None:
@@ -124,9 +126,7 @@ class Connection:
             wait = max(next(waits), trouble.retry_after)
             self._state(State.WAITING)
             self._observer.failed(trouble.reason)
-            self._report(
-                "warning", "no connection", reason=trouble.reason, retry_in=format_duration(wait)
-            )
+            self._report(NoConnection(trouble.reason, retry_in=format_duration(wait)))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
         self._gaps.stop("" if self._listener.has_enough else self._unready)
@@ -157,7 +157,7 @@ class Connection:
         self._session = session
         self._counters.add(Slot.CONNECTIONS)
         self._observer.connected()
-        self._report("info", "connected", url=self._url)
+        self._report(Connected(self._url))
         trouble = self._without_secrets(await session.run(self._stopping))
         if not self._stopping.is_set():
             self._gaps.fail(trouble.reason, session.silence)
@@ -179,8 +179,5 @@ class Connection:
     def _without_secrets(self, trouble: ConnectionFailure) -> ConnectionFailure:
         return replace(trouble, reason=self.redactor.hide(trouble.reason))
 
-    def _report(self, level: str, event: str, **fields: object) -> None:
-        hide = self.redactor.hide
-        self._tell(
-            level, event, **{k: hide(v) if isinstance(v, str) else v for k, v in fields.items()}
-        )
+    def _report(self, event: Event) -> None:
+        self._tell(event.with_strings(self.redactor.hide))

@@ -18,7 +18,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fastingest.metrics.counters import FeedCounters, Slot
+from fastingest.model.event import Event
 from fastingest.source.clock import elapsed
+from fastingest.source.events import Gap
 
 __all__ = ["GapRecorder", "Outage"]
 
@@ -36,7 +38,7 @@ class GapRecorder:
     """Records one feed's gaps, one after the other.
 
     :param counters: the feed's.
-    :param report: takes events for the log: level, what happened, and fields by name.
+    :param report: takes events for the log.
     :param ended: told of each gap that is over: from when on it was, in nanoseconds since the
         epoch, its length in seconds, and why it was.
     :param clock: seconds, by which lengths are measured.
@@ -46,7 +48,7 @@ class GapRecorder:
     def __init__(
         self,
         counters: FeedCounters,
-        report: Callable[..., None],
+        report: Callable[[Event], None],
         *,
         ended: Callable[[int, float, str], None] = lambda *_: None,
         clock: Callable[[], float] = elapsed,
@@ -63,6 +65,7 @@ class GapRecorder:
 
     def start(self) -> None:
         """The feed is wanted from now on, and not connected yet."""
+        self._counters[Slot.NEVER_READY] = 1
         self._begin(Outage(self._time_ns(), ""), 0.0)
 
     def resume(self, outage: Outage) -> None:
@@ -84,7 +87,7 @@ class GapRecorder:
         """There is a ready connection."""
         self.stop("")
         self._ready_at = self._clock()
-        self._counters.add(Slot.READY)
+        self._counters[Slot.NEVER_READY] = 0
 
     def stop(self, reason: str) -> None:
         """The run is over.
@@ -95,6 +98,8 @@ class GapRecorder:
         if self._outage is not None and not self._outage.reason:
             self._outage = self._outage._replace(reason=reason) if reason else None
             self._counters[Slot.GAP_SINCE] = 0
+            if not reason:
+                self._counters[Slot.NEVER_READY] = 0
         self._end()
 
     def _begin(self, outage: Outage, age: float) -> None:
@@ -110,4 +115,4 @@ class GapRecorder:
         self._counters.add(Slot.GAPS)
         self._counters.add(Slot.GAP_NS, round(length * 1e9))
         self._ended(start_ns, length, reason)  # first: what the log says of a gap is in the ledger
-        self._report("warning", "gap", start_ns=start_ns, length=length, reason=reason)
+        self._report(Gap(start_ns, length, reason))

@@ -246,7 +246,7 @@ def _part_name(path: Path) -> segment.FileName | None:
 
 def _is_file_of_ours(name: str) -> bool:
     """Whether it is a name that we give to a file in these directories."""
-    if re.fullmatch(r"\d+\.(counters(\.unread)?|events\.jsonl)", name):
+    if re.fullmatch(r"\d+\.(counters(\.unread|\.part)?|events\.jsonl)", name):
         return True
     return (segment.parse_name(Path(name)) or _part_name(Path(name))) is not None
 

@@ -47,5 +47,5 @@ class Held(NamedTuple):
     size: int
     rows: int
     """Rows and rejects in it."""
-    feed: int = 0
-    """Whose they are."""
+    feed: str = ""
+    """The name of the feed whose they are."""

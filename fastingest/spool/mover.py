@@ -14,6 +14,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from fastingest.model.event import Event
+from fastingest.spool.events import SpillUnwritable, SpillWritable
 from fastingest.spool.held import Segment
 from fastingest.spool.outbox import Outbox
 
@@ -58,7 +60,7 @@ class Mover:
         spool: Moves,
         *,
         shares_disk: bool,
-        report: Callable[..., None],
+        report: Callable[[Event], None],
         changed: Callable[[], None],
         call_later: Callable[[float, Callable[[], None]], Any],
         now: Callable[[], float],
@@ -97,14 +99,13 @@ class Mover:
         self._outbox.moved(segment, succeeded=error is None)
         if error is not None:
             if not self._has_failed:
-                problem = error.strerror or str(error)
-                self._report("error", "the spill cannot be written", problem=problem)
+                self._report(SpillUnwritable(error.strerror or str(error)))
             self._has_failed = True
             self._outbox.refuse(True)
             self._call_later(RETRY_SPILL, self._retry)
         elif self._has_failed:
             self._takes_again()
-            self._report("info", "the spill can be written again")
+            self._report(SpillWritable())
         if self._saved is None:
             self._changed()
         else:

@@ -115,7 +115,7 @@ class Outbox:
             return Level.FULL
         return Level.SPILL if self.disk else Level.MEMORY
 
-    def add(self, size: int, rows: int, feed: int = 0) -> Held:
+    def add(self, size: int, rows: int, feed: str = "") -> Held:
         """Hold a batch of ``size`` bytes with the number ``next_sequence``; where it belongs."""
         segment = self._segments[-1] if self._segments else None
         if segment is None or segment.sealed:

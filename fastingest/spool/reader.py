@@ -16,8 +16,10 @@ from pathlib import Path
 
 from fastingest.errors import OutputRefused
 from fastingest.model.batch import Batch, Position, is_of_other_version, partition_of, read_batch
+from fastingest.model.event import Event
 from fastingest.spool import segment
 from fastingest.spool.directories import SpoolDirectories
+from fastingest.spool.events import BatchesMissing, SpillUnreadable
 from fastingest.storage.ownership import remove_if_empty
 
 __all__ = ["SpoolReader"]
@@ -44,7 +46,7 @@ class SpoolReader:
     :param report: takes events for the log.
     """
 
-    def __init__(self, places: Sequence[SpoolDirectories], report: Callable[..., None]) -> None:
+    def __init__(self, places: Sequence[SpoolDirectories], report: Callable[[Event], None]) -> None:
         self._places = places
         self._report = report
         self._unread: set[Path] = set()
@@ -78,7 +80,7 @@ class SpoolReader:
                     continue
                 if position.stream == last.stream and position.sequence > last.sequence + 1:
                     missing = position.sequence - last.sequence - 1
-                    self._report("error", "batches are missing in the spool", batches=missing)
+                    self._report(BatchesMissing(missing))
                 yield _batch_in(view[found.start : found.end], position, left.path)
                 done[partition_of(left.stream)] = position
             if consume:
@@ -130,8 +132,7 @@ class SpoolReader:
                     continue
                 if error.errno in _PASSING:
                     self._unread.add(path)
-                problem = f"{path}: {error.strerror}"
-                self._report("error", "rows in the spill cannot be read", problem=problem)
+                self._report(SpillUnreadable(problem=f"{path}: {error.strerror}"))
                 break
         return None
 

@@ -22,6 +22,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from fastingest.model.event import Event
+from fastingest.spool.events import SpoolUnwritable, SpoolWritable
 from fastingest.spool.held import Held, Place, Segment
 from fastingest.spool.segment import RECORD_SIZE, file_name, header, record
 from fastingest.spool.worker import Worker
@@ -53,7 +55,7 @@ class Spool:
         *,
         min_free: int,
         sync: bool,
-        report: Callable[..., None],
+        report: Callable[[Event], None],
     ) -> None:
         self._stream = stream
         self._keeps = spool is None
@@ -88,18 +90,12 @@ class Spool:
             except OSError as error:
                 if not self.is_full:
                     self.is_full = True
-                    self._report(
-                        "warning",
-                        "the spool cannot be written; batches go to disk",
-                        path=str(self._directory),
-                        problem=os.strerror(error.errno or 0),
-                    )
+                    problem = os.strerror(error.errno or 0)
+                    self._report(SpoolUnwritable(str(self._directory), problem))
             else:
                 if self.is_full:
                     self.is_full = False
-                    self._report(
-                        "info", "the spool can be written again", path=str(self._directory)
-                    )
+                    self._report(SpoolWritable(str(self._directory)))
                 return True
         self._kept.setdefault(segment, {})[held.offset] = wire
         return self._keeps

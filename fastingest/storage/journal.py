@@ -9,38 +9,43 @@ is older than the file, the file is held to be right: see :mod:`fastingest.write
 
 There is a ring for each feed, so that a feed's newest entry is never overwritten by the others':
 it says where that feed's receiver was, and how much of the feed is written. The newest of all is
-the output's state.
+the output's state. An entry that is of no feed, as the one that a run begins with, goes to the
+run's first.
 
-The file's size never changes, so a full disk cannot keep a commit from being recorded. ::
+A ring is its feed's by name, in every run that has such a feed. A feed that has none yet gets one
+that is unused, or that of a feed which this run does not have, and the newest run neither: what a
+run before that has left is dealt with when another one begins. So however the feeds of the runs
+differ, there are no more rings than two runs have feeds.
 
-    block of 4096 bytes   magic, checksum, length, JSON: where the spool and the spill are
-    64 slots of 160 bytes, for each feed: magic, checksum, number, the entry
-
-All numbers are little-endian; a checksum is zlib's CRC-32 of the magic and of all that follows the
-checksum in the block or slot. The version before had slots in the same places, under another magic
-that the checksum left out, and its entries said less: they are read, and overwritten one by one.
-What any other version has sealed is refused, since to pass it over would be to write rows twice.
+The file's size never changes, so a full disk cannot keep a commit from being recorded; only that of
+a feed of an earlier run that had nothing committed may still need a ring. What is where:
+:mod:`fastingest.storage.journal_form`. A journal of one of the versions before is read, and made
+anew in the present form before there is another entry.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import os
-import re
-import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from fastingest.errors import WriteFailed
-from fastingest.model.batch import Position
-from fastingest.storage.ledger import Region
-from fastingest.storage.names import beside, named
-from fastingest.storage.ownership import open_own
+from fastingest.storage import journal_form
+from fastingest.storage.journal_form import (
+    BLOCK_SIZE,
+    SLOT_SIZE,
+    SLOTS,
+    Entry,
+    entries_in,
+    named_by,
+    notes_in,
+    slots_in,
+    stored_name,
+)
+from fastingest.storage.names import beside, named, sync_directory
+from fastingest.storage.ownership import open_own, remove_own
 
 __all__ = [
     "SLOTS",
@@ -54,148 +59,17 @@ __all__ = [
     "read_journal",
 ]
 
-SLOTS = 64
-
-_MAGIC = b"fij3"
-_MAGIC_BEFORE = b"fij2"
-_ANY_MAGIC = re.compile(rb"fij[1-9]")
-_HEAD = struct.Struct("<4sI")
-_BLOCK = 4096
-_SLOT = 160
-_RING = SLOTS * _SLOT
+_RING = SLOTS * SLOT_SIZE
 
 
 class OtherJournal(OSError):
     """A journal in which another version of fastingest has written."""
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """The state after a commit. Sizes and offsets are bytes, times nanoseconds since the epoch.
-
-    The counts are those of the run ``run``, from its start on.
-    """
-
-    run: int
-    """The run whose rows they are: when it started."""
-    stream: int = 0
-    sequence: int = -1
-    """The last batch that is committed, of whichever run."""
-    inode: int = 0
-    """The output's, so that another file under its name is told from it."""
-    size: int = 0
-    """The output's, behind the batch."""
-    rejects_size: int = 0
-    start: int = 0
-    """Where the region begins that this run has appended, as far as it is one piece."""
-    rows: int = 0
-    """Rows in the region."""
-    crc32: int = 0
-    """Checksum of the region."""
-    written: int = 0
-    rejected: int = 0
-    first_received: int = 0
-    """When the first of the run's committed rows came; 0: there is none."""
-    last_received: int = 0
-    feed: int = 0
-    """The feed of the last batch that is committed."""
-    feed_written: int = 0
-    feed_rejected: int = 0
-    set_aside: int = 0
-    """Rows and rejects of batches that could not be written (:mod:`.set_aside`)."""
-    feed_set_aside: int = 0
-    not_kept: int = 0
-    """Of ``rejected``, those that are counted only: :mod:`fastingest.storage.reject_limit`."""
-
-    @property
-    def position(self) -> Position:
-        """The last batch that is committed."""
-        return Position(self.stream, self.sequence)
-
-    @property
-    def region(self) -> Region:
-        """What the run has appended since the output was last changed by others."""
-        return Region(self.start, self.size, self.rows, self.crc32)
-
-
-def _form(fields: Sequence[str], **types: str) -> struct.Struct:
-    return struct.Struct("<Q" + "".join(types.get(field, "q") for field in fields))
-
-
-_FIELDS = Entry.__struct_fields__
-_ENTRY = _form(_FIELDS, crc32="I", inode="Q", feed="I")
-_ENTRY_BEFORE = _form(_FIELDS[: _FIELDS.index("set_aside")], crc32="I", inode="Q")
-_FORMS = {_MAGIC: _ENTRY, _MAGIC_BEFORE: _ENTRY_BEFORE}
-"""Of entries, by their slots' magic. What is not in an old one is 0: there was no such thing."""
-
-
-def _head(magic: bytes, body: bytes) -> bytes:
-    start = zlib.crc32(magic) if magic >= _MAGIC else 0
-    return _HEAD.pack(magic, zlib.crc32(body, start))
-
-
-def _seal(body: bytes) -> bytes:
-    return _head(_MAGIC, body) + body
-
-
-def _opened(sealed: bytes, size: int) -> bytes | None:
-    """The ``size`` bytes behind the head, if they are intact."""
-    magic, body = sealed[: len(_MAGIC)], sealed[_HEAD.size : _HEAD.size + size]
-    if len(body) < size or magic not in _FORMS or sealed[: _HEAD.size] != _head(magic, body):
-        return None
-    return body
-
-
-def _is_of_other_version(data: bytes) -> bool:
-    """Whether a journal's block, or one of its slots, has the seal of a version not known here.
-
-    A magic alone says nothing: it may be a known one that is damaged. How long the entries of
-    another version are is not known either.
-    """
-    for offset in (0, *range(_BLOCK, len(data), _SLOT)):
-        magic = data[offset : offset + len(_MAGIC)]
-        if magic in _FORMS or not _ANY_MAGIC.fullmatch(magic):  # nearly all
-            continue
-        sealed = data[offset : offset + (_SLOT if offset else _BLOCK)]
-        sizes = range(1, _SLOT) if offset else (_BLOCK - _HEAD.size,)
-        bodies = (sealed[_HEAD.size : _HEAD.size + size] for size in sizes)
-        if sealed[: _HEAD.size] in (_head(magic, body) for body in bodies):
-            return True
-    return False
-
-
 def _check_version(path: Path, data: bytes) -> None:
-    if _is_of_other_version(data):
+    if journal_form.is_of_other_version(data):
         problem = "another version of fastingest has made it; run that one once, to end its run"
         raise OtherJournal(errno.EINVAL, problem, str(path))
-
-
-def entries_in(data: bytes) -> list[tuple[int, Entry]]:
-    """The intact entries of a journal's bytes with their numbers, the newest first."""
-    return [(number, entry) for number, _, entry in _slots_in(data)]
-
-
-def _slots_in(data: bytes) -> list[tuple[int, int, Entry]]:
-    """The intact entries: number, slot (of all rings), entry; the newest first."""
-    found = []
-    for slot, offset in enumerate(range(_BLOCK, len(data), _SLOT)):
-        form = _FORMS.get(data[offset : offset + len(_MAGIC)])
-        if form is None:  # nearly all, where there are many feeds
-            continue
-        body = _opened(data[offset : offset + _SLOT], form.size)
-        if body is not None:
-            number, *values = form.unpack(body)
-            found.append((number, slot, Entry(*values)))
-    return sorted(found, key=lambda each: each[0], reverse=True)
-
-
-def notes_in(data: bytes) -> dict[str, str]:
-    """The notes of a journal's bytes; empty where they are damaged."""
-    size = _BLOCK - _HEAD.size
-    body = _opened(data[:_BLOCK], size)
-    if body is None:
-        return {}
-    notes: dict[str, str] = json.loads(body.rstrip(b"\0"))
-    return notes
 
 
 def journal_path(out: Path) -> Path:
@@ -215,9 +89,10 @@ class Recorded:
     notes: dict[str, str]
 
 
-def read_journal(path: Path) -> Recorded | None:
+def read_journal(path: Path, feeds: Sequence[str] = ()) -> Recorded | None:
     """Read a journal, and change nothing; None where there is none.
 
+    :param feeds: names of feeds, as in :meth:`Journal.learn_names`.
     :raises NotOurs: somebody else has made it.
     :raises OtherJournal: another version has.
     :raises OSError: it cannot be read.
@@ -229,14 +104,14 @@ def read_journal(path: Path) -> Recorded | None:
     with open(descriptor, "rb") as file:
         data = file.read()
     _check_version(path, data)
-    return Recorded([entry for _, entry in entries_in(data)], notes_in(data))
+    return Recorded(named_by([entry for _, entry in entries_in(data)], feeds), notes_in(data))
 
 
 class Journal:
     """The journal, open for writing.
 
     :param path: where it is, or will be.
-    :param feeds: how many feeds the run has.
+    :param feeds: the names of the feeds that the run has in this output.
     :raises NotOurs: somebody else has made it.
     :raises OtherJournal: another version has.
     :raises OSError: it cannot be read or made.
@@ -245,7 +120,7 @@ class Journal:
     where the spool and the spill are.
     """
 
-    def __init__(self, path: Path, feeds: int = 1) -> None:
+    def __init__(self, path: Path, feeds: Sequence[str] = ()) -> None:
         self.path = path
         self._file = open_own(path, os.O_RDWR | os.O_CREAT, alone=True)
         data = os.pread(self._file, os.fstat(self._file).st_size, 0)
@@ -254,34 +129,84 @@ class Journal:
         except OtherJournal:
             os.close(self._file)
             raise
-        found = _slots_in(data)
-        self.entries = [entry for _, _, entry in found]
+        found = slots_in(data)
+        self.entries = [each.entry for each in found]
         self.notes = notes_in(data)
-        self._next = found[0][0] + 1 if found else 0
-        rings = -(-max(0, len(data) - _BLOCK) // _RING)  # the last one may be cut off
-        self._size = _BLOCK + max(feeds, rings) * _RING
+        self._is_of_version_before = journal_form.is_of_version_before(data)
+        self._numbers = [each.number for each in found]
+        self._next = found[0].number + 1 if found else 0
         self._unsynced: dict[int, tuple[int, bytes]] = {}  # what was written, by its offset
         self.recorded = 0
         """How many times something was written; a sync that begins now covers these."""
+        self.feeds = tuple(feeds)
+        """The names of the feeds that the run has in this output."""
+        wanted = [stored_name(feed) for feed in feeds]
+        self._rings: dict[str, int] = {}  # by the stored names of their feeds
+        self._free: list[int] = []  # rings that may become another feed's
+        self._count = 0  # of rings
         self._next_slots: dict[int, int] = {}  # of each ring that is used
-        for _, place, _ in found:  # the first is the ring's newest
+        if not self._is_of_version_before:
+            self._count = -(-max(0, len(data) - BLOCK_SIZE) // _RING)  # the last may be cut off
+            self._take_rings(found, wanted)
+        for name in wanted:
+            self._ring_of(name)
+
+    def _take_rings(self, found: Sequence[journal_form.Slot], wanted: Sequence[str]) -> None:
+        """Learn which ring is whose, and which are free.
+
+        :param wanted: the names of those who keep theirs in any case.
+        """
+        for place, _, entry in found:  # the first is the ring's newest
             ring, slot = divmod(place, SLOTS)
-            self._next_slots.setdefault(ring, (slot + 1) % SLOTS)
+            if ring in self._next_slots:
+                continue
+            self._next_slots[ring] = (slot + 1) % SLOTS
+            is_over = entry.run < found[0].entry.run
+            if entry.feed in self._rings or (is_over and entry.feed not in wanted):
+                self._free.append(ring)
+            else:
+                self._rings[entry.feed] = ring
+        self._free += [ring for ring in range(self._count) if ring not in self._next_slots]
+        self._free.sort(reverse=True)
+
+    def _ring_of(self, name: str) -> int:
+        """The ring of a feed, from now on.
+
+        :param name: the feed's, as it is stored.
+        """
+        if name not in self._rings:
+            if not self._free:
+                self._free.append(self._count)
+                self._count += 1
+            self._rings[name] = self._free.pop()
+        return self._rings[name]
+
+    def learn_names(self, feeds: Sequence[str]) -> None:
+        """Learn the names of the feeds of the newest entry's run.
+
+        To be called before anything is recorded. An entry may have no more than the beginning of a
+        name, and one of an earlier version the feed's index.
+
+        :param feeds: in the order that they had there; empty where one is not known.
+        """
+        self.entries = named_by(self.entries, feeds)
 
     def note(self, notes: dict[str, str]) -> None:
         """Say where the spool and the spill are, and take the room for all entries.
 
         :raises WriteFailed: there is no room for it.
         """
-        body = json.dumps(notes).encode().ljust(_BLOCK - _HEAD.size, b"\0")
-        if len(body) > _BLOCK - _HEAD.size:
+        block = journal_form.block(notes)
+        if block is None:
             return  # paths of thousands of characters; they are where the defaults say, as a rule
-        missing = self._size - os.fstat(self._file).st_size
         try:
+            self._convert()
+            size = BLOCK_SIZE + self._count * _RING
+            missing = size - os.fstat(self._file).st_size
             if missing > 0:
-                self._write(bytes(missing), self._size - missing)
+                self._write(bytes(missing), size - missing)
             if notes != self.notes:
-                self._write(_seal(body), 0)
+                self._write(block, 0)
         except OSError as error:
             problem = f"cannot be written: {error.strerror}"
             raise WriteFailed(self.path, problem) from error
@@ -292,11 +217,47 @@ class Journal:
 
         :raises OSError: it could not be written; it may be tried again.
         """
-        sealed = _seal(_ENTRY.pack(self._next, *msgspec.structs.astuple(entry)))
-        slot = self._next_slots.get(entry.feed, 0)
-        self._write(sealed, _BLOCK + entry.feed * _RING + slot * _SLOT)
+        self._convert()
+        ring = self._ring_of(stored_name(entry.feed))
+        slot = self._next_slots.get(ring, 0)
+        sealed = journal_form.slot(self._next, entry)
+        self._write(sealed, BLOCK_SIZE + ring * _RING + slot * SLOT_SIZE)
         self._next += 1
-        self._next_slots[entry.feed] = (slot + 1) % SLOTS
+        self._next_slots[ring] = (slot + 1) % SLOTS
+
+    def _convert(self) -> None:
+        """Make a journal of an earlier version anew in the present form, whole or not at all.
+
+        :raises OSError: it could not be done.
+        """
+        if not self._is_of_version_before:
+            return
+        slots: dict[int, bytes] = {}  # by their offsets
+        for number, entry in zip(reversed(self._numbers), reversed(self.entries), strict=True):
+            ring = self._ring_of(stored_name(entry.feed))
+            slot = self._next_slots.get(ring, 0)
+            slots[BLOCK_SIZE + ring * _RING + slot * SLOT_SIZE] = journal_form.slot(number, entry)
+            self._next_slots[ring] = (slot + 1) % SLOTS
+        data = bytearray(BLOCK_SIZE + self._count * _RING)
+        data[:BLOCK_SIZE] = journal_form.block(self.notes) or b""
+        for offset, sealed in slots.items():
+            data[offset : offset + SLOT_SIZE] = sealed
+        part = beside(self.path, ".part")
+        remove_own(part)
+        file = open_own(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, alone=True)
+        try:
+            if os.pwrite(file, data, 0) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file)
+            part.replace(self.path)
+            sync_directory(self.path.parent)
+        except OSError:
+            os.close(file)
+            remove_own(part)
+            self._next_slots.clear()
+            raise
+        os.close(self._file)
+        self._file, self._is_of_version_before = file, False
 
     def _write(self, data: bytes, offset: int) -> None:
         if os.pwrite(self._file, data, offset) < len(data):

@@ -29,15 +29,19 @@ class FeedCount(NamedTuple):
     set_aside: int = 0
 
 
-def counts_in(counters: Counters) -> dict[int, FeedCount]:
-    """What the counters of an output say is committed, of each feed that has anything."""
-    slots = (Slot.WRITTEN, Slot.QUARANTINED, Slot.SET_ASIDE)
+def counts_in(counters: Counters) -> dict[str, FeedCount]:
+    """What the counters of an output say is committed, of each feed that has anything.
+
+    A feed is told by its name; one that has none there is left out.
+    """
+    slots = (Slot.WRITTEN, Slot.REJECTS_COMMITTED, Slot.SET_ASIDE)
     counts = (FeedCount(*(each[slot] for slot in slots)) for each in counters.feeds)
-    return {feed: count for feed, count in enumerate(counts) if any(count)}
+    named = zip(counters.names, counts, strict=True)
+    return {feed: count for feed, count in named if feed and any(count)}
 
 
 class CommittedOffsets:
-    """Positions by partition, and counts by feed.
+    """Positions by partition, and counts by feed, which is told by its name.
 
     :param entries: the journal's, the newest first.
     """
@@ -45,19 +49,19 @@ class CommittedOffsets:
     def __init__(self, entries: Sequence[Entry] = ()) -> None:
         self.positions: dict[int, Position] = {}
         """The last batch that is committed, of each partition."""
-        self.feeds: dict[int, FeedCount] = {}
+        self.feeds: dict[str, FeedCount] = {}
         """What is committed of each feed of the run."""
         for entry in reversed(entries):
             if entry.stream:
                 self.positions[partition_of(entry.stream)] = entry.position
-            if entry.run == entries[0].run:
+            if entry.feed and entry.run == entries[0].run:
                 self.feeds[entry.feed] = _count_in(entry)
 
     def position(self, partition: int) -> Position:
         """The last batch of a partition that is committed."""
         return self.positions.get(partition, Position(0, -1))
 
-    def count(self, feed: int) -> FeedCount:
+    def count(self, feed: str) -> FeedCount:
         """What is committed of a feed of the run."""
         return self.feeds.get(feed, FeedCount(0, 0))
 
@@ -77,7 +81,8 @@ class CommittedOffsets:
 
     def deal_with(self, batch: Batch, count: FeedCount) -> None:
         """The batch is dealt with, and so much of its feed with it."""
-        self.feeds[batch.feed] = count
+        if batch.feed:
+            self.feeds[batch.feed] = count
         self.positions[partition_of(batch.stream)] = batch.position
 
     def as_of(self, now: Entry, later: Sequence[Entry], known: Sequence[Entry]) -> CommittedOffsets:
@@ -96,7 +101,7 @@ class CommittedOffsets:
         for partition, position in oldest.items():
             before.positions[partition] = max(position, before.position(partition))
         most = {e.feed: e for e in later if e.feed in gone and e.run == now.run}
-        feeds = [*dict.fromkeys((now.feed, *sizes))]
+        feeds = [feed for feed in dict.fromkeys((now.feed, *sizes)) if feed]
         least = [recalled.get(feed, FeedCount(0, 0)) for feed in feeds]
         largest = [_count_in(most[feed]) if feed in most else FeedCount(0, 0) for feed in feeds]
         latest = [self.count(feed) for feed in feeds]
@@ -129,5 +134,6 @@ def _split(total: int, least: Sequence[int], most: Sequence[int]) -> list[int]:
         more = max(0, min(left, limit - shares[index]))
         shares[index] += more
         left -= more
-    shares[0] = max(0, shares[0] + left)
+    if shares:
+        shares[0] = max(0, shares[0] + left)
     return shares

@@ -25,7 +25,7 @@ from fastingest.storage.names import beside
 from fastingest.storage.reject_limit import Choice, RejectLimit
 from fastingest.storage.reject_line import to_lines
 from fastingest.storage.room import check_room
-from fastingest.storage.unsynced import Piece, Unsynced
+from fastingest.storage.unsynced import Extent, Unsynced
 
 __all__ = ["RejectsFile"]
 
@@ -136,7 +136,7 @@ class RejectsFile:
         except OSError as error:
             raise WriteFailed(self.path, f"cannot be opened: {error.strerror}") from error
         start = self._file.append(lines)
-        self.unsynced.add(Piece(start, start + len(lines), 0, zlib.crc32(lines)))
+        self.unsynced.add(Extent(start, start + len(lines), 0, zlib.crc32(lines)))
 
     def take_back(self, size: int) -> None:
         """Cut off what was added last; it was so long before.
@@ -175,7 +175,7 @@ class RejectsFile:
         except OSError as error:
             raise WriteFailed(self.path, f"cannot be written: {error.strerror}") from error
         self.unsynced.forget(gone)  # there is nothing to write them from
-        return sum(piece.end - piece.start for piece in gone)
+        return sum(extent.end - extent.start for extent in gone)
 
     def close(self) -> None:
         """Close the file, if it was ever opened."""

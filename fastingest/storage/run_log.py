@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastingest.isotime import iso_time
-from fastingest.metrics.counters import Counters, Slot, never_ready
+from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.counts import Counts
 from fastingest.storage.journal import Entry
 from fastingest.storage.ledger import LEDGER_TAIL, append_entry, read_entries
@@ -29,7 +29,7 @@ def log_run(
     events: dict[str, Any],
     *,
     header: str,
-    feeds: Mapping[int, FeedCount],
+    feeds: Mapping[str, FeedCount],
     end: int | None,
     with_region: bool = True,
 ) -> None:
@@ -37,7 +37,7 @@ def log_run(
 
     :param header: the output's first line.
     :param entry: the run's state in the journal.
-    :param feeds: what it says of each feed.
+    :param feeds: what it says of each feed, by the feed's name.
     :param counters: the run's; None where the machine was started anew, and nobody knows.
     :param end: when it ended, in nanoseconds since the epoch; None: it was interrupted.
     :param with_region: whether the journal knows what the run appended.
@@ -69,7 +69,7 @@ def log_run(
         "header": header,
         "file": region,
         "size": entry.size,
-        "feeds": [feed | _feed_numbers(feed["index"], feeds, counters) for feed in events["feeds"]],
+        "feeds": [feed | _feed_numbers(feed["name"], feeds, counters) for feed in events["feeds"]],
     }
     before = line_of(out, entry.run) if counters is None else {}
     if before.get("kept") is not None:  # it had kept rows, in memory, and that is gone
@@ -78,7 +78,7 @@ def log_run(
         now = FeedCount(entry.written, entry.rejected, entry.set_aside)
         line |= _without_kept(before, now)
         line["feeds"] = [
-            feed | _without_kept(feed, feeds.get(feed["index"], FeedCount(0, 0)))
+            feed | _without_kept(feed, feeds.get(feed["name"], FeedCount(0, 0)))
             for feed in before.get("feeds", [])
         ]
     if counters is not None:
@@ -125,12 +125,13 @@ def _ledger_numbers(ledger: Counts) -> dict[str, int]:
 
 
 def _feed_numbers(
-    index: int, feeds: Mapping[int, FeedCount], counters: Counters | None
+    name: str, feeds: Mapping[str, FeedCount], counters: Counters | None
 ) -> dict[str, Any]:
     """A feed's part of the line, in what is known of it."""
-    numbers: dict[str, Any] = _count_numbers(feeds.get(index, FeedCount(0, 0)))
-    if counters is not None and index < len(counters.feeds):
-        numbers |= _ledger_numbers(counters.feeds[index].ledger)
-        numbers["connections"] = counters.feeds[index][Slot.CONNECTIONS]
-        numbers["never_ready"] = never_ready(counters.feeds[index])
+    numbers: dict[str, Any] = _count_numbers(feeds.get(name, FeedCount(0, 0)))
+    if counters is not None and counters.row_of(name) is not None:
+        of_feed = counters.of(name)
+        numbers |= _ledger_numbers(of_feed.ledger)
+        numbers["connections"] = of_feed[Slot.CONNECTIONS]
+        numbers["never_ready"] = bool(of_feed[Slot.NEVER_READY])
     return numbers

@@ -7,7 +7,7 @@ write the same bytes again, which makes new work of them for the next ``fsync``.
 from the file, where they still are as a rule, and their checksum says whether they are: it was
 taken while they were in memory. What is not there any more is gone.
 
-So each piece that is appended is noted here, until a sync that began after it has succeeded.
+So each extent that is appended is noted here, until a sync that began after it has succeeded.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from itertools import pairwise
 
 from fastingest.storage.append_file import AppendFile
 
-__all__ = ["Piece", "Unsynced"]
+__all__ = ["Extent", "Unsynced"]
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Bytes that were appended, from ``start`` to before ``end``.
+class Extent:
+    """Bytes that were appended and are not synced yet, from ``start`` to before ``end``.
 
     :param before: the checksum of what it continues; see :func:`zlib.crc32`.
     :param after: the checksum with it.
-    :param feed: whose rows they are.
+    :param feed: the name of the feed whose rows they are.
     :param partition: of the receiver that they came from.
     :param rows: how many.
     """
@@ -38,7 +38,7 @@ class Piece:
     end: int
     before: int
     after: int
-    feed: int = 0
+    feed: str = ""
     partition: int = 0
     rows: int = 0
 
@@ -52,22 +52,22 @@ class Piece:
 
 
 class Unsynced:
-    """The pieces of one file, in the order in which they were appended."""
+    """The extents of one file, in the order in which they were appended."""
 
     def __init__(self) -> None:
-        self._numbered: deque[tuple[int, Piece]] = deque()  # each number is used once
+        self._numbered: deque[tuple[int, Extent]] = deque()  # each number is used once
         self.mark = 0
         """Stands for all there are now; a sync that begins now covers these."""
 
     def __len__(self) -> int:
         return len(self._numbered)
 
-    def __iter__(self) -> Iterator[Piece]:
-        return iter([piece for _, piece in self._numbered])
+    def __iter__(self) -> Iterator[Extent]:
+        return iter([extent for _, extent in self._numbered])
 
-    def add(self, piece: Piece) -> None:
+    def add(self, extent: Extent) -> None:
         """It has been appended."""
-        self._numbered.append((self.mark, piece))
+        self._numbered.append((self.mark, extent))
         self.mark += 1
 
     def synced(self, mark: int) -> None:
@@ -79,52 +79,54 @@ class Unsynced:
         """None of them matters any more."""
         self._numbered.clear()
 
-    def forget(self, pieces: list[Piece]) -> None:
+    def forget(self, extents: list[Extent]) -> None:
         """These do not matter any more."""
-        self._numbered = deque(each for each in self._numbered if each[1] not in pieces)
+        self._numbered = deque(each for each in self._numbered if each[1] not in extents)
 
     def cut(self, size: int) -> None:
         """The file ends there now."""
         while self._numbered and self._numbered[-1][1].start >= size:
             self._numbered.pop()
 
-    def write_again(self, file: AppendFile) -> list[Piece]:
-        """Write over each piece with what it is.
+    def write_again(self, file: AppendFile) -> list[Extent]:
+        """Write over each extent with what it is.
 
         :returns: those that the file does not hold any more; they stay as they are.
-        :raises OSError: a piece could not be read, or written.
+        :raises OSError: an extent could not be read, or written.
         """
         gone = []
-        for piece in self:
-            if piece.is_in(file):
-                file.rewrite(piece.start, file.read(piece.start, piece.end))
+        for extent in self:
+            if extent.is_in(file):
+                file.rewrite(extent.start, file.read(extent.start, extent.end))
             else:
-                gone.append(piece)
+                gone.append(extent)
         return gone
 
-    def close_up(self, file: AppendFile, gone: list[Piece]) -> Piece | None:
-        """Put what follows on pieces that are gone in their place, where it is the file's end.
+    def close_up(self, file: AppendFile, gone: list[Extent]) -> Extent | None:
+        """Put what follows on extents that are gone in their place, where it is the file's end.
 
         :param gone: what :meth:`write_again` has returned; at least one.
-        :returns: an empty piece where the file ends now; None: it stays as it is, since others have
-            appended behind it.
+        :returns: an empty extent where the file ends now; None: it stays as it is, since others
+            have appended behind it.
         :raises OSError: it could not be done.
         """
         end, crc = gone[0].start, gone[0].before
         first = end
-        tail = [piece for piece in self if piece.start >= first]
+        tail = [extent for extent in self if extent.start >= first]
         in_one = all(one.end == other.start for one, other in pairwise(tail))
         if not in_one or file.length > tail[-1].end:
             return None
-        kept = [(piece, file.read(piece.start, piece.end)) for piece in tail if piece not in gone]
+        kept = [
+            (extent, file.read(extent.start, extent.end)) for extent in tail if extent not in gone
+        ]
         moved = []
-        for piece, data in kept:
+        for extent, data in kept:
             after = zlib.crc32(data, crc)
-            moved.append(replace(piece, start=end, end=end + len(data), before=crc, after=after))
+            moved.append(replace(extent, start=end, end=end + len(data), before=crc, after=after))
             end, crc = moved[-1].end, after
         file.rewrite(first, b"".join(data for _, data in kept))
         file.cut(end)
         self.cut(first)  # not before: what has failed is found, and done, anew
-        for piece in moved:
-            self.add(piece)
-        return Piece(end, end, crc, crc)
+        for extent in moved:
+            self.add(extent)
+        return Extent(end, end, crc, crc)

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from fastingest.access.secrets import shown
 from fastingest.config.options import Options
@@ -28,6 +30,7 @@ from fastingest.errors import OptionError, OutputRefused, RowsLost
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import PARTITIONS, Position
 from fastingest.model.counts import Counts
+from fastingest.model.event import Event
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import OutputSpec
 from fastingest.spool.directories import SpoolDirectories
@@ -41,6 +44,7 @@ from fastingest.storage.run_events import Events
 from fastingest.storage.run_log import (
     log_run,
 )
+from fastingest.supervisor.events import CountersOnDisk, SpoolOnDisk
 
 __all__ = ["Account", "new_stream", "problem_of", "report_fallbacks"]
 
@@ -105,8 +109,8 @@ class Account:
         self._keeps_journal = options.journal == "on"
         self._journal_path = journal_path(out)
         self.places = SpoolDirectories.of(out, options.spill_dir)
-        self.fallbacks: list[tuple[str, Path, str]] = []
-        """What is on disk and not in memory: what to say of it, where it is, and why."""
+        self.fallbacks: list[SpoolOnDisk | CountersOnDisk] = []
+        """What is on disk and not in memory."""
         try:
             self._check_owner()
         except NotOurs as error:
@@ -123,20 +127,24 @@ class Account:
         ledger = ledger_path(out)
         if ledger.exists() and not os.access(ledger, os.W_OK):
             raise OutputRefused(ledger, "is needed and cannot be written: Permission denied")
-        names = {index: (feeds[index].name, shown(feeds[index].url)) for index in target.tables}
+        self._names = [feed.name for feed in feeds]
+        described = {
+            index: (feed.name, shown(feed.url))
+            for index, feed in enumerate(feeds)
+            if feed.name in target.tables
+        }
         try:
             self.places = self.places.made()
             self.run = new_stream(max(self.newest(), time.time_ns()), 0)
-            self.counters = self._make_counters(len(feeds))
+            self.counters = self._make_counters()
         except OSError as error:
             where = Path(error.filename) if error.filename else self.places.spool
             problem = f"is needed and cannot be written: {error.strerror}"
             raise OutputRefused(where, problem) from None
         spare = partial(self.places.spare_events, self.run)
-        self.events = Events(self.places.events(self.run), names, spare)
+        self.events = Events(self.places.events(self.run), described, spare)
         if self.places.problem:
-            what = "the spool is on disk and not in memory"
-            self.fallbacks.insert(0, (what, self.places.spool, self.places.problem))
+            self.fallbacks.insert(0, SpoolOnDisk(str(self.places.spool), self.places.problem))
 
     def _check_owner(self) -> None:
         """See that nobody else has made what is there, nor left rows, which would be out of order.
@@ -160,7 +168,8 @@ class Account:
             return None
         return SpoolDirectories.from_notes(journal.notes, self._out)
 
-    def _make_counters(self, feeds: int) -> Counters:
+    def _make_counters(self) -> Counters:
+        feeds = self._names
         try:
             return Counters.create(self.places.counters(self.run), feeds)
         except OSError as error:
@@ -172,8 +181,8 @@ class Account:
                 raise OSError(second.errno, problem, str(self.places.spool)) from None
             if spare is None or counters is None:
                 raise
-            what = "the counters are on disk and not in memory"
-            self.fallbacks.append((what, spare, f"{self.places.spool}: {error.strerror}"))
+            problem = f"{self.places.spool}: {error.strerror}"
+            self.fallbacks.append(CountersOnDisk(str(spare), problem))
             return counters
 
     def newest(self) -> int:
@@ -194,7 +203,6 @@ class Account:
 
         :param complete: whether the writer has written all there was.
         """
-        feeds = self.counters.feeds
         journal = self._read_journal()
         entries = journal.entries if journal is not None else []
         offsets = CommittedOffsets(entries)
@@ -203,10 +211,10 @@ class Account:
             self.counters[Slot.NOT_KEPT] = entries[0].not_kept
             for feed, count in offsets.feeds.items():
                 # a writer that was killed may not have counted its last batch
-                counters = feeds[feed]
-                counters[Slot.WRITTEN], counters[Slot.QUARANTINED], _ = count
+                counters = self.counters.of(feed)
+                counters[Slot.WRITTEN], counters[Slot.REJECTS_COMMITTED], _ = count
                 counters[Slot.SET_ASIDE] = count.set_aside
-        kept = [0] * len(feeds)
+        kept: Counter[str] = Counter()
         if not complete and self._keeps_journal and self.counters.whole_ledger.in_flight > 0:
             left = SpoolReader([self.places], lambda *_, **__: None)
             beginning = Position(self.run, -1)
@@ -215,10 +223,9 @@ class Account:
                 for partition in range(PARTITIONS)
             }
             for batch in left.batches(after, 2**63):
-                if 0 <= batch.feed < len(kept):  # whatever it says, if it is damaged
-                    kept[batch.feed] += batch.count
-        for counters, left_of_it in zip(feeds, kept, strict=True):
-            counters[Slot.LOST] += max(0, counters.ledger.in_flight - left_of_it)
+                kept[batch.feed] += batch.count  # whatever it says, if it is damaged
+        for feed, counters in zip(self._names, self.counters.feeds, strict=True):
+            counters[Slot.LOST] += max(0, counters.ledger.in_flight - kept[feed])
 
     def close(self, ended: int) -> None:
         """Add the run's line to the ledger.
@@ -231,7 +238,7 @@ class Account:
             self.run,
             size=counters[Slot.FILE_SIZE],
             written=counters.total(Slot.WRITTEN),
-            rejected=counters.total(Slot.QUARANTINED),
+            rejected=counters.total(Slot.REJECTS_COMMITTED),
             first_received=counters[Slot.FIRST_RECEIVED],
             last_received=counters[Slot.LAST_RECEIVED],
             set_aside=counters.total(Slot.SET_ASIDE),
@@ -273,22 +280,18 @@ class Account:
     def _read_journal(self) -> Recorded | None:
         """What the journal says now; None where there is none, or it cannot be read any more."""
         with contextlib.suppress(OSError):
-            return read_journal(self._journal_path)
+            return read_journal(self._journal_path, self._names)
         return None
 
 
-def report_fallbacks(accounts: Sequence[Account], report: Callable[..., None]) -> None:
+def report_fallbacks(accounts: Sequence[Account], report: Callable[[Event], None]) -> None:
     """Say once what is on disk that should be in memory: there the receiver may wait for the disk.
 
-    Only Linux has a file system in memory that could be used; elsewhere it is as it must be.
-
-    :param report: takes the level, the event and its fields.
+    :param report: takes events for the log.
     """
-    level = "warning" if sys.platform == "linux" else "info"
-    said: dict[tuple[str, str], list[Path]] = {}
+    said: dict[tuple[type[Event], str], list[SpoolOnDisk | CountersOnDisk]] = {}
     for account in accounts:
-        for what, path, problem in account.fallbacks:
-            said.setdefault((what, problem), []).append(path)
-    for (what, problem), paths in said.items():
-        more = {"outputs": len(paths)} if len(paths) > 1 else {}
-        report(level, what, {"path": str(paths[0]), "problem": problem, **more})
+        for event in account.fallbacks:
+            said.setdefault((type(event), event.problem), []).append(event)
+    for first, *others in said.values():
+        report(replace(first, outputs=1 + len(others)) if others else first)

@@ -7,13 +7,14 @@ from collections.abc import Collection, Sequence
 from fastingest.access.secrets import shown
 from fastingest.config.options import Options
 from fastingest.errors import FastingestError, NeverReady, RowsLost, RunFailed, UsageError
-from fastingest.metrics.counters import never_ready
+from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import OutputSpec, SharedOutput
 from fastingest.runtime.control import GapEnded
 from fastingest.storage.ledger import ledger_path
 from fastingest.storage.lock import OutputLock
 from fastingest.supervisor.account import Account, problem_of, report_fallbacks
+from fastingest.supervisor.events import LedgerUnwritable, LeftoversStay
 from fastingest.supervisor.log import report, said
 from fastingest.supervisor.outcome import Outcome
 
@@ -38,9 +39,10 @@ class Accounts:
         locked: Sequence[tuple[OutputSpec, OutputLock]],
         feeds: Sequence[Feed],
     ) -> None:
-        self._names = [feed.name for feed in feeds]
-        self._shown = self._names if len(feeds) > 1 else [shown(feed.url) for feed in feeds]
-        self._reasons: dict[int, str] = {}  # why each feed had its last gap
+        self._shown = {
+            feed.name: feed.name if len(feeds) > 1 else shown(feed.url) for feed in feeds
+        }
+        self._reasons: dict[str, str] = {}  # why each feed had its last gap
         self.each: list[Account] = []
         self.shares: list[SharedOutput] = []
         try:
@@ -63,8 +65,7 @@ class Accounts:
         self._reasons[gap.feed] = gap.reason
         for share, account in zip(self.shares, self.each, strict=True):
             if gap.feed in share.target.tables:
-                name = self._names[gap.feed]
-                account.events.gap(name, gap.start, gap.seconds, gap.reason)
+                account.events.gap(gap.feed, gap.start, gap.seconds, gap.reason)
 
     @property
     def problem(self) -> RowsLost | NeverReady | None:
@@ -76,12 +77,12 @@ class Accounts:
 
     def _never_ready(self) -> NeverReady | None:
         feeds = [
-            (name, self._reasons.get(index, "its receiver died"))
-            for index, name in enumerate(self._shown)
+            (what, self._reasons.get(name, "its receiver died"))
+            for name, what in self._shown.items()
             if any(
-                never_ready(share.counters.feeds[index])
+                share.counters.of(name)[Slot.NEVER_READY]
                 for share in self.shares
-                if index in share.target.tables
+                if name in share.target.tables
             )
         ]
         return NeverReady(feeds) if feeds else None
@@ -123,8 +124,7 @@ def _close(account: Account, ended: int, outcome: Outcome) -> bool:
     except (OSError, FastingestError) as error:
         why = (isinstance(error, OSError) and error.strerror) or str(error)
         problem = f"{ledger_path(account.out)}: cannot be written: {why}"
-        fields = {"problem": problem}
-        report("error", "the ledger cannot be written; the next start does it", fields)
+        report(LedgerUnwritable(problem))
         outcome.fail(RunFailed(f"{problem}; the next run does that"))
         return False
     return True
@@ -134,5 +134,4 @@ def _clean_up(account: Account, *, complete: bool) -> None:
     try:
         account.clean_up(complete)
     except (OSError, FastingestError) as error:  # the next start does it
-        fields = {"output": str(account.out), "problem": said(error)}
-        report("warning", "what is not needed any more cannot be removed", fields)
+        report(LeftoversStay(str(account.out), said(error)))

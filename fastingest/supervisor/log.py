@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any
 
-__all__ = ["report", "said"]
+from fastingest.model.event import Event
+from fastingest.runtime.control import Report
+
+__all__ = ["report", "said", "write"]
 
 _log = logging.getLogger("fastingest")
 
 
-def report(level: str, event: str, fields: dict[str, Any]) -> None:
-    """Log an event.
+def report(event: Event, feed: str | None = None) -> None:
+    """Log an event of this process.
 
-    :param level: ``debug``, ``info``, ``warning`` or ``error``.
-    :param fields: more of it, by name; the record's attribute ``facts``.
+    :param feed: as in :meth:`.Report.of`.
     """
-    _log.log(logging.getLevelNamesMapping()[level.upper()], event, extra={"facts": fields})
+    write(Report.of(event, feed))
+
+
+def write(told: Report) -> None:
+    """Log an event, whichever process has told it; its fields are the record's ``facts``."""
+    number = logging.getLevelNamesMapping()[told.level.upper()]
+    _log.log(number, told.event, extra={"facts": told.fields})
 
 
 def said(error: Exception) -> str:

@@ -85,10 +85,9 @@ class Monitor:
         :param now: None: the run is over.
         """
         for feed, alert in self._alerts:
-            fields = alert.end() if now is None else alert.look(now)
-            if fields:
-                name = {"feed": feed.name} if self._is_one_of_many else {}
-                report("warning", "no rows", name | fields)
+            event = alert.end() if now is None else alert.look(now)
+            if event is not None:
+                report(event, feed=feed.name if self._is_one_of_many else None)
 
 
 def _standing(share: SharedOutput) -> Standing:

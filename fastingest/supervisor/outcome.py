@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 
 from fastingest.errors import Aborted, FastingestError, RunFailed
+from fastingest.runtime.events import InternalError
 from fastingest.supervisor.log import report, said
 
 __all__ = ["CallersError", "Outcome"]
@@ -49,5 +50,5 @@ class Outcome:
             self.fail(RunFailed(said(error)))
         elif not isinstance(error, CallersError):
             trace = "".join(traceback.format_exception(error))
-            report("error", "internal error", {"what": repr(error), "traceback": trace})
+            report(InternalError(repr(error), trace))
             self.fail(RunFailed(f"an error in fastingest itself: {error!r}"))

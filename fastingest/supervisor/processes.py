@@ -22,6 +22,7 @@ from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import SharedOutput
 from fastingest.runtime.control import Command, Listening, UnknownMessage, notice_from
 from fastingest.supervisor.children import KILL_LIMIT, Child, spawn
+from fastingest.supervisor.events import NoPipe, PipeRelaid, ProcessStarted
 from fastingest.supervisor.log import report, said
 from fastingest.supervisor.receivers import ReceiverPool
 from fastingest.transport.pipe.wiring import wait
@@ -60,7 +61,7 @@ class Processes:
         self._shares = shares
         self._pool = pool
         self._context = multiprocessing.get_context("spawn")
-        self._gaps: dict[str, dict[int, tuple[int, str]]] = {}  # what a dead receiver has left
+        self._gaps: dict[str, dict[str, tuple[int, str]]] = {}  # what a dead receiver has left
         self._broken: dict[str, float] = {}  # whose pipes are to be laid anew, and when
         self.children: dict[str, Child] = {}
         """Those that have not ended, as far as is known."""
@@ -77,9 +78,9 @@ class Processes:
         :raises RunFailed: one does not say where it listens.
         :raises OSError: one cannot be started.
         """
-        for index, feed in enumerate(feeds):
+        for feed in feeds:
             if urlsplit(feed.url).scheme == "demo":
-                self._pool.redirect(index, self._start_demo(feed.url))
+                self._pool.redirect(feed.name, self._start_demo(feed.url))
 
     def _start_demo(self, url: str) -> str:
         try:
@@ -124,7 +125,7 @@ class Processes:
     def _spawn(self, name: str, target: str, *args: Any, **kwargs: Any) -> Child:
         child = spawn(self._context, name, target, *args, **kwargs)
         self.children[name] = child
-        report("debug", "started", {"process": name, "pid": child.process.pid})
+        report(ProcessStarted(name, child.process.pid))
         return child
 
     # Pipes
@@ -158,11 +159,11 @@ class Processes:
         for name in [name for name, at in self._broken.items() if at <= now]:
             del self._broken[name]
             if self._has_both_ends(name) and are_needed:
-                report("warning", "a pipe to the writer broke and is laid anew", {"process": name})
+                report(PipeRelaid(name))
                 try:
                     self._connect(name)
                 except OSError as error:  # of descriptors there may be none just now
-                    report("warning", "no pipe can be laid", {"problem": said(error)})
+                    report(NoPipe(said(error)))
                     self._broken[name] = time.monotonic() + RELAY_PIPES
 
     # While they run

@@ -12,7 +12,8 @@ flush interval before anything is expected of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+from fastingest.supervisor.events import NoProgress, ProgressAgain
 
 __all__ = ["AGAIN", "PATIENCE", "Progress", "Standing"]
 
@@ -44,10 +45,12 @@ class Progress:
 
     Moments are in seconds, by the monotonic clock.
 
+    :param output: its path, for the log.
     :param flush_interval: seconds that a row may wait for its batch.
     """
 
-    def __init__(self, flush_interval: float) -> None:
+    def __init__(self, output: str, flush_interval: float) -> None:
+        self._output = output
         self._flush_interval = flush_interval
         self._before: tuple[int, int] | None = None
         self._moved_at = 0.0
@@ -59,13 +62,13 @@ class Progress:
         """Rows and rejects, as of the latest look."""
 
     def look(
-        self, now: float, standing: Standing, *, is_failing: bool
-    ) -> tuple[str, str, dict[str, Any]] | None:
+        self, now: float, time_ns: int, standing: Standing, *, is_failing: bool
+    ) -> NoProgress | ProgressAgain | None:
         """Take how it stands.
 
+        :param time_ns: ``now`` in nanoseconds since the epoch, by the wall clock.
         :param is_failing: whether it is known, and has been told, why it cannot be written.
-        :returns: level, event and fields for the log, where there is something to say. The field
-            ``length`` is how long there has been no progress until now, in seconds.
+        :returns: what there is to say, if there is anything.
         """
         self.waiting = standing.waiting
         place = standing.accounted, standing.size
@@ -77,7 +80,7 @@ class Progress:
         self._queue_since = _since(self._queue_since, now, standing.queue)
         if moved and self._said_at is not None:
             self._said_at = None
-            return "info", "there is progress again", {"length": now - since}
+            return ProgressAgain(self._output, _back(time_ns, now - since), now - since)
         if is_failing or not self._is_late(now):
             return None
         if self._said_at is None:
@@ -86,8 +89,9 @@ class Progress:
             return None
         self._said_at, self._interval = now, min(2 * self._interval, AGAIN)
         length = now - max(self._moved_at, self._waiting_since or now)
-        fields = {"length": length, "rows": standing.waiting, "queue": standing.queue}
-        return "warning", "no progress", fields
+        return NoProgress(
+            self._output, _back(time_ns, length), length, standing.waiting, standing.queue
+        )
 
     def _is_late(self, now: float) -> bool:
         if self._queue_since is not None:
@@ -100,6 +104,11 @@ class Progress:
     def idle(self, now: float, since: float) -> float:
         """Seconds without progress, as far as they lie behind ``since``."""
         return now - max(self._moved_at, since)
+
+
+def _back(time_ns: int, seconds: float) -> int:
+    """The moment so long before another."""
+    return time_ns - round(seconds * 1e9)
 
 
 def _since(before: float | None, now: float, amount: int) -> float | None:

@@ -16,8 +16,9 @@ from fastingest.supervisor.account import Account, new_stream
 __all__ = ["Before", "ReceiverPool"]
 
 Before: TypeAlias = dict[int, list[tuple[int, int, int]]]
-"""For each output of a receiver and each of its feeds: the feed, what had been received of it
-before the receiver began, and how much of that has been given up."""
+"""For each output of a receiver and each of its feeds: the feed's row in the output's counters,
+whose file names it; what had been received of it before the receiver began; and how much of that
+has been given up."""
 
 
 class ReceiverPool:
@@ -54,20 +55,25 @@ class ReceiverPool:
         self.before: dict[str, Before] = {}
         """What there was before that."""
 
-    def redirect(self, feed: int, url: str) -> None:
-        """Have a feed connect somewhere else than it says; to be called before it is received."""
-        self._feeds[feed] = replace(self._feeds[feed], url=url)
+    def redirect(self, feed: str, url: str) -> None:
+        """Have a feed connect somewhere else than it says; to be called before it is received.
 
-    def begin(self, name: str, gaps: dict[int, tuple[int, str]]) -> Assignment:
+        :param feed: its name.
+        """
+        self._feeds = [
+            replace(each, url=url) if each.name == feed else each for each in self._feeds
+        ]
+
+    def begin(self, name: str, gaps: dict[str, tuple[int, str]]) -> Assignment:
         """A new life of a receiver: what it has to do.
 
-        :param gaps: for each of its feeds that was to be connected before: since when it is not
-            ready, and why.
+        :param gaps: for each of its feeds that was to be connected before, by the feed's name:
+            since when it is not ready, and why.
         """
         partition = self.partitions[name]
-        feeds = feeds_of_partition(partition, len(self.partitions), len(self._feeds))
+        feeds = self._feeds_of(partition)
         own = {
-            number: [feed for feed in feeds if feed in share.target.tables]
+            number: {feed.name for feed in feeds if feed.name in share.target.tables}
             for number, share in enumerate(self._shares)
         }
         shares = {number: self._shares[number] for number, there in own.items() if there}
@@ -80,15 +86,15 @@ class ReceiverPool:
         # What was received before it: the writer accounts for that before it takes anything else.
         self.before[name] = {
             number: [
-                (feed, counters[Slot.RECEIVED], counters[Slot.DROPPED] + counters[Slot.UNREADABLE])
-                for feed in own[number]
-                for counters in [share.counters.feeds[feed]]
+                (row, counters[Slot.RECEIVED], counters[Slot.DROPPED] + counters[Slot.UNREADABLE])
+                for row, counters in enumerate(share.counters.feeds)
+                if share.counters.names[row] in own[number]
             ]
             for number, share in shares.items()
         }
         return Assignment(
             stream=self.streams[name],
-            feeds={feed: self._feeds[feed] for feed in feeds},
+            feeds=feeds,
             shares=shares,
             gaps=gaps,
             parts=self._parts,
@@ -99,23 +105,28 @@ class ReceiverPool:
     @property
     def _parts(self) -> int:
         """How many outboxes there are: one in each receiver for each of its outputs."""
-        partitions = len(self.partitions)
         return sum(
-            len({feed % partitions for feed in share.target.tables}) for share in self._shares
+            any(feed.name in share.target.tables for feed in self._feeds_of(partition))
+            for share in self._shares
+            for partition in self.partitions.values()
         )
 
-    def bury(self, name: str, how: str) -> dict[int, tuple[int, str]]:
+    def _feeds_of(self, partition: int) -> tuple[Feed, ...]:
+        return feeds_of_partition(partition, len(self.partitions), self._feeds)
+
+    def bury(self, name: str, how: str) -> dict[str, tuple[int, str]]:
         """Count what a dead receiver had not decoded.
 
         :param how: how it has died.
         :returns: since when its feeds have had no ready connection, and why, as in :meth:`begin`.
         """
-        gaps: dict[int, tuple[int, str]] = {}
+        gaps: dict[str, tuple[int, str]] = {}
         for number, before in self.before[name].items():
-            for feed, _, _ in before:
-                counters = self._shares[number].counters.feeds[feed]
+            all_counters = self._shares[number].counters
+            for row, _, _ in before:
+                feed, counters = all_counters.names[row], all_counters.feeds[row]
                 counters.bury_receiver()
-                if counters[Slot.READY] or counters[Slot.GAP_SINCE]:
+                if counters[Slot.CONNECTIONS] or counters[Slot.GAP_SINCE]:
                     since = gaps[feed][0] if feed in gaps else counters[Slot.GAP_SINCE]
                     gaps[feed] = since or time.time_ns(), how
                     # The next one may be dead before it has come to say so.

@@ -18,9 +18,11 @@ from fastingest.errors import RunFailed
 from fastingest.native.availability import Native, find_native
 from fastingest.report.summary import Summary
 from fastingest.runtime.assignment import OutputSpec, targets_of
+from fastingest.runtime.events import NativeUnused
 from fastingest.storage.csv_file import check_output
 from fastingest.storage.lock import OutputLock
 from fastingest.supervisor.accounts import Accounts
+from fastingest.supervisor.events import LockStays, ProcessUnkillable
 from fastingest.supervisor.log import report, said
 from fastingest.supervisor.monitor import Monitor
 from fastingest.supervisor.outcome import CallersError, Outcome
@@ -86,8 +88,7 @@ def _release(lock: OutputLock) -> None:
     try:
         lock.release()
     except OSError as error:
-        fields = {"output": str(lock.path), "problem": said(error)}
-        report("warning", "the lock file cannot be removed", fields)
+        report(LockStays(str(lock.path), said(error)))
 
 
 class Run:
@@ -129,7 +130,7 @@ class Run:
         :raises CallersError: ``on_tick`` has raised something.
         """
         if self._native.is_broken:
-            report("warning", "native listener not used", {"reason": self._native.reason})
+            report(NativeUnused(self._native.reason))
         self._accounts.report_fallbacks()
         unexpected: Exception | None = None
         with signals_to_socket() as signals:  # which must not end what comes after the watch
@@ -157,8 +158,7 @@ class Run:
     def _end_processes(self) -> None:
         for name, pid in self._processes.end():
             self.has_left_behind = True
-            fields = {"process": name, "pid": pid}
-            report("error", "a process does not end, although it was killed", fields)
+            report(ProcessUnkillable(name, pid))
             stuck = f"the {name} process ({pid}) does not end, although it was killed"
             self._outcome.fail(RunFailed(f"{stuck}: the system does not answer it"))
 

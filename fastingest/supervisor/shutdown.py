@@ -12,6 +12,7 @@ import time
 from fastingest.errors import FastingestError
 from fastingest.runtime.control import End, GiveUp, Save, Stop
 from fastingest.supervisor.ending import Ending
+from fastingest.supervisor.events import Stopping
 from fastingest.supervisor.log import report
 from fastingest.supervisor.outcome import Outcome
 from fastingest.supervisor.processes import WRITER, Processes
@@ -64,7 +65,7 @@ class Shutdown:
     def stop(self, reason: str) -> None:
         """End as asked."""
         if not self._ending.has_begun:
-            report("info", "stopping", {"reason": reason})
+            report(Stopping(reason))
             self.stop_receivers()
 
     def abort(self) -> None:

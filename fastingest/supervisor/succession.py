@@ -12,6 +12,7 @@ from collections.abc import Collection
 from fastingest.errors import OutputRefused, ProcessDied
 from fastingest.runtime.control import End, GiveUp, Go
 from fastingest.supervisor.children import Child
+from fastingest.supervisor.events import ProcessGone
 from fastingest.supervisor.log import report, said
 from fastingest.supervisor.monitor import Monitor
 from fastingest.supervisor.processes import WRITER, Processes
@@ -54,13 +55,10 @@ class Succession:
         now = time.monotonic()
         fate = self._restarts.died(name, now)
         is_due = fate.due is not None
-        fields: dict[str, object] = {"process": name}
-        if child is not None:
-            fields["pid"] = child.process.pid
-        fields["next"] = "another one takes its place" if is_due else "it is not started again"
-        if fate.due is not None and fate.due > now:
-            fields["pause"] = format_duration(fate.due - now)
-        report("error", f"a process {how}", fields)
+        pause = format_duration(fate.due - now) if fate.due is not None and fate.due > now else None
+        what = "another one takes its place" if is_due else "it is not started again"
+        pid = None if child is None else child.process.pid
+        report(ProcessGone(how, name, pid, next=what, pause=pause))
         if fate.is_failure:
             exit_code = None if child is None else child.exit_code
             self._shutdown.fail(ProcessDied(name, exit_code, fate.deaths, how))
@@ -95,7 +93,7 @@ class Succession:
         how = f"could not be started: {said(error)}"
         child = self._processes.children.get(name)
         if child is not None:
-            report("error", f"a process {how}", {"process": name, "pid": child.process.pid})
+            report(ProcessGone(how, name, child.process.pid))
             child.process.kill()  # its end is dealt with like any other's
         elif not self.died(name, how, None):
             if name == WRITER:

@@ -79,7 +79,8 @@ from fastingest.runtime.control import Go, Stop, UnknownMessage
 from fastingest.supervisor.accounts import Accounts
 from fastingest.supervisor.children import Child
 from fastingest.supervisor.ending import Ending
-from fastingest.supervisor.log import report, said
+from fastingest.supervisor.events import UnknownNotice
+from fastingest.supervisor.log import report, said, write
 from fastingest.supervisor.monitor import Monitor
 from fastingest.supervisor.oom import OomWatch
 from fastingest.supervisor.outcome import CallersError, Outcome
@@ -226,10 +227,8 @@ class Supervisor:
 
     def _look_after_outputs(self, now: float) -> None:
         """Say which do not get on; and do not wait for ever for them, when the run shall end."""
-        for output, level, event, fields in self._watchdog.look(now, self._monitor.standings()):
-            since = time.time_ns() - round(fields["length"] * 1e9)
-            path = str(self._shares[output].target.path)
-            report(level, event, {"output": path, "since_ns": since, **fields})
+        for event in self._watchdog.look(now, time.time_ns(), self._monitor.standings()):
+            report(event)
         if not self._ending.has_begun or self._ending.is_giving_up:
             return
         for number, why in self._watchdog.judge(now):
@@ -248,15 +247,14 @@ class Supervisor:
             for notice in child.notices():
                 self._told(notice)
         except UnknownMessage as error:
-            fields = {"process": child.name, "pid": child.process.pid, "problem": str(error)}
-            report("error", "a process says what nobody knows, and is killed", fields)
+            report(UnknownNotice(child.name, child.process.pid, str(error)))
             child.watched = False
             child.process.kill()  # its end is dealt with like any other's
 
     def _told(self, notice: control.Notice) -> None:  # noqa: PLR0912 - one for each
         match notice:
-            case control.Report(level, event, fields):
-                report(level, event, fields)
+            case control.Report():
+                write(notice)
             case control.GapEnded():
                 self._accounts.note_gap(notice)
             case control.Ready():

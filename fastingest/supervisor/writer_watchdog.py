@@ -14,32 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fastingest.errors import WriteFailed
+from fastingest.model.event import Event
 from fastingest.supervisor.progress import Progress, Standing
 from fastingest.units import format_duration
 
-__all__ = ["FAILING_LIMIT", "STALLED_LIMIT", "Event", "Verdict", "WriterWatchdog"]
+__all__ = ["FAILING_LIMIT", "STALLED_LIMIT", "Verdict", "WriterWatchdog"]
 
 FAILING_LIMIT = 3.0
 """Seconds that a run which shall end waits for an output that cannot be written."""
 
 STALLED_LIMIT = 60.0
 """Seconds that it waits for one that is neither written nor said why."""
-
-
-class Event(NamedTuple):
-    """Something for the log.
-
-    :param output: the output's index.
-    :param fields: ``length`` is how long there has been no progress, in seconds, until now.
-    """
-
-    output: int
-    level: str
-    event: str
-    fields: dict[str, Any]
 
 
 class Verdict(NamedTuple):
@@ -62,7 +50,7 @@ class WriterWatchdog:
 
     def __init__(self, paths: Sequence[Path], flush_interval: float) -> None:
         self._paths = paths
-        self._progress = [Progress(flush_interval) for _ in paths]
+        self._progress = [Progress(str(path), flush_interval) for path in paths]
         self._failing: dict[int, WriteFailed] = {}
         self._ending_since: float | None = None
         self.given_up: set[int] = set()
@@ -80,13 +68,16 @@ class WriterWatchdog:
         """What it has said holds no more."""
         self._failing.clear()
 
-    def look(self, now: float, standings: Sequence[Standing]) -> Iterator[Event]:
-        """Take how the outputs stand; what is to be said of it."""
+    def look(self, now: float, time_ns: int, standings: Sequence[Standing]) -> Iterator[Event]:
+        """Take how the outputs stand; what is to be said of it.
+
+        :param time_ns: ``now`` in nanoseconds since the epoch, by the wall clock.
+        """
         for number, (progress, standing) in enumerate(zip(self._progress, standings, strict=True)):
             is_failing = number in self._failing or number in self.given_up
-            said = progress.look(now, standing, is_failing=is_failing)
+            said = progress.look(now, time_ns, standing, is_failing=is_failing)
             if said is not None:
-                yield Event(number, *said)
+                yield said
 
     def judge(self, now: float) -> Iterator[Verdict]:
         """What a run that shall end gives up now; to be called after each :meth:`look`.

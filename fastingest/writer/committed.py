@@ -65,15 +65,18 @@ class Committed:
             self.write_count(feed, position)
         self.write(self.entry)
 
-    def write_count(self, feed: int, position: Position) -> None:
+    def write_count(self, feed: str, position: Position) -> None:
         """Record what is committed of a feed, and up to where its partition is.
 
+        :param feed: its name; empty: only where the partition is.
         :raises WriteFailed: as :meth:`write`.
         """
         self.write(self._of_feed(replace(self.entry, **position._asdict()), feed))
 
-    def _of_feed(self, entry: Entry, feed: int) -> Entry:
-        written, rejected, set_aside = self.offsets.feeds.setdefault(feed, FeedCount(0, 0))
+    def _of_feed(self, entry: Entry, feed: str) -> Entry:
+        if feed:
+            self.offsets.feeds.setdefault(feed, FeedCount(0, 0))
+        written, rejected, set_aside = self.offsets.count(feed)
         entry = replace(entry, feed=feed, feed_written=written, feed_rejected=rejected)
         return replace(entry, feed_set_aside=set_aside)
 
@@ -84,7 +87,7 @@ class Committed:
             self.offsets.positions[partition] = position
             self.entry = replace(self.entry, stream=position.stream, sequence=position.sequence)
 
-    def count_from(self, feeds: dict[int, FeedCount], not_kept: int) -> None:
+    def count_from(self, feeds: dict[str, FeedCount], not_kept: int) -> None:
         """Count on from what the run had committed, where the journal has nothing of it.
 
         :raises WriteFailed: as :meth:`write`.

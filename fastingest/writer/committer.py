@@ -6,17 +6,25 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from fastingest.config.settings import Settings
 from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.format.base import Format
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import Batch, Position, check_batch, partition_of
+from fastingest.model.event import Event
 from fastingest.runtime.control import Failing, Notice, Report, WorksAgain
 from fastingest.storage.journal import Journal
 from fastingest.storage.reject_limit import RejectLimit
 from fastingest.writer.attempts import TRY_PAUSE, Attempts
+from fastingest.writer.events import (
+    BatchSetAside,
+    BatchUnwritable,
+    RowsGone,
+    SyncFailed,
+    WriteFailing,
+    WritingAgain,
+)
 from fastingest.writer.fsync import Syncer
 from fastingest.writer.output import Output
 from fastingest.writer.set_aside import set_aside
@@ -81,9 +89,9 @@ class Committer:
             self.output.sync, self.output.secure, options.fsync, self._report_unsynced
         )
 
-    def report(self, level: str, event: str, **fields: Any) -> None:
+    def report(self, event: Event) -> None:
         """Have an event logged."""
-        self._tell(Report(level, event, fields))
+        self._tell(Report.of(event))
 
     def position(self, partition: int) -> Position:
         """The last batch of a partition that is committed."""
@@ -97,7 +105,7 @@ class Committer:
                 text = self._make_text(batch)
             except self._format.defects as error:
                 self._defect = f"{type(error).__name__}: {error}"
-                self.report("warning", "a batch cannot be written", problem=self._defect)
+                self.report(BatchUnwritable(self._defect))
                 self._wait(delay)
                 delay *= 2
             else:
@@ -107,7 +115,7 @@ class Committer:
 
     def _make_text(self, batch: Batch) -> memoryview:
         """As :meth:`text_of`; whatever may be wrong in a batch comes to light here."""
-        check_batch(batch, len(self.counters.feeds))
+        check_batch(batch, is_of_run=self.counters.row_of(batch.feed) is not None)
         return self._format.encode(batch)
 
     def commit(self, batch: Batch) -> None:
@@ -137,25 +145,27 @@ class Committer:
 
         :raises WriteFailed: as :meth:`commit`.
         """
-        feed, rows = batch.feed, batch.count
-        if not 0 <= feed < len(self.counters.feeds):
-            feed, rows = 0, 0  # nobody knows whose they are: they count as lost in the end
-        counters = self.counters.feeds[feed]
-        if counters[Slot.RECEIVED]:  # otherwise nobody knows what was received
-            rows = min(rows, max(0, counters.ledger.in_flight))
+        rows, dealt_with = batch.count, batch
+        if self.counters.row_of(batch.feed) is None:
+            # Nobody knows whose they are: they count as lost in the end.
+            layout = batch.layout._replace(feed=self.output.first_feed)
+            rows, dealt_with = 0, replace(batch, layout=layout)
+        else:
+            counters = self.counters.of(batch.feed)
+            if counters[Slot.RECEIVED]:  # otherwise nobody knows what was received
+                rows = min(rows, max(0, counters.ledger.in_flight))
         path = self._out
 
         def step() -> None:
             nonlocal path
             path = set_aside(self._out, batch, self._min_free)
-            self.output.set_aside(replace(batch, feed=feed), rows)
+            self.output.set_aside(dealt_with, rows)
 
         self.attempt(step)
-        what = "a batch that cannot be written is set aside"
         problem = self._defect or "the writer died of it"
-        self.report("error", what, rows=rows, problem=problem, kept_in=str(path))
+        self.report(BatchSetAside(rows, problem=problem, kept_in=str(path)))
         self._defect = ""
-        self._count(feed)
+        self._count(dealt_with.feed)
 
     def attempt(self, step: Callable[[], None]) -> None:
         """Do it, and again until it is done.
@@ -170,7 +180,7 @@ class Committer:
                 self._tell(Failing(str(self._out), str(error.path), error.problem))
                 if not self._problem:
                     self._problem = f"{error.path}: {error.problem}"
-                    self.report("error", "cannot write, trying again", problem=self._problem)
+                    self.report(WriteFailing(self._problem))
                 if not self._wait(delay):
                     raise WriteFailed(error.path, error.problem) from error
                 delay = min(2 * delay, LAST_RETRY)
@@ -179,12 +189,11 @@ class Committer:
         if self._problem:
             self._problem = ""
             self._tell(WorksAgain(str(self._out)))
-            self.report("info", "writing again")
+            self.report(WritingAgain())
 
     def _report_unsynced(self, error: Exception) -> None:
-        what = "the output could not be synced, what it was to put on the disk is written again"
         problem = f"{error.path}: {error.problem}" if isinstance(error, WriteFailed) else str(error)
-        self.report("error", what, problem=problem)
+        self.report(SyncFailed(problem))
 
     def count(self) -> None:
         """Say in the counters what is committed."""
@@ -192,15 +201,18 @@ class Committer:
             self._count(feed)
         self.counters[Slot.FILE_SIZE] = self.output.entry.size
 
-    def _count(self, feed: int) -> None:
+    def _count(self, feed: str) -> None:
         self.count_lost()
-        entry, counters = self.output.entry, self.counters.feeds[feed]
+        entry = self.output.entry
         self.counters[Slot.FILE_SIZE] = entry.size
-        count = self.output.feeds[feed]
-        counters[Slot.WRITTEN], counters[Slot.QUARANTINED], counters[Slot.SET_ASIDE] = count
         self.counters[Slot.NOT_KEPT] = entry.not_kept
-        if entry.feed == feed and entry.stream >= entry.run:
-            counters[Slot.STREAM], counters[Slot.SEQUENCE] = entry.position
+        if self.counters.row_of(feed) is not None:
+            counters, count = self.counters.of(feed), self.output.feeds[feed]
+            slots = (Slot.WRITTEN, Slot.REJECTS_COMMITTED, Slot.SET_ASIDE)
+            for slot, number in zip(slots, count, strict=True):
+                counters[slot] = number
+            if entry.feed == feed and entry.stream >= entry.run:
+                counters[Slot.STREAM], counters[Slot.SEQUENCE] = entry.position
         self.counters[Slot.FIRST_RECEIVED] = entry.first_received
         self.counters[Slot.LAST_RECEIVED] = entry.last_received
 
@@ -211,14 +223,13 @@ class Committer:
         lost = self.output.take_lost()
         for feed, rows in lost.items():
             for slot in (Slot.LOST, Slot.UNSYNCED):
-                self.counters.feeds[feed].add(slot, rows)
+                self.counters.of(feed).add(slot, rows)
             self._count(feed)
-        what = "rows that could not be synced are gone: the system has dropped them"
-        self.report("error", what, rows=lost.total())
+        self.report(RowsGone(lost.total()))
 
     def _measure(self, batch: Batch) -> None:
         now = time.time_ns()
-        counters = self.counters.feeds[batch.feed]
+        counters = self.counters.of(batch.feed)
         latency, start = counters.latency, 0
         for end, received in batch.stamps:
             latency.add(now - received, end - start)

@@ -28,8 +28,9 @@ from msgspec.structs import replace
 
 from fastingest.errors import WriteFailed
 from fastingest.storage.base import Sink
-from fastingest.storage.unsynced import Piece, Unsynced
+from fastingest.storage.unsynced import Extent, Unsynced
 from fastingest.writer.committed import Committed
+from fastingest.writer.events import RejectsGone
 from fastingest.writer.files import OutputFiles
 
 __all__ = ["Durability"]
@@ -52,13 +53,13 @@ class Durability:
         self._syncing = threading.RLock()  # one sync at a time; never waits for the other lock
         self._has_failed = False  # whether a sync has failed, and nothing has been secured since
         self._is_unsure = False  # whether one of the batch that is being committed has
-        self._unrecorded: dict[int, int] = {}  # feeds, and their partitions, of which rows are gone
+        self._unrecorded: dict[str, int] = {}  # feeds, and their partitions, of which rows are gone
         self.unsynced = Unsynced()
         """Rows that are not known to be on the disk."""
-        self.lost: Counter[int] = Counter()
+        self.lost: Counter[str] = Counter()
         """Rows of each feed that were committed, and that the system has dropped."""
 
-    def take_lost(self) -> Counter[int]:
+    def take_lost(self) -> Counter[str]:
         """Those in :attr:`lost`, which is empty then."""
         lost, self.lost = self.lost, Counter()
         return lost
@@ -109,8 +110,7 @@ class Durability:
         self._secure_rows()
         rejects, journal = self._files.rejects, self._committed.journal
         if gone := rejects.secure():
-            what = "rejects that could not be synced are gone"
-            self._files.report("error", what, bytes=gone, path=str(rejects.path))
+            self._files.report(RejectsGone(gone, path=str(rejects.path)))
         if journal is not None:
             _written(journal.path, journal.write_again)
 
@@ -118,7 +118,7 @@ class Durability:
         """Write the rows again that are not known to be on the disk."""
         file, committed = self._files.file, self._committed
 
-        def write_again() -> tuple[list[Piece], Piece | None]:
+        def write_again() -> tuple[list[Extent], Extent | None]:
             gone = self.unsynced.write_again(file)
             return gone, self.unsynced.close_up(file, gone) if gone else None
 
@@ -132,20 +132,20 @@ class Durability:
                 committed.write(committed.entry)
             del self._unrecorded[feed]
 
-    def _give_up(self, gone: list[Piece], end: Piece | None) -> None:
-        """The system has dropped these pieces.
+    def _give_up(self, gone: list[Extent], end: Extent | None) -> None:
+        """The system has dropped these extents.
 
         :param end: an empty one where the file ends now; None: others stand behind them, and their
             bytes stay as they are.
         """
         committed, feeds = self._committed, self._committed.offsets.feeds
         self.unsynced.forget(gone)
-        for piece in gone:
-            self.lost[piece.feed] += piece.rows
-            count = committed.offsets.count(piece.feed)
-            feeds[piece.feed] = count._replace(written=count.written - piece.rows)
-            self._unrecorded[piece.feed] = piece.partition
-        rows = sum(piece.rows for piece in gone)
+        for extent in gone:
+            self.lost[extent.feed] += extent.rows
+            count = committed.offsets.count(extent.feed)
+            feeds[extent.feed] = count._replace(written=count.written - extent.rows)
+            self._unrecorded[extent.feed] = extent.partition
+        rows = sum(extent.rows for extent in gone)
         entry = committed.entry
         left = committed.offsets.count(entry.feed).written
         entry = replace(entry, written=entry.written - rows, feed_written=left)

@@ -17,6 +17,12 @@ from fastingest.storage.append_file import Change
 from fastingest.storage.ledger import Region
 from fastingest.storage.unsynced import Unsynced
 from fastingest.writer.committed import Committed
+from fastingest.writer.events import (
+    AppendedByOthers,
+    OutputChanged,
+    OutputEmptied,
+    OutputShorterThanLedger,
+)
 from fastingest.writer.files import OutputFiles
 from fastingest.writer.regions import Regions
 
@@ -44,17 +50,17 @@ def adapt(
         files.settle_torn(file.size)  # first: it may take seconds, and not come to an end
     committed.entry = regions.end(committed.entry, change)
     if change == "appended":
-        fields = {"path": str(files.path), "bytes": file.length - file.size}
-        files.report("warning", "another program has appended to the output", **fields)
+        files.report(AppendedByOthers(str(files.path), file.length - file.size))
     else:
         if change == "truncated":
             file.begin()
         else:
             files.go_to_new_file()
         unsynced.clear()
-        where = "it" if change == "truncated" else "a new one"
-        fields = {"path": str(files.path), "bytes_before": size_before}
-        files.report("warning", f"the output was {change}, going on in {where}", **fields)
+        if change == "truncated":
+            files.report(OutputEmptied(str(files.path), size_before))
+        else:
+            files.report(OutputChanged(change, str(files.path), size_before))
         files.file.unsure = False
         files.file.size = sys.maxsize  # so that after an error it is looked at again
     size = files.settle_torn(files.file.size if change == "appended" else 0)
@@ -75,5 +81,4 @@ def notice_replaced(files: OutputFiles, regions: Regions, run: int) -> None:
     if files.file.is_empty:
         regions.tell(run, "moved", Region(0, 0, 0, 0))
     else:
-        what = "the output is shorter than its ledger says; see fastingest verify"
-        files.report("warning", what, bytes_missing=end - files.file.length)
+        files.report(OutputShorterThanLedger(end - files.file.length))

@@ -14,10 +14,12 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from fastingest.model.batch import Reject
+from fastingest.model.event import Event
 from fastingest.storage.csv_file import CsvFile
 from fastingest.storage.journal import Entry
 from fastingest.storage.rejects import RejectsFile
 from fastingest.storage.torn_tail import settled_tail
+from fastingest.writer.events import DamageCut, TornLineCut
 
 __all__ = ["DAMAGED", "MAX_DAMAGED", "TORN", "OutputFiles"]
 
@@ -41,7 +43,7 @@ class OutputFiles:
     """
 
     def __init__(
-        self, file: CsvFile, rejects: RejectsFile, *, header: str, report: Callable[..., None]
+        self, file: CsvFile, rejects: RejectsFile, *, header: str, report: Callable[[Event], None]
     ) -> None:
         self.file = file
         self.rejects = rejects
@@ -77,8 +79,7 @@ class OutputFiles:
             before = self.rejects.size
             self.rejects.add([Reject(time.time_ns(), TORN, tail.piece)])
             if self.file.cut_torn(tail):
-                fields = {"bytes": len(tail.piece), "kept_in": str(self.rejects.path)}
-                self.report("warning", "cut off a torn last line", **fields)
+                self.report(TornLineCut(len(tail.piece), kept_in=str(self.rejects.path)))
                 return tail.start
             self.rejects.take_back(before)  # at the last moment its author has gone on
         return tail.start
@@ -92,8 +93,7 @@ class OutputFiles:
             self.rejects.add([Reject(time.time_ns(), DAMAGED, piece[:line_end])])
             offset += line_end
         self.file.cut(start)
-        fields = {"bytes": end - start, "kept_in": str(self.rejects.path)}
-        self.report("error", "cut off what is not as it was written", **fields)
+        self.report(DamageCut(end - start, kept_in=str(self.rejects.path)))
 
     def go_to_new_file(self) -> None:
         """Leave the file for the one that has its name now; it is made where there is none.

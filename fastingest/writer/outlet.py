@@ -36,6 +36,8 @@ from fastingest.storage.journal import Journal, journal_path
 from fastingest.transport.pipe.inlet import Inlet
 from fastingest.transport.pipe.wiring import PipeEnd, wait
 from fastingest.writer.committer import Committer
+from fastingest.writer.earlier_run import feeds_of
+from fastingest.writer.events import RowsLostWithReceiver
 from fastingest.writer.recovery import Recovery
 
 __all__ = ["GIVE_UP_LIMIT", "Bell", "Outlet", "Stage"]
@@ -198,8 +200,11 @@ class Outlet:
         options, target = self._options, self._share.target
         journal = None
         if options.journal == "on":
-            journal = Journal(journal_path(target.path), len(self._counters.feeds))
-        run = journal.entries[0].run if journal and journal.entries else 0
+            journal = Journal(journal_path(target.path), [*target.tables])
+        run = 0
+        if journal and journal.entries:
+            run = journal.entries[0].run
+            journal.learn_names(feeds_of(self._share.places, target.path, run))
         self._committer = Committer(
             options,
             target.path,
@@ -271,13 +276,16 @@ class Outlet:
             committer.count_lost()  # which would be counted here as well
             lost = sum(self._count_lost(*before) for before in inlet.before)
             if lost:
-                committer.report("error", "rows were lost with the receiver", rows=lost)
+                committer.report(RowsLostWithReceiver(lost))
         self._linked[inlet.pipe] = inlet
         inlet.acknowledge(committer.position(partition))
 
-    def _count_lost(self, feed: int, received: int, gone: int) -> int:
-        """What of a feed has gone with its receiver, since the one before went."""
-        counters = self._counters.feeds[feed]
+    def _count_lost(self, row: int, received: int, gone: int) -> int:
+        """What of a feed has gone with its receiver, since the one before went.
+
+        :param row: the feed's in the counters.
+        """
+        feed, counters = self._counters.names[row], self._counters.feeds[row]
         accounted = sum(self._committer.output.feeds.get(feed, ())) + gone
         lost = max(0, received - accounted - counters[Slot.LOST])
         counters.add(Slot.LOST, lost)

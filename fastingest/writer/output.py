@@ -27,15 +27,17 @@ from msgspec.structs import replace
 
 from fastingest.errors import WriteFailed
 from fastingest.model.batch import Batch, Position, partition_of
+from fastingest.model.event import Event
 from fastingest.storage.csv_file import CsvFile
 from fastingest.storage.journal import Entry, Journal
 from fastingest.storage.offsets import CommittedOffsets, FeedCount
 from fastingest.storage.reject_limit import RejectLimit
 from fastingest.storage.rejects import RejectsFile
 from fastingest.storage.room import check_room
-from fastingest.storage.unsynced import Piece
+from fastingest.storage.unsynced import Extent
 from fastingest.writer.committed import Committed
 from fastingest.writer.durability import Durability
+from fastingest.writer.events import TooManyRejects
 from fastingest.writer.external_change import adapt, notice_replaced
 from fastingest.writer.files import OutputFiles
 from fastingest.writer.regions import Regions
@@ -67,7 +69,7 @@ class Output:
         journal: Journal | None,
         *,
         min_free: int,
-        report: Callable[..., None],
+        report: Callable[[Event], None],
         limit: RejectLimit | None = None,
         is_doubtful: bool = False,
         syncs: bool = True,
@@ -104,9 +106,15 @@ class Output:
         return self._committed.entry
 
     @property
-    def feeds(self) -> dict[int, FeedCount]:
+    def feeds(self) -> dict[str, FeedCount]:
         """What is committed of each feed of the run."""
         return self._committed.offsets.feeds
+
+    @property
+    def first_feed(self) -> str:
+        """The name of the first feed of those that go there; empty where there is no journal."""
+        journal = self._committed.journal
+        return journal.feeds[0] if journal is not None and journal.feeds else ""
 
     @property
     def positions(self) -> dict[int, Position]:
@@ -121,7 +129,7 @@ class Output:
         """Take all batches of its partition up to ``position`` as committed, wherever they are."""
         self._committed.skip_to(position)
 
-    def count_from(self, feeds: dict[int, FeedCount], not_kept: int = 0) -> None:
+    def count_from(self, feeds: dict[str, FeedCount], not_kept: int = 0) -> None:
         """Count on from what the run had committed, where the journal has nothing of it.
 
         :param not_kept: of its rejects, how many are counted only.
@@ -166,7 +174,7 @@ class Output:
             committed.offsets.feeds = {}
         now = committed.entry
         entry = replace(
-            now if is_same else Entry(run),
+            now if is_same else Entry(run, feed=self.first_feed),
             stream=now.stream,
             sequence=now.sequence,
             inode=now.inode,
@@ -216,8 +224,7 @@ class Output:
             rejects.unsynced.clear()
         self._done = 0
         if entry.not_kept and had_all:
-            what = "there are too many rejects to keep them all; they are counted, and sampled"
-            self._files.report("warning", what, kept_in=str(rejects.path))
+            self._files.report(TooManyRejects(kept_in=str(rejects.path)))
 
     def _append(self, text: memoryview) -> int:
         """Append the rows, unless they are there; the offset where they are."""
@@ -248,8 +255,8 @@ class Output:
             crc = zlib.crc32(text, entry.crc32)
         if self._syncs:
             end, partition = self._offset + len(text), partition_of(batch.stream)
-            piece = Piece(self._offset, end, entry.crc32, crc, batch.feed, partition, batch.rows)
-            self._durability.unsynced.add(piece)
+            extent = Extent(self._offset, end, entry.crc32, crc, batch.feed, partition, batch.rows)
+            self._durability.unsynced.add(extent)
         size = self._files.file.size
         committed.entry = replace(entry, size=size, rows=entry.rows + batch.rows, crc32=crc)
         self._regions.begin()
@@ -322,11 +329,11 @@ class Output:
             self._durability.secure()
 
     @property
-    def lost(self) -> Counter[int]:
+    def lost(self) -> Counter[str]:
         """Rows of each feed that were committed, and that the system has dropped."""
         return self._durability.lost
 
-    def take_lost(self) -> Counter[int]:
+    def take_lost(self) -> Counter[str]:
         """Those in :attr:`lost`, which is empty then."""
         with self._busy:
             return self._durability.take_lost()

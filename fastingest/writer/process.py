@@ -60,6 +60,7 @@ from fastingest.runtime.process_setup import ORPHAN_LIMIT, allow_many_files, kee
 from fastingest.transport.pipe.fd_passing import receive_pipe
 from fastingest.transport.pipe.inlet import Inlet
 from fastingest.transport.pipe.wiring import PipeEnd, wait
+from fastingest.writer.events import WriterBroken
 from fastingest.writer.outlet import GIVE_UP_LIMIT, Bell, Outlet, Stage
 
 __all__ = ["main"]
@@ -183,8 +184,8 @@ class _Writer:
             case WriteFailed() as error:
                 self._tell(WriteFailure(str(error.path), error.problem))
             case OSError() as error:  # another writer may have more luck
-                fields = {"output": str(outlet.path), "problem": error.strerror or str(error)}
-                self._tell(Report("error", "the writer cannot go on", fields))
+                problem = error.strerror or str(error)
+                self._tell(Report.of(WriterBroken(str(outlet.path), problem)))
                 return 1
             case error:
                 traceback.print_exception(error)

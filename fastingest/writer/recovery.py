@@ -7,7 +7,6 @@ from itertools import pairwise
 
 from fastingest.errors import OutputRefused, WriteFailed
 from fastingest.metrics.counters import Counters, Slot
-from fastingest.metrics.counters_file import OtherCounters
 from fastingest.model.batch import Batch, Position
 from fastingest.model.feed import MAX_FEEDS
 from fastingest.model.schema import header_of
@@ -21,6 +20,13 @@ from fastingest.storage.offsets import counts_in
 from fastingest.storage.run_events import read_events
 from fastingest.storage.run_log import line_of, log_run
 from fastingest.writer.committer import Committer
+from fastingest.writer.earlier_run import counters_of, has_other_counters, never_began
+from fastingest.writer.events import (
+    EarlierRowsLost,
+    EarlierRowsTaken,
+    KeptRowsGone,
+    NoEarlierRows,
+)
 
 __all__ = ["Recovery"]
 
@@ -58,7 +64,7 @@ class Recovery:
         everywhere = [places, self._elsewhere] if self._elsewhere else [places]
         self._reader = SpoolReader(everywhere, committer.report)
         # Of streams that receivers still add to, which may have kept a batch elsewhere for a while.
-        self._unread = SpoolReader(everywhere, lambda *_, **__: None)
+        self._unread = SpoolReader(everywhere, lambda event: None)
 
     def note_places(self) -> None:
         """Note in the journal where the spool and the spill are now.
@@ -77,7 +83,7 @@ class Recovery:
         committer, output = self._committer, self._committer.output
         last = output.entry.run
         runs = {run for run in self._places.runs() if run < self._run}
-        for run in [run for run in runs if run != last and self._never_began(run)]:
+        for run in [run for run in runs if run != last and never_began(self._places, run)]:
             self._places.forget(run)
             runs.remove(run)
         if 0 < last < self._run:
@@ -89,7 +95,8 @@ class Recovery:
         for run, following in pairwise([*sorted(runs), self._run]):
             if run < last:
                 continue  # its account is closed
-            committer.counters = self._counters_of(run) or Counters.create(feeds=MAX_FEEDS)
+            counted = counters_of(self._places, self._out, run, committer.report)
+            committer.counters = counted or Counters.create(feeds=("",) * MAX_FEEDS)
             # The journal may be gone, with the file: then the counters, which are where the spool
             # is, say what of it is written.
             for counters in committer.counters.feeds:
@@ -106,36 +113,14 @@ class Recovery:
             self._commit_tail(following)
             self.streams_before(following)
             rows = output.entry.written - written
-            level = "warning" if rows else "info"
-            committer.report(level, "took up what an earlier run had left", rows=rows)
-            committer.attempt(lambda run=run, rows=rows: self._close_account(run, rows))  # type: ignore[misc]
+            committer.report(EarlierRowsTaken(rows) if rows else NoEarlierRows(rows))
+            committer.attempt(
+                lambda run=run, rows=rows, counted=counted: self._close_account(run, rows, counted)  # type: ignore[misc]
+            )
         committer.counters = self._counters
         committer.attempt(lambda: output.begin(self._run))
         self._commit_tail(2**63)
         committer.count()
-
-    def _counters_of(self, run: int) -> Counters | None:
-        """What an earlier run has counted; None where nobody knows: the machine was started anew.
-
-        Nor does anybody where another version of fastingest has counted it.
-        """
-        try:
-            return Counters.open(self._places.counters(run))
-        except OtherCounters as error:
-            what = "what an earlier run has counted cannot be read, and is unknown"
-            self._committer.report("warning", what, problem=str(error))
-        except OSError:
-            pass
-        return None
-
-    def _never_began(self, run: int) -> bool:
-        """Whether its supervisor died while it made the counters, which come before all else."""
-        try:
-            Counters.open(self._places.counters(run))
-        except OSError as error:
-            # It is not the system that says so: they are there, and not whole.
-            return type(error) is OSError and error.errno is None
-        return False
 
     def _commit_tail(self, before: int) -> None:
         """Commit what a dead writer had begun with, before another partition's batch is.
@@ -197,15 +182,8 @@ class Recovery:
         )
         self._committer.output.begin(run, anew=logged)
 
-    def _close_account(self, run: int, recovered: int) -> None:
-        counters, path, events = None, self._places.counters(run), self._places.events(run)
-        is_others = False
-        try:
-            counters = Counters.open(path)
-        except OtherCounters:
-            is_others = True
-        except OSError:
-            pass
+    def _close_account(self, run: int, recovered: int, counters: Counters | None) -> None:
+        path, events = self._places.counters(run), self._places.events(run)
         if counters is not None:
             self._committer.count()
             for each in counters.feeds:
@@ -213,13 +191,11 @@ class Recovery:
                 each[Slot.LOST] += max(0, each.ledger.in_flight)
             rows, messages = counters.whole_ledger.lost, counters.total(Slot.LOST_MESSAGES)
             if rows or messages:
-                what = "an earlier run has lost rows"
-                self._committer.report("error", what, rows=rows, messages=messages)
+                self._committer.report(EarlierRowsLost(rows, messages))
         else:
             kept = line_of(self._out, run).get("kept") or 0
             if kept > recovered:
-                what = "rows that an earlier run had kept in memory are gone"
-                self._committer.report("error", what, rows=kept - recovered)
+                self._committer.report(KeptRowsGone(kept - recovered))
         entry = self._committer.output.entry
         try:
             feeds = self._committer.output.feeds
@@ -228,6 +204,6 @@ class Recovery:
         except OSError as error:
             problem = f"its ledger cannot be written: {error.strerror}"
             raise WriteFailed(self._out, problem) from None
-        if is_others:
+        if has_other_counters(self._places, run):
             path.replace(beside(path, ".unread"))
         self._places.forget_files(run)

@@ -30,6 +30,12 @@ from msgspec.structs import replace
 from fastingest.model.batch import partition_of
 from fastingest.storage.journal import Entry
 from fastingest.storage.offsets import CommittedOffsets
+from fastingest.writer.events import (
+    OutputDamaged,
+    OutputShort,
+    OutputSwapped,
+    UncommittedRowsKept,
+)
 from fastingest.writer.files import OutputFiles
 from fastingest.writer.regions import Regions
 
@@ -73,12 +79,7 @@ def resume(
         missing = newest.size - held[0].size
         files.move_damaged(held[0].size)
     entry, offsets = _cut_back(files, entries, held)
-    files.report(
-        "error",
-        "the file is shorter than recorded",
-        bytes_missing=missing,
-        rows_missing=newest.written - entry.written,
-    )
+    files.report(OutputShort(missing, rows_missing=newest.written - entry.written))
     file.size = entry.size
     files.rejects.go_back(entry.rejects_size)
     return Resumed(entry, offsets)
@@ -117,7 +118,7 @@ def settle(files: OutputFiles, regions: Regions, entry: Entry) -> Entry:
     known = entry.size if entry.run else 0  # where a row begins
     end = files.settle_torn(known)
     if known and end > known:
-        files.report("warning", "rows behind the last commit are kept", bytes=end - known)
+        files.report(UncommittedRowsKept(end - known))
     files.file.size = end
     files.file.unsure = False
     regions.begin()
@@ -126,7 +127,7 @@ def settle(files: OutputFiles, regions: Regions, entry: Entry) -> Entry:
 
 def _on_another_file(files: OutputFiles, regions: Regions, newest: Entry) -> Entry:
     """The state where another file has the name now."""
-    files.report("warning", "the output is another file than it was", path=str(files.path))
+    files.report(OutputSwapped(str(files.path)))
     entry = regions.end(newest, "moved")
     entry = settle(files, regions, replace(entry, inode=files.file.inode, start=0, size=0))
     return replace(entry, start=entry.size)
@@ -135,8 +136,7 @@ def _on_another_file(files: OutputFiles, regions: Regions, newest: Entry) -> Ent
 def _behind_damage(files: OutputFiles, newest: Entry) -> Entry:
     """The state where of nothing that the run has appended can be told that it is whole."""
     end = files.settle_torn(newest.start)
-    what = "the file is not as it was written, which rows are damaged is not known"
-    files.report("error", what, path=str(files.path), start=newest.start, end=newest.size)
+    files.report(OutputDamaged(str(files.path), start=newest.start, end=newest.size))
     files.file.size = end
     rejects = files.rejects.size
     return replace(newest, start=end, size=end, rows=0, crc32=0, rejects_size=rejects)
@@ -151,7 +151,7 @@ def _cut_back(files: OutputFiles, entries: Sequence[Entry], held: Sequence[Entry
     if held:
         entry = held[0]
         if entry.run != newest.run:  # all that the run had committed is behind it
-            entry = _begun(newest.run, entry)
+            entry = _begun(newest, entry)
         index = entries.index(held[0])
         later, known = entries[:index], entries[index:]
     else:
@@ -171,10 +171,14 @@ def _cut_back(files: OutputFiles, entries: Sequence[Entry], held: Sequence[Entry
     return Resumed(entry, offsets)
 
 
-def _begun(run: int, before: Entry) -> Entry:
-    """A run's state where it has committed nothing, and begins behind an entry of another one."""
+def _begun(newest: Entry, before: Entry) -> Entry:
+    """A run's state where it has committed nothing, and begins behind an entry of another one.
+
+    :param newest: the run's newest entry.
+    """
     return Entry(
-        run,
+        newest.run,
+        feed=newest.feed,
         stream=before.stream,
         sequence=before.sequence,
         inode=before.inode,

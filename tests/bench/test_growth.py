@@ -62,7 +62,9 @@ class TestLoads:
             pytest.approx(size, rel=0.08) for size in MESSAGE_SIZES
         ]
 
-    @pytest.mark.parametrize("load", [columns()[-1], connections()[2]])
+    @pytest.mark.parametrize(
+        "load", [pytest.param(columns()[-1], marks=pytest.mark.long), connections()[2]]
+    )
     def test_all_rows_of_a_load_are_captured(self, load: Load, tmp_path: Path) -> None:
         done = Growth(tmp_path, seconds=1.0).run(load, 1000)
         assert done.rows == 1000 - 1000 % load.connections
@@ -93,6 +95,7 @@ class TestTables:
         assert text.endswith("fastingest 1.2, native listener; cores: 2.\n")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     importlib.util.find_spec("matplotlib") is None, reason="needs matplotlib for the charts"
 )

@@ -27,6 +27,7 @@ def peer(request: pytest.FixtureRequest) -> Peer:
     return each
 
 
+@pytest.mark.long
 def test_it_captures_every_row_and_ends_by_itself(peer: Peer, tmp_path: Path) -> None:
     done = Bench(tmp_path, seconds=5.0, numbered=True).run(peer, ROWS)
     assert done.rows == ROWS
@@ -35,6 +36,7 @@ def test_it_captures_every_row_and_ends_by_itself(peer: Peer, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "peer",
     [each for each in ALL if each.kind != "fastingest"],  # which connects again

@@ -92,6 +92,7 @@ def test_peers_are_chosen_by_name() -> None:
         chosen("classic,nobody", known)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     importlib.util.find_spec("matplotlib") is None, reason="needs matplotlib for the charts"
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -24,12 +23,12 @@ from fastingest import (
     WriteFailed,
 )
 from fastingest.cli import run as cli
-from fastingest.cli.run import progress_fields
+from fastingest.cli.run import progress_of
 from fastingest.metrics.counters import State
 from fastingest.native.availability import find_native
 from tests.end_to_end.command import read_rows
 from tests.peers.raw import RawConnection, RawServer
-from tests.support.command_line import FEED, execute, run
+from tests.support.command_line import FEED, run, run_program
 from tests.support.summaries import EMPTY, RUNNING, change, feed, several
 
 
@@ -127,15 +126,15 @@ def test_the_command_does_not_load_what_the_writer_needs(tmp_path: Path) -> None
         f"status = cli.main(['--url', {FEED!r}, '--max-rows', '10', '--quiet'])\n"
         "print(status, 'polars' in sys.modules)"
     )
-    ended = execute([sys.executable, "-c", script], tmp_path)
+    ended = run_program(script, cwd=tmp_path)
     assert (ended.stdout, ended.stderr) == ("0 False\n", "")
 
 
 # Progress
 
 
-def test_progress_fields() -> None:
-    assert progress_fields(RUNNING) == {
+def test_what_the_progress_says() -> None:
+    assert progress_of(RUNNING).fields == {
         "rows": 1_234_567,
         "rate": pytest.approx(31_219.05),
         "rejected": 12,
@@ -144,22 +143,22 @@ def test_progress_fields() -> None:
         "file": 32_505_856,
         "state": "connected",
     }
-    assert progress_fields(EMPTY)["rate"] == 0.0
-    assert progress_fields(EMPTY).keys() == progress_fields(RUNNING).keys()
-    lossy = change(ledger=Counts(6, written=1, quarantined=0, ignored=0, dropped=2, lost=3))
-    assert (progress_fields(lossy)["dropped"], progress_fields(lossy)["lost"]) == (2, 3)
-    idle = change(ledger=Counts(4, written=0, quarantined=0, ignored=4, dropped=0, lost=0))
-    assert progress_fields(idle)["ignored"] == 4
+    assert progress_of(EMPTY).rate == 0.0
+    assert progress_of(EMPTY).fields.keys() == progress_of(RUNNING).fields.keys()
+    lossy = change(ledger=Counts(6, written=1, rejected=0, ignored=0, dropped=2, lost=3))
+    assert (progress_of(lossy).dropped, progress_of(lossy).lost) == (2, 3)
+    idle = change(ledger=Counts(4, written=0, rejected=0, ignored=4, dropped=0, lost=0))
+    assert progress_of(idle).ignored == 4
 
 
 def test_the_progress_of_several_feeds_says_what_needs_to_be_looked_at() -> None:
-    fields = progress_fields(several(feed("a"), feed("b", State.WAITING), outputs=2))
-    assert (fields["state"], fields["rows"], fields["file"]) == ("waiting", 2000, 3 * 2**20)
+    progress = progress_of(several(feed("a"), feed("b", State.WAITING), outputs=2))
+    assert (progress.state, progress.rows, progress.file) == ("waiting", 2000, 3 * 2**20)
 
 
 def test_what_is_set_aside_is_in_the_progress() -> None:
-    ledger = Counts(1_234_690, written=1_234_567, quarantined=12, set_aside=5)
-    assert progress_fields(change(ledger=ledger))["set_aside"] == 5
+    ledger = Counts(1_234_690, written=1_234_567, rejected=12, set_aside=5)
+    assert progress_of(change(ledger=ledger)).set_aside == 5
 
 
 # Errors

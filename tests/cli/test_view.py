@@ -91,7 +91,7 @@ def test_the_view_names_what_went_wrong() -> None:
         pauses=1,
         spill_bytes=5 * 2**20,
         restarts=2,
-        ledger=Counts(20, written=10, quarantined=0, ignored=0, dropped=7, lost=2),
+        ledger=Counts(20, written=10, rejected=0, ignored=0, dropped=7, lost=2),
     )
     lines = render(summary, 80)
     assert lines[0].startswith("● paused, the writer is behind  ")
@@ -114,7 +114,7 @@ def test_names_cannot_control_the_terminal() -> None:
 
 
 def test_the_view_names_what_is_set_aside() -> None:
-    ledger = Counts(1_234_690, written=1_234_567, quarantined=12, set_aside=5)
+    ledger = Counts(1_234_690, written=1_234_567, rejected=12, set_aside=5)
     lines = View(change(ledger=ledger), ENDLESS).lines(80)
     (shown,) = (line for line in lines if line[0][0].startswith("rows"))
     assert ("  5 set aside", "bold red") in shown

@@ -12,7 +12,7 @@ from tests.support.native import native_module
 
 def _builder(batch_size: int = 10) -> BatchBuilder:
     columns = parse_columns("n:int, @received, text")
-    return BatchBuilder(Schema(columns), batch_size, feed=3, name="feed", table=2)
+    return BatchBuilder(Schema(columns), batch_size, name="feed", table=2)
 
 
 def _columns(start: int, end: int) -> list[list[object]]:
@@ -43,7 +43,7 @@ def test_a_batch_says_what_it_is_of() -> None:
     assert builder.fill(_columns(0, 2), [(2, 7)]) == []
     batch = builder.take()
     assert batch.layout == Layout(("n", "received", "text"), ("int", "@received", "str"), "feed")
-    assert (batch.feed, batch.table, batch.rows, batch.first) == (3, 2, 2, 1)
+    assert (batch.feed, batch.table, batch.rows, batch.first) == ("feed", 2, 2, 1)
     assert batch.columns() == _columns(0, 2)
     assert builder.is_empty
 

@@ -65,7 +65,7 @@ def _decode(
 
 
 @given(feeds(), st.lists(st.integers(1, 18), max_size=4))
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_it_reads_what_a_plain_reading_reads(
     feed: tuple[list[Schema], list[bytes]], cuts: list[int]
 ) -> None:
@@ -91,7 +91,7 @@ def test_it_reads_what_a_plain_reading_reads_of_mixed_arrays(
 
 
 @given(feeds(), st.lists(st.integers(1, 18), max_size=4))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_it_does_not_matter_how_messages_come_together(
     feed: tuple[list[Schema], list[bytes]], cuts: list[int]
 ) -> None:
@@ -135,7 +135,7 @@ def _all_of(batch: Batch) -> tuple[list[tuple[Any, ...]], list[int], list[Reject
 
 
 @given(feeds(), st.integers(1, 8))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_a_limit_cuts_after_exactly_so_many_rows(
     feed: tuple[list[Schema], list[bytes]], limit: int
 ) -> None:

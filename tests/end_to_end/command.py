@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from fastingest.spool.directories import SpoolDirectories
@@ -50,9 +49,9 @@ def read_rows(path: Path) -> list[list[str]]:
 
 
 def rejects_of(path: Path) -> list[dict[str, Any]]:
-    """The quarantine of the output ``path``."""
-    quarantine = path.with_name(path.name + ".rejected.jsonl")
-    return [json.loads(line) for line in quarantine.read_text("utf-8").splitlines()]
+    """The rejects of the output ``path``."""
+    rejects = path.with_name(path.name + ".rejected.jsonl")
+    return [json.loads(line) for line in rejects.read_text("utf-8").splitlines()]
 
 
 def left_by(out: Path) -> list[str]:
@@ -101,12 +100,7 @@ class Command:
         self._log = JsonLines(self.process.stderr)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             for pid in self.children():
                 os.kill(pid, signal.SIGKILL)

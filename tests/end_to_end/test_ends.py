@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from fastingest import FeedRefused, OptionError, Options, Summary, ingest
+from fastingest import FeedRefused, OptionError, Options, OutputRefused, Summary, ingest
 from fastingest.metrics.counters import Counters
 from fastingest.model.batch import Batch
 from fastingest.spool import segment
@@ -31,8 +31,11 @@ from tests.end_to_end.command import (
     read_rows,
     wait_until,
 )
-from tests.end_to_end.test_connection import QUICK, answer_close, record, serve, volumes
+from tests.end_to_end.test_connection import QUICK, volumes
 from tests.peers.raw import CLOSE, PING, TEXT, RawConnection, RawServer, frame
+from tests.support.command_line import run_program
+from tests.support.constants import with_constants
+from tests.support.serving import answer_close, record, serve
 
 ENDLESS = "demo://?rate=20000&sequence=1&burst=1"
 CLEAN = ["out.csv", "out.csv.ledger.jsonl"]  # what a run that has written everything leaves
@@ -49,7 +52,10 @@ def _is_whole(out: Path) -> int:
     return len(numbers)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.long)],
+)
 def test_a_signal_ends_the_run_with_everything_written(tmp_path: Path, number: int) -> None:
     out = tmp_path / "out.csv"
     with Command("--url", ENDLESS, "--out", out) as command:
@@ -206,7 +212,13 @@ def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("count", [1, 9_999, 10_000, 10_001, 34_567])
+@pytest.mark.parametrize(
+    "count",
+    [
+        *(pytest.param(count, marks=pytest.mark.long) for count in (1, 9_999, 10_000, 34_567)),
+        10_001,
+    ],
+)
 def test_max_rows_writes_exactly_so_many(tmp_path: Path, count: int) -> None:
     out = tmp_path / "out.csv"
     with Command(
@@ -285,7 +297,7 @@ def test_later_runs_append(tmp_path: Path) -> None:
     assert volumes(out) == [1, 2, 3]
 
 
-def test_a_torn_last_line_goes_to_the_quarantine(tmp_path: Path) -> None:
+def test_a_torn_last_line_goes_to_the_rejects(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     out.write_text("symbol,price,volume\nA,1.5,0\nB,2.")
     with RawServer(serve(1)) as server:
@@ -318,13 +330,16 @@ def test_an_output_that_cannot_be_is_refused_before_any_connection(
     else:
         out = Path("/proc/out.csv")
     with RawServer(serve(1)) as server:
-        with Command("--url", server.url, "--out", out) as command:
-            assert command.wait() == 2
+        with pytest.raises(OutputRefused) as refused:
+            ingest(Options(url=server.url, out=out))
+        assert str(refused.value).startswith(f"{out}: ")
+        if kind == "header":  # any of them is told so, and ends with 2
+            with Command("--url", server.url, "--out", out) as command:
+                assert command.wait() == 2
+            (error,) = command.events
+            assert error["event"] == str(refused.value)
+            assert out.read_text() == "time,price\n"
         assert server.connections == 0
-    (error,) = command.events
-    assert error["event"].startswith(f"{out}: ")
-    if kind == "header":
-        assert out.read_text() == "time,price\n"
 
 
 def test_a_file_that_another_run_writes_is_refused(tmp_path: Path) -> None:
@@ -504,7 +519,7 @@ def test_when_the_demo_exchange_is_killed_the_run_ends_in_order(tmp_path: Path) 
     assert left_by(out) == CLEAN
 
 
-@pytest.mark.parametrize("stopped", ["receiver", "writer"])
+@pytest.mark.parametrize("stopped", ["receiver", pytest.param("writer", marks=pytest.mark.long)])
 def test_a_process_that_hangs_while_the_other_dies_goes_on(tmp_path: Path, stopped: str) -> None:
     out = tmp_path / "out.csv"
     with Command("--url", ENDLESS, "--out", out) as command:
@@ -527,19 +542,12 @@ def test_a_process_that_hangs_while_the_other_dies_goes_on(tmp_path: Path, stopp
 
 
 # Who dies again and again gets minutes, and pauses between; not here.
-HURRIED = """
-import sys
-from fastingest.supervisor import restart_policy
-restart_policy.PATIENCE, restart_policy.LAST_PAUSE = 0.0, 0.2
-from fastingest.cli.commands import main
-sys.exit(main(sys.argv[1:]))
-"""
+HURRIED = with_constants(restart_policy__PATIENCE=0.0, restart_policy__LAST_PAUSE=0.2)
 
 
 def test_a_process_that_dies_again_and_again_is_given_up(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
-    hurried = ("-c", HURRIED)
-    with Command("--url", ENDLESS, "--out", out, program=hurried) as command:
+    with Command("--url", ENDLESS, "--out", out, program=HURRIED) as command:
         _rows_come(out)
         for count in range(1, 11):
             writer = command.child("writer")
@@ -629,7 +637,9 @@ def test_nothing_is_lost_where_no_file_may_grow(tmp_path: Path) -> None:
     assert _is_whole(out) == summary["written"] == summary["received"]
 
 
-@pytest.mark.parametrize("trouble", ["a receiver has died", "no room"])
+@pytest.mark.parametrize(
+    "trouble", ["a receiver has died", pytest.param("no room", marks=pytest.mark.long)]
+)
 def test_what_is_said_to_be_kept_is_written_by_the_next_run(tmp_path: Path, trouble: str) -> None:
     out = tmp_path / "out.csv"
     with Command("--url", ENDLESS, "--out", out) as command:
@@ -753,7 +763,7 @@ def test_what_has_no_room_in_memory_goes_to_disk_and_back(tmp_path: Path) -> Non
     assert left_by(out) == CLEAN
 
 
-@pytest.mark.parametrize("damage", ["changed", "deleted"])
+@pytest.mark.parametrize("damage", ["changed", pytest.param("deleted", marks=pytest.mark.long)])
 def test_what_is_damaged_on_disk_is_counted_and_holds_up_nothing(
     tmp_path: Path, damage: str
 ) -> None:
@@ -838,14 +848,7 @@ def test_a_program_needs_no_guard_around_it(tmp_path: Path) -> None:
         "summary = ingest(Options(url='demo://?rows=100', out=sys.argv[1], max_rows=100))\n"
         "print(summary.ledger.written)\n"
     )
-    ended = subprocess.run(
-        [sys.executable, script, tmp_path / "out.csv"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = run_program(script, tmp_path / "out.csv", cwd=tmp_path)
     assert (ended.stdout, ended.stderr) == ("100\n", "")
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from fastingest.spool.directories import SpoolDirectories
 from tests.end_to_end.command import Command, left_by, read_rows, wait_until
-from tests.end_to_end.test_connection import answer_close
 from tests.peers.raw import TEXT, RawConnection, RawServer, frame
+from tests.support.serving import answer_close
 
 pytestmark = pytest.mark.long
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.command import Command, rejects_of, wait_until
-from tests.end_to_end.test_connection import QUICK, answer_close, record
+from tests.end_to_end.test_connection import QUICK
 from tests.peers.raw import RawConnection, RawServer
+from tests.support.serving import answer_close, record
 
 pytestmark = pytest.mark.long
 

@@ -11,8 +11,9 @@ import pytest
 from fastingest.storage.ledger import read_entries
 from fastingest.verify.verify import verify
 from tests.end_to_end.command import Command, rejects_of, wait_until
-from tests.end_to_end.test_connection import answer_close, record, volumes
+from tests.end_to_end.test_connection import volumes
 from tests.peers.raw import TEXT, RawConnection, RawServer, frame
+from tests.support.serving import answer_close, record
 
 KIB = 1024
 COUNT = 60_000

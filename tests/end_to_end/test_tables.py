@@ -132,7 +132,7 @@ columns = ["feed=@feed", "symbol=s", "price:float=p"]
 """
 
 
-@pytest.mark.parametrize("receivers", [1, 2])
+@pytest.mark.parametrize("receivers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_several_feeds_and_tables(tmp_path: Path, receivers: int) -> None:
     first = [
         '{"type": "trade", "symbol": "A", "price": 1}',
@@ -168,6 +168,11 @@ def test_several_feeds_and_tables(tmp_path: Path, receivers: int) -> None:
     assert found == {"one": [6, 4, 1, 1], "two": [2, 1, 0, 1]}
     roles = {entry["process"] for entry in command.events if entry["event"] == "started"}
     assert len(roles) == 1 + receivers
+    connected = [list(each.items())[3:] for each in command.events if each["event"] == "connected"]
+    assert sorted(connected) == [
+        [("feed", "one"), ("url", one.url)],
+        [("feed", "two"), ("url", two.url)],
+    ]
     assert verify(tmp_path / "trades.csv").agrees
     assert verify(tmp_path / "quotes.csv").agrees
     left = {path.name for path in tmp_path.iterdir()}
@@ -256,8 +261,10 @@ LAST = '{"symbol": "LAST", "price": 1}'
 
 @pytest.mark.parametrize(
     "columns",
-    [(), ("--columns", "symbol, price:float, volume:number?")],
-    ids=["plain", "described"],
+    [
+        pytest.param((), id="plain", marks=pytest.mark.long),
+        pytest.param(("--columns", "symbol, price:float, volume:number?"), id="described"),
+    ],
 )
 def test_odd_messages_cost_neither_the_connection_nor_their_neighbours(
     tmp_path: Path, columns: tuple[str, ...]

@@ -49,6 +49,7 @@ RUN = new_stream(1000, 0)
 PARTITION_COUNT, FEED_COUNT = 2, 3
 FEEDS = (0, 1, 2, 0, 2, 1, 0, 1)
 """Whose each batch is; feeds 0 and 2 are of partition 0."""
+NAMES = [f"feed {feed}" for feed in range(FEED_COUNT)]
 CHANGED = 3
 """The batch before which somebody changes the file."""
 OTHERS_LINE = b"other,1.0,1\n"
@@ -72,12 +73,11 @@ def _batch(number: int) -> Batch:
     return Batch(
         rows if number % 5 else 0,
         [segment_of(columns, TRADES.types)] if number % 5 else [],
-        Layout(TRADES.names, TRADES.types, f"feed {feed}"),
+        Layout(TRADES.names, TRADES.types, NAMES[feed]),
         [(rows, 7)] if number % 5 else [],
         rejects=rejects,
         stream=new_stream(RUN, partition),
         sequence=before.count(partition),
-        feed=feed,
     )
 
 
@@ -151,8 +151,8 @@ def _until_done(step: Callable[[], None]) -> None:
 
 def write(out: Path, scene: Scene, order: Sequence[int]) -> None:
     """As a writer does it: what the one before had begun with, then what comes."""
-    journal = Journal(out.with_name(out.name + ".journal"), FEED_COUNT)
-    output = Output(out, TRADES.header, journal, min_free=0, report=lambda *_, **__: None)
+    journal = Journal(out.with_name(out.name + ".journal"), NAMES)
+    output = Output(out, TRADES.header, journal, min_free=0, report=lambda event: None)
     _until_done(lambda: output.begin(RUN))
 
     def left(partition: int) -> list[tuple[Batch, bytes]]:
@@ -257,7 +257,7 @@ def _check_account(out: Path, *, is_torn: bool) -> None:
         each.feed: FeedCount(each.feed_written, each.feed_rejected)
         for each in reversed(journal.entries)
     }
-    expected = {feed: _count(feed) for feed in range(FEED_COUNT)}
+    expected = {feed: _count(feed) for feed in NAMES}
     written = sum(count.written for count in expected.values())
     rejected = sum(count.rejected for count in expected.values())
     if feeds != expected or (entry.written, entry.rejected) != (written, rejected):
@@ -272,7 +272,7 @@ def _check_account(out: Path, *, is_torn: bool) -> None:
         raise Fault(report_text(report))
 
 
-def _count(feed: int) -> FeedCount:
+def _count(feed: str) -> FeedCount:
     batches = [batch for batch in BATCHES if batch.feed == feed]
     return FeedCount(sum(b.rows for b in batches), sum(len(b.rejects) for b in batches))
 

@@ -38,11 +38,12 @@ def running(
     *arguments: object,
     environment: Mapping[str, str] | None = None,
     within: Sequence[str] = (),
+    program: Sequence[str] = ("-m", "fastingest"),
 ) -> Command:
     """A run of the command that captures the feed."""
     quick = ("--reconnect-initial", "10ms", "--reconnect-max", "50ms")
     given = ("--url", server.url, "--out", out, *quick, *arguments)
-    return Command(*given, environment=environment, within=within)
+    return Command(*given, environment=environment, within=within, program=program)
 
 
 def kill(pids: Sequence[int]) -> None:

@@ -20,6 +20,7 @@ from tests.faults.test_disk import MIB, small_disk
 __all__ = ["small_disk"]
 
 RATE = 20_000
+ROWS = 3 * RATE
 BATCH = 1000
 READ = 3000  # rows that one read of the socket can bring: 64 KiB, and what the loop has read ahead
 
@@ -37,7 +38,7 @@ def small_memory(size: str) -> list[str]:
     return within
 
 
-@pytest.mark.parametrize("size", ["16k", "1m"])
+@pytest.mark.parametrize("size", [pytest.param("16k", marks=pytest.mark.long), "1m"])
 def test_what_finds_room_nowhere_is_not_received(small_disk: Path, size: str) -> None:
     """The bound is a batch, and what had been read by then; and the reason is the right one."""
     out, ballast = small_disk / "out.csv", small_disk / "ballast"
@@ -62,23 +63,24 @@ def test_what_finds_room_nowhere_is_not_received(small_disk: Path, size: str) ->
     assert said in error["event"] or f"{line['lost']} received rows are lost" in error["event"]
 
 
-@pytest.mark.parametrize("when_full", ["block", "drop"])
+@pytest.mark.parametrize("when_full", ["block", pytest.param("drop", marks=pytest.mark.long)])
 def test_without_room_anywhere_rows_go_straight_to_the_writer(
     tmp_path: Path, when_full: str
 ) -> None:
     options = ("--spill-limit", "0", "--batch-size", BATCH, "--when-full", when_full)
-    with feed("--rate", RATE, "--rows", 5 * RATE) as server:
+    with feed("--rate", RATE, "--rows", ROWS) as server:
         with running(tmp_path / "out.csv", server, *options, within=small_memory("16k")) as command:
             command.wait_for("the spool cannot be written; batches go to disk")
             wait_until(lambda: server.events[-1].get("reason") == "end", timeout=60)
             summary = command.stop(0, 3)
             status = command.wait()
-    assert summary["written"] + summary["dropped"] == summary["received"] == 5 * RATE
+    assert summary["written"] + summary["dropped"] == summary["received"] == ROWS
     assert status == (3 if summary["dropped"] else 0)
     if when_full == "block":
         assert summary["dropped"] == 0
 
 
+@pytest.mark.long
 def test_a_receiver_that_dies_has_hardly_more_than_is_on_its_way_to_a_batch(
     tmp_path: Path,
 ) -> None:

@@ -16,6 +16,7 @@ from tests.faults.disks import ext4, small_disk
 from tests.faults.evidence import connections, missing, numbers
 from tests.faults.run import feed, kill, only_run, running
 from tests.peers.process import Peer
+from tests.support.constants import with_constants
 
 MIB = 2**20
 RATE = 50_000
@@ -51,7 +52,7 @@ def _capture(folder: Path, servers: tuple[Peer, Peer], *out: Path) -> Command:
     return Command("--config", config, "--min-free", 0, *quick)
 
 
-def _grows(path: Path, size: int = MIB) -> None:
+def _grows(path: Path, size: int = MIB // 2) -> None:
     before = path.stat().st_size
     wait_until(lambda: path.stat().st_size > before + size, f"{path.name} does not grow")
 
@@ -66,7 +67,13 @@ def _is_whole(server: Peer, out: Path) -> int:
     return len(rows)
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["", "the writer is killed meanwhile"])
+@pytest.mark.parametrize(
+    "killed",
+    [
+        pytest.param(False, id="", marks=pytest.mark.long),
+        pytest.param(True, id="the writer is killed meanwhile"),
+    ],
+)
 def test_a_full_disk_holds_up_no_other_output(
     tmp_path: Path, servers: tuple[Peer, Peer], killed: bool
 ) -> None:
@@ -133,7 +140,10 @@ def test_a_disk_that_does_not_answer_does_not_keep_a_run_from_ending(tmp_path: P
     """Its writer cannot even be killed; its rows are written by the next run."""
     with ext4(tmp_path / "disk") as disk, feed("--rate", RATE) as server:
         out = disk.path / "out.csv"
-        with running(out, server, "--min-free", 0) as command:
+        hurried = with_constants(
+            progress__PATIENCE=1.0, ending__KILL_LIMIT=1.0, processes__KILL_LIMIT=1.0
+        )
+        with running(out, server, "--min-free", 0, program=hurried) as command:
             command.wait_for("connected")
             _grows(out, MIB // 4)
             writer = command.child("writer")

@@ -5,25 +5,32 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.ledger import read_entries
-from tests.end_to_end.command import ROOT, Command, left_by, wait_until
-from tests.end_to_end.test_connection import QUICK, serve
+from tests.end_to_end.command import Command, left_by, wait_until
+from tests.end_to_end.test_connection import QUICK
 from tests.faults.disks import ext4, small_disk
 from tests.faults.run import feed, running
 from tests.peers.raw import RawServer
+from tests.support.command_line import run_program
+from tests.support.serving import serve
 
 RATE = 20_000
 ENDLESS = "demo://?rate=20000&sequence=1&burst=1"
 
 
-@pytest.mark.parametrize("then", ["stop", "the writer is killed", "the receiver is killed"])
+@pytest.mark.parametrize(
+    "then",
+    [
+        "the writer is killed",
+        pytest.param("stop", marks=pytest.mark.long),
+        pytest.param("the receiver is killed", marks=pytest.mark.long),
+    ],
+)
 def test_a_disk_that_turns_read_only(tmp_path: Path, then: str) -> None:
     with ext4(tmp_path / "disk") as disk:
         out = disk.path / "out.csv"
@@ -76,14 +83,7 @@ except RunFailed as error:
 def test_a_program_gets_an_error_of_ours(tmp_path: Path) -> None:
     with ext4(tmp_path / "disk") as disk:
         out = disk.path / "out.csv"
-        ended = subprocess.run(
-            [sys.executable, "-c", PROGRAM, out, disk.trigger, ENDLESS],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        ended = run_program(PROGRAM, out, disk.trigger, ENDLESS, cwd=tmp_path)
         SpoolDirectories.of(out).remove()
     assert "Traceback" not in ended.stderr
     first, second = ended.stdout.splitlines()
@@ -140,13 +140,6 @@ def test_what_a_program_raises_while_it_is_told_it_gets_back(tmp_path: Path) -> 
         "    print(error)\n"
     )
     out = tmp_path / "out.csv"
-    ended = subprocess.run(
-        [sys.executable, "-c", program, out],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = run_program(program, out, cwd=tmp_path)
     assert (ended.stdout, ended.stderr) == ("mine\n", "")
     SpoolDirectories.of(out).remove()

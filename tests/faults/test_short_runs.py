@@ -22,6 +22,7 @@ from tests.faults.run import MAX_LOST, Capture, feed, running
 pytestmark = pytest.mark.long
 
 RUNS = int(os.environ.get("FASTINGEST_SHORT_RUNS", "16"))
+TURNS = 4  # so that each run of the tests has one of them, and all with --all
 RATE = 20_000
 LIMIT = 20.0  # seconds in which each ends, with time for a machine that is busy
 
@@ -42,10 +43,11 @@ def _kill_some(command: Command, schedule: random.Random) -> list[str]:
     return killed
 
 
-def test_every_run_ends(tmp_path: Path, schedule: random.Random) -> None:
+@pytest.mark.parametrize("turn", range(TURNS))
+def test_every_run_ends(tmp_path: Path, schedule: random.Random, turn: int) -> None:
     out = tmp_path / "out.csv"
     with feed("--rate", RATE) as server:
-        for number in range(RUNS):
+        for number in range(turn, RUNS, TURNS):
             end = schedule.choice(("duration", "rows", "signal"))
             arguments: list[object] = []
             if end == "duration":

@@ -97,7 +97,9 @@ def is_clean(out: Path, memory: Memory) -> None:
     assert verify(out).notes == []
 
 
-@pytest.mark.parametrize("memory", ["1m", "4m"], indirect=True)
+@pytest.mark.parametrize(
+    "memory", ["1m", pytest.param("4m", marks=pytest.mark.long)], indirect=True
+)
 def test_a_run_starts_where_kept_rows_fill_the_memory_and_writes_them_first(
     tmp_path: Path, memory: Memory
 ) -> None:

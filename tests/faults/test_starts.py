@@ -19,7 +19,9 @@ from tests.faults.run import FLUSH_INTERVAL, MAX_LOST, RATE, Capture, feed, kill
 MIB = 2**20
 
 
-@pytest.mark.parametrize("spill_dir", ["other", None], ids=["other", "none"])
+@pytest.mark.parametrize(
+    "spill_dir", ["other", pytest.param(None, id="none", marks=pytest.mark.long)]
+)
 def test_the_spill_is_found_where_the_run_before_had_it(
     tmp_path: Path, spill_dir: str | None
 ) -> None:
@@ -96,7 +98,9 @@ def test_a_link_that_leads_elsewhere_in_the_middle_of_a_run(tmp_path: Path) -> N
     ]
 
 
-@pytest.mark.parametrize("gone", ["the journal", "everything"])
+@pytest.mark.parametrize(
+    "gone", [pytest.param("the journal", marks=pytest.mark.long), "everything"]
+)
 def test_what_is_written_is_known_without_the_journal(tmp_path: Path, gone: str) -> None:
     """The counters know it, too; they are where the spool is."""
     out, archive = tmp_path / "out.csv", tmp_path / "archive"

@@ -32,8 +32,15 @@ def _grows(path: Path) -> None:
         wait_until(lambda: path.stat().st_size > size, f"{path.name} does not grow")  # noqa: B023
 
 
-@pytest.mark.parametrize("victim", ["", "writer", "receiver 2"])
-@pytest.mark.parametrize("batch_size", [1, 100_000])
+@pytest.mark.parametrize(
+    "victim",
+    [
+        "",
+        pytest.param("writer", marks=pytest.mark.long),
+        pytest.param("receiver 2", marks=pytest.mark.long),
+    ],
+)
+@pytest.mark.parametrize("batch_size", [1, pytest.param(100_000, marks=pytest.mark.long)])
 def test_a_stopped_receiver_holds_up_no_other(tmp_path: Path, victim: str, batch_size: int) -> None:
     """With a batch half sent, or with many not acknowledged; and whoever dies meanwhile."""
     rate = 500 if batch_size == 1 else 100_000

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from fastingest import Options, OutputRefused, ingest
 from fastingest.spool.directories import SpoolDirectories
 from fastingest.spool.segment import file_name
 from fastingest.storage.journal import Journal, journal_path
@@ -23,7 +24,8 @@ from tests.faults.run import feed, kill, running
 
 STRANGER = 12345
 """A user that nobody is."""
-ARGUMENTS = ("--url", "demo://?rows=10", "--max-rows", "10")
+URL = "demo://?rows=10"
+ARGUMENTS = ("--url", URL, "--max-rows", "10")
 
 
 @pytest.fixture
@@ -59,12 +61,11 @@ def give_away(path: Path) -> None:
     os.chown(path, STRANGER, STRANGER, follow_symlinks=False)
 
 
-def refused(out: Path, *arguments: object) -> str:
+def refused(out: Path) -> str:
     """What a run says that must not begin; nothing in the output's directory is changed by it."""
     before = {path: path.lstat() for path in out.parent.iterdir()}
-    with Command(*ARGUMENTS, "--out", out, *arguments) as command:
-        assert command.wait() == 2, command.events
-        (error,) = [each for each in command.events if "error" in each]
+    with pytest.raises(OutputRefused) as error:
+        ingest(Options(url=URL, out=out, max_rows=10))
     after = {path: path.lstat() for path in out.parent.iterdir()}
     assert after.keys() == before.keys()
     for path, status in after.items():
@@ -72,14 +73,12 @@ def refused(out: Path, *arguments: object) -> str:
             before[path].st_ino,
             before[path].st_mtime_ns,
         )
-    assert error["error"] == "OutputRefused"
-    return str(error["event"])
+    return str(error.value)
 
 
 def works(out: Path) -> None:
     """A run does, when what was in its way is gone."""
-    with Command(*ARGUMENTS, "--out", out) as command:
-        assert command.summary()["written"] == 10
+    assert ingest(Options(url=URL, out=out, max_rows=10)).ledger.written == 10
     assert sorted(path.name for path in out.parent.iterdir()) == ["out.csv", "out.csv.ledger.jsonl"]
 
 
@@ -133,7 +132,12 @@ def test_what_has_a_name_of_ours_is_refused_by_name(
 def test_a_link_of_somebody_that_has_the_outputs_name_is_refused(out: Path, home: Path) -> None:
     out.symlink_to(home / "treasure")
     give_away(out)
-    assert refused(out).startswith(f"{out}: belongs to user {STRANGER}")
+    said = refused(out)
+    assert said.startswith(f"{out}: belongs to user {STRANGER}")
+    with Command(*ARGUMENTS, "--out", out) as command:  # as all that is refused here
+        assert command.wait() == 2, command.events
+        (error,) = [each for each in command.events if "error" in each]
+    assert (error["error"], error["event"]) == ("OutputRefused", said)
     out.unlink()
     works(out)
 

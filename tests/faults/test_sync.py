@@ -56,7 +56,7 @@ def disk(tmp_path: Path, library: Path) -> Disk:
     return Disk(tmp_path / "disk", library)
 
 
-@pytest.mark.parametrize("fsync", ["batch", "10ms"])
+@pytest.mark.parametrize("fsync", ["batch", pytest.param("10ms", marks=pytest.mark.long)])
 def test_while_no_sync_succeeds_nothing_more_is_acknowledged(disk: Disk, fsync: str) -> None:
     with feed(*SLOW) as server:
         disk.fail()
@@ -79,7 +79,13 @@ def test_while_no_sync_succeeds_nothing_more_is_acknowledged(disk: Disk, fsync: 
 
 
 @pytest.mark.parametrize(
-    ("fsync", "how"), [("batch", ""), ("10ms", ""), ("batch", "drop")], ids=str
+    ("fsync", "how"),
+    [
+        pytest.param("batch", "", marks=pytest.mark.long),
+        pytest.param("10ms", "", marks=pytest.mark.long),
+        ("batch", "drop"),
+    ],
+    ids=str,
 )
 def test_a_disk_that_fails_for_a_while_loses_nothing(disk: Disk, fsync: str, how: str) -> None:
     """Nor where the system drops what it could not write, if it is not acknowledged yet."""

@@ -1,4 +1,7 @@
-"""Each known feed, captured by the real command from a server that behaves as its venue does."""
+"""Each known feed, captured by the real command from a server that behaves as its venue does.
+
+What each reads as is in test_recorded.py as well, which starts no processes.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ from fastingest.access.secrets import expand
 from fastingest.config.catalog import known_feed
 from fastingest.model.feed import Feed
 from tests.end_to_end.command import Command, rejects_of, wait_until
-from tests.end_to_end.test_connection import answer_close
 from tests.feeds.recorded import EXPECTED, SECRETS, messages_of
 from tests.peers.plain_reading import read
 from tests.peers.raw import PONG, TEXT, RawConnection, RawServer, Script
 from tests.support.patience import LIMIT
+from tests.support.serving import answer_close
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +61,7 @@ def venue(name: str, feed: Feed, read_by_client: threading.Event) -> Script:
     return script
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_a_known_feed_is_captured_as_it_reads(name: str, tmp_path: Path) -> None:
     (feed,) = Options(feed=(name,)).feeds

@@ -63,7 +63,7 @@ def test_the_recorded_messages_read_as_expected(name: str) -> None:
 def test_the_recorded_messages_decode_as_they_read(name: str, run: int) -> None:
     """In runs of so many messages."""
     feed, messages = feed_of(name), messages_of(name)
-    decoder = decoder_of(feed, 0, 10_000)
+    decoder = decoder_of(feed, 10_000)
     decoder.connected(1)
     batches = []
     for start in range(0, len(messages), run):

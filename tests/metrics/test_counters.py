@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing
 import os
 import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
-from fastingest.metrics.counters_file import SIZE, OtherCounters, header
+from fastingest.metrics.counters_file import OtherCounters
 from fastingest.metrics.latency import LatencyHistogram
 from fastingest.model.counts import Counts
 from tests.support.limits import largest_file
@@ -49,10 +51,9 @@ def test_what_is_no_whole_block_is_not_opened(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Counters.open(path)
     Counters.create(path)
-    with pytest.raises(OSError, match="counters has counters of 1 feeds"):
-        Counters.open(path, feed=1)
     whole = path.read_bytes()
-    for data in (b"", whole[:8], whole[:63], whole[:64], whole[:-1], whole + bytes(8)):
+    damaged = whole.replace(b"RECEIVED", b"RECEIVER", 1)
+    for data in (*(whole[:size] for size in (0, 8, 63, 64, 99, -1)), whole + bytes(8), damaged):
         path.write_bytes(data)
         before = len(os.listdir("/dev/fd"))
         with pytest.raises(OSError, match="counters is not whole"):
@@ -77,45 +78,183 @@ def test_a_file_from_before_there_was_a_header_is_told_from_one_with_it(
         assert path.read_bytes() == data
 
 
-def test_a_file_of_a_newer_version_is_not_read(tmp_path: Path) -> None:
+def test_a_file_of_a_newer_form_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "counters"
     Counters.create(path)
     whole = path.read_bytes()
-    form = struct.pack("<I", 2)
-    path.write_bytes(whole[:8] + form + whole[12:] + bytes(800))
-    with pytest.raises(OtherCounters, match="has form 2; a newer version of fastingest"):
-        Counters.open(path)
+    path.write_bytes(whole[:8] + struct.pack("<I", 3) + whole[12:] + bytes(800))
+    for read in (Counters.open, Counters.names_in):
+        with pytest.raises(OtherCounters, match="has form 3; a newer version of fastingest"):
+            read(path)
 
 
-@pytest.mark.parametrize("place", [16, 20, 40, 56])
-def test_a_file_with_other_slots_is_not_read(place: int, tmp_path: Path) -> None:
-    """Their number, their names, or whatever else the header may say one day."""
+# What other versions have counted
+
+BUCKETS = LatencyHistogram.BUCKETS
+CHECKSUMS = {
+    31: "031bca18e94c9a07cb3ea7f414d2cae8987dd71d109323b29521f5649020d2eb",
+    40: "6b17c233d0012a90eeb7b19937a9fa77ad8963a70e5305bbb71898954b168393",
+    41: "f1567e72e424afa12b70dd223b233202e387eafbe817708e614c0831e683b341",
+    42: "6dbb69ef47ca6727fc19e56fc051906b2e69c8c7aa8e5f55dfe4bad512fc48f1",
+}
+"""What stands for the slots' names in the files of earlier versions, by how many there are."""
+PLACES = {
+    31: {"RECEIVED": 3, "CONNECTIONS": 8, "OUTBOX_PEAK": 13, "SPILL_BYTES": 15, "WRITTEN": 18}
+    | {"QUARANTINED": 19, "SEQUENCE": 22, "WRITER_RESTARTS": 29},
+    40: {"RECEIVED": 3, "CONNECTIONS": 8, "OUTBOX_PEAK": 13, "SPILL_BYTES": 15, "WRITTEN": 18}
+    | {"QUARANTINED": 19, "SET_ASIDE": 21, "NOT_KEPT": 28, "WRITER_RESTARTS": 38},
+    41: {"RECEIVED": 3, "UNSAVED": 8, "CONNECTIONS": 9, "OUTBOX_PEAK": 14, "SPILL_BYTES": 15}
+    | {"WRITTEN": 18, "QUARANTINED": 19, "UNSYNCED": 21, "TRIES": 36, "WRITER_RESTARTS": 39},
+    42: {"RECEIVED": 3, "UNSAVED": 8, "CONNECTIONS": 9, "OUTBOX_PEAK": 14, "SPILL_BYTES": 16}
+    | {"WRITTEN": 19, "QUARANTINED": 20, "UNSYNCED": 22, "TRIES": 37, "WRITER_RESTARTS": 40},
+}
+"""Where some of the slots are there."""
+
+
+def earlier(slots: int, feeds: int) -> bytes:
+    """As an earlier version made it: in each slot its place, and 1000 for each feed before."""
+    stride = slots - 1 + BUCKETS
+    head = struct.pack("<8sIII", b"ficounts", 1, feeds, stride) + bytes.fromhex(CHECKSUMS[slots])
+    rows = (1000 * feed + place for feed in range(feeds) for place in range(stride))
+    return head.ljust(64, b"\0") + struct.pack(f"<{feeds * stride}Q", *rows)
+
+
+@pytest.mark.parametrize("slots", CHECKSUMS)
+def test_what_an_earlier_version_has_counted_is_read_by_the_slots_names(
+    slots: int, tmp_path: Path
+) -> None:
     path = tmp_path / "counters"
-    Counters.create(path, feeds=2)
-    whole = bytearray(path.read_bytes())
-    whole[place] ^= 1
-    path.write_bytes(whole)
-    with pytest.raises(OtherCounters, match="another version of fastingest has made it"):
-        Counters.open(path)
+    path.write_bytes(earlier(slots, 3))
+    assert Counters.names_in(path) == ("", "", "")
+    counters = Counters.open(path, ["a", "", "b"])
+    assert counters.names == ("a", "", "b")
+    assert [counters.row_of(feed) for feed in ("a", "b")] == [0, 2]
+    for row, each in enumerate(counters.feeds):
+        for name, place in PLACES[slots].items():
+            slot = Slot[name.replace("QUARANTINED", "REJECTS_COMMITTED")]
+            assert each[slot] == 1000 * row + place, name
+        buckets = [1000 * row + slots - 1 + bucket for bucket in range(BUCKETS)]
+        assert list(each.slots[Slot.LATENCY :]) == buckets
+    lacking = {31: [Slot.UNSAVED, Slot.SET_ASIDE, Slot.TRIES], 40: [Slot.UNSAVED, Slot.UNSYNCED]}
+    for slot in lacking.get(slots, []):
+        assert [each[slot] for each in counters.feeds] == [0, 0, 0]
+    # It is made anew, so whoever opens it later finds what has been counted since.
+    counters.of("b").add(Slot.LOST, 10**6)
+    again = Counters.open(path)
+    assert again.names == ("a", "", "b")
+    for one, other in zip(again.feeds, counters.feeds, strict=True):
+        assert list(one.slots) == list(other.slots)
+    assert os.listdir(tmp_path) == ["counters"]
 
 
-def test_every_slot_stands_for_its_name_and_its_place() -> None:
-    """Who changes a name or the order makes another file; nothing else says so."""
-    names = list(Slot.__members__)
-    made = header(2, 300, names)
-    assert len(made) == SIZE
-    for index in range(len(names) - 1):
-        other = [*names[:index], names[index + 1], names[index], *names[index + 2 :]]
-        assert header(2, 300, other) != made
-    assert header(2, 300, [*names, "NEW"]) != made
-    assert {header(3, 300, names), header(2, 301, names)} & {made} == set()
+def test_every_slot_of_the_version_before_is_still_known(tmp_path: Path) -> None:
+    path = tmp_path / "counters"
+    path.write_bytes(earlier(41, 1))
+    counters = Counters.open(path)
+    found = sorted(counters[slot] for slot in Slot if slot != Slot.LATENCY)
+    assert found[-40:] == list(range(40))
+    assert found[:-40] == [0] * (len(Slot) - 41)
+
+
+def named(slots: dict[str, int], feeds: dict[str, int], buckets: int = BUCKETS) -> bytes:
+    """A file of the present form, by hand: each slot's value, and what each feed adds to it."""
+    body = json.dumps({"feeds": list(feeds), "slots": [*slots, "LATENCY"]}).encode()
+    body = body.ljust(-(-(24 + len(body)) // 64) * 64 - 24, b"\0")
+    stride = len(slots) + buckets
+    head = struct.pack("<8sIIII", b"ficounts", 2, 24 + len(body), stride, zlib.crc32(body))
+    rows: list[int] = []
+    for more in feeds.values():
+        rows += [*(value + more for value in slots.values()), *[7] * buckets]
+    return head + body + struct.pack(f"<{len(rows)}Q", *rows)
+
+
+def test_what_a_newer_version_with_more_slots_has_counted_is_read(tmp_path: Path) -> None:
+    """In another order; what is not known here is left out, and what it has not is 0."""
+    path = tmp_path / "counters"
+    slots = {"HOLES": 77, "WRITTEN": 5, "RECEIVED": 9, "STALE": 88, "LOST": 1}
+    path.write_bytes(named(slots, {"b": 0, "a": 100}))
+    counters = Counters.open(path)
+    assert counters.names == ("b", "a")
+    for feed, more in (("b", 0), ("a", 100)):
+        found = {slot.name: value for slot in Slot if (value := counters.of(feed)[slot])}
+        expected = {"WRITTEN": 5 + more, "RECEIVED": 9 + more, "LOST": 1 + more, "LATENCY": 7}
+        assert found == expected
+    assert set(counters.slots[Slot.LATENCY :]) == {7}
+
+
+def test_a_histogram_with_other_buckets_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "counters"
+    path.write_bytes(named({"RECEIVED": 9}, {"a": 0}, buckets=BUCKETS + 1))
+    counters = Counters.open(path)
+    assert (counters[Slot.RECEIVED], set(counters.slots[Slot.LATENCY :])) == (9, {0})
+
+
+@pytest.mark.parametrize("feeds", [["a"], ["é", "b", "c" * 3000]])
+def test_the_file_says_which_slots_and_which_feeds_it_has(feeds: list[str], tmp_path: Path) -> None:
+    """So a new slot is a line in the enumeration, and needs nothing else."""
+    path, other = tmp_path / "counters", tmp_path / "other"
+    made = Counters.create(path, feeds)
+    for number, feed in enumerate(feeds):
+        for slot in Slot:
+            made.of(feed)[slot] = 100 * number + slot
+    values = {slot.name: int(slot) for slot in Slot if slot != Slot.LATENCY}
+    rows = {feed: 100 * number for number, feed in enumerate(feeds)}
+    by_hand = named(values, rows)
+    head = len(by_hand) - len(feeds) * (len(values) + BUCKETS) * 8
+    assert path.read_bytes()[:head] == by_hand[:head]
+    other.write_bytes(named(dict(sorted(values.items())), rows))
+    for one, same in zip(made.feeds, Counters.open(other).feeds, strict=True):
+        assert [one[slot] for slot in Slot][:-1] == [same[slot] for slot in Slot][:-1]
+
+
+def test_slots_of_a_version_that_nobody_knows_are_told_and_stay_as_they_are(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "counters"
+    data = earlier(41, 1).replace(bytes.fromhex(CHECKSUMS[41]), bytes(32))
+    path.write_bytes(data)
+    for read in (Counters.open, Counters.names_in):
+        with pytest.raises(OtherCounters, match="another version of fastingest has made it"):
+            read(path)
+    assert path.read_bytes() == data
+
+
+def test_where_there_is_no_room_to_make_it_anew_it_is_read_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "counters"
+    data = earlier(41, 2)
+    path.write_bytes(data)
+    with largest_file(1000):
+        counters = Counters.open(path, ["a", "b"])
+    assert counters.of("b")[Slot.RECEIVED] == 1003
+    counters.of("b").add(Slot.RECEIVED)
+    assert (path.read_bytes(), os.listdir(tmp_path)) == (data, ["counters"])
+
+
+# Whose they are
+
+
+def test_a_feed_has_its_counters_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "counters"
+    Counters.create(path, ["a", "b"]).of("b").add(Slot.WRITTEN, 7)
+    counters = Counters.open(path)
+    assert [counters.of(feed)[Slot.WRITTEN] for feed in ("a", "b")] == [0, 7]
+    assert [counters.row_of(feed) for feed in ("a", "b", "c", "")] == [0, 1, None, None]
+    with pytest.raises(KeyError, match="c"):
+        counters.of("c")
+    assert Counters.names_in(path) == ("a", "b")
+
+
+def test_a_row_without_a_name_is_whose_it_is_first() -> None:
+    counters = Counters.create(feeds=["", "b", ""])
+    assert [counters.row_of(feed) for feed in ("x", "b", "y", "x", "z")] == [0, 1, 2, 0, None]
 
 
 def test_slots_are_aligned(tmp_path: Path) -> None:
-    counters = Counters.create(tmp_path / "counters", feeds=2)
+    counters = Counters.create(tmp_path / "counters", feeds=["a", "b"])
     counters.feeds[1][Slot.STATE] = 2**64 - 1
     at = (tmp_path / "counters").read_bytes().index(b"\xff" * 8)
-    assert (at % 8, SIZE % 64) == (0, 0)
+    # Where the second row begins, and the first.
+    assert (at % 8, (at - 8 * (Slot.LATENCY + BUCKETS)) % 64) == (0, 0)
 
 
 def test_without_a_path_it_is_for_this_process() -> None:
@@ -140,8 +279,8 @@ def test_a_file_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
 
 
 def test_feeds_do_not_share_a_slot(tmp_path: Path) -> None:
-    first = Counters.create(tmp_path / "counters", feeds=2)
-    second = Counters.open(tmp_path / "counters", feed=1)
+    first = Counters.create(tmp_path / "counters", feeds=["a", "b"])
+    second = Counters.open(tmp_path / "counters").feeds[1]
     for slot in Slot:
         first[slot] = 1
         second[slot] = 2
@@ -154,12 +293,12 @@ def test_the_ledger_tells_what_is_in_flight() -> None:
     counters = Counters.create()
     counters[Slot.RECEIVED] = 100
     counters[Slot.WRITTEN] = 60
-    counters[Slot.QUARANTINED] = 5
+    counters[Slot.REJECTS_COMMITTED] = 5
     counters[Slot.IGNORED] = 4
     counters[Slot.DROPPED] = 3
     counters[Slot.LOST] = 2
     # What is ignored is neither row nor reject: it is told, and counted, on top of them.
-    assert counters.ledger == Counts(104, written=60, quarantined=5, ignored=4, dropped=3, lost=2)
+    assert counters.ledger == Counts(104, written=60, rejected=5, ignored=4, dropped=3, lost=2)
     assert counters.ledger.in_flight == 30
     counters[Slot.UNREADABLE] = 6
     assert (counters.ledger.lost, counters.ledger.in_flight) == (8, 24)
@@ -168,7 +307,7 @@ def test_the_ledger_tells_what_is_in_flight() -> None:
 FILLED = {
     Slot.RECEIVED: 100,
     Slot.WRITTEN: 60,
-    Slot.QUARANTINED: 5,
+    Slot.REJECTS_COMMITTED: 5,
     Slot.IGNORED: 4,
     Slot.DROPPED: 3,
     Slot.LOST: 2,
@@ -181,8 +320,8 @@ def fill(counters: Counters, times: int) -> None:
 
 
 def test_the_parts_of_all_feeds_are_at_hand_from_each(tmp_path: Path) -> None:
-    Counters.create(tmp_path / "counters", feeds=5)
-    third = Counters.open(tmp_path / "counters", feed=2)
+    Counters.create(tmp_path / "counters", feeds=["a", "b", "c", "d", "e"])
+    third = Counters.open(tmp_path / "counters").feeds[2]
     assert len(third.feeds) == 5
     assert third.feeds[2] is third
     for number, counters in enumerate(third.feeds):
@@ -193,7 +332,7 @@ def test_the_parts_of_all_feeds_are_at_hand_from_each(tmp_path: Path) -> None:
 
 
 def test_the_whole_ledger_is_the_sum_of_the_feeds() -> None:
-    counters = Counters.create(feeds=3)
+    counters = Counters.create(feeds=["a", "b", "c"])
     for number, each in enumerate(counters.feeds):
         fill(each, number)
     assert counters.feeds[0].ledger == Counts(0, 0, 0, 0, 0, 0)
@@ -208,7 +347,7 @@ def _count_of_last_feed(counters: Counters) -> None:
 
 def test_a_child_gets_the_file_and_not_its_name(tmp_path: Path) -> None:
     """Somebody may have removed that meanwhile."""
-    counters = Counters.create(tmp_path / "counters", feeds=3)
+    counters = Counters.create(tmp_path / "counters", feeds=["a", "b", "c"])
     child = _context.Process(target=_count_of_last_feed, args=(counters,))
     (tmp_path / "counters").unlink()
     child.start()
@@ -232,7 +371,7 @@ def test_a_child_that_cannot_map_them_says_so_in_one_line(
 
 
 def test_what_is_counted_of_a_feed_stands_with_all_its_tables() -> None:
-    tables = [Counters.create(feeds=2).feeds[1] for _ in range(3)]
+    tables = [Counters.create(feeds=["a", "b"]).feeds[1] for _ in range(3)]
     feed = FeedCounters(tables)
     feed.add(Slot.MESSAGES, 3)
     feed[Slot.CONNECTIONS] = 2

@@ -51,16 +51,14 @@ def test_the_wire_form_reads_back(
     ]
     stamps = [(len(rows), 7)] if rows else []
     connections = [(0, 1), (cut, 2)] if cut > 0 else []
-    batch = Batch(
-        len(rows), segments, _TRADES, stamps, connections, 8, rejects, stream, sequence, feed=2
-    )
+    batch = Batch(len(rows), segments, _TRADES, stamps, connections, 8, rejects, stream, sequence)
     back = Batch.from_bytes(batch.to_bytes())
     assert back.columns() == batch.columns() == columns
     assert back.layout == _TRADES
     assert list(map(tuple, back.stamps)) == batch.stamps
     assert list(map(tuple, back.connections)) == batch.connections
     assert back.rejects == rejects
-    assert (back.stream, back.sequence, back.feed, back.first) == (stream, sequence, 2, 8)
+    assert (back.stream, back.sequence, back.feed, back.first) == (stream, sequence, "feed", 8)
     assert back.rows == len(rows)
 
 
@@ -79,6 +77,26 @@ def test_the_wire_form_of_another_version_is_no_batch() -> None:
     wire = msgspec.msgpack.encode((64, 0, 0, 1, [segment], _TRADES, [(1, 7)], [(0, 1)], 1, []))
     with pytest.raises(msgspec.DecodeError):
         Batch.from_bytes(wire)
+
+
+def before(stream: int, sequence: int, index: int = 3) -> bytes:
+    """As the version before made it, with the feed's index, and its name in the layout."""
+    segment = segment_of([["A"], [1.0], [None]], _TRADES.types)
+    rejects = [(7, "no", b"x")]
+    fields = (stream, sequence, index, 1, [segment], _TRADES, [(1, 7)], [(0, 1)], 8, rejects)
+    return msgspec.msgpack.encode(("fastingest batch 2", *fields))
+
+
+def test_the_wire_form_of_the_version_before_is_read_by_the_feeds_name() -> None:
+    wire = before(64, 5)
+    batch = read_batch(wire, Position(64, 5), is_exact=True)
+    assert (batch.damage, batch.position, batch.feed) == ("", (64, 5), "feed")
+    assert (batch.layout, batch.columns()) == (_TRADES, [["A"], [1.0], [None]])
+    assert (batch.first, batch.rejects) == (8, [Reject(7, "no", b"x")])
+    assert batch.wire is wire
+    assert Batch.from_bytes(batch.to_bytes()) == batch
+    cut = read_batch(wire[:-1], Position(64, 5), is_exact=True)
+    assert (bool(cut.damage), cut.position, cut.feed, cut.count) == (True, (64, 5), "", 0)
 
 
 def test_rows_are_read_without_a_copy() -> None:
@@ -117,34 +135,34 @@ def test_streams_of_different_receivers_are_of_different_partitions() -> None:
 # What is damaged
 
 
-def some(stream: int, sequence: int, rows: int = 1, feed: int = 0) -> bytes:
+def some(stream: int, sequence: int, rows: int = 1, feed: str = "feed") -> bytes:
     segment = segment_of([["A"] * rows, [1.0] * rows, [None] * rows], _TRADES.types)
     return Batch(
         rows,
         [segment],
-        _TRADES,
+        _TRADES._replace(feed=feed),
         [(rows, 7)],
         [(0, 1)],
         stream=stream,
         sequence=sequence,
-        feed=feed,
     ).to_bytes()
 
 
+@pytest.mark.parametrize("feed", ["f", "fé", "x" * 31, "x" * 32, "x" * 300, "x" * 70_000])
 @pytest.mark.parametrize("rows", [0, 1, 127, 128, 255, 256, 70_000])
 @pytest.mark.parametrize(("stream", "sequence"), [(0, 0), (1, 300), (2**62, 2**31), (2**62, 2**33)])
 def test_what_cannot_be_read_is_as_many_rows_as_it_says(
-    rows: int, stream: int, sequence: int
+    rows: int, stream: int, sequence: int, feed: str
 ) -> None:
     position = Position(stream, sequence)
-    wire = some(stream, sequence, rows, feed=200)
+    wire = some(stream, sequence, rows, feed)
     for is_exact in (True, False):
         whole = read_batch(wire, position, is_exact=is_exact)
         assert (whole.damage, whole.rows, bytes(whole.wire)) == ("", rows, wire)
-        for size in (len(wire) - 1, 60, 45):
+        for size in (len(wire) - 1, len(feed.encode()) + 60):
             cut = read_batch(wire[:size], position, is_exact=is_exact)
             assert cut.damage
-            assert (cut.position, cut.feed, cut.count) == (position, 200, rows)
+            assert (cut.position, cut.feed, cut.count) == (position, feed, rows)
             assert bytes(cut.wire) == wire[:size]
             assert (cut.columns(), cut.rejects) == ([], [])
 
@@ -153,7 +171,7 @@ def test_what_says_nothing_of_its_rows_has_none() -> None:
     wire = some(64, 5)
     for data in (b"", wire[:20], wire[:22], b"\xc1" * 50, wire[:20] + b"\xff" * 50):
         batch = read_batch(data, Position(64, 5), is_exact=True)
-        assert (batch.position, batch.feed, batch.count) == ((64, 5), -1, 0)
+        assert (batch.position, batch.feed, batch.count) == ((64, 5), "", 0)
         assert batch.damage
 
 
@@ -189,7 +207,8 @@ def test_another_version_is_told_from_damage() -> None:
     assert not is_of_other_version(wire)
     assert not is_of_other_version(wire[:20] + b"\xc1" * 30)
     assert not is_of_other_version(b"\xc1" * 30)
-    assert is_of_other_version(wire.replace(b"batch 2", b"batch 3"))
+    assert is_of_other_version(wire.replace(b"batch 3", b"batch 4"))
+    assert not is_of_other_version(before(64, 5))
     first: Any = (64, 0, 0, 1, [], _TRADES, [(1, 7)], [(0, 1)], 1, [])
     assert is_of_other_version(msgspec.msgpack.encode(first))
 
@@ -198,8 +217,6 @@ def test_another_version_is_told_from_damage() -> None:
     ("change", "problem"),
     [
         ({"damage": "it is damaged"}, "it is damaged"),
-        ({"feed": 2}, "it is of feed 2 of 2"),
-        ({"feed": -1}, "it is of feed -1 of 2"),
         ({"rows": 2}, "it has 2 rows, and times of 1"),
         ({"rows": -1}, "it has -1 rows"),
         ({"stamps": []}, "it has 1 rows, and times of 0"),
@@ -210,6 +227,11 @@ def test_another_version_is_told_from_damage() -> None:
 )
 def test_what_cannot_be_true_of_a_batch_is_seen(change: dict[str, Any], problem: str) -> None:
     batch = Batch.from_bytes(some(64, 5))
-    check_batch(batch, 2)
+    check_batch(batch, is_of_run=True)
     with pytest.raises(ValueError, match=problem):
-        check_batch(replace(batch, **change), 2)
+        check_batch(replace(batch, **change), is_of_run=True)
+
+
+def test_a_batch_must_be_of_a_feed_of_the_run() -> None:
+    with pytest.raises(ValueError, match="it is of the feed 'feed', which the run has not"):
+        check_batch(Batch.from_bytes(some(64, 5)), is_of_run=False)

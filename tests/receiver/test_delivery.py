@@ -14,8 +14,10 @@ from fastingest import Options
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import PARTITIONS, Batch, Layout, Position, Reject
 from fastingest.model.chunks import Buffer
+from fastingest.model.event import Event
 from fastingest.model.schema import TRADES
 from fastingest.receiver.delivery import Delivery
+from fastingest.receiver.events import RowsUnsaved, WriterBehind
 from fastingest.runtime.assignment import SharedOutput
 from fastingest.spool.directories import SpoolDirectories
 
@@ -47,8 +49,8 @@ class Rig:
     """A sender, and what it says."""
 
     def __init__(self, directory: Path, **options: Any) -> None:
-        self.counters = Counters.create(feeds=2)
-        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.counters = Counters.create(feeds=["a", "b"])
+        self.events: list[Event] = []
         self.broken = 0
         self.full: list[tuple[bool, bool]] = []
         self.places = SpoolDirectories(directory / "memory", directory / "disk")
@@ -59,7 +61,8 @@ class Rig:
             Options(url=("ws://127.0.0.1/",), **options),
             STREAM,
             cast(SharedOutput, share),
-            report=lambda level, event, **fields: self.events.append((event, fields)),
+            feed="a",
+            report=self.events.append,
             broken=self._break,
             full=lambda *state: self.full.append(state),
         )
@@ -68,11 +71,12 @@ class Rig:
     def _break(self) -> None:
         self.broken += 1
 
-    def emit(self, *sizes: int, feed: int = 0) -> None:
+    def emit(self, *sizes: int, feed: str = "a") -> None:
         """Batches of a row and a reject, which is so large."""
         for size in sizes:
             reject = Reject(1, "", bytes(size))
-            self.sender.emit(Batch(1, [], LAYOUT, [(1, 1)], rejects=[reject], feed=feed))
+            layout = LAYOUT._replace(feed=feed)
+            self.sender.emit(Batch(1, [], layout, [(1, 1)], rejects=[reject]))
 
     def join(self) -> Uplink:
         uplink = Uplink()
@@ -104,13 +108,13 @@ def test_batches_are_named_and_sent_once_a_writer_says_where_it_is(tmp_path: Pat
         assert uplink.sent == []
         rig.sender.linked(None)
         assert uplink.sent == [at(0), at(1), at(2)]
-        rig.emit(1, feed=1)
+        rig.emit(1, feed="b")
         assert uplink.sent[3:] == [at(3)]
         assert [(each.position, each.feed) for each in uplink.batches] == [
-            (at(0), 0),
-            (at(1), 0),
-            (at(2), 0),
-            (at(3), 1),
+            (at(0), "a"),
+            (at(1), "a"),
+            (at(2), "a"),
+            (at(3), "b"),
         ]
         assert rig.sender.unacknowledged == 4
 
@@ -201,8 +205,7 @@ def test_what_goes_to_disk_comes_back_in_order(tmp_path: Path) -> None:
             await asyncio.sleep(0.001)
         assert uplink.sent == [at(sequence) for sequence in range(12)]
         assert [len(each.rejects[0].raw) for each in uplink.batches] == [MIB] * 12
-        told = [event for event, _ in rig.events]
-        assert "the writer is behind, spilling to disk" in told
+        assert WriterBehind in map(type, rig.events)
         assert rig.counters[Slot.SPILL_BYTES] == 0
 
     run(tmp_path, body, memory_limit=8 * MIB)
@@ -213,7 +216,7 @@ def test_a_full_outbox_drops_by_name(tmp_path: Path) -> None:
         rig.emit(*[MIB] * 12)
         assert rig.full[-1] == (True, False)
         dropped = rig.counters[Slot.DROPPED]
-        rig.emit(1, feed=1)
+        rig.emit(1, feed="b")
         assert rig.counters[Slot.DROPPED] == dropped
         assert rig.counters.feeds[1][Slot.DROPPED] == 2  # a row and a reject
         held = rig.sender.unacknowledged
@@ -258,15 +261,13 @@ def test_what_finds_room_nowhere_is_counted(tmp_path: Path) -> None:
     async def body(rig: Rig) -> None:
         rig.places.spool.rmdir()
         rig.places.spill.write_text("in the way")
-        rig.emit(1, feed=1)
+        rig.emit(1, feed="b")
         assert rig.full[-1][1]  # only this process has it
         rig.save.set()
         await rig.sender.finish(rig.save)
         assert rig.counters.feeds[1][Slot.UNSAVED] == 2
-        ((_, fields),) = [
-            each for each in rig.events if each[0].startswith("received rows find room neither")
-        ]
-        assert fields["rows"] == 2
-        assert fields["problem"].startswith(f"{rig.places.spill}: ")
+        (unsaved,) = [each for each in rig.events if isinstance(each, RowsUnsaved)]
+        assert unsaved.rows == 2
+        assert unsaved.problem.startswith(f"{rig.places.spill}: ")
 
     run(tmp_path, body)

@@ -37,7 +37,7 @@ class Run:
                 target,
                 0,
                 SpoolDirectories(folder, folder),
-                Counters.create(feeds=len(feeds)),
+                Counters.create(feeds=[feed.name for feed in self.feeds]),
                 NO_LOCK,
             )
             for target in targets_of(self.feeds)
@@ -48,14 +48,15 @@ class Run:
         self, rows: int = 0, rejected: int = 0, ignored: int = 0, table: int = 0, feed: int = 0
     ) -> None:
         """Count messages of a feed as a receiver does."""
-        own = [share for share in self.shares if feed in share.target.tables]
+        name = f"feed {feed}"
+        own = [share for share in self.shares if name in share.target.tables]
         for share in own:
-            counters = share.counters.feeds[feed]
+            counters = share.counters.of(name)
             counters.add(Slot.DECODED, rows + rejected + ignored)
-            if share.target.tables[feed] == table:
+            if share.target.tables[name] == table:
                 counters.add(Slot.RECEIVED, rows + rejected)
                 counters.add(Slot.REJECTED, rejected)
-            if share.target.tables[feed] == 0:
+            if share.target.tables[name] == 0:
                 counters.add(Slot.IGNORED, ignored)
 
     def said(self, now: float | None) -> list[tuple[str, dict[str, Any]]]:
@@ -63,7 +64,7 @@ class Run:
         found = [
             (f.name, alert.end() if now is None else alert.look(now)) for f, alert in self.alerts
         ]
-        return [(name, fields) for name, fields in found if fields]
+        return [(name, event.fields) for name, event in found if event is not None]
 
 
 def table(folder: Path, name: str = "out.csv", rows: str = "", *where: str) -> Table:
@@ -191,7 +192,7 @@ def test_it_says_why_the_latest_reject_is_none(run: Run, tmp_path: Path) -> None
     keep_rejects(tmp_path / "out.csv", "a is missing", "b is missing")
     run.take(rejected=2)
     assert "reason" not in run.said(None)[0][1]  # those may be of another run
-    run.shares[0].counters.feeds[0][Slot.QUARANTINED] = 2
+    run.shares[0].counters.feeds[0][Slot.REJECTS_COMMITTED] = 2
     ((_, fields),) = run.said(None)
     assert fields["reason"] == "b is missing"
 
@@ -200,7 +201,7 @@ def test_a_reject_of_another_feed_explains_nothing(tmp_path: Path) -> None:
     run = Run(tmp_path, [table(tmp_path)], [table(tmp_path)])
     keep_rejects(tmp_path / "out.csv", "a is missing")
     run.take(rejected=1)
-    run.shares[0].counters.feeds[0][Slot.QUARANTINED] = 1
+    run.shares[0].counters.feeds[0][Slot.REJECTS_COMMITTED] = 1
     ((_, fields),) = run.said(None)
     assert "reason" not in fields
 

@@ -45,7 +45,7 @@ def run_of(folder: Path, *tables: Sequence[str]) -> RunCounters:
                 target,
                 0,
                 SpoolDirectories(folder, folder),
-                Counters.create(feeds=len(feeds)),
+                Counters.create(feeds=[feed.name for feed in feeds]),
                 NO_LOCK,
             )
             for target in targets_of(feeds)
@@ -55,7 +55,7 @@ def run_of(folder: Path, *tables: Sequence[str]) -> RunCounters:
 
 def test_a_summary_reads_the_counters(tmp_path: Path) -> None:
     run = run_of(tmp_path, ["out.csv"])
-    (counters,) = run.of_feed(0)
+    (counters,) = run.of_feed("feed 0")
     counters[Slot.STATE] = State.CONNECTED
     counters[Slot.RECEIVED] = 11
     counters[Slot.WRITTEN] = 7
@@ -140,7 +140,7 @@ def test_the_state_of_several_feeds_is_that_which_needs_to_be_looked_at(
     states = order[worst:]
     run = run_of(tmp_path, *[["a.csv"]] * len(states))
     for feed, state in enumerate(reversed(states)):
-        run.of_feed(feed)[0][Slot.STATE] = state
+        run.of_feed(f"feed {feed}")[0][Slot.STATE] = state
     assert Summary.take(run, 1.0, Rates(), "native").state is order[worst]
 
 

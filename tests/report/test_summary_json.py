@@ -72,7 +72,7 @@ def test_the_summary_as_json() -> None:
 
 
 def test_what_is_set_aside_or_not_kept_is_a_number() -> None:
-    ledger = Counts(1_234_690, written=1_234_567, quarantined=12, set_aside=5)
+    ledger = Counts(1_234_690, written=1_234_567, rejected=12, set_aside=5)
     numbers = json.loads(summary_json(change(ledger=ledger, rejects_not_kept=7)))
     assert (numbers["set_aside"], numbers["rejects_not_kept"]) == (5, 7)
     assert numbers["feeds"][0]["set_aside"] == 5

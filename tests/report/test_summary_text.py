@@ -8,7 +8,7 @@ from tests.support.summaries import EMPTY, RUNNING, change, feed, several
 
 
 def test_the_summary_in_text() -> None:
-    ledger = Counts(1_234_690, written=1_234_567, quarantined=12, ignored=9, dropped=2, lost=3)
+    ledger = Counts(1_234_690, written=1_234_567, rejected=12, ignored=9, dropped=2, lost=3)
     assert summary_text(change(ledger=ledger, restarts=1)).splitlines() == [
         "wss://feed.example/trades",
         "  received     1,234,690",
@@ -28,7 +28,7 @@ def test_the_summary_in_text() -> None:
 
 
 def test_what_is_set_aside_or_not_kept_is_told_where_there_is_any() -> None:
-    ledger = Counts(1_234_690, written=1_234_567, quarantined=12, set_aside=5)
+    ledger = Counts(1_234_690, written=1_234_567, rejected=12, set_aside=5)
     lines = summary_text(change(ledger=ledger, rejects_not_kept=7)).splitlines()
     assert (
         "  quarantined         12  stock_data.csv.rejected.jsonl, without 7 (--max-rejects)"
@@ -53,7 +53,7 @@ def test_the_summary_of_no_rows_claims_nothing() -> None:
 
 
 def test_the_summary_of_several_feeds_has_a_table() -> None:
-    lost = Counts(1_000_009, written=1_000_000, quarantined=5, ignored=1, dropped=0, lost=2)
+    lost = Counts(1_000_009, written=1_000_000, rejected=5, ignored=1, dropped=0, lost=2)
     feeds = (feed("binance", written=50, gaps=1), dataclasses.replace(feed("kraken"), ledger=lost))
     lines = summary_text(several(*feeds, outputs=2)).splitlines()
     assert lines[0] == "2 feeds"

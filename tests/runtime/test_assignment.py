@@ -24,7 +24,11 @@ def test_every_feed_has_one_receiver_and_they_have_about_as_many(
     partitions: int, feeds: int
 ) -> None:
     partitions = min(partitions, feeds)
-    shares = [feeds_of_partition(partition, partitions, feeds) for partition in range(partitions)]
+    all_feeds = [feed(str(index)) for index in range(feeds)]
+    shares = [
+        [int(each.name) for each in feeds_of_partition(partition, partitions, all_feeds)]
+        for partition in range(partitions)
+    ]
     assert sorted(index for share in shares for index in share) == list(range(feeds))
     assert all(
         index % partitions == partition for partition, share in enumerate(shares) for index in share
@@ -40,8 +44,8 @@ def test_an_output_is_made_of_all_tables_that_go_there(tmp_path: Path) -> None:
         feed("c", Table(quotes, QUOTES)),
     ]
     assert targets_of(feeds) == (
-        OutputSpec(trades, TRADES.header, {0: 0, 1: 1}),
-        OutputSpec(quotes, 'symbol,"bid, ask"', {1: 0, 2: 0}),
+        OutputSpec(trades, TRADES.header, {"a": 0, "b": 1}),
+        OutputSpec(quotes, 'symbol,"bid, ask"', {"b": 0, "c": 0}),
     )
 
 
@@ -54,7 +58,7 @@ def test_names_of_one_output_are_one_and_the_first_is_shown(
     names = [Path("o.csv"), tmp_path / "o.csv", Path("link/o.csv"), Path("data/../o.csv")]
     feeds = [feed(str(number), Table(name)) for number, name in enumerate(names)]
     assert targets_of(feeds) == (
-        OutputSpec(Path("o.csv"), TRADES.header, dict.fromkeys(range(4), 0)),
+        OutputSpec(Path("o.csv"), TRADES.header, dict.fromkeys("0123", 0)),
     )
 
 

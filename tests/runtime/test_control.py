@@ -20,6 +20,7 @@ from fastingest.runtime.control import (
     encode,
     notice_from,
 )
+from fastingest.source.events import Gap
 
 COMMANDS: list[Command] = [
     control.Go(),
@@ -36,7 +37,7 @@ NOTICES: list[Notice] = [
     control.Finished(),
     control.Full(),
     control.FeedRefusal("wss://x/", "403"),
-    control.GapEnded(7, 1_700_000_000_123_456_789, 0.1, "the server closed"),
+    control.GapEnded("feed", 1_700_000_000_123_456_789, 0.1, "the server closed"),
     control.PipeBroke(2**62 + 5),
     control.Ready(),
     control.Failing("/out.csv", "/out.csv.journal", "no space"),
@@ -45,6 +46,14 @@ NOTICES: list[Notice] = [
     control.OutputRefusal("/out.csv", "is a directory"),
     control.WriteFailure("/out.csv", "no space"),
 ]
+
+
+def test_an_event_is_told_as_the_log_shows_it() -> None:
+    event = Gap(1_700_000_000_000_000_000, 0.5, "no answer")
+    fields = {"start_ns": 1_700_000_000_000_000_000, "length": 0.5, "reason": "no answer"}
+    assert Report.of(event) == Report("warning", "gap", fields)
+    told = Report.of(event, feed="a")
+    assert list(told.fields.items()) == [("feed", "a"), *fields.items()]
 
 
 def test_every_command_comes_as_it_was_sent() -> None:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fastingest import FeedRefused
-from fastingest.metrics.counters import Slot
+from fastingest import FeedRefused, Options
+from fastingest.decode.feed_decoder import FeedDecoder
+from fastingest.metrics.counters import Counters, FeedCounters, Slot
+from fastingest.model.event import Event
 from fastingest.model.feed import Heartbeat, Subscription
 from fastingest.model.jsonpath import parse_condition
+from fastingest.model.schema import TRADES
 from fastingest.source import connection
 from fastingest.source import connector as opening
+from fastingest.source.events import Connected, Gap, NoConnection
+from fastingest.source.gap import Outage
+from fastingest.source.intake import Intake
+from fastingest.source.listener import Listener
 from tests.peers.raw import CLOSE, PING, TEXT, RawConnection, RawServer, Script, frame
 from tests.support.meeting import Met, meet, record
 
@@ -51,7 +60,7 @@ def _met(*scripts: Script, **arguments: Any) -> Met:
 def test_a_handshake_that_is_not_answered_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "CONNECT_TIMEOUT", 0.1)
     met = _met(RawConnection.stall, until=lambda met: len(met.events) >= 2)
-    assert [event for event, _ in met.events] == ["no connection"] * 2 + ["gap"]
+    assert [type(each) for each in met.events] == [NoConnection] * 2 + [Gap]
     assert set(met.reasons) == {"no answer in time"}
 
 
@@ -91,11 +100,10 @@ def test_each_gap_is_told_with_its_time_and_its_reason() -> None:
         peer.close(4000, "come back")
 
     met = _met(script, until=lambda met: met.connected >= 3)
-    logged = [fields for event, fields in met.events if event == "gap"]
-    assert len(met.gaps) == len(logged) == met.counters[Slot.GAPS] >= 2
-    for (start, seconds, reason), fields in zip(met.gaps, logged, strict=True):
-        assert fields == {"start_ns": start, "length": seconds, "reason": reason}
-        assert reason == "the server closed with code 4000: come back"
+    logged = [each for each in met.events if isinstance(each, Gap)]
+    assert logged == [Gap(*gap) for gap in met.gaps]
+    assert len(logged) == met.counters[Slot.GAPS] >= 2
+    assert {each.reason for each in logged} == {"the server closed with code 4000: come back"}
 
 
 # Subscriptions
@@ -272,11 +280,37 @@ def test_secrets_are_sent_and_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_p
         (line, "Bearer first token", text),
         (line, "Bearer second token", text),
     ]
-    assert met.events[0] == ("connected", {"url": server.url + "?key=***"})
+    assert met.events[0] == Connected(server.url + "?key=***")
     assert met.reasons[0] == "the server closed with code 4000: bad key ***"
     assert met.rejects[:2] == [b'{"echo": "***"}', b"no row: ***"]
     for known in (SECRET, "first token", "second token"):
         assert known not in repr(met.events) + repr(met.gaps)
+
+
+def test_what_the_log_is_told_shows_no_secret() -> None:
+    """Whoever has found the words: here the receiver before."""
+    told: list[Event] = []
+    options = Options(url="ws://127.0.0.1/")
+    counters = FeedCounters([Counters.create()])
+
+    async def run() -> None:
+        intake = Intake(
+            FeedDecoder([TRADES], 1),
+            counters,
+            emit=lambda batch: None,
+            finished=lambda: None,
+            flush_interval=1.0,
+        )
+        listener = Listener(intake, max_message_size=1024)
+        met = connection.Connection(options.feeds[0], options, listener, counters, told.append)
+        met.redactor.use([SECRET])
+        met.stop()
+        await met.run(Outage(time.time_ns(), f"it died of {SECRET}"))
+
+    asyncio.run(run())
+    (gap,) = told
+    assert isinstance(gap, Gap)
+    assert gap.reason == "it died of ***"
 
 
 def test_a_refusal_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fastingest.model.feed import Subscription
+from fastingest.source.events import Connected
 from tests.peers.raw import RawConnection, RawServer, Script, certificates
 from tests.support.meeting import Met, meet, record
 
@@ -48,7 +49,7 @@ def test_a_user_name_in_the_url_is_sent_as_a_header_and_is_no_part_of_the_reques
     assert peer.request_line == "GET /x?y=z HTTP/1.1"
     assert peer.headers["host"] == f"127.0.0.1:{server.port}"
     assert peer.headers["authorization"] == f"Basic {pair}"
-    assert met.events == [("connected", {"url": f"ws://***@127.0.0.1:{server.port}/x?y=z"})]
+    assert met.events == [Connected(f"ws://***@127.0.0.1:{server.port}/x?y=z")]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

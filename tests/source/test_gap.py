@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
+from fastingest.model.event import Event
+from fastingest.source.events import Gap
 from fastingest.source.gap import GapRecorder, Outage
 
 EPOCH = 1_700_000_000 * 10**9
@@ -19,11 +19,11 @@ class Rig:
         self.now = 100.0
         self.set_by = 0.0
         self.counters = Counters.create()
-        self.events: list[tuple[str, str, dict[str, Any]]] = []
+        self.events: list[Event] = []
         self.ended: list[tuple[int, float, str]] = []
         self.gaps = GapRecorder(
             FeedCounters([self.counters]),
-            lambda level, event, **fields: self.events.append((level, event, fields)),
+            self.events.append,
             ended=lambda *gap: self.ended.append(gap),
             clock=lambda: self.now,
             time_ns=lambda: EPOCH + round((self.now + self.set_by) * 1e9),
@@ -59,8 +59,7 @@ def test_a_gap_lasts_from_the_loss_to_the_next_ready_connection(rig: Rig) -> Non
     rig.now += 2.5
     rig.gaps.ready()
     assert rig.counts == (0, 1, 2_500_000_000)
-    fields = {"start_ns": at(100), "length": 2.5, "reason": "it broke"}
-    assert rig.events == [("warning", "gap", fields)]
+    assert rig.events == [Gap(at(100), 2.5, "it broke")]
     assert rig.ended == [(at(100), 2.5, "it broke")]
 
 
@@ -69,7 +68,7 @@ def test_the_silence_before_a_loss_is_part_of_the_gap(rig: Rig) -> None:
     assert rig.counts == (at(90), 0, 0)
     rig.now += 1
     rig.gaps.ready()
-    assert rig.events[0][2]["length"] == 11.0
+    assert rig.events == [Gap(at(90), 11.0, "no message for 10s")]
     assert rig.counts == (0, 1, 11 * 10**9)
 
 
@@ -100,11 +99,12 @@ def test_what_fails_in_a_gap_is_part_of_it(rig: Rig) -> None:
 def test_the_first_connect_is_no_gap(rig: Rig) -> None:
     rig.gaps.start()
     assert rig.counts == (at(100), 0, 0)  # another process would have to go on with it
+    assert rig.counters[Slot.NEVER_READY] == 1
     rig.now += 30
     rig.gaps.ready()
     assert rig.counts == (0, 0, 0)
     assert not rig.has_gaps
-    assert rig.counters[Slot.READY] == 1
+    assert rig.counters[Slot.NEVER_READY] == 0
 
 
 def test_a_first_connect_that_fails_is_one_from_the_beginning_on(rig: Rig) -> None:
@@ -116,6 +116,7 @@ def test_a_first_connect_that_fails_is_one_from_the_beginning_on(rig: Rig) -> No
     rig.now += 4
     rig.gaps.ready()
     assert rig.ended == [(at(100), 8.0, "the server answered 503")]
+    assert rig.counters[Slot.NEVER_READY] == 0
     assert rig.counts == (0, 1, 8 * 10**9)
 
 
@@ -124,7 +125,7 @@ def test_a_run_that_ends_before_anything_was_ready_was_a_gap(rig: Rig) -> None:
     rig.now += 2
     rig.gaps.stop("no reply had come")
     assert rig.ended == [(at(100), 2.0, "no reply had come")]
-    assert (rig.counts, rig.counters[Slot.READY]) == ((0, 1, 2 * 10**9), 0)
+    assert (rig.counts, rig.counters[Slot.NEVER_READY]) == ((0, 1, 2 * 10**9), 1)
 
 
 def test_what_has_failed_is_the_reason_and_not_the_end_of_the_run(rig: Rig) -> None:
@@ -137,17 +138,17 @@ def test_what_has_failed_is_the_reason_and_not_the_end_of_the_run(rig: Rig) -> N
 def test_who_has_all_the_rows_before_anything_was_ready_has_missed_nothing(rig: Rig) -> None:
     rig.gaps.start()
     rig.gaps.stop("")
-    assert rig.counts == (0, 0, 0)
+    assert (rig.counts, rig.counters[Slot.NEVER_READY]) == ((0, 0, 0), 0)
     assert not rig.has_gaps
 
 
 def test_a_gap_of_the_process_before_goes_on(rig: Rig) -> None:
     rig.gaps.resume(Outage(at(97), "the receiver was killed"))
     assert rig.counts == (at(97), 0, 0)
+    assert rig.counters[Slot.NEVER_READY] == 0  # it may have been ready before
     rig.now += 1
     rig.gaps.ready()
-    fields = {"start_ns": at(97), "length": 4.0, "reason": "the receiver was killed"}
-    assert rig.events == [("warning", "gap", fields)]
+    assert rig.events == [Gap(at(97), 4.0, "the receiver was killed")]
 
 
 def test_a_gap_that_begins_in_the_future_is_no_shorter_than_nothing(rig: Rig) -> None:
@@ -172,14 +173,13 @@ def test_without_a_gap_nothing_ends(rig: Rig) -> None:
     rig.gaps.ready()
     rig.gaps.stop("it was not needed")
     assert rig.counts[1] == len(rig.events) == len(rig.ended) == 1
-    assert rig.counters[Slot.READY] == 2
 
 
 def test_who_acts_on_a_gap_is_told_before_the_log_says_it() -> None:
     order: list[str] = []
     gaps = GapRecorder(
         FeedCounters([Counters.create()]),
-        lambda *_, **__: order.append("log"),
+        lambda event: order.append("log"),
         ended=lambda *_: order.append("told"),
     )
     gaps.fail("it broke")

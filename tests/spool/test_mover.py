@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from fastingest.model.event import Event
+from fastingest.spool.events import SpillUnwritable, SpillWritable
 from fastingest.spool.held import Held, Place, Segment
 from fastingest.spool.mover import RETRY_SAVE, RETRY_SPILL, SAVE_PATIENCE, Mover
 from fastingest.spool.outbox import Level, Outbox
@@ -26,7 +28,7 @@ class Rig:
         self.later: list[tuple[float, Callable[[], None]]] = []
         self.moves: list[tuple[Segment, Callable[[Segment, OSError | None], None]]] = []
         self.reserved: list[int] = []
-        self.events: list[tuple[str, str]] = []
+        self.events: list[Event] = []
         self.changes = 0
         self.outbox = Outbox(
             memory_limit=LIMIT, spill_limit=2**30, segment_size=SIZE, window=2**30, entry_cost=0
@@ -35,7 +37,7 @@ class Rig:
             self.outbox,
             self,
             shares_disk=shares_disk,
-            report=lambda level, event, **_: self.events.append((level, event)),
+            report=self.events.append,
             changed=self.changed,
             call_later=lambda delay, call: self.later.append((self.now + delay, call)),
             now=lambda: self.now,
@@ -118,9 +120,9 @@ def test_after_an_error_it_is_tried_again_and_said_once(rig: Rig) -> None:
         assert rig.moves == []
         rig.pass_time(0.1)
         assert len(rig.moves) == 1
-    assert rig.events == [("error", "the spill cannot be written")]
+    assert rig.events == [SpillUnwritable("No space left on device")]
     rig.end_move()
-    assert rig.events[1:] == [("info", "the spill can be written again")]
+    assert rig.events[1:] == [SpillWritable()]
     assert len(rig.moves) == 1  # and on it goes
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -13,9 +12,11 @@ import pytest
 from fastingest import OutputRefused
 from fastingest.model.batch import PARTITIONS, Batch, Layout, Position, Reject, partition_of
 from fastingest.model.chunks import segment_of
+from fastingest.model.event import Event
 from fastingest.spool import segment
 from fastingest.spool.directories import SpoolDirectories
 from fastingest.spool.reader import SpoolReader
+from tests.support.events import Told, told
 
 FIRST, SECOND, THIRD = 100 * PARTITIONS, 200 * PARTITIONS, 300 * PARTITIONS
 """Streams of one partition."""
@@ -23,7 +24,7 @@ LAYOUT = Layout(("symbol", "price", "volume"), ("str", "float", "number"), "feed
 START = Position(0, -1)
 ALL = 2**63
 
-Reports = list[tuple[str, str, dict[str, Any]]]
+Reports = list[Told]
 
 
 @pytest.fixture
@@ -32,8 +33,8 @@ def reports() -> Reports:
 
 
 @pytest.fixture
-def report(reports: Reports) -> Callable[..., None]:
-    return lambda level, event, **fields: reports.append((level, event, fields))
+def report(reports: Reports) -> Callable[[Event], None]:
+    return lambda event: reports.append(told(event))
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ OTHER_VERSIONS = {
 
 @pytest.mark.parametrize("data", OTHER_VERSIONS.values(), ids=OTHER_VERSIONS)
 def test_rows_of_another_version_are_refused(
-    data: bytes, places: SpoolDirectories, report: Callable[..., None], reports: Reports
+    data: bytes, places: SpoolDirectories, report: Callable[[Event], None], reports: Reports
 ) -> None:
     path = places.spool / segment.file_name(FIRST, 0)
     path.write_bytes(data)
@@ -109,7 +110,7 @@ def test_rows_of_another_version_are_refused(
 
 @pytest.mark.parametrize("how", ["undecodable", "another name"])
 def test_a_batch_that_is_damaged_inside_comes_as_that_and_the_others_after_it(
-    how: str, places: SpoolDirectories, report: Callable[..., None], reports: Reports
+    how: str, places: SpoolDirectories, report: Callable[[Event], None], reports: Reports
 ) -> None:
     wires = [batch(FIRST, sequence).to_bytes() for sequence in range(3)]
     wires[1] = wires[2] if how == "another name" else wires[1][:40] + b"\xc1" * 20
@@ -130,7 +131,7 @@ def numbers(stream: int, *sequences: int) -> list[Position]:
 
 
 def test_where_there_is_nothing_there_is_no_batch(
-    tmp_path: Path, report: Callable[..., None], reports: Reports
+    tmp_path: Path, report: Callable[[Event], None], reports: Reports
 ) -> None:
     left = SpoolReader([SpoolDirectories(tmp_path / "a", tmp_path / "b")], report)
     assert positions(left) == []
@@ -139,7 +140,7 @@ def test_where_there_is_nothing_there_is_no_batch(
 
 
 def test_batches_come_in_the_order_of_their_names(
-    places: SpoolDirectories, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[[Event], None], reports: Reports
 ) -> None:
     put(places.spool, SECOND, 0, range(3))
     put(places.spool, FIRST, 11, range(6, 8))  # 11 sorts before 9 as text
@@ -154,7 +155,7 @@ def test_batches_come_in_the_order_of_their_names(
 
 
 def test_only_batches_after_one_and_before_a_stream(
-    places: SpoolDirectories, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[[Event], None], reports: Reports
 ) -> None:
     put(places.spill, FIRST, 0, range(3))
     put(places.spool, FIRST, 1, range(3, 5))
@@ -171,7 +172,7 @@ def test_only_batches_after_one_and_before_a_stream(
 
 
 def test_a_segment_that_was_being_moved_counts_once(
-    places: SpoolDirectories, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[[Event], None], reports: Reports
 ) -> None:
     whole = put(places.spool, FIRST, 0, range(4))
     put(places.spill, FIRST, 0, range(4))
@@ -185,7 +186,7 @@ def test_a_segment_that_was_being_moved_counts_once(
 
 @pytest.mark.parametrize("damaged", ["spool", "spill"])
 def test_the_whole_one_of_two_copies_is_used_wherever_the_other_is_damaged(
-    damaged: str, places: SpoolDirectories, report: Callable[..., None], reports: Reports
+    damaged: str, places: SpoolDirectories, report: Callable[[Event], None], reports: Reports
 ) -> None:
     put(places.spool, FIRST, 0, range(3))
     put(places.spill, FIRST, 0, range(3))
@@ -204,7 +205,7 @@ def test_the_whole_one_of_two_copies_is_used_wherever_the_other_is_damaged(
 
 
 def test_a_damaged_segment_gives_what_is_before_the_damage_and_the_hole_is_told(
-    places: SpoolDirectories, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[[Event], None], reports: Reports
 ) -> None:
     path = put(places.spool, FIRST, 0, range(5))
     put(places.spool, FIRST, 1, range(5, 7))
@@ -216,7 +217,7 @@ def test_a_damaged_segment_gives_what_is_before_the_damage_and_the_hole_is_told(
 
 
 def test_a_segment_whose_header_is_damaged_is_a_hole(
-    places: SpoolDirectories, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[[Event], None], reports: Reports
 ) -> None:
     put(places.spool, FIRST, 0, range(2))
     put(places.spool, FIRST, 1, range(2, 5)).write_bytes(bytes(500))
@@ -227,7 +228,7 @@ def test_a_segment_whose_header_is_damaged_is_a_hole(
 
 
 def test_a_hole_behind_what_is_written_is_told(
-    places: SpoolDirectories, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[[Event], None], reports: Reports
 ) -> None:
     put(places.spill, FIRST, 3, range(7, 9))
     left = SpoolReader([places], report)
@@ -238,7 +239,7 @@ def test_a_hole_behind_what_is_written_is_told(
 
 
 def test_a_file_that_was_used_again_gives_the_new_batches_only(
-    places: SpoolDirectories, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[[Event], None], reports: Reports
 ) -> None:
     old = put(places.spool, FIRST, 0, range(4)).read_bytes()
     new = put(places.spool, FIRST, 0, range(4, 6)).read_bytes()
@@ -248,7 +249,7 @@ def test_a_file_that_was_used_again_gives_the_new_batches_only(
 
 
 def test_several_places_are_one(
-    places: SpoolDirectories, tmp_path: Path, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, tmp_path: Path, report: Callable[[Event], None], reports: Reports
 ) -> None:
     earlier = SpoolDirectories(
         tmp_path / "spool", tmp_path / "other"
@@ -266,7 +267,7 @@ def test_several_places_are_one(
 
 
 def test_a_spill_that_several_places_have_is_read_once(
-    places: SpoolDirectories, tmp_path: Path, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, tmp_path: Path, report: Callable[[Event], None], reports: Reports
 ) -> None:
     earlier = SpoolDirectories(tmp_path / "before", places.spill)
     put(places.spill, FIRST, 0, range(2))
@@ -278,7 +279,7 @@ def test_a_spill_that_several_places_have_is_read_once(
 
 
 def test_other_files_are_passed_over(
-    places: SpoolDirectories, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[[Event], None], reports: Reports
 ) -> None:
     put(places.spool, FIRST, 0, range(1))
     (places.spool / "x.segment").write_bytes(segment.header(FIRST, 1))
@@ -297,7 +298,7 @@ def test_other_files_are_passed_over(
 
 
 def test_a_segment_that_cannot_be_read_is_passed_over(
-    places: SpoolDirectories, report: Callable[..., None]
+    places: SpoolDirectories, report: Callable[[Event], None]
 ) -> None:
     put(places.spool, FIRST, 0, range(1))
     (places.spool / segment.file_name(FIRST, 1)).mkdir()
@@ -307,7 +308,7 @@ def test_a_segment_that_cannot_be_read_is_passed_over(
 
 
 def test_a_segment_that_vanishes_is_told(
-    places: SpoolDirectories, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[[Event], None], reports: Reports
 ) -> None:
     put(places.spool, FIRST, 0, range(2))
     gone = put(places.spool, FIRST, 1, range(2, 3))
@@ -327,7 +328,7 @@ def of_partition(stream: int, partition: int) -> int:
 
 
 def test_each_partition_has_its_own_order_and_its_own_position(
-    places: SpoolDirectories, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[[Event], None], reports: Reports
 ) -> None:
     streams = [
         of_partition(FIRST, 0),
@@ -356,7 +357,7 @@ def test_each_partition_has_its_own_order_and_its_own_position(
 
 
 def test_a_hole_in_one_partition_is_told_once_and_of_that_partition(
-    places: SpoolDirectories, report: Callable[..., None], reports: Reports
+    places: SpoolDirectories, report: Callable[[Event], None], reports: Reports
 ) -> None:
     put(places.spool, of_partition(FIRST, 1), 0, range(2))
     put(places.spool, of_partition(FIRST, 2), 0, range(5, 6))
@@ -368,7 +369,7 @@ def test_a_hole_in_one_partition_is_told_once_and_of_that_partition(
 
 
 def test_what_comes_next_of_each_partition(
-    places: SpoolDirectories, report: Callable[..., None]
+    places: SpoolDirectories, report: Callable[[Event], None]
 ) -> None:
     put(places.spool, of_partition(FIRST, 0), 0, range(3))
     put(places.spool, of_partition(FIRST, 5), 0, range(3))
@@ -392,7 +393,7 @@ def test_what_comes_next_of_each_partition(
 
 
 def test_what_is_removed_of_a_partition_leaves_the_others(
-    places: SpoolDirectories, report: Callable[..., None]
+    places: SpoolDirectories, report: Callable[[Event], None]
 ) -> None:
     for partition in (0, 1):
         put(places.spool, of_partition(FIRST, partition), 0, range(1))
@@ -411,7 +412,7 @@ def test_what_is_removed_of_a_partition_leaves_the_others(
 
 
 def test_segments_go_as_they_are_dealt_with(
-    places: SpoolDirectories, report: Callable[..., None]
+    places: SpoolDirectories, report: Callable[[Event], None]
 ) -> None:
     paths = [put(places.spool, of_partition(FIRST, partition), 0, range(2)) for partition in (0, 1)]
     batches = SpoolReader([places], report).batches({}, ALL, consume=True)
@@ -426,7 +427,7 @@ def test_segments_go_as_they_are_dealt_with(
 
 
 def test_older_streams_are_removed_with_what_was_not_moved_yet(
-    places: SpoolDirectories, report: Callable[..., None]
+    places: SpoolDirectories, report: Callable[[Event], None]
 ) -> None:
     put(places.spool, FIRST, 0, range(2))
     put(places.spill, FIRST, 1, range(2, 4))

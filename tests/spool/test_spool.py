@@ -16,7 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fastingest.model.event import Event
 from fastingest.spool import segment as form
+from fastingest.spool.events import SpoolUnwritable, SpoolWritable
 from fastingest.spool.held import Held, Place, Segment
 from fastingest.spool.outbox import Outbox
 from fastingest.spool.spool import Spool
@@ -51,14 +53,14 @@ class Rig:
         self.outbox = Outbox(
             memory_limit=2**30, spill_limit=2**30, segment_size=segment_size, window=2**30
         )
-        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.events: list[Event] = []
         self.spool = Spool(
             STREAM,
             self.memory if journal else None,
             self.disk,
             min_free=min_free,
             sync=sync,
-            report=lambda level, event, **fields: self.events.append((event, fields)),
+            report=self.events.append,
         )
         self.wires: dict[Held, bytes] = {}
 
@@ -261,10 +263,8 @@ def test_what_has_no_room_in_memory_is_kept_and_moved_to_disk(tmp_path: Path, ki
         in_file = rig.contents(rig.memory)
         assert 5 <= len(in_file) < 30
         assert in_file.items() < rig.expected().items()
-        ((event, fields),) = rig.events
-        assert event == "the spool cannot be written; batches go to disk"
         problem = {"full": "No space left on device", "limit": "File too large"}[kind]
-        assert fields == {"path": str(rig.memory), "problem": problem}
+        assert rig.events == [SpoolUnwritable(str(rig.memory), problem)]
         assert rig.is_readable(segment)
         assert await rig.move(segment) is None
         assert rig.contents(rig.disk) == rig.expected(segment)
@@ -274,7 +274,7 @@ def test_what_has_no_room_in_memory_is_kept_and_moved_to_disk(tmp_path: Path, ki
         assert rig.is_readable(segment)
         following = rig.fill() if kind == "limit" else rig.add().segment
         assert rig.contents(rig.memory) == rig.expected(following)
-        assert [event for event, _ in rig.events[1:]] == ["the spool can be written again"]
+        assert rig.events[1:] == [SpoolWritable(str(rig.memory))]
 
     with full:
         with_rig(tmp_path, body, segment_size=30 * KIB)
@@ -284,8 +284,7 @@ def test_without_a_directory_in_memory_everything_is_kept(tmp_path: Path) -> Non
     async def body(rig: Rig) -> None:
         rig.memory.rmdir()  # as somebody does who cleans up
         segment = rig.fill()
-        ((_, fields),) = rig.events
-        assert fields["problem"] == "No such file or directory"
+        assert rig.events == [SpoolUnwritable(str(rig.memory), "No such file or directory")]
         assert rig.is_readable(segment)
         assert await rig.move(segment) is None
         assert rig.contents(rig.disk) == rig.expected()

@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from fastingest.errors import WriteFailed
 from fastingest.model.batch import Position
+from fastingest.storage import journal_form
 from fastingest.storage.journal import (
     SLOTS,
     Entry,
@@ -31,7 +33,7 @@ from fastingest.storage.ledger import Region
 from fastingest.storage.ownership import NotOurs
 from tests.support.limits import largest_file, read_only
 
-BLOCK, SLOT = 4096, 160
+BLOCK, SLOT = 4096, 256
 USED = SLOT
 """Bytes of a slot that mean anything."""
 RING = SLOTS * SLOT
@@ -39,8 +41,17 @@ SIZE = BLOCK + RING
 NOTES = {"spool": "/dev/shm/fastingest-é", "spill": "/data/o.csv.spill"}
 
 
+ONE = ["f0"]
+"""The feeds of a run that has one."""
+
+
+def names(count: int) -> list[str]:
+    """Of so many feeds."""
+    return [f"f{number}" for number in range(count)]
+
+
 def entry(number: int, feed: int = 0) -> Entry:
-    """An entry whose every field is another number."""
+    """An entry whose every field is another number, of the feed that has the name ``f0``, or so."""
     return Entry(
         run=1_700_000_000_000_000_000 + number,
         stream=number * 3,
@@ -55,7 +66,7 @@ def entry(number: int, feed: int = 0) -> Entry:
         rejected=number * 13,
         first_received=number * 19,
         last_received=2**63 - 1 - number,
-        feed=feed,
+        feed=f"f{feed}",
         feed_written=number * 23,
         feed_rejected=number * 29,
         set_aside=number * 31,
@@ -70,7 +81,7 @@ def numbered(*numbers: int) -> list[tuple[int, Entry]]:
 
 def journal_of(path: Path, count: int) -> bytes:
     """The bytes of a journal in which so many entries were made."""
-    journal = Journal(path)
+    journal = Journal(path, ONE)
     journal.note(NOTES)
     for number in range(count):
         journal.record(entry(number))
@@ -99,7 +110,7 @@ def place(number: int) -> int:
 
 
 def reopened(path: Path) -> list[Entry]:
-    journal = Journal(path)
+    journal = Journal(path, ONE)
     journal.close()
     return journal.entries
 
@@ -117,7 +128,7 @@ def test_an_entry_says_position_and_region() -> None:
 
 
 def test_a_new_journal_is_empty(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "o.journal")
+    journal = Journal(tmp_path / "o.journal", ONE)
     journal.close()
     assert (journal.entries, journal.notes) == ([], {})
     assert (tmp_path / "o.journal").read_bytes() == b""
@@ -128,7 +139,7 @@ def test_what_is_recorded_is_read_back(data: bytes, count: int, tmp_path: Path) 
     assert len(expected) == min(count, SLOTS)
     assert entries_in(data) == expected
     assert notes_in(data) == NOTES
-    journal = Journal(tmp_path / "made.journal")
+    journal = Journal(tmp_path / "made.journal", ONE)
     assert journal.entries == [each for _, each in expected]
     assert journal.notes == NOTES
     journal.close()
@@ -137,7 +148,7 @@ def test_what_is_recorded_is_read_back(data: bytes, count: int, tmp_path: Path) 
 def test_every_opening_goes_on_behind_the_newest(tmp_path: Path) -> None:
     path = tmp_path / "o.journal"
     for number in range(2 * SLOTS + 3):
-        journal = Journal(path)
+        journal = Journal(path, ONE)
         assert [each.sequence for each in journal.entries] == list(newest_first(number))
         journal.note(NOTES)
         journal.record(entry(number))
@@ -148,7 +159,7 @@ def test_every_opening_goes_on_behind_the_newest(tmp_path: Path) -> None:
 
 def test_notes_take_the_room_for_all_entries_and_change_no_entry(tmp_path: Path) -> None:
     path = tmp_path / "o.journal"
-    journal = Journal(path)
+    journal = Journal(path, ONE)
     for number, notes in enumerate([NOTES, {"spool": "a", "spill": "b"}, {}, NOTES]):
         journal.note(notes)
         journal.record(entry(number))
@@ -160,7 +171,7 @@ def test_notes_take_the_room_for_all_entries_and_change_no_entry(tmp_path: Path)
 
 def test_notes_that_are_too_long_change_nothing(tmp_path: Path) -> None:
     before = journal_of(tmp_path / "o.journal", 2)
-    journal = Journal(tmp_path / "o.journal")
+    journal = Journal(tmp_path / "o.journal", ONE)
     journal.note({"spool": "x" * BLOCK, "spill": ""})
     assert journal.notes == NOTES
     journal.close()
@@ -169,7 +180,7 @@ def test_notes_that_are_too_long_change_nothing(tmp_path: Path) -> None:
 
 def test_a_full_disk_does_not_keep_an_entry_from_being_recorded(tmp_path: Path) -> None:
     path = tmp_path / "o.journal"
-    journal = Journal(path)
+    journal = Journal(path, ONE)
     journal.note(NOTES)
     with largest_file(SIZE):
         for number in range(2 * SLOTS):
@@ -183,7 +194,7 @@ def test_an_entry_that_found_no_room_is_an_error_and_may_be_tried_again(
     room: int, tmp_path: Path
 ) -> None:
     path = tmp_path / "o.journal"
-    journal = Journal(path)  # without the room that the notes would have taken
+    journal = Journal(path, ONE)  # without the room that the notes would have taken
     journal.record(entry(0))
     with largest_file(place(1) + room), pytest.raises(OSError, match=r"large|space"):
         journal.record(entry(1))
@@ -282,7 +293,7 @@ def test_after_damage_the_journal_goes_on(count: int, offset: int, tmp_path: Pat
     path = tmp_path / "o.journal"
     data = journal_of(path, count)
     path.write_bytes(damaged(data, place(count - 1) + offset, 3))
-    journal = Journal(path)
+    journal = Journal(path, ONE)
     known = [entry(number) for number in newest_first(count)][1:]
     assert journal.entries == known
     journal.note(NOTES)
@@ -302,7 +313,7 @@ def test_after_a_cut_the_journal_goes_on(count: int, size: int, tmp_path: Path) 
     path = tmp_path / "o.journal"
     data = journal_of(path, count)
     path.write_bytes(data[:size])
-    journal = Journal(path)
+    journal = Journal(path, ONE)
     known = [entry(n) for n in newest_first(count) if place(n) + USED <= size]
     assert journal.entries == known
     assert journal.notes == (NOTES if size >= BLOCK else {})
@@ -322,7 +333,7 @@ def test_a_journal_whose_newest_entries_are_all_damaged_goes_on(tmp_path: Path) 
     for number in range(SLOTS + 5, SLOTS + 10):
         data[place(number) + 50] ^= 1
     path.write_bytes(data)
-    journal = Journal(path)
+    journal = Journal(path, ONE)
     assert journal.entries[0] == entry(SLOTS + 4)
     assert len(journal.entries) == SLOTS - 5
     journal.record(entry(5000))
@@ -343,52 +354,126 @@ def test_opening_leaves_no_descriptor_behind(tmp_path: Path) -> None:
     assert (os.listdir("/proc/self/fd") if before else []) == before
 
 
-# What the version before has left
+# What the versions before have left: entries with the feeds' indices, in smaller slots
+
+SLOT_BEFORE = 160
+NOTHING = {"set_aside": 0, "feed_set_aside": 0, "not_kept": 0}
+"""What the oldest entries do not say."""
+RUN_BEFORE = 1_600_000_000_000_000_000
+VERSIONS_BEFORE = [b"fij2", b"fij3"]
 
 
-def slot_before(number: int, feed: int = 0) -> bytes:
-    """A slot as it was made when entries said nothing of what is set aside, or not kept."""
-    values = msgspec.structs.astuple(entry(number, feed))[:16]
-    body = struct.pack("<Qqqq Q qqqq I qqqq qqq", number, *values)
-    return (struct.pack("<4sI", b"fij2", zlib.crc32(body)) + body).ljust(SLOT, b"\0")
+def sealed_before(magic: bytes, body: bytes) -> bytes:
+    start = zlib.crc32(magic) if magic == b"fij3" else 0
+    return struct.pack("<4sI", magic, zlib.crc32(body, start)) + body
 
 
-def entry_before(number: int, feed: int = 0) -> Entry:
-    return replace(entry(number, feed), set_aside=0, feed_set_aside=0, not_kept=0)
+def slot_before(magic: bytes, number: int, feed: int = 0) -> bytes:
+    """A slot as it was made; the oldest said nothing of what is set aside, or not kept."""
+    values = [*msgspec.structs.astuple(entry(number))]
+    values[0], values[13] = RUN_BEFORE, feed
+    if magic == b"fij2":
+        body = struct.pack("<Qqqq Q qqqq I qqqq qqq", number, *values[:16])
+    else:
+        body = struct.pack("<Qqqq Q qqqq I qqqq I qq qqq", number, *values)
+    return sealed_before(magic, body).ljust(SLOT_BEFORE, b"\0")
 
 
-def journal_before(count: int) -> bytes:
+def entry_before(magic: bytes, number: int, feed: str = "f0") -> Entry:
+    lacking = NOTHING if magic == b"fij2" else {}
+    return replace(entry(number), run=RUN_BEFORE, feed=feed, **lacking)
+
+
+def place_before(number: int) -> int:
+    return BLOCK + number % SLOTS * SLOT_BEFORE
+
+
+def journal_before(magic: bytes, feeds: Sequence[int]) -> bytes:
+    """As it was after an entry of each of these feeds."""
     notes = json.dumps(NOTES).encode().ljust(BLOCK - 8, b"\0")
-    data = bytearray(struct.pack("<4sI", b"fij2", zlib.crc32(notes)) + notes + bytes(RING))
-    for number in range(count):
-        data[place(number) : place(number) + SLOT] = slot_before(number)
+    ring = SLOTS * SLOT_BEFORE
+    data = bytearray(sealed_before(magic, notes) + bytes(ring * (max(feeds) + 1)))
+    for number, feed in enumerate(feeds):
+        place = place_before(list(feeds[:number]).count(feed)) + feed * ring
+        data[place : place + SLOT_BEFORE] = slot_before(magic, number, feed)
     return bytes(data)
 
 
 @pytest.mark.parametrize("count", [1, SLOTS, SLOTS + 20])
-def test_a_journal_of_the_version_before_is_read_and_goes_on(count: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("magic", VERSIONS_BEFORE)
+def test_a_journal_of_a_version_before_is_read_and_goes_on(
+    magic: bytes, count: int, tmp_path: Path
+) -> None:
     path = tmp_path / "o.journal"
-    path.write_bytes(journal_before(count))
-    journal = Journal(path)
-    known = [entry_before(number) for number in newest_first(count)]
+    path.write_bytes(journal_before(magic, [0] * count))
+    data = path.read_bytes()
+    journal = Journal(path, ONE)
+    journal.learn_names(ONE)
+    known = [entry_before(magic, number) for number in newest_first(count)]
     assert (journal.entries, journal.notes) == (known, NOTES)
-    journal.note(NOTES)
+    assert path.read_bytes() == data  # it is not changed before there is something to say
     for number in range(count, count + SLOTS + 2):
+        journal.note(NOTES)
         journal.record(entry(number))
         known = [entry(number), *known][:SLOTS]
         assert reopened(path) == known
+        assert (path.stat().st_size, notes_in(path.read_bytes())) == (SIZE, NOTES)
     journal.close()
-    assert path.stat().st_size == SIZE
-    assert b"fij2" not in path.read_bytes()[BLOCK:]
+    assert list(tmp_path.iterdir()) == [path]
 
 
-def test_damage_in_a_journal_of_the_version_before_is_seen() -> None:
-    data = journal_before(2)
-    for offset in [*range(BLOCK), *range(place(1), place(1) + 140)]:
+@pytest.mark.parametrize("magic", VERSIONS_BEFORE)
+def test_entries_of_a_version_before_are_told_by_the_order_that_the_feeds_had_in_its_run(
+    magic: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "o.journal"
+    feeds = [0, 1, 1, 2, 0, 1] * 30
+    path.write_bytes(journal_before(magic, feeds))
+    # The next run has them in another order, one more, and one of them not at all.
+    journal = Journal(path, ["new", "f2", "f0"])
+    assert {each.feed for each in journal.entries}.isdisjoint(names(3))
+    journal.learn_names(names(3))
+    known = [entry_before(magic, number, f"f{feeds[number]}") for number, _ in newest_of(feeds)]
+    assert journal.entries == known
+    for number, feed in enumerate(["new", "f0", "f2"], 1000):
+        journal.record(replace(entry(number), feed=feed))
+    journal.close()
+    found = reopened(path)
+    assert [each.feed for each in found[:3]] == ["f2", "f0", "new"]
+    # Two of the rings may have been full.
+    assert set(found[3:]) <= set(known)
+    assert len(known) - len(found[3:]) <= 2
+    for feed in names(3):
+        assert next(each for each in known if each.feed == feed) in found
+
+
+def test_a_journal_of_a_version_before_stays_whole_where_there_is_no_room(tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    data = journal_before(b"fij3", [0, 0])
+    path.write_bytes(data)
+    journal = Journal(path, ONE)
+    journal.learn_names(ONE)
+    with largest_file(len(data)):
+        with pytest.raises(OSError, match=r"large|space"):
+            journal.record(entry(2))
+        with pytest.raises(WriteFailed, match="cannot be written"):
+            journal.note(NOTES)
+    assert path.read_bytes() == data
+    assert list(tmp_path.iterdir()) == [path]
+    journal.record(entry(2))
+    journal.close()
+    assert reopened(path) == [entry(2), *(entry_before(b"fij3", number) for number in (1, 0))]
+
+
+@pytest.mark.parametrize("magic", VERSIONS_BEFORE)
+def test_damage_in_a_journal_of_a_version_before_is_seen(magic: bytes) -> None:
+    data = journal_before(magic, [0, 0])
+    used = 8 + (8 + 15 * 8 + 4 if magic == b"fij2" else 152)
+    for offset in [*range(BLOCK), *range(place_before(1), place_before(1) + used)]:
         for bit in range(8):
             copy = damaged(data, offset, bit)
             expected = [1, 0] if offset < BLOCK else [0]
-            assert entries_in(copy) == [(n, entry_before(n)) for n in expected], (offset, bit)
+            assert [number for number, _ in entries_in(copy)] == expected, (offset, bit)
             assert notes_in(copy) == ({} if offset < BLOCK else NOTES), (offset, bit)
 
 
@@ -408,19 +493,21 @@ def first_journal() -> bytes:
 def later_part(size: int, used: int) -> bytes:
     """A block or a slot of a version that has another magic, and says something else there."""
     body = bytes(number % 251 for number in range(used))
-    return (struct.pack("<4sI", b"fij4", zlib.crc32(b"fij4" + body)) + body).ljust(size, b"\0")
+    return (struct.pack("<4sI", b"fij5", zlib.crc32(b"fij5" + body)) + body).ljust(size, b"\0")
 
 
 def later_journals() -> list[bytes]:
     """Made by a later version, or by this one and gone on with by that."""
-    own = journal_before(3)
-    slots = [later_part(SLOT, used) for used in (1, 100, SLOT - 8)]
+    before = journal_before(b"fij3", [0, 0, 0])
+    own = journal_form.block(NOTES) or b""
+    own += journal_form.slot(0, entry(0)) + bytes(RING - SLOT)
     return [
         later_part(BLOCK, BLOCK - 8) + bytes(RING),
         *(
-            own[: place(number)] + slot + own[place(number + 1) :]
+            data[: at(number)] + later_part(size, used) + data[at(number) + size :]
+            for data, at, size in ((own, place, SLOT), (before, place_before, SLOT_BEFORE))
             for number in (0, 7)
-            for slot in slots
+            for used in (1, 100, size - 8)
         ),
     ]
 
@@ -445,12 +532,12 @@ def test_a_magic_that_is_damaged_is_not_taken_for_another_versions(
     data: bytes, tmp_path: Path
 ) -> None:
     path = tmp_path / "o.journal"
-    for digit in b"1456789":
+    for digit in b"1256789":
         copy = bytearray(data)
         for offset in (0, place(0), place(1)):
             copy[offset + 3] = digit
         path.write_bytes(copy)
-        journal = Journal(path)
+        journal = Journal(path, ONE)
         assert len(journal.entries) == len(entries_in(data)) - 2
         journal.close()
 
@@ -465,7 +552,7 @@ NOISE = 2 * SLOTS + 5
 
 def journal_of_feeds(path: Path, feeds: Sequence[int], count: int = FEEDS) -> bytes:
     """The bytes of a journal with an entry of each of these feeds, in this order."""
-    journal = Journal(path, count)
+    journal = Journal(path, names(count))
     journal.note(NOTES)
     for number, feed in enumerate(feeds):
         journal.record(entry(number, feed))
@@ -492,7 +579,7 @@ def slots_of(feeds: Sequence[int]) -> dict[int, int]:
 
 def test_there_is_room_for_all_feeds_from_the_start(tmp_path: Path) -> None:
     path = tmp_path / "o.journal"
-    journal = Journal(path, FEEDS)
+    journal = Journal(path, names(FEEDS))
     journal.note(NOTES)
     assert path.stat().st_size == BLOCK + FEEDS * RING
     with largest_file(BLOCK + FEEDS * RING):
@@ -510,7 +597,7 @@ def test_the_newest_entry_of_a_feed_outlives_any_number_of_others(
     noise = [other for other in range(FEEDS) if other != feed for _ in range(others)]
     data = journal_of_feeds(tmp_path / "o.journal", [*noise, feed, *noise])
     found = [each for _, each in entries_in(data)]
-    assert [each for each in found if each.feed == feed] == [entry(len(noise), feed)]
+    assert [each for each in found if each.feed == f"f{feed}"] == [entry(len(noise), feed)]
     assert found[0] == entry(2 * len(noise), noise[-1])
 
 
@@ -533,7 +620,7 @@ def test_rings_cut_at_every_slot_and_in_the_middle_of_it(tmp_path: Path) -> None
         expected = [each for each in newest_of(MIXED) if place[each[0]] + USED <= size]
         assert entries_in(data[:size]) == expected, size
         path.write_bytes(data[:size])
-        journal = Journal(path, FEEDS)
+        journal = Journal(path, names(FEEDS))
         journal.note(NOTES)
         assert path.stat().st_size == BLOCK + FEEDS * RING
         known = {each.feed: each for _, each in reversed(expected)}
@@ -553,7 +640,7 @@ def test_rings_with_a_flipped_bit_in_any_entry(tmp_path: Path) -> None:
         for offset in (0, 5, 20, USED - 1):
             path.write_bytes(damaged(data, place[number] + offset, number % 8))
             expected = [each for each in whole if each[0] != number]
-            journal = Journal(path, FEEDS)
+            journal = Journal(path, names(FEEDS))
             assert journal.entries == [each for _, each in expected], (number, offset)
             journal.record(entry(1000, 1))
             journal.close()
@@ -568,7 +655,7 @@ def test_a_run_may_have_more_feeds_than_the_one_before_or_fewer(
     path = tmp_path / "o.journal"
     feeds = [feed for feed in range(FEEDS) for _ in range(used)]
     journal_of_feeds(path, feeds)
-    journal = Journal(path, later)
+    journal = Journal(path, names(later))
     assert journal.entries == [each for _, each in newest_of(feeds)]
     journal.note(NOTES)
     assert path.stat().st_size == BLOCK + max(later, FEEDS) * RING
@@ -583,13 +670,105 @@ def test_the_entry_of_a_feed_that_an_earlier_run_had_finds_its_place(tmp_path: P
     """What that run has left is written by one with fewer feeds, and the journal may be new."""
     path = tmp_path / "o.journal"
     for number in range(NOISE):  # every entry by another opening
-        journal = Journal(path, 1)
+        journal = Journal(path, ONE)
         journal.note(NOTES)
         journal.record(entry(number, 5))
         journal.close()
     expected = [(n, entry(n, 5)) for n in newest_first(NOISE)]
     assert entries_in(path.read_bytes()) == expected
-    assert path.stat().st_size == BLOCK + 6 * RING
+    assert path.stat().st_size == BLOCK + 2 * RING
+
+
+def of_run(run: int, number: int, feed: str) -> Entry:
+    return replace(entry(number), run=run, feed=feed)
+
+
+def test_a_feed_keeps_its_ring_whatever_the_order_and_the_others_are(tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    journal_of_feeds(path, [0, 1, 2] * 20)
+    number = 60
+    for feeds in (["f2", "f0", "f1"], ["new", "f1"], ["f1", "other", "new", "f2"], ["f0"]):
+        journal = Journal(path, feeds)
+        journal.note(NOTES)
+        for feed in feeds:
+            journal.record(of_run(number, number, feed))
+            number += 1
+        journal.close()
+        found = reopened(path)
+        assert [each.feed for each in found[: len(feeds)]] == feeds[::-1]
+
+
+def test_what_an_earlier_run_has_left_to_do_is_not_written_over(tmp_path: Path) -> None:
+    """As long as the newest entry is that run's, none of its feeds loses its ring to another."""
+    path = tmp_path / "o.journal"
+    journal = Journal(path, ["a", "b"])
+    journal.note(NOTES)
+    kept = [of_run(1, number, "ab"[number % 2]) for number in range(2 * SLOTS)]
+    for each in kept:
+        journal.record(each)
+    journal.close()
+    for _ in range(3):
+        journal = Journal(path, ["c", "d"])
+        journal.note(NOTES)
+        journal.close()
+    assert reopened(path) == kept[::-1]
+    assert path.stat().st_size == BLOCK + 4 * RING
+    journal = Journal(path, ["c", "d"])
+    journal.record(of_run(1, 500, "e"))  # which had had nothing committed
+    journal.record(of_run(2, 501, "c"))
+    journal.close()
+    assert reopened(path) == [of_run(2, 501, "c"), of_run(1, 500, "e"), *kept[::-1]]
+
+
+def test_feeds_that_are_others_each_time_need_no_more_room_each_time(tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    for run in range(1, 20):
+        journal = Journal(path, [f"{run} a", f"{run} b"])
+        journal.note(NOTES)
+        for number in range(3):
+            journal.record(of_run(run, 3 * run + number, f"{run} {'ab'[number % 2]}"))
+        journal.close()
+        found = [each for each in reopened(path) if each.run >= run - 1]
+        assert len(found) == (3 if run == 1 else 6)
+    assert path.stat().st_size <= BLOCK + 5 * RING
+
+
+LONG = "wss://exäample.org/" + "é" * 200
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2])
+def test_a_name_that_is_too_long_is_known_by_who_knows_it(cut: int, tmp_path: Path) -> None:
+    path = tmp_path / "o.journal"
+    feeds = ["x" * cut + LONG, "x" * cut + LONG + "2", "short"]
+    journal = Journal(path, feeds)
+    journal.note(NOTES)
+    for number in range(2 * SLOTS):
+        journal.record(of_run(1, number, feeds[number % 2]))
+    journal.close()
+    assert path.stat().st_size == BLOCK + 3 * RING
+    found = read_journal(path, feeds)
+    assert found is not None
+    assert [each.feed for each in found.entries] == feeds[1::-1] * SLOTS
+    unknown = reopened(path)
+    assert len({each.feed for each in unknown}) == 2
+    assert all(each.feed.startswith("x" * cut + LONG[:20]) for each in unknown)
+    journal = Journal(path, feeds)
+    journal.learn_names(feeds)
+    assert journal.entries == found.entries
+    journal.record(of_run(1, 1000, feeds[1]))
+    journal.close()
+    assert path.stat().st_size == BLOCK + 3 * RING
+
+
+@given(st.text(max_size=150), st.text(max_size=150))
+def test_any_name_is_told_from_any_other(one: str, other: str) -> None:
+    stored = [
+        entries_in(bytes(BLOCK) + journal_form.slot(7, replace(entry(7), feed=name)))
+        for name in (one.rstrip("\0"), other.rstrip("\0"))
+    ]
+    ((_, first),), ((_, second),) = stored
+    assert (first.feed == second.feed) == (one.rstrip("\0") == other.rstrip("\0"))
+    assert len(one.encode()) > 100 or first.feed == one.rstrip("\0")
 
 
 # Read by who does not write it
@@ -599,12 +778,12 @@ def test_what_is_read_is_what_the_writer_finds(tmp_path: Path) -> None:
     path = tmp_path / "o.journal"
     assert read_journal(path) is None
     assert list(tmp_path.iterdir()) == []
-    journal = Journal(path, 2)
+    journal = Journal(path, names(2))
     journal.note(NOTES)
     for number in range(3):
         journal.record(entry(number, number % 2))
     journal.close()
-    again = Journal(path)
+    again = Journal(path, ONE)
     assert read_journal(path) == Recorded(again.entries, NOTES)
     assert len(again.entries) == 3
     again.close()
@@ -612,7 +791,7 @@ def test_what_is_read_is_what_the_writer_finds(tmp_path: Path) -> None:
 
 def test_it_is_read_where_nothing_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / "o.journal"
-    journal = Journal(path)
+    journal = Journal(path, ONE)
     journal.record(entry(1))
     journal.close()
     with read_only(tmp_path):
@@ -621,7 +800,7 @@ def test_it_is_read_where_nothing_can_be_written(tmp_path: Path) -> None:
         assert recorded.entries == [entry(1)]
         assert read_journal(tmp_path / "none") is None
         with pytest.raises(OSError, match="Read-only"):
-            Journal(path)
+            Journal(path, ONE)
 
 
 @pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])

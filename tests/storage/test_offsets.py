@@ -14,15 +14,22 @@ from fastingest.model.batch import PARTITIONS, Batch, Layout, Position, Reject, 
 from fastingest.storage.journal import SLOTS, Entry
 from fastingest.storage.offsets import CommittedOffsets, FeedCount
 
+NAMES = ("a", "b", "c", "d")
+"""Of the feeds, by their numbers."""
+
 
 class Commit(NamedTuple):
-    """A batch that was committed, or set aside. The partition of a feed is its index modulo 2."""
+    """A batch that was committed, or set aside. The partition of a feed is its number modulo 2."""
 
     feed: int = 0
     rows: int = 1
     rejects: int = 0
     run: int = 1
     is_written: bool = True
+
+    @property
+    def name(self) -> str:
+        return NAMES[self.feed]
 
     @property
     def stream(self) -> int:
@@ -33,7 +40,7 @@ class Truth(NamedTuple):
     """What is committed after some batches."""
 
     positions: dict[int, Position]
-    feeds: dict[int, FeedCount]
+    feeds: dict[str, FeedCount]
 
 
 def history(commits: Sequence[Commit]) -> tuple[list[Entry], list[Truth]]:
@@ -41,15 +48,15 @@ def history(commits: Sequence[Commit]) -> tuple[list[Entry], list[Truth]]:
     entries: list[Entry] = []
     truths: list[Truth] = []
     positions: dict[int, Position] = {}
-    feeds: dict[int, FeedCount] = {}
+    feeds: dict[str, FeedCount] = {}
     run = 0
     for sequence, commit in enumerate(commits):
         if commit.run != run:
             feeds, run = {}, commit.run
-        before = feeds.get(commit.feed, FeedCount(0, 0))
+        before = feeds.get(commit.name, FeedCount(0, 0))
         more = (commit.rows, commit.rejects, 0) if commit.is_written else (0, 0, commit.rows)
         count = FeedCount(*map(sum, zip(before, more, strict=True)))
-        feeds = {**feeds, commit.feed: count}
+        feeds = {**feeds, commit.name: count}
         position = Position(commit.stream, sequence)
         positions = {**positions, partition_of(commit.stream): position}
         entries.append(
@@ -58,7 +65,7 @@ def history(commits: Sequence[Commit]) -> tuple[list[Entry], list[Truth]]:
                 *position,
                 written=sum(each.written for each in feeds.values()),
                 rejected=sum(each.rejected for each in feeds.values()),
-                feed=commit.feed,
+                feed=commit.name,
                 feed_written=count.written,
                 feed_rejected=count.rejected,
                 set_aside=sum(each.set_aside for each in feeds.values()),
@@ -71,7 +78,7 @@ def history(commits: Sequence[Commit]) -> tuple[list[Entry], list[Truth]]:
 
 def remembered(entries: Sequence[Entry]) -> list[Entry]:
     """What the rings have of the entries, the newest first."""
-    sizes: Counter[int] = Counter()
+    sizes: Counter[str] = Counter()
     kept = []
     for entry in reversed(entries):
         sizes[entry.feed] += 1
@@ -80,12 +87,12 @@ def remembered(entries: Sequence[Entry]) -> list[Entry]:
     return kept
 
 
-def counts(offsets: CommittedOffsets) -> dict[int, FeedCount]:
+def counts(offsets: CommittedOffsets) -> dict[str, FeedCount]:
     """Those of feeds that have any."""
     return {feed: count for feed, count in offsets.feeds.items() if any(count)}
 
 
-def some(feeds: dict[int, FeedCount]) -> dict[int, FeedCount]:
+def some(feeds: dict[str, FeedCount]) -> dict[str, FeedCount]:
     return {feed: count for feed, count in feeds.items() if any(count)}
 
 
@@ -93,42 +100,41 @@ def batch(commit: Commit, sequence: int) -> Batch:
     return Batch(
         commit.rows,
         [],
-        Layout(("a",), ("str",), "feed"),
+        Layout(("a",), ("str",), commit.name),
         rejects=[Reject(1, "odd", b"x")] * commit.rejects,
         stream=commit.stream,
         sequence=sequence,
-        feed=commit.feed,
     )
 
 
 def test_without_entries_nothing_is_committed() -> None:
     offsets = CommittedOffsets()
     assert offsets.position(5) == Position(0, -1)
-    assert offsets.count(5) == FeedCount(0, 0)
+    assert offsets.count("e") == FeedCount(0, 0)
     assert (offsets.positions, offsets.feeds) == ({}, {})
 
 
 def test_an_entry_of_no_batch_is_no_position() -> None:
-    offsets = CommittedOffsets([Entry(run=7, feed=2, feed_written=5)])
-    assert (offsets.positions, offsets.feeds) == ({}, {2: FeedCount(5, 0)})
+    offsets = CommittedOffsets([Entry(run=7, feed="c", feed_written=5)])
+    assert (offsets.positions, offsets.feeds) == ({}, {"c": FeedCount(5, 0)})
 
 
 def test_positions_outlive_a_run_and_counts_do_not() -> None:
     entries, _ = history([Commit(0, 5, 1, run=1), Commit(1, 7, run=1), Commit(0, 2, run=2)])
     offsets = CommittedOffsets(entries[::-1])
     assert offsets.positions == {0: Position(2 * PARTITIONS, 2), 1: Position(PARTITIONS + 1, 1)}
-    assert offsets.feeds == {0: FeedCount(2, 0)}
+    assert offsets.feeds == {"a": FeedCount(2, 0)}
 
 
 def test_a_batch_counts_when_it_is_committed() -> None:
     offsets = CommittedOffsets()
     one = batch(Commit(3, rows=5, rejects=2), 4)
     assert offsets.with_batch(one) == FeedCount(5, 2)
-    assert offsets.count(3) == FeedCount(0, 0)
+    assert offsets.count("d") == FeedCount(0, 0)
     assert offsets.position(1) == Position(0, -1)
     offsets.commit(one)
     assert offsets.with_batch(one) == FeedCount(10, 4)
-    assert offsets.feeds == {3: FeedCount(5, 2)}
+    assert offsets.feeds == {"d": FeedCount(5, 2)}
     assert offsets.positions == {1: Position(PARTITIONS + 1, 4)}
 
 
@@ -137,7 +143,7 @@ def test_a_batch_that_is_set_aside_counts_as_that() -> None:
     offsets.commit(batch(Commit(3, rows=5, rejects=2), 4))
     one = batch(Commit(3, rows=6), 5)
     offsets.deal_with(one, offsets.with_set_aside(one, 6))
-    assert offsets.feeds == {3: FeedCount(5, 2, 6)}
+    assert offsets.feeds == {"d": FeedCount(5, 2, 6)}
     assert offsets.positions == {1: Position(PARTITIONS + 1, 5)}
     assert offsets.with_batch(one) == FeedCount(11, 2, 6)
 
@@ -241,9 +247,9 @@ def test_of_one_feed_that_is_forgotten_the_count_is_exact_and_the_position_the_o
     kept = remembered(entries)
     later, known = kept[: SLOTS + 1], kept[SLOTS + 1 :]
     now = known[0]
-    assert (now.feed, now.written, {each.feed for each in known}) == (0, 3 + 2, {0})
+    assert (now.feed, now.written, {each.feed for each in known}) == ("a", 3 + 2, {"a"})
     offsets = CommittedOffsets(kept).as_of(now, later, known)
-    assert offsets.feeds == {0: FeedCount(3, 1), 1: FeedCount(2, 1)}
+    assert offsets.feeds == {"a": FeedCount(3, 1), "b": FeedCount(2, 1)}
     assert offsets.positions == {0: now.position, 1: Position(PARTITIONS + 1, 4)}
 
 
@@ -252,8 +258,8 @@ def test_where_no_entry_is_from_before_the_total_is_all_that_is_known() -> None:
     kept = remembered(entries)
     # By the file's length; a total that no shares explain is the feed's that was last.
     for written, shares in ((3, [2, 1]), (5, [2, 3]), (9, [6, 3])):
-        offsets = CommittedOffsets(kept).as_of(Entry(run=1, written=written), kept, [])
-        assert offsets.feeds == {feed: FeedCount(share, 0) for feed, share in enumerate(shares)}
+        offsets = CommittedOffsets(kept).as_of(Entry(run=1, written=written, feed="a"), kept, [])
+        assert offsets.feeds == {"a": FeedCount(shares[0], 0), "b": FeedCount(shares[1], 0)}
         assert offsets.positions == {0: kept[-1].position, 1: kept[-2].position}
 
 
@@ -262,5 +268,5 @@ def test_as_of_an_earlier_run_nothing_is_counted(run: int) -> None:
     entries, _ = history([Commit(0, 5, run=1), Commit(1, 7, run=2)])
     now = Entry(run=2) if run == 2 else entries[0]
     offsets = CommittedOffsets(entries[::-1]).as_of(now, entries[1:], entries[:1])
-    assert counts(offsets) == ({0: FeedCount(5, 0)} if run == 1 else {})
+    assert counts(offsets) == ({"a": FeedCount(5, 0)} if run == 1 else {})
     assert offsets.positions == {0: Position(PARTITIONS, 0)}

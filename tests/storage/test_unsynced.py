@@ -7,26 +7,26 @@ from pathlib import Path
 import pytest
 
 from fastingest.storage.append_file import AppendFile
-from fastingest.storage.unsynced import Piece, Unsynced
+from fastingest.storage.unsynced import Extent, Unsynced
 
 
 class Appended:
-    """A file to which pieces are appended, and what is noted of them."""
+    """A file to which extents are appended, and what is noted of them."""
 
     def __init__(self, path: Path) -> None:
         self.file = AppendFile(path)
         self.unsynced = Unsynced()
         self.crc = 0
 
-    def add(self, data: bytes) -> Piece:
+    def add(self, data: bytes) -> Extent:
         start, before = self.file.append(data), self.crc
         self.crc = zlib.crc32(data, before)
-        piece = Piece(start, self.file.size, before, self.crc, rows=len(data))
-        self.unsynced.add(piece)
-        return piece
+        extent = Extent(start, self.file.size, before, self.crc, rows=len(data))
+        self.unsynced.add(extent)
+        return extent
 
-    def damage(self, piece: Piece) -> None:
-        self.file.rewrite(piece.start, bytes(piece.end - piece.start))
+    def damage(self, extent: Extent) -> None:
+        self.file.rewrite(extent.start, bytes(extent.end - extent.start))
 
     @property
     def data(self) -> bytes:
@@ -66,11 +66,11 @@ def test_what_is_there_is_written_again_as_it_is(appended: Appended) -> None:
 @pytest.mark.parametrize("gone", [(0,), (1,), (2,), (0, 2), (1, 2), (0, 1, 2)], ids=str)
 def test_what_is_gone_leaves_no_hole(appended: Appended, gone: tuple[int, ...]) -> None:
     appended.file.append(b"synced\n")
-    pieces = [appended.add(data) for data in (b"one\n", b"three\n", b"fifteen\n")]
+    extents = [appended.add(data) for data in (b"one\n", b"three\n", b"fifteen\n")]
     for number in gone:
-        appended.damage(pieces[number])
+        appended.damage(extents[number])
     found = appended.unsynced.write_again(appended.file)
-    assert found == [pieces[number] for number in gone]
+    assert found == [extents[number] for number in gone]
     end = appended.unsynced.close_up(appended.file, found)
     left = [data for n, data in enumerate((b"one\n", b"three\n", b"fifteen\n")) if n not in gone]
     assert appended.data == b"synced\n" + b"".join(left)
@@ -82,19 +82,19 @@ def test_what_is_gone_leaves_no_hole(appended: Appended, gone: tuple[int, ...]) 
 
 
 def test_where_others_stand_behind_it_it_stays(appended: Appended) -> None:
-    piece = appended.add(b"one\n")
-    appended.damage(piece)
+    extent = appended.add(b"one\n")
+    appended.damage(extent)
     with appended.file.path.open("ab") as file:
         file.write(b"theirs\n")
     found = appended.unsynced.write_again(appended.file)
-    assert found == [piece]
+    assert found == [extent]
     assert appended.unsynced.close_up(appended.file, found) is None
     assert appended.data == bytes(4) + b"theirs\n"
 
 
 def test_a_piece_that_was_cut_off_is_gone(appended: Appended) -> None:
-    piece = appended.add(b"one\n")
+    extent = appended.add(b"one\n")
     appended.file.cut(2)
-    assert appended.unsynced.write_again(appended.file) == [piece]
+    assert appended.unsynced.write_again(appended.file) == [extent]
     appended.unsynced.cut(0)
     assert len(appended.unsynced) == 0

@@ -16,8 +16,7 @@ from msgspec.structs import replace
 
 from fastingest import Options, OutputRefused
 from fastingest.metrics.counters import Counters, Slot
-from fastingest.model.batch import PARTITIONS, Batch, Layout, Reject, partition_of
-from fastingest.model.chunks import Buffer, segment_of
+from fastingest.model.batch import PARTITIONS, Reject, partition_of
 from fastingest.model.feed import Feed, Table
 from fastingest.runtime.assignment import targets_of
 from fastingest.spool import directories as places
@@ -30,12 +29,18 @@ from fastingest.storage.offsets import FeedCount
 from fastingest.storage.run_events import Events, read_events
 from fastingest.storage.run_log import log_run
 from fastingest.supervisor.account import Account, new_stream, problem_of, report_fallbacks
+from fastingest.supervisor.events import level_on_disk
+from tests.support.builders import make_batch, make_entry
+from tests.support.events import Told, told
 from tests.support.limits import largest_file, read_only, small_disk
 
 RUN = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000
-ENTRY = Entry(
-    run=RUN,
+ENTRY = make_entry(
+    RUN,
+    written=12,
+    rejected=3,
+    received=(RUN + SECOND, RUN + 2 * SECOND),
     stream=RUN,
     sequence=7,
     inode=99,
@@ -44,15 +49,9 @@ ENTRY = Entry(
     start=20,
     rows=11,
     crc32=0xABC,
-    written=12,
-    rejected=3,
-    first_received=RUN + SECOND,
-    last_received=RUN + 2 * SECOND,
-    feed=0,
-    feed_written=12,
-    feed_rejected=3,
+    feed="é",
 )
-COUNTS = {0: FeedCount(12, 3)}
+COUNTS = {"é": FeedCount(12, 3)}
 GAPS = [{"feed": "é", "start": "2023-11-14T22:13:21.000000000Z", "seconds": 0.5, "reason": "é"}]
 FEEDS = [{"index": 0, "name": "é", "url": "wss://example.org/é"}]
 EVENTS: dict[str, Any] = {"feeds": FEEDS, "gaps": GAPS}
@@ -73,12 +72,11 @@ def counters(tmp_path: Path) -> Counters:
         Slot.IGNORED: 9,
         Slot.REJECTED: 3,
         Slot.WRITTEN: 12,
-        Slot.QUARANTINED: 3,
+        Slot.REJECTS_COMMITTED: 3,
         Slot.DROPPED: 4,
         Slot.LOST: 1,
         Slot.LOST_MESSAGES: 6,
         Slot.CONNECTIONS: 2,
-        Slot.READY: 1,
         Slot.RECEIVER_RESTARTS: 7,
         Slot.WRITER_RESTARTS: 8,
     }.items():
@@ -138,7 +136,7 @@ def log(
     events: dict[str, Any],
     *,
     end: int | None,
-    feeds: Mapping[int, FeedCount] = COUNTS,
+    feeds: Mapping[str, FeedCount] = COUNTS,
     with_region: bool = True,
 ) -> None:
     log_run(
@@ -169,7 +167,7 @@ def test_what_is_set_aside_or_not_kept_has_its_place_in_the_line(
 ) -> None:
     counters[Slot.SET_ASIDE] = 2
     entry = replace(ENTRY, set_aside=2, feed_set_aside=2, not_kept=1)
-    log(out, entry, counters, EVENTS, end=None, feeds={0: FeedCount(12, 3, 2)})
+    log(out, entry, counters, EVENTS, end=None, feeds={"é": FeedCount(12, 3, 2)})
     (line,) = read_entries(out)
     assert (line["set_aside"], line["rejects_not_kept"], line["kept"]) == (2, 1, 3)
     (feed,) = line["feeds"]
@@ -369,19 +367,19 @@ def test_a_stream_is_later_than_all_before_it_and_says_its_partition(
 
 def test_a_line_has_a_part_for_each_feed_of_the_output(out: Path, tmp_path: Path) -> None:
     """In the feeds' order; feeds that go elsewhere are not among them."""
-    counters = Counters.create(tmp_path / "counters", feeds=4)
+    counters = Counters.create(tmp_path / "counters", [f"feed {n}" for n in range(4)])
     for number, each in enumerate(counters.feeds):
         each[Slot.RECEIVED], each[Slot.IGNORED] = 10 * number, number
         each[Slot.WRITTEN], each[Slot.DROPPED], each[Slot.LOST] = 5 * number, number, 2 * number
         each[Slot.CONNECTIONS] = number + 1
-        each[Slot.READY], each[Slot.GAPS] = number // 3, 1
+        each[Slot.NEVER_READY] = number % 3
     feeds = [{"index": n, "name": f"feed {n}", "url": f"ws://x/{n}"} for n in (1, 3)]
     log(
         out,
         ENTRY,
         counters,
         {"feeds": feeds, "gaps": []},
-        feeds={1: FeedCount(5, 0), 3: FeedCount(15, 0)},
+        feeds={"feed 1": FeedCount(5, 0), "feed 3": FeedCount(15, 0)},
         end=None,
     )
     (line,) = read_entries(out)
@@ -410,14 +408,14 @@ def test_of_a_run_before_the_machine_was_started_anew_each_feed_has_what_is_know
     out: Path, tmp_path: Path
 ) -> None:
     """It had kept rows of two feeds in memory, and those of the first had been on disk as well."""
-    counters = Counters.create(tmp_path / "counters", feeds=2)
+    counters = Counters.create(tmp_path / "counters", ["feed 0", "feed 1"])
     for each in counters.feeds:
         each[Slot.RECEIVED], each[Slot.WRITTEN] = 20, 6
     feeds = [{"index": n, "name": f"feed {n}", "url": f"ws://x/{n}"} for n in (0, 1)]
-    before = {n: FeedCount(6, 0) for n in (0, 1)}
+    before = {f"feed {n}": FeedCount(6, 0) for n in (0, 1)}
     entry = replace(ENTRY, rejected=0)
     log(out, entry, counters, {"feeds": feeds, "gaps": GAPS}, feeds=before, end=RUN)
-    now = {0: FeedCount(20, 0), 1: FeedCount(6, 0)}
+    now = {"feed 0": FeedCount(20, 0), "feed 1": FeedCount(6, 0)}
     log(out, replace(entry, written=26, rows=25), None, NOTHING, feeds=now, end=None)
     first, second = read_entries(out)
     assert (first["kept"], [each["kept"] for each in first["feeds"]]) == (28, [14, 14])
@@ -443,12 +441,12 @@ class Begun:
         self.feeds = [Feed(f"feed {n}", f"ws://x/{n}", each) for n, each in enumerate(tables)]
         target, _ = targets_of(self.feeds)
         self.account = Account(options, target, self.feeds)
-        self.journal = Journal(journal_path(self.out), len(self.feeds))
+        self.journal = Journal(journal_path(self.out), [*target.tables])
         self.counters = self.account.counters
 
     def commit(self, feed: int, sequence: int, written: int, *, counted: bool = True) -> None:
         """The journal's entry, and what a writer says of it in the counters."""
-        entry = Entry(self.account.run, self.stream(feed), sequence, feed=feed)
+        entry = Entry(self.account.run, self.stream(feed), sequence, feed=f"feed {feed}")
         self.journal.record(replace(entry, feed_written=written, size=100 + sequence))
         if counted:
             self.counters.feeds[feed][Slot.WRITTEN] = written
@@ -459,13 +457,15 @@ class Begun:
     def keep(self, feed: int, sequences: Sequence[int], rows: int) -> None:
         """Leave batches of so many rows, and a reject, in the spool."""
         stream = self.stream(feed)
-        layout = Layout(("a",), ("str",), f"feed {feed}")
         parts = [segment.header(stream, sequences[0])]
         for sequence in sequences:
-            columns: list[Buffer] = [segment_of([["x"] * rows], ("str",))]
-            batch = Batch(rows, columns, layout, [(rows, 1)], rejects=[Reject(1, "x", b"{")])
-            batch.stream, batch.sequence, batch.feed = stream, sequence, feed
-            wire = batch.to_bytes()
+            wire = make_batch(
+                [("x", 1.5, 1)] * rows,
+                rejects=[Reject(1, "x", b"{")],
+                stream=stream,
+                sequence=sequence,
+                feed=f"feed {feed}",
+            ).to_bytes()
             parts += [segment.record(sequence, wire), wire]
         name = segment.file_name(stream, sequences[0])
         (self.account.places.spool / name).write_bytes(b"".join(parts))
@@ -552,7 +552,7 @@ def test_messages_of_a_feed_that_goes_to_several_outputs_are_lost_once(begun: Be
 def test_what_is_newer_than_all_before_is_newer_in_every_partition_and_feed(begun: Begun) -> None:
     assert begun.account.newest() == begun.account.run
     late = new_stream(begun.account.run + 10**6, 5)
-    begun.journal.record(Entry(begun.account.run, late, 3, feed=2))
+    begun.journal.record(Entry(begun.account.run, late, 3, feed="feed 2"))
     begun.commit(0, 9, 1)
     assert begun.account.newest() == late
     begun.keep(2, [0], 1)
@@ -569,9 +569,9 @@ def account_of(out: Path) -> Account:
     return Account(options, targets_of(feeds)[0], feeds)
 
 
-def said_of(*accounts: Account) -> list[tuple[str, str, dict[str, Any]]]:
-    said: list[tuple[str, str, dict[str, Any]]] = []
-    report_fallbacks(accounts, lambda *what: said.append(what))
+def said_of(*accounts: Account) -> list[Told]:
+    said: list[Told] = []
+    report_fallbacks(accounts, lambda event: said.append(told(event)))
     return said
 
 
@@ -649,9 +649,7 @@ def test_without_memory_the_spool_is_on_disk_and_that_is_said_once(
         "outputs": 2,
     }
     what = "the spool is on disk and not in memory"
-    assert said_of(*accounts) == [("warning", what, fields)]
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert said_of(*accounts) == [("info", what, fields)]
+    assert said_of(*accounts) == [(level_on_disk(sys.platform), what, fields)]
 
 
 # What is not ours

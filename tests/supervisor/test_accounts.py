@@ -22,7 +22,7 @@ from fastingest.supervisor.accounts import Accounts
 from fastingest.supervisor.outcome import Outcome
 
 ENDED = 1_700_000_000_000_000_000
-GAP = GapEnded(1, 1_600_000_000_000_000_000, 2.5, "no answer in time")
+GAP = GapEnded("b", 1_600_000_000_000_000_000, 2.5, "no answer in time")
 REFUSED = FeedRefused("ws://127.0.0.1/a", "403")
 
 
@@ -91,7 +91,7 @@ def test_where_one_cannot_be_opened_nothing_is_left_of_any(
 def test_a_gap_is_in_the_account_of_each_output_of_its_feed(outputs: Outputs) -> None:
     accounts = outputs.open()
     accounts.note_gap(GAP)
-    accounts.note_gap(GapEnded(0, GAP.start, 0.5, "the server closed"))
+    accounts.note_gap(GapEnded("a", GAP.start, 0.5, "the server closed"))
     accounts.close(ENDED, {0, 1}, Outcome(), has_begun=True)
     both, other = ([gap["feed"] for gap in line["gaps"]] for (line,) in outputs.lines)
     assert (both, other) == (["b", "a"], ["b"])
@@ -117,21 +117,21 @@ def test_what_is_not_written_and_not_kept_is_lost_and_the_user_s_to_know(outputs
 
 def test_a_feed_that_was_never_ready_is_a_problem_with_its_reason(outputs: Outputs) -> None:
     accounts = outputs.open()
-    for share in accounts.shares:
-        share.counters.feeds[0][Slot.READY] = 1
-        share.counters.feeds[1][Slot.GAPS] = 2
+    unready = [share.counters.of("b") for share in accounts.shares]
+    for counters in unready:
+        counters[Slot.NEVER_READY] = 1
     accounts.note_gap(GAP)
     said = "b: it was not ready once in this run: no answer in time"
     problem = accounts.problem
     assert isinstance(problem, NeverReady)
     assert (str(problem), problem.exit_status) == (said, 3)
-    counters = accounts.shares[0].counters.feeds[0]
+    counters = accounts.shares[0].counters.of("a")
     counters[Slot.RECEIVED] = counters[Slot.DROPPED] = 9
     problem = accounts.problem
     assert isinstance(problem, RowsLost)
     assert str(problem) == f"9 rows were dropped while the outbox was full; {said}"
-    accounts.shares[0].counters.feeds[1][Slot.READY] = 1
-    accounts.shares[1].counters.feeds[1][Slot.READY] = 1
+    for counters in unready:
+        counters[Slot.NEVER_READY] = 0
     assert "not ready" not in str(accounts.problem)
 
 

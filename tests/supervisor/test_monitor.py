@@ -87,7 +87,7 @@ def test_how_an_output_stands(share: tuple[list[Feed], SharedOutput]) -> None:
     there.target.path.write_bytes(b"symbol,price,volume\n")
     first, second = there.counters.feeds
     first[Slot.RECEIVED], first[Slot.WRITTEN], first[Slot.OUTBOX_BYTES] = 9, 4, 120
-    second[Slot.RECEIVED], second[Slot.QUARANTINED], second[Slot.OUTBOX_BYTES] = 5, 5, 3
+    second[Slot.RECEIVED], second[Slot.REJECTS_COMMITTED], second[Slot.OUTBOX_BYTES] = 5, 5, 3
     assert monitor.standings() == [Standing(accounted=9, size=20, waiting=5, queue=123)]
 
 

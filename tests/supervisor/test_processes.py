@@ -132,7 +132,7 @@ def test_each_demo_feed_gets_an_exchange_of_its_own() -> None:
     try:
         processes.start_demos(feeds)
         assert list(processes.children) == ["demo exchange", "demo exchange 2"]
-        urls = [feed.url for feed in pool.begin("receiver", {}).feeds.values()]
+        urls = [feed.url for feed in pool.begin("receiver", {}).feeds]
         assert urls[1] == "ws://127.0.0.1:1/"
         ports = [int(url.removeprefix("ws://127.0.0.1:")[:-1]) for url in urls]
         assert ports[0] != ports[2]

@@ -12,7 +12,7 @@ from typing import IO
 from tests.end_to_end.command import ROOT
 from tests.support.patience import LIMIT
 
-__all__ = ["COMMAND", "FEED", "environment", "execute", "run"]
+__all__ = ["COMMAND", "FEED", "environment", "execute", "run", "run_program"]
 
 
 COMMAND = [sys.executable, "-m", "fastingest"]
@@ -48,3 +48,14 @@ def execute(
 
 def run(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return execute([*COMMAND, *arguments], cwd, variables)
+
+
+def run_program(
+    program: str | Path, *arguments: object, cwd: Path
+) -> subprocess.CompletedProcess[str]:
+    """A user's program, which imports the package.
+
+    :param program: its text, or its file.
+    """
+    what = [str(program)] if isinstance(program, Path) else ["-c", program]
+    return execute([sys.executable, *what, *map(str, arguments)], cwd)

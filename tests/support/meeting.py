@@ -11,13 +11,18 @@ from fastingest import Options
 from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.batch import Batch
+from fastingest.model.event import Event
 from fastingest.model.schema import TRADES
+from fastingest.native.factory import reader_with
 from fastingest.source.base import SourceObserver
 from fastingest.source.connection import Connection
+from fastingest.source.events import Connected, NoConnection
 from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
+from tests.support.hearing import native_parser
 from tests.support.patience import LIMIT
+from tests.support.serving import record
 
 __all__ = ["Met", "meet", "record"]
 
@@ -26,7 +31,8 @@ __all__ = ["Met", "meet", "record"]
 class Met:
     """What came of a connection so far."""
 
-    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    """What the log is told."""
     gaps: list[tuple[int, float, str]] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters.create)
@@ -38,21 +44,22 @@ class Met:
         return [v for batch in self.batches if batch.rows for v in batch.columns()[2]]
 
     @property
+    def rows(self) -> list[tuple[Any, ...]]:
+        columns = [batch.columns() for batch in self.batches if batch.rows]
+        return [row for each in columns for row in zip(*each, strict=True)]
+
+    @property
     def rejects(self) -> list[bytes]:
         return [reject.raw for batch in self.batches for reject in batch.rejects]
 
     @property
     def reasons(self) -> list[str]:
         """Why there was no connection, each time."""
-        return [fields["reason"] for event, fields in self.events if event == "no connection"]
+        return [each.reason for each in self.events if isinstance(each, NoConnection)]
 
     @property
     def connected(self) -> int:
-        return [event for event, _ in self.events].count("connected")
-
-
-def record(number: int) -> bytes:
-    return b'{"symbol": "A", "price": 1.5, "volume": %d}' % number
+        return sum(isinstance(each, Connected) for each in self.events)
 
 
 class _Gaps(SourceObserver):
@@ -69,15 +76,18 @@ def meet(
     *,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] = ReceiverLoop,
     options: dict[str, Any] | None = None,
+    native: bool = False,
     **feed: Any,
 ) -> Met:
     """Stay connected to ``url`` until ``until`` holds.
 
     :param options: of the run.
+    :param native: by the native listener.
     :param feed: more of what a feed has.
     """
     met = Met()
     quick = {"reconnect_initial": 0.001, "reconnect_max": 0.01, "flush_interval": 0.01}
+    make_reader = reader_with(native_parser()) if native else None
     made = Options(url=("ws://127.0.0.1/",), **{**quick, **(options or {})})
 
     async def run() -> None:
@@ -88,13 +98,13 @@ def meet(
             finished=lambda: None,
             flush_interval=made.flush_interval,
         )
-        listener = Listener(intake, max_message_size=made.max_message_size)
+        listener = Listener(intake, max_message_size=made.max_message_size, make_reader=make_reader)
         connection = Connection(
             replace(made.feeds[0], name="feed", url=url, **feed),
             made,
             listener,
             FeedCounters([met.counters]),
-            lambda level, event, **fields: met.events.append((event, fields)),
+            met.events.append,
             observer=_Gaps(met),
         )
         running = asyncio.create_task(connection.run())

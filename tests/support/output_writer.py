@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 import fastingest
-from fastingest.model.batch import Batch, Layout, Position, Reject, partition_of
+from fastingest.model.batch import Batch, Position, Reject, partition_of
 from fastingest.model.schema import TRADES
 from fastingest.storage.journal import Entry, Journal, journal_path
 from fastingest.storage.ledger import Region, read_entries
@@ -29,6 +29,8 @@ from fastingest.storage.names import beside
 from fastingest.storage.reject_line import to_lines
 from fastingest.storage.run_log import log_run
 from fastingest.writer.output import Output
+from tests.support.builders import LAYOUT, make_batch, make_entry
+from tests.support.events import Told, told
 
 HEADER = b"symbol,price,volume\n"
 
@@ -40,9 +42,6 @@ SECOND = 1_000_000_000
 
 
 NO_EVENTS: dict[str, Any] = {"feeds": [], "gaps": []}
-
-
-LAYOUT = Layout(TRADES.names, TRADES.types, "feed")
 
 
 def descriptors() -> set[int]:
@@ -91,14 +90,32 @@ def rows(first: int, count: int) -> bytes:
 
 
 def batch_of(
-    sequence: int, count: int, rejects: int = 0, stream: int = RUN, feed: int = 0
+    sequence: int, count: int, rejects: int = 0, stream: int = RUN, feed: str = "feed"
 ) -> Batch:
     """A batch without its columns: the text is the test's."""
     time = stream + sequence * SECOND
     kept = [Reject(time + n, f"reason {stream}.{sequence}.{n}", b"{\n") for n in range(rejects)]
-    stamps = [(count, time + SECOND // 2)] if count else []
-    return Batch(
-        count, [], LAYOUT, stamps, rejects=kept, stream=stream, sequence=sequence, feed=feed
+    return make_batch(
+        count,
+        rejects=kept,
+        received=time + SECOND // 2,
+        stream=stream,
+        sequence=sequence,
+        feed=feed,
+    )
+
+
+def begun(run: int, last: Entry) -> Entry:
+    """The entry of a run that begins behind this one, in the same file."""
+    return make_entry(
+        run,
+        stream=last.stream,
+        sequence=last.sequence,
+        inode=last.inode,
+        size=last.size,
+        rejects_size=last.rejects_size,
+        start=last.size,
+        feed=last.feed,
     )
 
 
@@ -109,7 +126,7 @@ class Writer:
         self.path = path
         self.min_free = min_free
         self.syncs_each = syncs_each
-        self.reports: list[tuple[str, str, dict[str, Any]]] = []
+        self.reports: list[Told] = []
         self.run = RUN
         self.sequence = 0
         self.rows = 0
@@ -122,14 +139,14 @@ class Writer:
         self.close()
         self._descriptors = descriptors()
         self.is_open = True
-        self.journal = Journal(journal_path(self.path))
+        self.journal = Journal(journal_path(self.path), [LAYOUT.feed])
         self.journal.note({"spool": "/spool", "spill": "/spill"})
         self.output = Output(
             self.path,
             TRADES.header,
             self.journal,
             min_free=self.min_free,
-            report=self._report,
+            report=lambda event: self.reports.append(told(event)),
             is_doubtful=self.is_doubtful,
             syncs_each=self.syncs_each,
         )
@@ -146,9 +163,6 @@ class Writer:
         for descriptor in descriptors() - self._descriptors:
             os.close(descriptor)
         self.is_open = False
-
-    def _report(self, level: str, event: str, **fields: Any) -> None:
-        self.reports.append((level, event, fields))
 
     def next(self, count: int, rejects: int = 0) -> tuple[Batch, memoryview]:
         """The batch that comes next, with its text."""

@@ -52,7 +52,6 @@ def _killing(batch: Batch, filler: int) -> Batch:
         batch.rejects,
         batch.stream,
         batch.sequence,
-        batch.feed,
     )
 
 

@@ -13,7 +13,7 @@ from fastingest.report.summary import FeedSummary, OutputSummary
 
 __all__ = ["EMPTY", "LEDGER", "NONE", "RUNNING", "change", "feed", "several"]
 
-LEDGER = Counts(1_234_690, written=1_234_567, quarantined=12, ignored=0, dropped=0, lost=0)
+LEDGER = Counts(1_234_690, written=1_234_567, rejected=12, ignored=0, dropped=0, lost=0)
 
 
 NONE = Counts(0, 0, 0, 0, 0, 0)

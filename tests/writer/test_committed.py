@@ -13,6 +13,7 @@ from fastingest.model.batch import PARTITIONS, Position, partition_of
 from fastingest.storage.journal import Entry, Journal
 from fastingest.storage.offsets import CommittedOffsets, FeedCount
 from fastingest.writer.committed import Committed
+from tests.support.builders import make_entry
 from tests.support.output_writer import SECOND, batch_of
 
 RUN = 1_700_000_000_000_000_000 // PARTITIONS * PARTITIONS
@@ -27,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def committed(path: Path) -> Iterator[Committed]:
-    journal = Journal(path, feeds=3)
+    journal = Journal(path, ["a", "b", "c"])
     journal.note({})
     yield Committed(journal, Entry(run=RUN, size=20, start=20), CommittedOffsets())
     journal.close()
@@ -40,26 +41,23 @@ def recorded(path: Path) -> list[Entry]:
 
 
 def test_a_batch_is_in_the_entry_that_says_so(committed: Committed, path: Path) -> None:
-    batch = batch_of(3, 5, rejects=2, stream=RUN, feed=1)
+    batch = batch_of(3, 5, rejects=2, stream=RUN, feed="b")
     entry = committed.with_batch(batch, rejects_size=70, not_kept=1)
     assert committed.entry == Entry(run=RUN, size=20, start=20)
     committed.record(entry)
     committed.offsets.commit(batch)
     assert recorded(path) == [committed.entry]
-    assert committed.entry == Entry(
-        run=RUN,
+    assert committed.entry == make_entry(
+        RUN,
+        written=5,
+        rejected=2,
+        received=(RUN + 3 * SECOND, RUN + 3 * SECOND + SECOND // 2),
         stream=RUN,
         sequence=3,
         size=20,
         start=20,
         rejects_size=70,
-        written=5,
-        rejected=2,
-        first_received=RUN + 3 * SECOND,
-        last_received=RUN + 3 * SECOND + SECOND // 2,
-        feed=1,
-        feed_written=5,
-        feed_rejected=2,
+        feed="b",
         not_kept=1,
     )
 
@@ -89,15 +87,15 @@ def test_without_a_journal_the_state_is_there_all_the_same() -> None:
 
 def test_a_state_is_recorded_for_each_feed_and_partition_that_others_speak_of(path: Path) -> None:
     """Of the second partition there is nothing any more."""
-    journal = Journal(path, feeds=3)
+    journal = Journal(path, ["a", "b", "c"])
     journal.note({})
     wrong = [
         Entry(run=RUN, stream=stream, sequence=9, feed=feed, feed_written=99, written=200)
-        for feed, stream in ((2, RUN), (1, OTHER), (0, RUN))
+        for feed, stream in (("c", RUN), ("b", OTHER), ("a", RUN))
     ]
     for entry in reversed(wrong):
         journal.record(entry)
-    now = Entry(run=RUN, stream=RUN, sequence=4, feed=0, feed_written=7, written=7)
+    now = Entry(run=RUN, stream=RUN, sequence=4, feed="a", feed_written=7, written=7)
     committed = Committed(journal, now, CommittedOffsets([now]))
     committed.record_all(wrong)
     journal.close()
@@ -105,7 +103,7 @@ def test_a_state_is_recorded_for_each_feed_and_partition_that_others_speak_of(pa
     assert found[0] == now
     assert {entry.written for entry in found[: len(wrong) + 1]} == {7}
     offsets = CommittedOffsets(found)
-    assert offsets.feeds == {0: FeedCount(7, 0), 1: FeedCount(0, 0), 2: FeedCount(0, 0)}
+    assert offsets.feeds == {"a": FeedCount(7, 0), "b": FeedCount(0, 0), "c": FeedCount(0, 0)}
     assert offsets.position(0) == Position(RUN, 4)
     assert offsets.position(partition_of(OTHER)) < Position(OTHER, 0)
 
@@ -120,7 +118,7 @@ def test_a_partition_skips_forwards_only(committed: Committed) -> None:
 def test_counts_that_come_from_elsewhere_are_recorded_for_each_feed(
     committed: Committed, path: Path
 ) -> None:
-    feeds = {0: FeedCount(5, 1), 2: FeedCount(7, 0, 3)}
+    feeds = {"a": FeedCount(5, 1), "c": FeedCount(7, 0, 3)}
     committed.count_from(feeds, 1)
     entry = committed.entry
     assert (entry.written, entry.rejected, entry.set_aside, entry.not_kept) == (12, 1, 3, 1)
@@ -128,8 +126,8 @@ def test_counts_that_come_from_elsewhere_are_recorded_for_each_feed(
 
 
 def test_what_is_set_aside_is_behind_and_counted_as_that(committed: Committed, path: Path) -> None:
-    committed.set_aside(batch_of(0, 5, rejects=1, stream=RUN, feed=2), 6)
+    committed.set_aside(batch_of(0, 5, rejects=1, stream=RUN, feed="c"), 6)
     entry = committed.entry
-    assert (entry.set_aside, entry.feed_set_aside, entry.written, entry.feed) == (6, 6, 0, 2)
+    assert (entry.set_aside, entry.feed_set_aside, entry.written, entry.feed) == (6, 6, 0, "c")
     assert committed.offsets.position(0) == Position(RUN, 0)
     assert recorded(path) == [entry]

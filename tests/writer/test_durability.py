@@ -19,9 +19,9 @@ from fastingest.storage.journal import journal_path, read_journal
 from fastingest.storage.names import beside
 from fastingest.storage.reject_line import to_lines
 from fastingest.verify.verify import verify
+from tests.support.builders import LAYOUT
 from tests.support.output_writer import (
     HEADER,
-    LAYOUT,
     Writer,
     append_row,
     move,
@@ -123,7 +123,7 @@ def test_rows_that_the_system_has_dropped_are_lost_by_name(writer: Writer, disk:
     assert writer.output.take_lost() == {}
     assert writer.data == HEADER + rows(0, 2) + rows(5, 1)
     writer.check_entry()
-    assert writer.output.feeds[0].written == writer.entry.written == 3
+    assert writer.output.feeds["feed"].written == writer.entry.written == 3
     recorded = read_journal(journal_path(writer.path))
     assert recorded is not None
     assert recorded.entries[0] == writer.entry
@@ -164,7 +164,7 @@ def test_a_count_that_could_not_be_set_right_is_before_anything_else(
     writer.output.secure()
     assert writer.output.lost == {0: 2}
     writer.restart()
-    assert (writer.entry.written, writer.output.feeds[0].written) == (0, 0)
+    assert (writer.entry.written, writer.output.feeds["feed"].written) == (0, 0)
     assert writer.data == HEADER
 
 

@@ -20,22 +20,25 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fastingest import WriteFailed
+from fastingest.model.event import Event
 from fastingest.model.schema import TRADES
-from fastingest.storage.journal import Entry, Journal, journal_path
+from fastingest.storage.journal import Journal, journal_path
 from fastingest.storage.names import beside
 from fastingest.storage.reject_line import to_lines
 from fastingest.verify.verify import verify
+from fastingest.writer.events import TornLineCut
 from fastingest.writer.output import Output
+from tests.support.builders import LAYOUT
 from tests.support.limits import largest_file
 from tests.support.output_writer import (
     HEADER,
-    LAYOUT,
     RUN,
     SECOND,
     Writer,
     append_row,
     append_torn,
     batch_of,
+    begun,
     leave,
     lines_of,
     rows,
@@ -75,10 +78,8 @@ def test_the_first_received_may_be_a_reject(writer: Writer) -> None:
 def test_without_a_journal_rows_are_written_and_nothing_is_remembered(tmp_path: Path) -> None:
     path = tmp_path / "o.csv"
     path.write_bytes(HEADER + b"old,1,2\ntorn,")
-    reports: list[str] = []
-    output = Output(
-        path, TRADES.header, None, min_free=0, report=lambda _, event, **__: reports.append(event)
-    )
+    reports: list[Event] = []
+    output = Output(path, TRADES.header, None, min_free=0, report=reports.append)
     output.begin(RUN)
     output.commit(batch_of(0, 2, 1), memoryview(rows(0, 2)))
     output.sync()
@@ -92,7 +93,7 @@ def test_without_a_journal_rows_are_written_and_nothing_is_remembered(tmp_path: 
     assert (tmp_path / "moved.csv").read_bytes() == old
     assert path.read_bytes() == HEADER + rows(3, 1)
     assert (output.entry.written, output.entry.rejected) == (4, 1)
-    assert reports[0] == "cut off a torn last line"
+    assert reports[0] == TornLineCut(len(b"torn,"), str(beside(path, ".rejected.jsonl")))
     assert sorted(each.name for each in tmp_path.iterdir()) == [
         "moved.csv",
         "o.csv",
@@ -244,15 +245,7 @@ def test_a_run_begins_where_the_file_ends_and_the_batch_is_the_last(writer: Writ
     last = writer.entry
     writer.run += SECOND
     writer.output.begin(writer.run)
-    assert writer.entry == Entry(
-        run=writer.run,
-        stream=last.stream,
-        sequence=last.sequence,
-        inode=last.inode,
-        size=last.size,
-        rejects_size=last.rejects_size,
-        start=last.size,
-    )
+    assert writer.entry == begun(writer.run, last)
     journal = Journal(journal_path(writer.path))
     assert journal.entries[:2] == [writer.entry, last]
     journal.close()

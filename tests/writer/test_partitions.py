@@ -16,17 +16,20 @@ from typing import NamedTuple
 import pytest
 
 from fastingest.model.batch import PARTITIONS, Batch, Layout, Position, Reject, partition_of
+from fastingest.model.event import Event
 from fastingest.model.schema import TRADES
 from fastingest.storage.journal import SLOTS, Journal, journal_path
 from fastingest.storage.offsets import FeedCount
 from fastingest.supervisor.account import new_stream
 from fastingest.writer.output import Output
+from tests.support.builders import make_batch
 
 HEADER = b"symbol,price,volume\n"
 RUN = new_stream(1_700_000_000_000_000_000, 0)
 PARTITION_COUNT, FEED_COUNT = 3, 6
 STREAMS = [new_stream(RUN, partition) for partition in range(PARTITION_COUNT)]
-LAYOUT = Layout(TRADES.names, TRADES.types, "feed")
+FEEDS = [f"feed {number}" for number in range(FEED_COUNT)]
+LAYOUTS = [Layout(TRADES.names, TRADES.types, feed) for feed in FEEDS]
 
 
 class Made(NamedTuple):
@@ -48,15 +51,13 @@ def made(shapes: Sequence[tuple[int, int, int]]) -> list[Made]:
         partition = feed % PARTITION_COUNT
         text = b"".join(b"F%d,%d.5,%d\n" % (feed, number, row) for row in range(rows))
         kept = [Reject(number, f"{feed}.{number}.{n}", b"{") for n in range(rejects)]
-        batch = Batch(
+        batch = make_batch(
             rows,
-            [],
-            LAYOUT,
-            [(rows, number + 1)] if rows else [],
             rejects=kept,
+            received=number + 1,
             stream=STREAMS[partition],
             sequence=next(sequences[partition]),
-            feed=feed,
+            feed=FEEDS[feed],
         )
         found.append(Made(batch, text))
     return found
@@ -67,14 +68,14 @@ def positions_of(batches: Sequence[Made]) -> dict[int, Position]:
     return {each.partition: each.batch.position for each in batches}
 
 
-def counts_of(batches: Sequence[Made]) -> dict[int, FeedCount]:
+def counts_of(batches: Sequence[Made]) -> dict[str, FeedCount]:
     """What there is of each feed, without those of which there is nothing."""
     counts = {
         feed: FeedCount(
             sum(each.batch.rows for each in batches if each.batch.feed == feed),
             sum(len(each.batch.rejects) for each in batches if each.batch.feed == feed),
         )
-        for feed in range(FEED_COUNT)
+        for feed in FEEDS
     }
     return {feed: count for feed, count in counts.items() if any(count)}
 
@@ -84,21 +85,21 @@ class Opened:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.reports: list[str] = []
+        self.reports: list[Event] = []
         self.output: Output
         self._is_open = False
         self.start()
 
     def start(self) -> None:
         self.close()
-        journal = Journal(journal_path(self.path), FEED_COUNT)
+        journal = Journal(journal_path(self.path), FEEDS)
         journal.note({"spool": "/spool", "spill": "/spill"})
         self.output = Output(
             self.path,
             TRADES.header,
             journal,
             min_free=0,
-            report=lambda _, event, **__: self.reports.append(event),
+            report=self.reports.append,
         )
         self._is_open = True
         self.output.begin(RUN)
@@ -119,7 +120,7 @@ class Opened:
         return self.path.read_bytes()
 
     @property
-    def counts(self) -> dict[int, FeedCount]:
+    def counts(self) -> dict[str, FeedCount]:
         return {feed: count for feed, count in self.output.feeds.items() if any(count)}
 
     def check(self, batches: Sequence[Made]) -> None:
@@ -189,7 +190,7 @@ def test_a_partition_begins_a_new_stream_and_the_others_go_on(opened: Opened) ->
     opened.commit(batches)
     later = new_stream(STREAMS[-1], 1)
     assert partition_of(later) == 1
-    batch = Batch(1, [], LAYOUT, [(1, 5)], stream=later, sequence=0, feed=4)
+    batch = Batch(1, [], LAYOUTS[4], [(1, 5)], stream=later, sequence=0)
     opened.commit([Made(batch, b"F4,9.5,9\n")])
     opened.start()
     assert opened.output.positions == positions_of(batches) | {1: Position(later, 0)}
@@ -231,7 +232,7 @@ def test_a_file_cut_back_again_and_again(tmp_path: Path) -> None:
             for _ in range(chance.randrange(6)):
                 feed = chance.randrange(FEED_COUNT)
                 partition, rows = feed % PARTITION_COUNT, chance.randrange(3)
-                batch = Batch(rows, [], LAYOUT, [(rows, 1)] if rows else [], feed=feed)
+                batch = Batch(rows, [], LAYOUTS[feed], [(rows, 1)] if rows else [])
                 batch.stream, batch.sequence = STREAMS[partition], sequences[partition]
                 sequences[partition] += 1
                 text = b"".join(b"F%d,%d.5,%d\n" % (feed, step, row) for row in range(rows))
@@ -298,9 +299,11 @@ def test_a_file_shorter_than_all_entries_of_all_feeds(opened: Opened) -> None:
         opened.start()
         counts = opened.output.feeds
         assert opened.data == HEADER + b"".join(each.text for each in batches[:10])
-        assert counts[0].written + counts[1].written == opened.output.entry.written == 10
+        assert (
+            counts[FEEDS[0]].written + counts[FEEDS[1]].written == opened.output.entry.written == 10
+        )
         # The rejects are all there.
-        assert [counts[feed].rejected for feed in (0, 1)] == [5 * SLOTS // 2] * 2
+        assert [counts[feed].rejected for feed in FEEDS[:2]] == [5 * SLOTS // 2] * 2
         # The oldest entries' batches.
         oldest = (
             Position(STREAMS[0], 5 * SLOTS // 2 - SLOTS),
@@ -330,16 +333,16 @@ def test_a_file_cut_back_into_an_earlier_run(opened: Opened) -> None:
     opened.commit(batches[:8])
     opened.output.begin(new_stream(STREAMS[-1] + 10**9, 0))
     run = opened.output.entry.run
-    later = Batch(1, [], LAYOUT, [(1, 5)], stream=new_stream(run, 2), sequence=0, feed=5)
+    later = Batch(1, [], LAYOUTS[5], [(1, 5)], stream=new_stream(run, 2), sequence=0)
     opened.commit([Made(later, b"F5,9.5,9\n")])
     opened.close()
     size = len(HEADER) + sum(len(each.text) for each in batches[:4])
     os.truncate(opened.path, size)
     for _ in range(2):
         opened._is_open = True
-        journal = Journal(journal_path(opened.path), FEED_COUNT)
+        journal = Journal(journal_path(opened.path), FEEDS)
         opened.output = Output(
-            opened.path, TRADES.header, journal, min_free=0, report=lambda *_, **__: None
+            opened.path, TRADES.header, journal, min_free=0, report=lambda event: None
         )
         assert opened.output.entry.run == run
         assert opened.counts == {}
@@ -355,14 +358,18 @@ def test_a_file_cut_back_into_an_earlier_run(opened: Opened) -> None:
 
 def test_counts_that_were_taken_from_elsewhere_outlive_the_writer(opened: Opened) -> None:
     """The journal was gone with the file: what the counters say of each feed is recorded."""
-    counts = {1: FeedCount(7, 2), 3: FeedCount(0, 4), 5: FeedCount(9, 0)}
+    counts = {
+        FEEDS[1]: FeedCount(7, 2),
+        FEEDS[3]: FeedCount(0, 4),
+        FEEDS[5]: FeedCount(9, 0),
+    }
     opened.output.count_from(dict(counts))
     opened.start()
     assert opened.counts == counts
     (batch,) = made([(5, 2, 1)])
     opened.commit([batch])
     opened.start()
-    assert opened.counts == counts | {5: FeedCount(11, 1)}
+    assert opened.counts == counts | {FEEDS[5]: FeedCount(11, 1)}
     assert (opened.output.entry.written, opened.output.entry.rejected) == (18, 7)
 
 

@@ -6,11 +6,14 @@ putting the beginning of the batch under way into the files, as a writer that wa
 
 from __future__ import annotations
 
+import json
 import struct
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,8 +21,8 @@ from hypothesis import strategies as st
 from fastingest import Options, OutputRefused
 from fastingest.format.csv import CsvFormat
 from fastingest.metrics.counters import Counters, Slot
-from fastingest.model.batch import Batch, Layout, Position, Reject
-from fastingest.model.chunks import segment_of
+from fastingest.model.batch import Batch, Position, Reject
+from fastingest.model.counts import Counts
 from fastingest.model.schema import TRADES
 from fastingest.runtime.assignment import OutputSpec, SharedOutput
 from fastingest.runtime.control import Notice, Report
@@ -33,12 +36,14 @@ from fastingest.storage.reject_line import to_lines
 from fastingest.storage.run_events import Events
 from fastingest.supervisor.account import new_stream
 from fastingest.writer.committer import Committer
+from fastingest.writer.earlier_run import feeds_of
 from fastingest.writer.recovery import Recovery
+from tests.support.builders import make_batch
 
 HEADER = b"symbol,price,volume\n"
 RUN = new_stream(1_700_000_000_000_000_000, 0)
 PARTITIONS, FEEDS = 3, 5
-LAYOUT = Layout(TRADES.names, TRADES.types, "feed")
+NAMES = [f"feed {number}" for number in range(FEEDS)]
 
 
 def text_of(batch: Batch) -> bytes:
@@ -66,34 +71,35 @@ class Run:
         self._rows = 0
         self.begin(RUN)
 
-    def begin(self, run: int) -> None:
-        """A run begins, with streams of its own."""
+    def begin(self, run: int, names: Sequence[str] = NAMES) -> None:
+        """A run begins, with streams of its own.
+
+        :param names: of its feeds.
+        """
         self.run = run
+        self.names = list(names)
         self.streams = [new_stream(run, partition) for partition in range(PARTITIONS)]
         self.held: dict[int, list[Batch]] = {partition: [] for partition in range(PARTITIONS)}
         """What each receiver has in the spool."""
         self.sequences = dict.fromkeys(range(PARTITIONS), 0)
-        self.counters = Counters.create(self.places.counters(run), FEEDS)
-        Events(self.places.events(run), {n: (f"feed {n}", "ws://x") for n in range(FEEDS)})
+        self.counters = Counters.create(self.places.counters(run), self.names)
+        described = {n: (name, "ws://x") for n, name in enumerate(self.names)}
+        Events(self.places.events(run), described)
 
     # The receivers
 
     def emit(self, feed: int, rows: int, rejects: int) -> None:
         """A receiver puts a batch into the spool, and may send it."""
         partition = feed % PARTITIONS
-        numbers = list(range(self._rows, self._rows + rows))
+        numbers = range(self._rows, self._rows + rows)
         self._rows += rows
-        columns: list[list[Any]] = [[f"F{feed}"] * rows, [1.5] * rows, numbers]
-        batch = Batch(
-            rows,
-            [segment_of(columns, TRADES.types)] if rows else [],
-            LAYOUT,
-            [(rows, self._rows)] if rows else [],
-            [(0, 1)] if rows else [],
+        batch = make_batch(
+            [(f"F{self.names[feed][-1]}", 1.5, number) for number in numbers],
+            received=self._rows,
             rejects=[Reject(feed, f"{feed}.{self._rows}.{n}", b"{") for n in range(rejects)],
             stream=self.streams[partition],
             sequence=self.sequences[partition],
-            feed=feed,
+            feed=self.names[feed],
         )
         self.sequences[partition] += 1
         self.counters.feeds[feed].add(Slot.RECEIVED, batch.count)
@@ -123,9 +129,12 @@ class Run:
 
     def start(self, *, look: Callable[[], None] = lambda: None) -> None:
         """A writer starts, and does what must be done before anything is received."""
-        target = OutputSpec(self.path, self.header, dict.fromkeys(range(FEEDS), 0))
+        target = OutputSpec(self.path, self.header, dict.fromkeys(self.names, 0))
         share = SharedOutput(target, self.run, self.places, self.counters, self.lock)
-        journal = Journal(journal_path(self.path), FEEDS)
+        journal = Journal(journal_path(self.path), self.names)
+        if journal.entries:
+            last = journal.entries[0].run
+            journal.learn_names(feeds_of(self.places, self.path, last))
         options = Options(url="ws://x", out=self.path, fsync=None, min_free=0)
         self.committer = Committer(
             options,
@@ -171,7 +180,7 @@ class Run:
         self.die()
         if batch is None:
             return
-        text, lines = text_of(batch) if batch.rows else b"", to_lines(batch.rejects, LAYOUT.feed)
+        text, lines = text_of(batch) if batch.rows else b"", to_lines(batch.rejects, batch.feed)
         cut = min(cut, len(text))
         with self.path.open("ab") as file:
             file.write(text[:cut])
@@ -194,18 +203,18 @@ class Run:
         rows = HEADER + b"".join(text_of(each) for each in self.done if each.rows)
         assert self.path.read_bytes() == rows
         kept = beside(self.path, ".rejected.jsonl")
-        rejects = b"".join(to_lines(each.rejects, LAYOUT.feed) for each in self.done)
+        rejects = b"".join(to_lines(each.rejects, each.feed) for each in self.done)
         assert (kept.read_bytes() if kept.exists() else b"") == rejects
         for partition in range(PARTITIONS):
             mine = [each for each in self.done if each.stream == self.streams[partition]]
             assert [each.sequence for each in mine] == list(range(len(mine)))
             if mine:
                 assert self.committer.position(partition) == mine[-1].position
-        for feed, counters in enumerate(self.counters.feeds):
+        for feed, counters in zip(self.names, self.counters.feeds, strict=True):
             mine = [e for e in self.done if e.feed == feed and e.stream in self.streams]
             written = sum(each.rows for each in mine)
             rejected = sum(len(each.rejects) for each in mine)
-            assert (counters[Slot.WRITTEN], counters[Slot.QUARANTINED]) == (written, rejected)
+            assert (counters[Slot.WRITTEN], counters[Slot.REJECTS_COMMITTED]) == (written, rejected)
         foreign = "another program has appended to the output"
         assert foreign not in [event for _, event, _ in self.reports]
 
@@ -271,7 +280,7 @@ def test_the_counters_are_right_again_where_a_writer_died_before_it_had_counted(
     for partition in (0, 1, 2, 0, 1):
         run.commit_next(partition)
     for counters in run.counters.feeds:  # each has lagged behind at some time
-        counters[Slot.WRITTEN] = counters[Slot.QUARANTINED] = 0
+        counters[Slot.WRITTEN] = counters[Slot.REJECTS_COMMITTED] = 0
     run.die()
     run.start()
     run.check()
@@ -323,7 +332,7 @@ def test_what_another_version_has_counted_is_not_misread(version: str, run: Run)
     if version == "older":  # which had no header; each slot says something
         data = struct.pack("<279Q", *range(1000, 1030), *[0] * 249) * FEEDS
     else:
-        data = path.read_bytes().replace(b"ficounts\1", b"ficounts\2") + bytes(64)
+        data = path.read_bytes().replace(b"ficounts\2", b"ficounts\3") + bytes(64)
     path.write_bytes(data)
     run.begin(new_stream(max(run.streams), 0))
     run.start()
@@ -410,6 +419,173 @@ def test_rows_with_other_columns_are_refused_before_anything_is_received(run: Ru
     run.header = TRADES.header
     run.start()
     assert run.path.read_bytes() == HEADER + b"F0,1.5,0\n"
+
+
+# A run whose feeds are others, in another order
+
+
+OTHERS = ["feed 9", *NAMES[:0:-1]]
+"""One more, one less, and the others the other way round."""
+
+
+def interrupted(run: Run, *, is_begun: bool) -> list[Batch]:
+    """A run that is killed when some of its rows are written; all that it had received.
+
+    :param is_begun: whether the writer dies in the middle of a batch.
+    """
+    run.start()
+    for feed in range(FEEDS):
+        run.emit(feed, feed + 1, 1)
+        run.emit(feed, 1, feed)
+    for partition in (0, 1, 0, 2):
+        run.commit_next(partition)
+    run.counters.of("feed 3").add(Slot.RECEIVED, 5)  # which had not come so far as the spool
+    received = [batch for batches in run.held.values() for batch in batches]
+    run.acknowledge(0)
+    run.die_in(1, 9 if is_begun else 0, 0)
+    return received
+
+
+def check_taken_up(run: Run, received: Sequence[Batch], *, lost: dict[str, int]) -> None:
+    """Every row and reject is there once, with its feed's name, and counted as the feed's.
+
+    :param lost: of each feed that has lost any.
+    """
+    data = run.path.read_bytes()
+    for batch in received:
+        assert data.count(text_of(batch)) == 1
+    assert data.count(b"\n") == 1 + sum(batch.rows for batch in received)
+    kept = beside(run.path, ".rejected.jsonl").read_bytes().splitlines(keepends=True)
+    rejects = [to_lines([each], batch.feed) for batch in received for each in batch.rejects]
+    assert sorted(kept) == sorted(rejects)
+    line, *later = read_entries(run.path)
+    assert line["run"] == RUN
+    assert {each["written"] for each in later} <= {0}  # runs that were killed while they did it
+    assert [each["name"] for each in line["feeds"]] == NAMES
+    for each in line["feeds"]:
+        own = [batch for batch in received if batch.feed == each["name"]]
+        written, rejected = sum(b.rows for b in own), sum(len(b.rejects) for b in own)
+        assert (each["written"], each["quarantined"]) == (written, rejected)
+        gone = lost.get(each["name"], 0)
+        numbers = (each["received"], each["lost"], each["kept"])
+        assert numbers == (written + rejected + gone, gone, 0)
+    # Nothing of it is counted as the run's that has taken it up.
+    assert run.counters.whole_ledger == Counts()
+
+
+def check_goes_on(run: Run) -> None:
+    """The run that has taken another one up has an account of its own, through a writer's death."""
+    run.done.clear()
+    before = run.path.read_bytes()
+    for feed in range(len(run.names)):
+        run.emit(feed, 2, 1)
+    for partition in (0, 1):
+        run.commit_next(partition)
+    run.die()
+    run.start()
+    for partition in (2, 0, 1):
+        run.commit_next(partition)
+    assert run.path.read_bytes() == before + b"".join(map(text_of, run.done))
+    for name in run.names:
+        counters = run.counters.of(name)
+        assert (counters[Slot.WRITTEN], counters[Slot.REJECTS_COMMITTED]) == (2, 1)
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+@pytest.mark.parametrize("names", [OTHERS, ["feed 9"], [*NAMES, "feed 9"], NAMES[::-1]])
+def test_what_a_run_has_left_is_its_feeds_whichever_feeds_the_next_one_has(
+    names: list[str], is_begun: bool, run: Run
+) -> None:
+    received = interrupted(run, is_begun=is_begun)
+    run.begin(new_stream(max(run.streams), 0), names)
+    run.start()
+    check_taken_up(run, received, lost={"feed 3": 5})
+    if len(names) == FEEDS:
+        check_goes_on(run)
+
+
+def test_what_takes_a_run_up_may_be_killed_by_a_run_with_still_other_feeds(run: Run) -> None:
+    """Before each of the batches that are left, and each time the next start has other feeds."""
+
+    class Killed(Exception):
+        pass
+
+    received = interrupted(run, is_begun=True)
+    looks, deaths = 0, 0
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            raise Killed
+
+    while True:
+        turned = OTHERS[deaths % FEEDS :] + OTHERS[: deaths % FEEDS]
+        run.begin(new_stream(max(run.streams), 0), turned[: FEEDS - deaths % 2])
+        looks = 0
+        try:
+            run.start(look=look)
+        except Killed:
+            deaths += 1
+            run.die()
+        else:
+            break
+    assert deaths > 3
+    check_taken_up(run, received, lost={"feed 3": 5})
+
+
+def as_before(run: Run) -> None:
+    """Have the version before made the journal, the counters and the batches of a run."""
+    path = journal_path(run.path)
+    journal = Journal(path, NAMES)
+    journal.close()
+    ring = 64 * 160
+    data = bytearray(4096 + FEEDS * ring)
+    notes = json.dumps(journal.notes).encode().ljust(4088, b"\0")
+    data[:4096] = b"fij3" + struct.pack("<I", zlib.crc32(b"fij3" + notes)) + notes
+    used = [0] * FEEDS
+    for number, entry in enumerate(reversed(journal.entries)):
+        feed = NAMES.index(entry.feed)
+        values = [*msgspec.structs.astuple(entry)]
+        values[13] = feed
+        body = struct.pack("<Qqqq Q qqqq I qqqq I qq qqq", number, *values)
+        slot = b"fij3" + struct.pack("<I", zlib.crc32(b"fij3" + body)) + body
+        place = 4096 + feed * ring + used[feed] * 160
+        data[place : place + len(slot)] = slot
+        used[feed] += 1
+    path.unlink()
+    path.write_bytes(data)
+    # The counters had the same slots, in the same order, under a checksum of their names.
+    checksum = "f1567e72e424afa12b70dd223b233202e387eafbe817708e614c0831e683b341"
+    stride = len(run.counters.slots)
+    head = struct.pack("<8sIII", b"ficounts", 1, FEEDS, stride) + bytes.fromhex(checksum)
+    slots = b"".join(bytes(each.slots) for each in run.counters.feeds)
+    path = run.places.counters(run.run)
+    path.unlink()
+    path.write_bytes(head.ljust(64, b"\0") + slots[: stride * 8 * FEEDS])
+    for partition, batches in run.held.items():
+        if batches:
+            stream = run.streams[partition]
+            parts = [segment.header(stream, batches[0].sequence)]
+            for b in batches:
+                index = NAMES.index(b.feed)
+                fields = (b.stream, b.sequence, index, b.rows, b.segments, b.layout, b.stamps)
+                more = (b.connections, b.first, b.rejects)
+                wire = msgspec.msgpack.encode(("fastingest batch 2", *fields, *more))
+                parts += [segment.record(b.sequence, wire), wire]
+            (run.places.spool / segment.file_name(stream, 0)).write_bytes(b"".join(parts))
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_what_the_version_before_has_left_is_its_feeds_by_the_names_that_it_noted(
+    is_begun: bool, run: Run
+) -> None:
+    received = interrupted(run, is_begun=is_begun)
+    as_before(run)
+    run.begin(new_stream(max(run.streams), 0), OTHERS)
+    run.start()
+    check_taken_up(run, received, lost={"feed 3": 5})
+    check_goes_on(run)
 
 
 # Anything

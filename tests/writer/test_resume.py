@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from fastingest.model.batch import Position
 from fastingest.storage.journal import Entry, Journal, journal_path
@@ -18,14 +17,15 @@ from fastingest.verify.verify import verify
 from fastingest.writer.external_change import adapt
 from fastingest.writer.files import DAMAGED
 from fastingest.writer.resume import sound_entries
+from tests.support.builders import LAYOUT
 from tests.support.output_writer import (
     HEADER,
-    LAYOUT,
     RUN,
     SECOND,
     Writer,
     append_row,
     batch_of,
+    begun,
     copy_and_empty,
     leave,
     move,
@@ -190,19 +190,7 @@ def test_a_file_cut_back_into_an_earlier_run(writer: Writer) -> None:
     writer.close()
     os.truncate(writer.path, held.size + 4)
     writer.start()
-    assert writer.entry == replace(
-        held,
-        run=writer.run,
-        start=held.size,
-        rows=0,
-        crc32=0,
-        written=0,
-        rejected=0,
-        first_received=0,
-        last_received=0,
-        feed_written=0,
-        feed_rejected=0,
-    )
+    assert writer.entry == begun(writer.run, held)
     again = batch_of(1, 3)
     writer.output.commit(again, memoryview(rows(2, 3)))
     writer.output.commit(batch_of(0, 1, 1, writer.run), memoryview(rows(5, 1)))

@@ -29,8 +29,9 @@ class Inlet:
 
     :param pipe: the pipe; what is on it: :mod:`fastingest.transport.pipe.frame`.
     :param stream: the receiver's stream.
-    :param before: of each of its feeds: the feed, the rows and rejects that the run had received of
-        it before, and how many of them were dropped, or unreadable in the spill.
+    :param before: of each of its feeds: the feed's row in the output's counters, the rows and
+        rejects that the run had received of it before, and how many of them were dropped, or
+        unreadable in the spill.
     """
 
     def __init__(
