@@ -4,7 +4,7 @@
 
     from fastingest import Options, ingest
 
-    summary = ingest(Options(url="wss://feed.example/trades", out="trades.csv", duration=60.0))
+    summary = ingest(Options(url="wss://feed.example/trades", out="trades.csv", duration="60s"))
     print(summary.ledger.written, "rows")
 """
 
@@ -13,10 +13,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fastingest.version import __version__
+
 if TYPE_CHECKING:
     from fastingest.config.options import Options, options_from
     from fastingest.errors import (
         Aborted,
+        CaptureIncomplete,
         ConfigError,
         FastingestError,
         FeedRefused,
@@ -36,10 +39,9 @@ if TYPE_CHECKING:
     from fastingest.report.summary import Summary
     from fastingest.supervisor.run import ingest
 
-__version__ = "0.1.0"
-
 __all__ = [
     "Aborted",
+    "CaptureIncomplete",
     "ConfigError",
     "Counts",
     "FastingestError",

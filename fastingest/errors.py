@@ -15,6 +15,7 @@
         ├── ProcessDied             a child process ended before its time, again and again
         ├── RowsLost                status 3: rows were lost or dropped, or the counts do not agree
         ├── NeverReady              status 3: a feed had no ready connection in the whole run
+        ├── CaptureIncomplete       status 3: a feed has refused something of what was asked for
         ├── OutboxFull              status 3: --when-full exit
         └── Aborted                 status 130: the second SIGINT ended the run at once
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Aborted",
+    "CaptureIncomplete",
     "ConfigError",
     "FastingestError",
     "FeedRefused",
@@ -239,6 +241,28 @@ class NeverReady(RunFailed):
         said = "; ".join(f"{name}: {reason}" for name, reason in self.feeds[:_MAX_NAMED])
         more = f"; and {left} more" if (left := len(self.feeds) - _MAX_NAMED) > 0 else ""
         return f"{len(self.feeds)} feeds were not ready once in this run: {said}{more}"
+
+
+class CaptureIncomplete(RunFailed):
+    """The run ended as asked, while feeds refused something of what they were asked for.
+
+    ``feeds`` is what each of them is called, and how many refusals there were at last.
+    """
+
+    exit_status = 3
+
+    def __init__(self, feeds: Sequence[tuple[str, int]]) -> None:
+        super().__init__(feeds)
+        self.feeds = feeds
+
+    def __str__(self) -> str:
+        said = [
+            f"{name} has refused {count} thing{'s' * (count > 1)}"
+            for name, count in self.feeds[:_MAX_NAMED]
+        ]
+        if (left := len(self.feeds) - _MAX_NAMED) > 0:
+            said.append(f"so have {left} more feeds")
+        return f"{'; '.join(said)}: the log has the words, and what was asked for is not all here"
 
 
 class OutboxFull(RunFailed):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["counted", "escape"]
+__all__ = ["MAX_SHOWN", "counted", "escape", "shortened"]
+
+MAX_SHOWN = 300
+"""Characters of somebody else's words that are shown."""
 
 
 def escape(text: str) -> str:
@@ -13,6 +16,12 @@ def escape(text: str) -> str:
         char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
         for char in text
     )
+
+
+def shortened(text: str, most: int = MAX_SHOWN) -> str:
+    """``text`` on one line, cut off behind so many characters."""
+    text = escape(text)
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def counted(number: int, noun: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 from fastingest import errors
 from fastingest.errors import (
     Aborted,
+    CaptureIncomplete,
     ConfigError,
     FastingestError,
     FeedRefused,
@@ -45,6 +46,7 @@ EACH = [
     ProcessDied("writer", -9, 3),
     RowsLost("2 rows were dropped"),
     NeverReady([("kraken", "no reply")]),
+    CaptureIncomplete([("a", 1), ("b", 2)]),
     OutboxFull(),
     Aborted(),
 ]

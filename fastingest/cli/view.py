@@ -51,8 +51,8 @@ def progress_share(summary: Summary, options: Options) -> float | None:
     shares = []
     if options.max_rows is not None:
         shares.append(summary.ledger.written / options.max_rows)
-    if options.duration is not None:
-        shares.append(summary.seconds / options.duration)
+    if options.run_length is not None:
+        shares.append(summary.seconds / options.run_length)
     return min(1.0, max(shares)) if shares else None
 
 
@@ -107,6 +107,8 @@ class View:
         rows.append((f"  {now.ledger.rejected:,} rejected", _alarm(now.ledger.rejected)))
         if now.ledger.ignored:
             rows.append((f"  {now.ledger.ignored:,} ignored", ""))
+        if now.refused:
+            rows.append((f"  {now.refused:,} refused", "bold red"))
         for name in ("dropped", "lost", "set_aside"):
             if count := getattr(now.ledger, name):
                 rows.append((f"  {count:,} {name.replace('_', ' ')}", "bold red"))
@@ -170,6 +172,7 @@ class View:
                 (f"{escape(feed.name):{name}}  {feed.ledger.written:>{rows},}", ""),
                 ("" if feed.state is State.CONNECTED else f"  {state}", colour),
                 (f"  {gaps_text(feed)}" if feed.gaps else "", "yellow"),
+                (f"  {feed.refused:,} refused" if feed.refused else "", "red"),
             ]
         if len(now.feeds) > len(shown):
             troubled = len(now.feeds) - up > len(shown)

@@ -13,6 +13,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from fastingest.access.references import check_syntax
 from fastingest.access.urls import check_written_url, parse_header
 from fastingest.config.parse_messages import (
     heartbeats_of,
@@ -20,22 +21,26 @@ from fastingest.config.parse_messages import (
     positive_duration,
     symbols_of,
 )
+from fastingest.config.parse_side_messages import answers_of, groups_of
 from fastingest.config.parse_tables import TABLE_KEYS, tables_of
 from fastingest.config.section import Section
+from fastingest.config.setting import check_range
 from fastingest.config.settings import Settings
 from fastingest.config.spec import ConfigFile, FeedSpec
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError
 from fastingest.model.feed import INFLATES
+from fastingest.model.message_conditions import parse_message_condition
+from fastingest.units import parse_duration
 
 __all__ = ["read_config_file"]
 
 
 # The keys that a feed has; the first ones may stand above all [[feed]], for those that say nothing.
-_SHARED = ("compression", "proxy", "ca_file", "cert_file", "key_file")
+_SHARED = ("compression", "proxy", "connect_timeout", "ca_file", "cert_file", "key_file")
 _FEED = (
     *("name", "url", "headers", "header", "subscribe", "heartbeat", "ignore", "inflate"),
-    *("subscribe_every", "symbols", "table"),
+    *("subscribe_every", "symbols", "table", "refused", "reconnect", "answer"),
     *_SHARED,
     *TABLE_KEYS,
 )
@@ -44,6 +49,7 @@ _SETTINGS = {
     for each in fields(Settings)
     if each.init and each.name not in ("config", "feed", *set(_FEED) - {"out"})
 }
+_CONNECT_TIMEOUT = next(each for each in fields(Settings) if each.name == "connect_timeout")
 
 
 def read_config_file(
@@ -102,12 +108,21 @@ def _setting(top: Section, name: str) -> Any:
 def _shared(section: Section) -> dict[str, Any]:
     said: dict[str, Any] = {
         "compression": section.choice("compression", ("off", "deflate")),
-        "proxy": section.text("proxy"),
+        "proxy": section.read("proxy", section.text("proxy"), check_syntax),
+        "connect_timeout": section.read(
+            "connect_timeout", section.text("connect_timeout"), _connect_time
+        ),
     }
     for name in ("ca_file", "cert_file", "key_file"):
         path = section.text(name)
         said[name] = Path(path) if path else None
     return {name: value for name, value in said.items() if value is not None}
+
+
+def _connect_time(text: str) -> float:
+    seconds = parse_duration(text)
+    check_range(_CONNECT_TIMEOUT, seconds)
+    return seconds
 
 
 def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
@@ -118,6 +133,7 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
     elif url:
         # Whether it is one can be said before symbols are in it: they bring nothing bad.
         section.read("url", url, lambda text: check_written_url(text.replace("{symbols}", "S")))
+        section.read("url", url, check_syntax)
     name = section.text("name")
     if name and not re.fullmatch(r"[^\x00-\x1f\x7f]{1,100}", name):
         section.problem("name", f"{name!r} is no name: up to 100 characters, in one line")
@@ -141,6 +157,9 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
         or 0.0,
         heartbeats=heartbeats_of(section),
         ignore=section.texts("ignore") or (),
+        refused=groups_of(section, "refused", parse_message_condition),
+        reconnect=groups_of(section, "reconnect", parse_message_condition),
+        answers=answers_of(section),
         inflate=section.choice("inflate", INFLATES) or "",
         symbols=symbols_of(section),
         **said,
@@ -166,6 +185,7 @@ def _headers(section: Section) -> tuple[str, ...]:
         at = list(range(len(value)))
     for index, header in zip(at, value, strict=True):
         section.read(name, header, parse_header, index)
+        section.read(name, header, check_syntax, index)
     return tuple(value)
 
 

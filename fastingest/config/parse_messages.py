@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastingest.access.references import check_syntax
+from fastingest.config.parse_side_messages import groups_of
 from fastingest.config.section import Section, json_text
 from fastingest.config.setting import read_subscription
 from fastingest.config.spec import Message
 from fastingest.config.symbols import Symbols, check_symbol
 from fastingest.model.feed import Heartbeat, Subscription
-from fastingest.model.jsonpath import parse_condition
+from fastingest.model.message_conditions import parse_message_condition
 from fastingest.units import parse_duration
 
 __all__ = ["heartbeats_of", "messages_of", "positive_duration", "symbols_of"]
@@ -59,21 +61,31 @@ def messages_of(section: Section) -> tuple[Message, ...]:
 
 def _answered(section: Section) -> Message:
     """A subscription that says more than what is sent."""
-    section.only(("send", "reply", "timeout", "per_message"))
+    section.only(("send", "reply", "timeout", "refused", "per_message"))
     text = section.read("send", section.get("send", str, dict, list), _text_to_send)
     reply = section.texts("reply")
     if reply == ():
         section.problem("reply", "'reply' is empty, and would be any message; remove it")
     for index, condition in enumerate(reply or ()):
         # with something in place of its symbols, which may not stand in a path
-        section.read("reply", _with_symbols(condition), parse_condition, index)
+        section.read("reply", _with_symbols(condition), parse_message_condition, index)
+    refused = groups_of(section, "refused", _checked)
     timeout = section.read("timeout", section.text("timeout"), positive_duration)
+    if timeout is None:
+        timeout = Subscription.timeout
     per_message = section.read("per_message", section.get("per_message", int), _at_least_one)
     if per_message and text and ("{symbol}" in text or "{symbols}" not in text):
         section.problem("per_message", "it goes with {symbols} in 'send', and without {symbol}")
-    return Message(
-        text or "", reply, Subscription.timeout if timeout is None else timeout, per_message
-    )
+    return Message(text or "", reply, timeout, refused, per_message)
+
+
+def _checked(condition: str) -> str:
+    """``condition``, if it is one, with something in place of its symbols.
+
+    :raises ValueError: it is none.
+    """
+    parse_message_condition(_with_symbols(condition))
+    return condition
 
 
 def _with_symbols(text: str) -> str:
@@ -81,7 +93,7 @@ def _with_symbols(text: str) -> str:
 
 
 def _text_to_send(value: Any) -> str:
-    return read_subscription(value) if isinstance(value, str) else json_text(value)
+    return check_syntax(read_subscription(value) if isinstance(value, str) else json_text(value))
 
 
 def _at_least_one(number: int) -> int:

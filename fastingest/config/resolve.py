@@ -17,13 +17,15 @@ setting               what it does to a feed of ``--feed`` or ``--config``
 ``--rows``,
 ``--where``
 ``--compression``,    take the place of its own, where they are given (``off`` is not)
-``--proxy``, files
+``--proxy``, files,
+``--connect-timeout``
 ``--out``             where it writes, if there is one table in all; if there are more, it is for
                       those that name no ``out``, nor does their feed
 ====================  ==============================================================================
 
 The format of the file. Paths are relative to where the command is started. Texts may hold
-``${NAME}`` and ``${file:PATH}``, see :mod:`fastingest.access.secrets`::
+``${NAME}``, ``${file:PATH}``, ``${command:WORDS}`` and ``${now:ms}``, see
+:mod:`fastingest.access.references`::
 
     # Any option of the command line but --config and --feed, with - or _ and its unit. The
     # environment and the command line come before it.
@@ -32,7 +34,8 @@ The format of the file. Paths are relative to where the command is started. Text
     max-rows = 1000000
     idle-timeout = "off"
 
-    # For all feeds that do not say it themselves: compression, proxy, ca-file, cert-file, key-file.
+    # For all feeds that do not say it themselves: compression, proxy, connect-timeout, ca-file,
+    # cert-file, key-file.
     proxy = "http://proxy.example:3128"
 
     [[feed]]
@@ -45,15 +48,24 @@ The format of the file. Paths are relative to where the command is started. Text
         {send = "...", reply = ["$.event=subscribed"], timeout = "5s"},
     ]                                   # or a table with send (any of these), reply (conditions of
                                         # the message to wait for; default: do not wait), timeout
-                                        # (default: 10s), and per-message = 100, the most symbols
+                                        # (default: 10s), refused (as below, for messages that
+                                        # refuse this one), and per-message = 100, the most symbols
                                         # in one {symbols}: more go into several messages
     subscribe-every = "250ms"           # time from one of them to the next, at least; default: none
     heartbeat = {send = '{"op":"ping"}', every = "20s"}    # or an array of them; default: none
     ignore = ["pong"]                   # texts that are neither row nor reject; default: none
+    refused = ["$.success=false"]       # conditions, all of which hold of a message that says no to
+                                        # something; or an array of such arrays; default: none
+    reconnect = ["$.type=info", "$.code=20051"]     # the same, of one that asks for another
+                                        # connection; default: none
+    answer = [{when = ["$.ping"], send = '{"pong":{$.ping}}'}]  # sent at once, when (as above) a
+                                        # message is so; {$.path} is JSON out of it; default: none
     inflate = "gzip"                    # what binary messages are compressed with: gzip, zlib, or
                                         # raw (DEFLATE alone); default: they are not
     compression = "deflate"             # or "off"; default: off
-    proxy = "socks5://host:1080"        # text; default: none
+    proxy = "socks5://host:1080"        # text, or "off"; default: that of the environment, see
+                                        # fastingest.access.environment
+    connect-timeout = "30s"             # duration; default: that of --connect-timeout
     ca-file = "ca.pem"                  # text; default: the system's authorities
     cert-file = "own.pem"               # text; default: none
     key-file = "own.key"                # text; default: it is in cert-file
@@ -80,9 +92,15 @@ The format of the file. Paths are relative to where the command is started. Text
 A file with one feed may leave ``[[feed]]`` out, and have its keys at the top. One that has nothing
 but options describes no feed, and goes with ``--url`` or ``--feed``.
 
-In ``url``, and in ``send`` and ``reply`` of ``subscribe``, ``{symbols}`` is all symbols, each as
-``each`` says, with ``join`` between. What holds ``{symbol}`` is sent once for each symbol (a URL
-cannot). Two tables of a feed never write one file. Two feeds may, if their headers are the same.
+Conditions of ``reply``, ``refused``, ``reconnect`` and ``when`` are of whole messages: besides
+``$.event=error`` there are ``$.error`` (it is there, and not null), ``$.result=[]`` and
+``$.result={}`` (it is empty), and ``$=ping`` (the message is that, and need not be JSON). Messages
+that bring a row are not asked.
+
+In ``url``, and in ``send``, ``reply`` and ``refused`` of ``subscribe``, ``{symbols}`` is all
+symbols, each as ``each`` says, with ``join`` between. What holds ``{symbol}`` is sent once for each
+symbol (a URL cannot). Two tables of a feed never write one file. Two feeds may, if their headers
+are the same.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from typing import Any
 from fastingest.config.symbols import Symbols, has_place
 from fastingest.config.toml_file import Key, TomlFile
 from fastingest.errors import ConfigError, OptionError
-from fastingest.model.feed import Heartbeat, Subscription
-from fastingest.model.jsonpath import parse_condition
+from fastingest.model.feed import Answer, Heartbeat, Subscription
+from fastingest.model.message_conditions import Groups, MessageCondition, parse_message_condition
 from fastingest.model.schema import Schema
 
 __all__ = ["ConfigFile", "FeedSpec", "Message", "TableSpec"]
@@ -25,6 +25,7 @@ class Message:
     :param text: what to send.
     :param reply: the conditions of its reply, as text. None: nothing is waited for.
     :param timeout: seconds to wait for it.
+    :param refused: groups of conditions of what refuses it, as text.
     :param per_message: how many symbols ``{symbols}`` stands for at most: for more, it is sent
         several times. None: for any number.
     """
@@ -32,32 +33,44 @@ class Message:
     text: str
     reply: tuple[str, ...] | None = None
     timeout: float = Subscription.timeout
+    refused: tuple[tuple[str, ...], ...] = ()
     per_message: int | None = None
 
     @property
     def has_place(self) -> bool:
         """Whether symbols can be put into it."""
-        return any(map(has_place, (self.text, *(self.reply or ()))))
+        return any(map(has_place, self._texts))
+
+    @property
+    def _texts(self) -> tuple[str, ...]:
+        return (self.text, *(self.reply or ()), *(text for group in self.refused for text in group))
 
     def subscriptions(self, how: Symbols, symbols: Sequence[str]) -> list[Subscription]:
         """What is sent for ``symbols``; without any, it is sent as it is."""
         if not symbols:
-            return [self._subscription(lambda text: text)]
-        if any("{symbol}" in text for text in (self.text, *(self.reply or ()))):
-            fills = [partial(how.fill, symbols=symbols, one=one) for one in symbols]
+            return [self._subscription(lambda text: text, ())]
+        parts: list[tuple[Callable[[str], str], tuple[str, ...]]]
+        if any("{symbol}" in text for text in self._texts):
+            parts = [(partial(how.fill, symbols=symbols, one=one), (one,)) for one in symbols]
         elif self.has_place:
             size = self.per_message or len(symbols)
-            parts = [symbols[at : at + size] for at in range(0, len(symbols), size)]
-            fills = [partial(how.fill, symbols=part) for part in parts]
+            chunks = [tuple(symbols[at : at + size]) for at in range(0, len(symbols), size)]
+            parts = [(partial(how.fill, symbols=chunk), chunk) for chunk in chunks]
         else:
-            fills = [partial(how.fill, symbols=symbols)]
-        return [self._subscription(fill) for fill in fills]
+            parts = [(partial(how.fill, symbols=symbols), ())]
+        return [self._subscription(fill, own) for fill, own in parts]
 
-    def _subscription(self, fill: Callable[[str], str]) -> Subscription:
-        reply = None
-        if self.reply is not None:
-            reply = tuple(parse_condition(fill(condition)) for condition in self.reply)
-        return Subscription(fill(self.text), reply, self.timeout)
+    def _subscription(self, fill: Callable[[str], str], symbols: tuple[str, ...]) -> Subscription:
+        def conditions(texts: Sequence[str]) -> tuple[MessageCondition, ...]:
+            return tuple(parse_message_condition(fill(text)) for text in texts)
+
+        return Subscription(
+            fill(self.text),
+            None if self.reply is None else conditions(self.reply),
+            self.timeout,
+            tuple(map(conditions, self.refused)),
+            symbols,
+        )
 
 
 @dataclass(frozen=True)
@@ -95,10 +108,14 @@ class FeedSpec:
     subscribe_every: float = 0.0
     heartbeats: tuple[Heartbeat, ...] = ()
     ignore: tuple[str, ...] = ()
+    refused: Groups = ()
+    reconnect: Groups = ()
+    answers: tuple[Answer, ...] = ()
     symbols: Symbols = field(default_factory=Symbols)
     compression: str | None = None
     inflate: str = ""
     proxy: str | None = None
+    connect_timeout: float | None = None
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
@@ -113,7 +130,8 @@ class FeedSpec:
         """All texts that may hold secrets."""
         messages = (message.text for message in self.messages)
         beats = (heartbeat.text for heartbeat in self.heartbeats)
-        return (self.url or "", *self.headers, *messages, *beats, self.proxy or "")
+        answers = (answer.send for answer in self.answers)
+        return (self.url or "", *self.headers, *messages, *beats, *answers, self.proxy or "")
 
     def error(self, option: str, problem: str, *more: str | int) -> OptionError | ConfigError:
         """What is wrong with it, said of the line where it stands, or else of the option."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from fastingest.decode.batch_builder import BatchBuilder
 from fastingest.model.batch import Batch
@@ -51,6 +52,10 @@ class Decoder(ABC):
             number.
         :param limit: stop after so many rows, in all tables together. None: no limit.
         """
+
+    def fate_of(self, message: bytes) -> Literal["row", "reject", "ignored"]:
+        """What becomes of a message: it brings at least a row, or else a reject, or neither."""
+        return "reject"
 
     @property
     def rows(self) -> int:

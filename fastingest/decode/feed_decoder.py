@@ -42,6 +42,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import compress
 from operator import and_
+from typing import Literal
 
 from fastingest.decode.decoded import DecodedRun, untaken
 from fastingest.decode.decoder import Decoder
@@ -108,6 +109,13 @@ class FeedDecoder(Decoder):
             if decoded.rows or decoded.rejects:
                 closed += table.fill(decoded.columns, decoded.stamps(stamps))
         return closed
+
+    def fate_of(self, message: bytes) -> Literal["row", "reject", "ignored"]:
+        """As in :class:`Decoder`."""
+        decoded = [decoder.decode_alone(message) for decoder in self._decoders]
+        if any(each.rows for each in decoded):
+            return "row"
+        return "reject" if any(each.rejects for each in decoded) else "ignored"
 
     def _one_by_one(
         self, messages: Sequence[bytes], limit: int | None

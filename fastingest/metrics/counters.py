@@ -29,7 +29,7 @@ import os
 import sys
 from collections.abc import Sequence
 from enum import IntEnum, auto
-from functools import cached_property, partial
+from functools import cached_property
 from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,8 @@ class Slot(IntEnum):
     SPILL_PEAK = auto()  # the most of them on disk
     # of the feed
     PAUSES = auto()  # times the socket was not read because an outbox was full
+    REFUSED = auto()  # messages by which the feed has refused something; most of them are IGNORED
+    REFUSED_NOW = auto()  # of them, those of the latest connection
     # written by the writer; of the feed's table in this output
     WRITTEN = auto()  # rows appended
     REJECTS_COMMITTED = auto()  # rejects that are in their file, or counted only
@@ -197,7 +199,7 @@ class Counters:
         header = counters_file.header(feeds, cls._SLOTS, cls._STRIDE)
         data = header + bytes(len(feeds) * cls._STRIDE * 8)
         if path is None:
-            return cls._private(path, data)
+            return cls._private(data)
         with open(path, "xb") as file:
             try:
                 file.write(data)  # written, not stretched: a full disk says so here
@@ -208,10 +210,10 @@ class Counters:
         return cls.open(path)
 
     @classmethod
-    def _private(cls, path: Path | None, data: bytes) -> Counters:
+    def _private(cls, data: bytes) -> Counters:
         block = mmap.mmap(-1, len(data))
         block[:] = data
-        return cls(block, _form_of(block, path))
+        return cls(block, counters_file.form_of_block(block))
 
     @classmethod
     def open(cls, path: Path, feeds: Sequence[str] = ()) -> Counters:
@@ -226,23 +228,19 @@ class Counters:
         """
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
-            size = os.fstat(descriptor).st_size
-            form = counters_file.form_in(path, size, partial(_beginning, descriptor))
+            form = counters_file.form_of_file(path, descriptor)
             if (form.slots, form.stride) == (cls._SLOTS, cls._STRIDE):
                 return cls(mmap.mmap(descriptor, 0), form, 0, descriptor)
-            found = os.pread(descriptor, size, 0)
+            found = os.pread(descriptor, form.size, 0)
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
         data = counters_file.converted(found, form, cls._SLOTS, cls._STRIDE, feeds)
-        part = path.with_name(f"{path.name}.part")
         try:
-            part.write_bytes(data)
-            part.replace(path)
+            counters_file.replace(path, data)
         except OSError:
-            part.unlink(missing_ok=True)
-            return cls._private(path, data)
+            return cls._private(data)
         return cls.open(path)
 
     @classmethod
@@ -253,8 +251,7 @@ class Counters:
         :raises OSError: likewise.
         """
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            return counters_file.form_in(path, size, partial(_beginning, file.fileno())).feeds
+            return counters_file.form_of_file(path, file.fileno()).feeds
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _received_counters, (reduction.DupFd(self._descriptor), self._row)
@@ -322,16 +319,6 @@ class FeedCounters:
             table.slots[slot] += count
 
 
-def _beginning(descriptor: int, count: int) -> bytes:
-    return os.pread(descriptor, count, 0)
-
-
-def _form_of(block: mmap.mmap, path: Path | None = None) -> Form:
-    """What is where in a block that is mapped."""
-    where = path or Path("memory")
-    return counters_file.form_in(where, len(block), lambda count: block[:count])
-
-
 def _received_counters(descriptor: Any, row: int) -> Counters:
     """The counters, on the child's side of a spawn."""
     number = descriptor.detach()
@@ -340,4 +327,4 @@ def _received_counters(descriptor: Any, row: int) -> Counters:
     except (OSError, ValueError) as error:  # before there is anybody here who could catch it
         problem = error.strerror if isinstance(error, OSError) else error
         sys.exit(f"the counters cannot be mapped: {problem}")
-    return Counters(block, _form_of(block), row, number)
+    return Counters(block, counters_file.form_of_block(block), row, number)

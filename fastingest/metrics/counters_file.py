@@ -23,13 +23,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
+import os
 import struct
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Form", "OtherCounters", "converted", "form_in", "header"]
+__all__ = [
+    "Form",
+    "OtherCounters",
+    "converted",
+    "form_of_block",
+    "form_of_file",
+    "header",
+    "replace",
+]
 
 _MAGIC = b"ficounts"
 _VERSION = 2
@@ -106,15 +116,23 @@ def header(feeds: Sequence[str], slots: Sequence[str], stride: int) -> bytes:
     return _FIELDS.pack(_MAGIC, _VERSION, size, stride, zlib.crc32(body)) + body
 
 
-def form_in(path: Path, size: int, read: Callable[[int], bytes]) -> Form:
-    """The form of a file.
+def form_of_file(path: Path, descriptor: int) -> Form:
+    """The form of a file that is open.
 
-    :param path: the file's, for the errors.
-    :param size: how many bytes it has.
-    :param read: the first so many bytes of it, or as many as there are.
+    :param path: its name, for the errors.
     :raises OtherCounters: it is of a version whose form is not known here.
     :raises OSError: not all of it is there.
     """
+    size = os.fstat(descriptor).st_size
+    return _form_in(path, size, lambda count: os.pread(descriptor, count, 0))
+
+
+def form_of_block(block: mmap.mmap) -> Form:
+    """The form of a file that is mapped: one that has been looked at before."""
+    return _form_in(Path("memory"), len(block), lambda count: block[:count])
+
+
+def _form_in(path: Path, size: int, read: Callable[[int], bytes]) -> Form:
     start = read(_FIRST_SIZE)
     if start and not start.startswith(_MAGIC[: len(start)]):
         raise OtherCounters(f"{path} has no header; an older version of fastingest has made it")
@@ -169,3 +187,17 @@ def converted(
     known = [*feeds, *("",) * len(form.feeds)]
     names = [name or known[index] for index, name in enumerate(form.feeds)]
     return header(names, slots, stride) + bytes(rows)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Put a file in the place of another one, whole or not at all.
+
+    :raises OSError: there is no room for it.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise

@@ -1,9 +1,8 @@
 """A feed, described: where to connect, what to say there, and which tables come of it.
 
-Texts may hold ``${NAME}``, an environment variable, and ``${file:PATH}``, a file's content without
-the line feed at its end. They stay as they are written until a connection is opened
-(:mod:`fastingest.access.secrets` reads them then), so that no secret is in any process but the
-receiver, and :attr:`Feed.shown` and the like never show one.
+Texts may hold references to secrets, such as ``${NAME}``, an environment variable. They stay as
+they are written until a connection is opened (:mod:`fastingest.access.secrets` reads them then), so
+that no secret is in any process but the receiver, and what is shown never holds one.
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastingest.model.jsonpath import Condition
+from fastingest.model.message_conditions import Groups, MessageCondition
 from fastingest.model.schema import TRADES, Schema
 
-__all__ = ["INFLATES", "MAX_FEEDS", "Feed", "Heartbeat", "Subscription", "Table"]
+__all__ = ["INFLATES", "MAX_FEEDS", "Answer", "Feed", "Heartbeat", "Subscription", "Table"]
 
 MAX_FEEDS = 1024
 """The most feeds that a run may have."""
@@ -43,11 +42,15 @@ class Subscription:
     :param reply: conditions of a message that must come before the next one is sent. None: nothing
         is waited for. The reply itself counts as ignored.
     :param timeout: seconds to wait for it; then the connection is made anew.
+    :param refused: groups of conditions of a message that refuses it.
+    :param symbols: what it asks for, as they stand in its text.
     """
 
     text: str
-    reply: tuple[Condition, ...] | None = None
+    reply: tuple[MessageCondition, ...] | None = None
     timeout: float = 10.0
+    refused: Groups = ()
+    symbols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,19 @@ class Heartbeat:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A message to send when the server has asked for it.
+
+    :param when: groups of conditions of the message that asks.
+    :param send: what to send; ``{$.path}`` in it stands for the JSON at this path in that message,
+        as it was written there.
+    """
+
+    when: Groups
+    send: str
+
+
+@dataclass(frozen=True)
 class Feed:
     """One WebSocket URL that is captured, and what comes of it.
 
@@ -74,10 +90,15 @@ class Feed:
     :param subscribe_every: seconds from one of them to the next, at least.
     :param heartbeats: sent while connected.
     :param ignore: messages that are neither row nor reject, word for word, such as ``pong``.
-    :param proxy: the proxy to connect through; None: none.
+    :param refused: groups of conditions of a message that says no to something.
+    :param reconnect: those of a message that asks for another connection.
+    :param answers: what is answered to which messages.
+    :param symbols: what is asked for, as they stand in its URL and its subscriptions.
+    :param proxy: the proxy to connect through; ``off``: none; None: what the environment says.
     :param ca_file: the authorities to trust; None: the system's.
     :param cert_file: our certificate, for a server that asks for one; None: none.
     :param key_file: its key; None: it is in ``cert_file``.
+    :param connect_timeout: seconds that a connect may take in all.
     :param compression: ``deflate`` offers permessage-deflate (RFC 7692), ``off`` does not.
     :param inflate: how the server compresses binary messages by itself: ``gzip``, ``zlib``, ``raw``
         (DEFLATE without either's header); empty: it does not.
@@ -91,9 +112,14 @@ class Feed:
     subscribe_every: float = 0.0
     heartbeats: tuple[Heartbeat, ...] = ()
     ignore: tuple[str, ...] = ()
+    refused: Groups = ()
+    reconnect: Groups = ()
+    answers: tuple[Answer, ...] = ()
+    symbols: tuple[str, ...] = ()
     proxy: str | None = None
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
+    connect_timeout: float = 10.0
     compression: str = "off"
     inflate: str = ""

@@ -8,6 +8,10 @@ certain about are left to Python as well. The order is that in which they came: 
 waiting is decoded before another message is read here, and the intake settles what was read here
 before it decodes.
 
+A message that brings no row may say what is wrong, or ask for something. It goes to
+:mod:`fastingest.source.side_messages` if it contains what such a message does, or as long as there
+are looks left at what is ignored.
+
 Decoding one message alone in Python takes ten times as long as one of many. So where messages are
 uncertain again and again, all of them go to Python for a while, in which it has runs of them, and
 the while is longer each time, until most of them are certain.
@@ -15,11 +19,16 @@ the while is longer each time, until most of them are certain.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.list cimport PyList_GET_SIZE
+from cpython.tuple cimport PyTuple_GET_SIZE
+from libc.string cimport memchr
 from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 
 from fastingest.native._parser cimport RowParser
 
 from picows.picows import _make_test_ws_frame
+
+cdef extern from "string.h":  # where Python.h has asked for GNU's, which macOS has as well
+    void* memmem(const void* text, size_t size, const void* piece, size_t length) nogil
 
 cdef enum:
     MISS = 16  # what a message that is not certain weighs, against one that is
@@ -48,6 +57,11 @@ cdef class NativeListener(WSListener):
     cdef int pause  # messages left that go to Python
     cdef int next_pause
     cdef public bint is_on
+    cdef object side  # None: nobody wants what brings no row
+    cdef tuple needles
+    cdef bint takes_any
+    cdef bint has_rules  # whether any message may say what is asked for
+    cdef Py_ssize_t looks
 
     def __init__(self, listener, intake, RowParser parser, Py_ssize_t max_message_size):
         self.listener = listener
@@ -57,6 +71,15 @@ cdef class NativeListener(WSListener):
         self.batch_size = intake.batch_size
         self.max_message_size = max_message_size
         self.next_pause = FIRST_PAUSE
+        self.side, self.needles = intake.side, ()
+        if self.side is not None:
+            self.needles, self.takes_any = self.side.needles, self.side.takes_any
+            self.has_rules = self.side.has_rules
+            self.side.when_refilled(self.refill)
+
+    def refill(self, Py_ssize_t looks):
+        """Look at so many more messages that bring no row."""
+        self.looks = looks
 
     cpdef on_ws_connected(self, WSTransport transport):
         self.listener.on_ws_connected(transport)
@@ -91,16 +114,34 @@ cdef class NativeListener(WSListener):
         """Take a message that the Python listener has put together, or inflated."""
         self.take_text(PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message))
 
+    cdef bint may_say(self, const char* text, Py_ssize_t size) noexcept:
+        """Whether the message may be one that is asked for."""
+        cdef Py_ssize_t index
+        cdef Py_ssize_t count = PyTuple_GET_SIZE(self.needles)
+        if self.takes_any or memchr(text, b"\\", size) is not NULL:
+            return True
+        for index in range(count):
+            needle = <bytes>self.needles[index]
+            if memmem(text, size, PyBytes_AS_STRING(needle), PyBytes_GET_SIZE(needle)) is not NULL:
+                return True
+        return False
+
     cdef bint take_text(self, const char* text, Py_ssize_t size) except False:
+        cdef Py_ssize_t rows
         if self.pause:
             self.pause -= 1
             self.waiting.append(PyBytes_FromStringAndSize(text, size))
             return True
         if PyList_GET_SIZE(self.waiting):
             self.intake.decode()
+        rows = self.parser.columns.rows
         if self.parser.read(text, size):
             self.count += 1
-            if self.parser.columns.rows >= self.batch_size:
+            if self.parser.columns.rows == rows:
+                if self.looks or (self.has_rules and self.may_say(text, size)):
+                    message = PyBytes_FromStringAndSize(text, size)
+                    self.looks = self.side.brought_no_row(message)
+            elif self.parser.columns.rows >= self.batch_size:
                 self.intake.settle()
             if self.missed:
                 self.missed -= 1

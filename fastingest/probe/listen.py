@@ -32,6 +32,7 @@ from fastingest.source.connection import Connection
 from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
+from fastingest.source.side_messages import SideMessages
 from fastingest.units import format_duration
 
 __all__ = ["Sample", "listen"]
@@ -129,12 +130,14 @@ async def _listen(
 ) -> Sample:
     keeper = _Keeper(how.messages)
     counters = FeedCounters([Counters.create()])
+    side = SideMessages(feed, counters)
     intake = Intake(
         keeper,
         counters,
         emit=lambda batch: None,
         finished=lambda: None,
         flush_interval=_FLUSH_INTERVAL,
+        side=side,
     )
     listener = Listener(intake, max_message_size=options.max_message_size, inflate=feed.inflate)
     observer = _Observer()
@@ -142,7 +145,13 @@ async def _listen(
     interrupted = asyncio.Event()
     async with _reachable(feed) as there:
         connection = Connection(
-            there, options, listener, counters, lambda event: None, observer=observer
+            there,
+            options,
+            listener,
+            counters,
+            lambda event: None,
+            side=side,
+            observer=observer,
         )
         run = asyncio.create_task(connection.run())
         with _signals(interrupted):

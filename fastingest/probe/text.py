@@ -99,6 +99,8 @@ def _connection(feed: Feed) -> Iterator[str]:
         yield f"inflate = {_quoted(feed.inflate)}"
     if feed.compression != "off":
         yield f"compression = {_quoted(feed.compression)}"
+    if feed.connect_timeout != Feed.connect_timeout:
+        yield f"connect-timeout = {_quoted(format_duration(feed.connect_timeout))}"
     for key, value in (
         ("proxy", feed.proxy),
         ("ca-file", feed.ca_file),

@@ -52,6 +52,7 @@ from fastingest.runtime.control import (
     Notice,
     PipeBroke,
     Report,
+    Sampled,
     Save,
     Stop,
     UnknownMessage,
@@ -66,6 +67,7 @@ from fastingest.source.gap import Outage
 from fastingest.source.intake import Intake, Limit
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
+from fastingest.source.side_messages import SideMessages
 from fastingest.transport.pipe.channel import Channel
 from fastingest.transport.pipe.fd_passing import receive_pipe
 from fastingest.transport.pipe.uplink import PipeUplink
@@ -117,11 +119,14 @@ def _let_enums_be_fast() -> None:
         del enum.EnumType.__getattr__  # type: ignore[attr-defined]  # typeshed leaves it out
 
 
-class _GapTeller(SourceObserver):
-    """Tells the supervisor of a feed's gaps, which are for the ledger."""
+class _Teller(SourceObserver):
+    """Tells the supervisor of a feed's gaps, and of what it says in place of rows."""
 
     def __init__(self, feed: str, tell: Callable[[Notice], None]) -> None:
         self._feed, self._tell = feed, tell
+
+    def sampled(self, words: str) -> None:
+        self._tell(Sampled(self._feed, words))
 
     def gap_ended(self, start_ns: int, seconds: float, reason: str) -> None:
         self._tell(GapEnded(self._feed, start_ns, seconds, reason))
@@ -209,6 +214,7 @@ class _Receiver:
             table.first = each.rows_received + 1
             if self._options.escape_formulas:
                 table.escape_formulas()
+        side = SideMessages(feed, counters)
         intake = Intake(
             decoder,
             counters,
@@ -216,6 +222,7 @@ class _Receiver:
             finished=self._finish,
             flush_interval=self._options.flush_interval,
             limit=self._limit,
+            side=side,
         )
         self._intakes.append(intake)
         listener = Listener(
@@ -226,8 +233,10 @@ class _Receiver:
         )
         name = feed.name if self._plan.is_one_of_many else None
         report = partial(self._report, feed=name)
-        observer = _GapTeller(feed.name, self._tell)
-        return Connection(feed, self._options, listener, counters, report, observer=observer)
+        observer = _Teller(feed.name, self._tell)
+        return Connection(
+            feed, self._options, listener, counters, report, side=side, observer=observer
+        )
 
     async def _capture(self, feed: str) -> None:
         since = self._plan.gaps.get(feed)

@@ -60,6 +60,8 @@ class NoDataAlert:
         self._table = self._tables[number]
         self._counted = (0, 0, 0)  # messages, rejects and ignored, when the latest row had come
         self._rows = 0
+        self.said: str | None = None
+        """The latest message of a new shape that has brought no row."""
         self._since: float | None = None
         self._quiet_until = 0.0
 
@@ -105,7 +107,7 @@ class NoDataAlert:
         )
         alert = NoRows(messages=messages, rejected=rejected, ignored=ignored)
         if not rejected:
-            return replace(alert, problem=self._unmet())
+            return replace(alert, problem=self._unmet(), said=self.said)
         out = self._share.target.path
         # The latest reject may be another feed's.
         is_alone = len(self._share.target.tables) == 1 and self._table[Slot.REJECTS_COMMITTED]

@@ -76,6 +76,7 @@ class FeedSummary:
     :param gaps: times without a ready connection.
     :param gap_seconds: their length in all.
     :param never_ready: whether there has been no ready one so far.
+    :param refused: messages by which it has refused something.
     """
 
     name: str
@@ -86,6 +87,7 @@ class FeedSummary:
     gaps: int
     gap_seconds: float
     never_ready: bool = False
+    refused: int = 0
 
     @classmethod
     def take(cls, feed: Feed, tables: Sequence[Counters]) -> FeedSummary:
@@ -103,6 +105,7 @@ class FeedSummary:
             gaps=counters[Slot.GAPS],
             gap_seconds=counters[Slot.GAP_NS] / 1e9,
             never_ready=bool(counters[Slot.NEVER_READY]),
+            refused=counters[Slot.REFUSED],
         )
 
 
@@ -242,6 +245,11 @@ class Summary:
     def connections(self) -> int:
         """Opened so far, of all feeds."""
         return sum(feed.connections for feed in self.feeds)
+
+    @property
+    def refused(self) -> int:
+        """Messages by which feeds have refused something."""
+        return sum(feed.refused for feed in self.feeds)
 
     @property
     def gaps(self) -> int:

@@ -27,14 +27,15 @@ def summary_json(summary: Summary) -> str:
       rows.
     - ``connections``, ``gaps``, ``gap_seconds``: connections opened; times without one that was
       ready, and their length. ``never_ready``: the names of the feeds that had none.
+    - ``refused``: messages by which feeds have refused something.
     - ``listener``: what read the feeds, ``native``, or ``Python`` and why it was that.
     - ``pauses``, ``queue_peak``, ``spill_peak``: times the feed was left unread; the most bytes
       that waited for the writer; of them, on disk.
     - ``file_size``: bytes, of all files; ``rejects``: the file of rejects, null where nothing went
       there (of the first output).
     - ``feeds``: for each its ``name``, ``url``, the counts of the ledger, ``connections``,
-      ``gaps``, ``gap_seconds`` and whether it was ``never_ready``; ``outputs``: for each its
-      ``out``, ``written``, ``quarantined``, ``file_size``.
+      ``gaps``, ``gap_seconds``, whether it was ``never_ready``, and ``refused``; ``outputs``: for
+      each its ``out``, ``written``, ``quarantined``, ``file_size``.
     """
     rejects = summary.outputs[0].rejects
     latency = [None if math.isnan(seconds) else round(seconds, 6) for seconds in summary.latency]
@@ -51,6 +52,7 @@ def summary_json(summary: Summary) -> str:
             "gaps": summary.gaps,
             "gap_seconds": round(summary.gap_seconds, 3),
             "never_ready": [feed.name for feed in summary.feeds if feed.never_ready],
+            "refused": summary.refused,
             "listener": summary.listener,
             "pauses": summary.pauses,
             "queue_peak": summary.outbox_peak,
@@ -69,6 +71,7 @@ def summary_json(summary: Summary) -> str:
                     "gaps": feed.gaps,
                     "gap_seconds": round(feed.gap_seconds, 3),
                     "never_ready": feed.never_ready,
+                    "refused": feed.refused,
                 }
                 for feed in summary.feeds
             ],
@@ -86,4 +89,6 @@ def summary_json(summary: Summary) -> str:
 
 
 def _counts(ledger: Counts) -> dict[str, int]:
-    return {**asdict(ledger), "in_flight": ledger.in_flight}
+    counts = asdict(ledger) | {"in_flight": ledger.in_flight}
+    # A key is for good, whatever it is called here.
+    return {"quarantined" if name == "rejected" else name: n for name, n in counts.items()}

@@ -26,6 +26,7 @@ def summary_text(summary: Summary) -> str:
     }
     if not ledger.set_aside:  # nearly always
         del counts["set aside"]
+    refused = f", {summary.refused:,} refused" if summary.refused else ""
     width = max(len(f"{number:,}") for number, _ in counts.values())
     p50, p99, most = map(brief, summary.latency)
     in_all = f"{' in all' if summary.gaps else ''}{_never_ready(summary.feeds)}"
@@ -40,7 +41,7 @@ def summary_text(summary: Summary) -> str:
         ),
         f"  {'rows/s':13}{summary.mean_rate:,.0f} mean, {summary.best_rate:,.0f} best second",
         f"  {'latency':13}{latency} (from receipt to file)",
-        f"  {'connections':13}{summary.connections:,}, {gaps_text(summary)}{in_all}",
+        f"  {'connections':13}{summary.connections:,}, {gaps_text(summary)}{in_all}{refused}",
         f"  {'listener':13}{escape(summary.listener)}",
         *(f"  {'file':13}{line}" for line in _file_lines(summary.outputs)),
         f"  {'run length':13}{span(summary.seconds)}",
@@ -58,14 +59,17 @@ def _file_lines(outputs: Sequence[OutputSummary]) -> Iterator[str]:
 
 def _feed_table(feeds: Sequence[FeedSummary]) -> Iterator[str]:
     """What came of each feed, in lines."""
-    shown = ["received", "written", "quarantined"]
+    shown = ["received", "written", "rejected"]
     others = ("ignored", "dropped", "lost", "set_aside", "in_flight")
     shown += [name for name in others if any(getattr(feed.ledger, name) for feed in feeds)]
-    cells = [["", *(name.replace("_", " ") for name in shown), "gaps"]]
+    more = ["gaps", *(["refused"] if any(feed.refused for feed in feeds) else [])]
+    titles = {"rejected": "quarantined"}
+    cells = [["", *(titles.get(name, name.replace("_", " ")) for name in shown), *more]]
     notes = [[], *(["never ready"] if feed.never_ready else [] for feed in feeds)]
     for feed in feeds:
         numbers = [f"{getattr(feed.ledger, name):,}" for name in shown]
-        cells.append([escape(feed.name), *numbers, f"{feed.gaps:,}"])
+        numbers += [f"{getattr(feed, name):,}" for name in more]
+        cells.append([escape(feed.name), *numbers])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for (first, *rest), note in zip(cells, notes, strict=True):
         numbers = [text.rjust(width) for text, width in zip(rest, widths[1:], strict=True)]

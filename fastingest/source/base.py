@@ -23,6 +23,12 @@ class SourceObserver:
     def failed(self, reason: str) -> None:
         """There is no connection, and another one is tried; ``reason`` holds no secret."""
 
+    def sampled(self, words: str) -> None:
+        """A message of a new shape brings no row, and nothing describes it.
+
+        :param words: the message, for people; it holds no secret.
+        """
+
     def gap_ended(self, start_ns: int, seconds: float, reason: str) -> None:
         """A gap is over: there is a ready connection, or the source was stopped.
 

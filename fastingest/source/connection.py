@@ -11,8 +11,9 @@ Theory of operation. :meth:`Connection.run` is one loop with these states
 
 Everything that can go wrong becomes a :class:`~fastingest.source.failure.ConnectionFailure`, in
 words that hold no secret. Only before the first connection of a run does a *permanent* one end it
-(``FeedRefused``): a feed that has worked will work again, whatever it says in between. Only a
-session that has been ready for a while makes the waits start over.
+(``FeedRefused``): a feed that has worked will work again, whatever it says in between, unless
+``--strict`` says otherwise. Only a session that has been ready for a while makes the waits start
+over, or one that has brought rows and was ended because the server had asked for another.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ from fastingest.source.events import Connected, NoConnection
 from fastingest.source.failure import ConnectionFailure, classify
 from fastingest.source.gap import GapRecorder, Outage
 from fastingest.source.listener import Listener
-from fastingest.source.session import Session
+from fastingest.source.session import Session, rows_of
+from fastingest.source.side_messages import SideMessages
 from fastingest.units import format_duration
 
 __all__ = ["Connection"]
@@ -55,6 +57,7 @@ class Connection:
     :param listener: takes the frames.
     :param counters: the feed's.
     :param report: takes events for the log.
+    :param side: brings what the server says beside the rows.
     :param observer: told what becomes of the connection; None: nobody is.
     """
 
@@ -66,6 +69,7 @@ class Connection:
         counters: FeedCounters,
         report: Callable[[Event], None],
         *,
+        side: SideMessages,
         observer: SourceObserver | None = None,
     ) -> None:
         self._feed = feed
@@ -77,12 +81,15 @@ class Connection:
         self.redactor = Redactor()
         """Hides the secrets in use, in what others say."""
         listener.hide_with(self.redactor)
+        self._side = side
         self._opening = Connector(feed, listener, options.max_message_size, self.redactor)
         self._observer = observer or SourceObserver()
+        side.tell(self._report, self._observer.sampled)
         self._gaps = GapRecorder(counters, self._report, ended=self._observer.gap_ended)
         self._stopping = asyncio.Event()
         self._being_opened: asyncio.Task[tuple[picows.WSTransport, Endpoint]] | None = None
         self._session: Session | None = None  # the last one, from its connect on
+        self._has_been_ready = rows_of(counters) > 0
 
     async def run(self, since: Outage | None = None) -> None:
         """Stay connected until :meth:`stop`.
@@ -117,11 +124,18 @@ class Connection:
                     listener=self._listener,
                     counters=self._counters,
                     on_ready=self._gaps.ready,
+                    side=self._side,
+                    is_first=not self._has_been_ready,
                 )
                 trouble = await self._stay(session)
                 if self._stopping.is_set():
                     break
-                if session.ready_for is not None and session.ready_for >= HEALTHY:
+                if trouble.permanent:
+                    raise FeedRefused(self._url, trouble.reason)
+                ready_for = session.ready_for
+                self._has_been_ready |= ready_for is not None
+                is_asked = trouble.asked and session.has_rows
+                if is_asked or (ready_for is not None and ready_for >= HEALTHY):
                     waits = self._new_waits()
             wait = max(next(waits), trouble.retry_after)
             self._state(State.WAITING)
@@ -159,7 +173,8 @@ class Connection:
         self._observer.connected()
         self._report(Connected(self._url))
         trouble = self._without_secrets(await session.run(self._stopping))
-        if not self._stopping.is_set():
+        self._side.refusals.flush()
+        if not self._stopping.is_set() and not trouble.permanent:
             self._gaps.fail(trouble.reason, session.silence)
         return trouble
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastingest.model.event import Event
 
-__all__ = ["Connected", "Gap", "NoConnection"]
+__all__ = ["Connected", "Gap", "IgnoredMessage", "NoConnection", "RefusedByFeed"]
 
 
 class Connected(Event, frozen=True):
@@ -38,3 +38,26 @@ class Gap(Event, frozen=True):
     start_ns: int
     length: float
     reason: str
+
+
+class RefusedByFeed(Event, frozen=True):
+    """A feed has refused something of what it was asked for.
+
+    :param said: the venue's words.
+    :param symbols: that they are about, where that is known.
+    :param subscription: or else the subscription that they are about, as it was written.
+    """
+
+    level = "warning"
+    text = "refused by the feed"
+    said: str
+    symbols: str | None = None
+    subscription: str | None = None
+
+
+class IgnoredMessage(Event, frozen=True):
+    """A message that brings no row, the first of its shape, and that nothing describes."""
+
+    level = "info"
+    text = "ignored message"
+    said: str

@@ -14,20 +14,24 @@ import time
 from dataclasses import dataclass
 
 import picows
-import python_socks
 
 from fastingest.errors import OptionError
+from fastingest.source.answer import words_of
 from fastingest.source.proxy import ProxyFailed
+from fastingest.source.scheme import WrongScheme
+from fastingest.text import escape
 
 __all__ = ["ConnectionFailure", "classify"]
 
-_MAX_RETRY_AFTER = 86400.0  # seconds; what asks for more is a mistake, or a no
+_MAX_RETRY_AFTER = 86400.0  # seconds that are waited at the most
+_BELIEVABLE = 7 * 86400.0  # seconds; a server that names more, or a time behind them, is mistaken
+_LEAST_TIME = 1e9  # of a number that is a time, in seconds since the epoch
+_LEAST_TIME_MS = 1e12  # likewise, in milliseconds
 
 # The answers to an opening request that waiting does not change.
 _PERMANENT_STATUS = {401, 403, 404, 410}
 
-_ANSWER = re.compile(rb"HTTP/\d\.\d (\d{3})(.*)")
-_PROXY_STATUS = re.compile(r"HTTP proxy rejected connection with status (\d{3})")
+_ANSWER = re.compile(rb"HTTP/\d\.\d (\d{3})([^\r\n]*)")
 _RETRY_AFTER = re.compile(rb"^Retry-After:(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -38,11 +42,13 @@ class ConnectionFailure:
     :param reason: one line for people.
     :param permanent: whether waiting cannot change it.
     :param retry_after: seconds that the server asked to wait, if it did.
+    :param asked: whether the server has asked for another connection.
     """
 
     reason: str
     permanent: bool = False
     retry_after: float = 0.0
+    asked: bool = False
 
 
 def classify(error: BaseException) -> ConnectionFailure:  # noqa: PLR0911, PLR0912 - one for each kind of error
@@ -50,12 +56,18 @@ def classify(error: BaseException) -> ConnectionFailure:  # noqa: PLR0911, PLR09
     match error:
         case picows.WSHandshakeError(raw_header=bytes(header)) if answer := _ANSWER.match(header):
             # Read from the bytes, since picows knows neither HTTP/1.0 nor statuses of vendors.
-            status, phrase = int(answer[1]), answer[2].decode("latin-1").strip()
+            status, phrase = int(answer[1]), escape(answer[2].decode("latin-1").strip())
             if status == 101:
                 return ConnectionFailure(f"the opening handshake failed: {error}")
             after = _RETRY_AFTER.search(header)
+            said = f"the server answered {status} {phrase}".rstrip()
+            if 200 <= status < 300:
+                said += ", and is no WebSocket endpoint"
+            words = words_of(error.raw_body or b"")
+            if words.lower() not in said.lower():
+                said += f": {words}"
             return ConnectionFailure(
-                f"the server answered {status} {phrase}".rstrip(),
+                said,
                 permanent=status in _PERMANENT_STATUS,
                 retry_after=_retry_after(after[1].decode("latin-1")) if after else 0.0,
             )
@@ -63,10 +75,8 @@ def classify(error: BaseException) -> ConnectionFailure:  # noqa: PLR0911, PLR09
             return ConnectionFailure(f"{error.option}: {error.problem}")
         case ProxyFailed():
             return ConnectionFailure(error.reason, permanent=error.permanent)
-        case python_socks.ProxyError():  # from picows
-            if status_only := _PROXY_STATUS.fullmatch(str(error)):
-                return classify(ProxyFailed.with_status(int(status_only[1])))
-            return ConnectionFailure(f"the proxy does not connect us: {error}")
+        case WrongScheme():
+            return ConnectionFailure(error.reason, permanent=error.permanent)
         case picows.WSInvalidURL():
             return ConnectionFailure(str(error), permanent=True)
         case picows.WSProtocolError():
@@ -95,12 +105,19 @@ def classify(error: BaseException) -> ConnectionFailure:  # noqa: PLR0911, PLR09
 
 
 def _retry_after(value: str) -> float:
-    """Seconds in a ``Retry-After`` header, a number or a date (RFC 9110, section 10.2.3)."""
+    """Seconds in a ``Retry-After`` header, a number or a date (RFC 9110, section 10.2.3).
+
+    Venues write the time there at which a ban ends, too, in seconds or milliseconds.
+    """
     try:
-        if value.strip().isdecimal():
+        if re.fullmatch(r"\s*\d+(\.\d*)?\s*", value, re.ASCII):
             seconds = float(value)
+            if seconds > _LEAST_TIME_MS:
+                seconds /= 1000
+            if seconds > _LEAST_TIME:
+                seconds -= time.time()
         else:
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, OverflowError):
         return 0.0
-    return min(max(0.0, seconds), _MAX_RETRY_AFTER)
+    return min(max(0.0, seconds), _MAX_RETRY_AFTER) if seconds <= _BELIEVABLE else 0.0

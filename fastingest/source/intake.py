@@ -25,6 +25,7 @@ from fastingest.decode.batch_builder import ColumnBuffers
 from fastingest.decode.decoder import Decoder
 from fastingest.metrics.counters import FeedCounters, Slot
 from fastingest.model.batch import Batch
+from fastingest.source.side_messages import SideMessages
 
 __all__ = ["MAX_WAITING_BYTES", "Intake", "Limit", "MessageReader"]
 
@@ -64,6 +65,7 @@ class Intake:
     :param finished: called when the limit is reached; nothing is taken after that.
     :param flush_interval: seconds after which a batch is closed anyway.
     :param limit: may be shared with others.
+    :param side: takes what messages say that bring no row; None: nobody does.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Intake:
         finished: Callable[[], None],
         flush_interval: float,
         limit: Limit | None = None,
+        side: SideMessages | None = None,
     ) -> None:
         self._decoder = decoder
         self._counters = counters
@@ -82,6 +85,8 @@ class Intake:
         self._finished = finished
         self._flush_interval = flush_interval
         self._limit = limit or Limit()
+        self.side = side
+        self._asked = side if side is not None and side.has_rules else None
         self._all_slots = [table.slots for table in counters.tables]
         self._call_later = asyncio.get_running_loop().call_later
         self._timer: asyncio.TimerHandle | None = None
@@ -125,10 +130,14 @@ class Intake:
         """Hide in rejects what ``redactor`` hides."""
         for table in self._decoder.tables:
             table.redactor = redactor
+        if self.side is not None:
+            self.side.redactor = redactor
 
     def connected(self) -> None:
         """Take note that what comes from now on comes by another connection."""
         self._decoder.connected(self._counters[Slot.CONNECTIONS] + 1)
+        if self.side is not None:
+            self.side.connected()
 
     def disconnected(self) -> None:
         """Hand on what the connection brought."""
@@ -182,7 +191,12 @@ class Intake:
         self._time = 0
         if new < _MANY:
             self._waiting_bytes += sum(map(len, messages[counted:]))
-            if len(messages) < self._most_waiting and self._waiting_bytes < MAX_WAITING_BYTES:
+            # What the server asks for, or refuses, does not wait for company.
+            is_urgent = self._asked is not None and self._asked.may_be_among(messages[counted:])
+            is_full = (
+                len(messages) >= self._most_waiting or self._waiting_bytes >= MAX_WAITING_BYTES
+            )
+            if not is_full and not is_urgent:
                 return
         self.decode()
 
@@ -223,14 +237,20 @@ class Intake:
             self._count_messages(len(messages) - counted)
             self._stamps.append((len(messages), self._now()))
         before = [(table.rows, table.rejects) for table in decoder.tables]
-        ignored, closed = decoder.ignored, []
-        if self._limit.left != 0:  # as it is where another intake has reached it
+        ignored, decoded, closed = decoder.ignored, len(messages), []
+        if self._asked is not None and self._asked.may_be_among(messages):
+            self._asked.take_out(messages, self._stamps, decoder.fate_of)
+        aside = decoded - len(messages)
+        if messages and self._limit.left != 0:  # as it is where another intake has reached it
             closed = decoder.decode(messages, self._stamps, self._limit.left)
-        decoded = len(messages)
+        if self.side is not None and self.side.looks:
+            rejects = sum(table.rejects for table in decoder.tables)
+            if decoder.ignored > ignored or rejects > sum(each for _, each in before):
+                self.side.look_among(messages, decoder.fate_of)
         messages.clear()
         self._stamps.clear()
         self._waiting_bytes = 0
-        self._account(before, decoder.ignored - ignored, decoded, closed)
+        self._account(before, decoder.ignored - ignored + aside, decoded, closed)
 
     def _account(
         self, before: list[tuple[int, int]], ignored: int, decoded: int, closed: list[Batch]

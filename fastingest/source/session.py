@@ -2,15 +2,18 @@
 
 A session is *ready* when all subscriptions are sent, and answered where an answer is expected. It
 ends when the server ends it, when it is closed (:meth:`Session.close`), and when it is given up: a
-reply does not come, the watchdog finds it dead, or a task of its own fails. Whatever ends it, its
-tasks are cancelled, and :meth:`Session.run` says why in a :class:`ConnectionFailure`.
+reply does not come, the watchdog finds it dead, the server refuses all that it is asked for, or
+asks for another connection, or a task of its own fails. Whatever ends it, its tasks are cancelled,
+and :meth:`Session.run` says why in a :class:`ConnectionFailure`, in the server's own words where it
+has said something.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import picows
 
@@ -23,10 +26,11 @@ from fastingest.source.failure import ConnectionFailure, classify
 from fastingest.source.listener import Listener
 from fastingest.source.loop import BoundedReads
 from fastingest.source.receipt import Receipt
-from fastingest.source.subscriptions import NoReply, beat, subscribe
+from fastingest.source.side_messages import SideMessages
+from fastingest.source.subscriptions import NoReply, Subscriber, beat
 from fastingest.source.watchdog import Dead, Watchdog
 
-__all__ = ["Session"]
+__all__ = ["Session", "rows_of"]
 
 _CLOSE_TIMEOUT = 0.3  # seconds that the server gets to answer our close frame
 _TICK = 1.0  # seconds between two looks at a connection that no clock is to end
@@ -42,6 +46,8 @@ class Session:
     :param listener: takes the frames.
     :param counters: the feed's.
     :param on_ready: called when it is ready.
+    :param side: brings what the server says beside the rows.
+    :param is_first: whether the feed has never worked in this run: then it ends if it is refused.
     """
 
     def __init__(
@@ -54,6 +60,8 @@ class Session:
         listener: Listener,
         counters: FeedCounters,
         on_ready: Callable[[], None],
+        side: SideMessages,
+        is_first: bool,
     ) -> None:
         self._transport = transport
         self._access = access
@@ -62,9 +70,21 @@ class Session:
         self._listener = listener
         self._counters = counters
         self._on_ready = on_ready
+        self._side = side
+        self._is_first = is_first
+        self._rows_before = rows_of(counters)
+        self._subscriber = Subscriber(
+            transport,
+            listener,
+            list(zip(feed.subscriptions, access.subscriptions, strict=True)),
+            is_refusal=side.is_refusal,
+            is_paused=lambda: self._is_paused,
+            every=feed.subscribe_every,
+        )
         self._is_over = False
         self._is_paused = False
         self._given_up: ConnectionFailure | None = None  # why this side ended it
+        self._is_asked_to_end = False  # by what the server has said
         self._ready_at: float | None = None
         self._protocol = transport.underlying_transport.get_protocol()
         self._receipt = Receipt(elapsed(), self._reads)
@@ -72,6 +92,12 @@ class Session:
         """Seconds since the last bytes came, or since the last message where it is the lack of
         these that has ended it; once it is over."""
         self._show_state()
+        side.act_by(self)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether it has brought any."""
+        return rows_of(self._counters) > self._rows_before
 
     @property
     def ready_for(self) -> float | None:
@@ -103,7 +129,7 @@ class Session:
             # Only a fault in the listener itself arrives here as anything but picows' own errors.
             if not isinstance(error, (picows.WSError, OSError)):
                 raise
-            return classify(error)
+            return self._with_reason(self._given_up or classify(error))
         finally:
             self._is_over = True
             silence = self._receipt.silence(elapsed(), self._reads, self._age)
@@ -111,7 +137,14 @@ class Session:
             stop.cancel()
             for task in tasks:
                 task.cancel()
-        return self._given_up or _why_closed(transport)
+        return self._with_reason(self._given_up or _why_closed(transport))
+
+    def _with_reason(self, trouble: ConnectionFailure) -> ConnectionFailure:
+        """A trouble, with what the server may have said of it."""
+        said = self._side.reason(has_rows=self.has_rows)
+        if not said or self._is_asked_to_end:  # the trouble has its words
+            return trouble
+        return replace(trouble, reason=f"{trouble.reason}; the server said: {said}")
 
     def close(self) -> None:
         """Close with code 1000."""
@@ -142,25 +175,47 @@ class Session:
             below.resume_reading()
 
     async def _subscribe(self) -> None:
-        texts = list(zip(self._feed.subscriptions, self._access.subscriptions, strict=True))
         try:
-            await subscribe(
-                self._transport,
-                self._listener,
-                texts,
-                lambda: self._is_paused,
-                self._feed.subscribe_every,
-            )
+            await self._subscriber.run()
         except NoReply as error:
-            self._give_up(str(error))
+            self._give_up(ConnectionFailure(str(error)))
         else:
-            self._ready_at = time.monotonic()
-            self._show_state()
-            self._on_ready()
+            if not self._subscriber.is_refused:
+                self._ready_at = time.monotonic()
+                self._show_state()
+                self._side.refusals.ready()
+                self._on_ready()
 
     def _show_state(self) -> None:
         state = State.SUBSCRIBING if self._ready_at is None else State.CONNECTED
         self._counters[Slot.STATE] = State.PAUSED if self._is_paused else state
+
+    # What the server says; it is in the middle of a read then
+
+    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> int | None:
+        """As in :class:`fastingest.source.side_messages.SideActor`."""
+        about = self._subscriber.refuse(symbols, subscription, has_rows=self.has_rows)
+        is_refused = self._subscriber.is_refused
+        if self._options.strict or is_refused:
+            permanent = self._options.strict or (self._is_first and not self.has_rows)
+            self._give_up_soon(ConnectionFailure(f"it refuses: {words}", permanent=permanent))
+        return about
+
+    def asked_to_reconnect(self, words: str) -> None:
+        """As in :class:`fastingest.source.side_messages.SideActor`."""
+        self._give_up_soon(
+            ConnectionFailure(f"the server asked for another connection: {words}", asked=True)
+        )
+
+    def answer(self, number: int, fill: Callable[[str], str]) -> None:
+        """As in :class:`fastingest.source.side_messages.SideActor`."""
+        if not self._is_over and self._given_up is None:
+            text = fill(self._access.answers[number])
+            self._transport.send(picows.WSMsgType.TEXT, text)
+
+    def _give_up_soon(self, trouble: ConnectionFailure) -> None:
+        self._is_asked_to_end = True
+        asyncio.get_running_loop().call_soon(self._give_up, trouble)
 
     async def _watch(self) -> None:
         """Do as the watchdog says."""
@@ -176,7 +231,7 @@ class Session:
             if action == "ping":
                 self._transport.send_ping()
             elif isinstance(action, Dead):
-                self._give_up(action.reason, action.silence)
+                self._give_up(ConnectionFailure(action.reason), action.silence)
                 return
 
     @property
@@ -203,12 +258,19 @@ class Session:
             message = {"message": "a task of a connection failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(message)
         if not self._is_over:
-            self._give_up(str(error) or repr(error))
+            self._give_up(ConnectionFailure(str(error) or repr(error)))
 
-    def _give_up(self, reason: str, silence: float = 0.0) -> None:
-        self._given_up, self.silence = ConnectionFailure(reason), silence
+    def _give_up(self, trouble: ConnectionFailure, silence: float = 0.0) -> None:
+        if self._is_over or self._given_up is not None:
+            return
+        self._given_up, self.silence = trouble, silence
         self._transport.send_close(picows.WSCloseCode.GOING_AWAY)
         self._transport.disconnect(graceful=False)  # a dead peer acknowledges nothing
+
+
+def rows_of(counters: FeedCounters) -> int:
+    """How many rows a feed has brought in this run."""
+    return sum(table.rows_received for table in counters.tables)
 
 
 def _hold(transport: asyncio.Transport, on: bool) -> None:

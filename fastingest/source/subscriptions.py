@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 import picows
 
-from fastingest.access.secrets import shown
 from fastingest.decode.values import ValueTree
 from fastingest.model.feed import Heartbeat, Subscription
-from fastingest.model.jsonpath import Condition
+from fastingest.model.message_conditions import MessageCondition
 from fastingest.source.listener import Listener
+from fastingest.source.side_messages import subscription_shown
 from fastingest.units import format_duration
 
-__all__ = ["NoReply", "beat", "says", "subscribe"]
-
-_SHOWN = 80  # characters of a subscription in a message for people
+__all__ = ["NoReply", "Subscriber", "beat", "says"]
 
 _decode_any = msgspec.json.Decoder(msgspec.Raw).decode
 
@@ -26,49 +25,129 @@ class NoReply(Exception):
     """The reply to a subscription did not come in time."""
 
     def __init__(self, subscription: Subscription) -> None:
-        text = " ".join(shown(subscription.text).split())
-        text = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
         super().__init__(
-            f"no reply for {format_duration(subscription.timeout)} to the subscription {text}"
+            f"no reply for {format_duration(subscription.timeout)} to the subscription "
+            f"{subscription_shown(subscription.text)}"
         )
 
 
-async def subscribe(
-    transport: picows.WSTransport,
-    listener: Listener,
-    subscriptions: Sequence[tuple[Subscription, str]],
-    is_paused: Callable[[], bool],
-    every: float = 0.0,
-) -> None:
-    """Send ``subscriptions`` in order, each after the reply to the one before it.
+class Subscriber:
+    """Sends the subscriptions of one connection in order, each after the reply to the one before.
 
+    One that is refused is not waited for.
+
+    :param transport: the connection.
+    :param listener: takes the frames.
     :param subscriptions: each with its text as it is to be sent.
+    :param is_refusal: tells what is no reply, although it may look like one.
     :param is_paused: whether the socket is not being read; the time for a reply stands still then.
     :param every: seconds from sending one to sending the next, at least.
-    :raises NoReply: one did not come in time.
     """
-    now = asyncio.get_running_loop().time
-    due = now()
-    for subscription, text in subscriptions:
-        if due > now():
-            await asyncio.sleep(due - now())
-        due = now() + every
-        conditions = subscription.reply
-        if conditions is None:
-            transport.send(picows.WSMsgType.TEXT, text)
-            continue
-        reply = listener.wait_for(lambda message, c=conditions: says(message, c))  # type: ignore[misc]
-        try:
-            transport.send(picows.WSMsgType.TEXT, text)
-            left = subscription.timeout
-            while not reply.done():
-                if left <= 0:
-                    raise NoReply(subscription)
-                tick = min(left, 1.0)
-                await asyncio.wait((reply,), timeout=tick)
-                left -= 0.0 if is_paused() else tick
-        finally:
-            reply.cancel()
+
+    def __init__(
+        self,
+        transport: picows.WSTransport,
+        listener: Listener,
+        subscriptions: Sequence[tuple[Subscription, str]],
+        *,
+        is_refusal: Callable[[bytes], bool],
+        is_paused: Callable[[], bool],
+        every: float = 0.0,
+    ) -> None:
+        self._transport = transport
+        self._listener = listener
+        self._subscriptions = subscriptions
+        self._is_refusal = is_refusal
+        self._is_paused = is_paused
+        self._every = every
+        self._awaited: tuple[int, asyncio.Future[None]] | None = None
+        self._refused: set[int] = set()
+        self._refused_symbols: set[str] = set()
+
+    async def run(self) -> None:
+        """Send them all, unless one is refused that the others need (:attr:`is_refused`).
+
+        :raises NoReply: one did not come in time.
+        """
+        now = asyncio.get_running_loop().time
+        due = now()
+        for number, (subscription, text) in enumerate(self._subscriptions):
+            if due > now():
+                await asyncio.sleep(due - now())
+            due = now() + self._every
+            if subscription.reply is None:
+                self._transport.send(picows.WSMsgType.TEXT, text)
+                continue
+            reply = self._listener.wait_for(partial(self._is_reply, subscription.reply))
+            self._awaited = number, reply
+            try:
+                self._transport.send(picows.WSMsgType.TEXT, text)
+                await self._wait(subscription, reply)
+            finally:
+                self._awaited = None
+                reply.cancel()
+            if self.is_refused:
+                return
+
+    def _is_reply(self, conditions: Sequence[MessageCondition], message: bytes) -> bool:
+        return says(message, conditions) and not self._is_refusal(message)
+
+    async def _wait(self, subscription: Subscription, reply: asyncio.Future[None]) -> None:
+        left = subscription.timeout
+        while not reply.done():
+            if left <= 0:
+                raise NoReply(subscription)
+            tick = min(left, 1.0)
+            await asyncio.wait((reply,), timeout=tick)
+            left -= 0.0 if self._is_paused() else tick
+
+    def refuse(self, symbols: Sequence[str], number: int | None, *, has_rows: bool) -> int | None:
+        """Take note that something is refused.
+
+        :param symbols: those that the refusal names.
+        :param number: the subscription that it must be about.
+        :param has_rows: whether the connection has brought any.
+        :returns: the subscription that it is about; None: that is not known.
+        """
+        self._refused_symbols.update(symbols)
+        if number is None and not symbols:
+            if self._awaited is not None:
+                number = self._awaited[0]
+            elif len(self._subscriptions) == 1 and not has_rows:
+                number = 0
+        if number is not None:
+            self._refused.add(number)
+        elif symbols:
+            self._refused.update(
+                index
+                for index, (each, _) in enumerate(self._subscriptions)
+                if each.symbols and self._refused_symbols.issuperset(each.symbols)
+            )
+            about = {
+                index
+                for index, (each, _) in enumerate(self._subscriptions)
+                if set(symbols) & set(each.symbols)
+            }
+            number = about.pop() if len(about) == 1 else None
+        if self._awaited is not None and self._awaited[0] in self._refused:
+            self._awaited[1].cancel()
+        return number
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing will come: all are refused, or one by which we say who we are."""
+        return bool(self._refused) and (
+            len(self._refused) == len(self._subscriptions)
+            or any(map(self._is_authentication, self._refused))
+        )
+
+    def _is_authentication(self, number: int) -> bool:
+        """Whether others need it: it asks for no symbols, as they do, or says a secret."""
+        subscription, _ = self._subscriptions[number]
+        later = [each for each, _ in self._subscriptions[number + 1 :]]
+        if subscription.reply is None or subscription.symbols or not later:
+            return False
+        return "${" in subscription.text or any(each.symbols for each in later)
 
 
 async def beat(transport: picows.WSTransport, heartbeat: Heartbeat, text: str) -> None:
@@ -78,13 +157,16 @@ async def beat(transport: picows.WSTransport, heartbeat: Heartbeat, text: str) -
         transport.send(picows.WSMsgType.TEXT, text)
 
 
-def says(message: bytes, conditions: Sequence[Condition]) -> bool:
+def says(message: bytes, conditions: Sequence[MessageCondition]) -> bool:
     """Whether all ``conditions`` hold of ``message``, from its root."""
     if not conditions:
         return True
     try:
         text = bytes(_decode_any(message.strip()))
         found = ValueTree.of(condition.path for condition in conditions).find(text)
+    except (ValueError, RecursionError):  # it is no JSON
+        found = {(): message.strip()}
+    try:
         return all(condition.holds(found.get(condition.path.steps)) for condition in conditions)
-    except (ValueError, RecursionError):  # it is not JSON
+    except ValueError:  # nor UTF-8
         return False

@@ -61,6 +61,7 @@ def log_run(
         "rejects_not_kept": entry.not_kept,
         "messages_lost": None,
         "connections": None,
+        "refused": None,
         "gaps": events["gaps"],
         "first_received": iso_time(entry.first_received) if entry.first_received else None,
         "last_received": iso_time(entry.last_received) if entry.last_received else None,
@@ -74,7 +75,7 @@ def log_run(
     before = line_of(out, entry.run) if counters is None else {}
     if before.get("kept") is not None:  # it had kept rows, in memory, and that is gone
         names = ("feed", "received", "ignored", "dropped", "messages_lost", "connections", "gaps")
-        line |= {name: before.get(name) for name in names}
+        line |= {name: before.get(name) for name in (*names, "refused")}
         now = FeedCount(entry.written, entry.rejected, entry.set_aside)
         line |= _without_kept(before, now)
         line["feeds"] = [
@@ -86,6 +87,7 @@ def log_run(
         line |= {
             "messages_lost": counters.total(Slot.LOST_MESSAGES),
             "connections": counters.total(Slot.CONNECTIONS),
+            "refused": counters.total(Slot.REFUSED),
             "receiver_restarts": counters[Slot.RECEIVER_RESTARTS],
             "writer_restarts": counters[Slot.WRITER_RESTARTS],
         }
@@ -134,4 +136,5 @@ def _feed_numbers(
         numbers |= _ledger_numbers(of_feed.ledger)
         numbers["connections"] = of_feed[Slot.CONNECTIONS]
         numbers["never_ready"] = bool(of_feed[Slot.NEVER_READY])
+        numbers["refused"] = of_feed[Slot.REFUSED]
     return numbers

@@ -6,7 +6,14 @@ from collections.abc import Collection, Sequence
 
 from fastingest.access.secrets import shown
 from fastingest.config.options import Options
-from fastingest.errors import FastingestError, NeverReady, RowsLost, RunFailed, UsageError
+from fastingest.errors import (
+    CaptureIncomplete,
+    FastingestError,
+    NeverReady,
+    RowsLost,
+    RunFailed,
+    UsageError,
+)
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import OutputSpec, SharedOutput
@@ -68,24 +75,35 @@ class Accounts:
                 account.events.gap(gap.feed, gap.start, gap.seconds, gap.reason)
 
     @property
-    def problem(self) -> RowsLost | NeverReady | None:
-        """What the user must know where not every row is in its file, or kept, or none could be."""
-        lost, unready = problem_of(self.each), self._never_ready()
-        if lost is not None and unready is not None:
-            return RowsLost(f"{lost.problem}; {unready}")
-        return lost or unready
+    def problem(self) -> RowsLost | NeverReady | CaptureIncomplete | None:
+        """What the user must know where not every row is in its file, or kept, or was granted."""
+        lost, unready, refused = problem_of(self.each), self._never_ready(), self._refused()
+        if lost is not None:
+            more = [str(each) for each in (unready, refused) if each is not None]
+            return RowsLost("; ".join([lost.problem, *more]))
+        return unready or refused
 
     def _never_ready(self) -> NeverReady | None:
         feeds = [
-            (what, self._reasons.get(name, "its receiver died"))
-            for name, what in self._shown.items()
+            (name, self._reasons.get(feed, "its receiver died"))
+            for feed, name in self._shown.items()
             if any(
-                share.counters.of(name)[Slot.NEVER_READY]
+                share.counters.of(feed)[Slot.NEVER_READY]
                 for share in self.shares
-                if name in share.target.tables
+                if feed in share.target.tables
             )
         ]
         return NeverReady(feeds) if feeds else None
+
+    def _refused(self) -> CaptureIncomplete | None:
+        """What feeds refuse at the end."""
+        counts: dict[str, int] = {}
+        for share in self.shares:
+            for feed in share.target.tables:
+                here = share.counters.of(feed)[Slot.REFUSED_NOW]
+                counts[feed] = max(here, counts.get(feed, 0))
+        feeds = [(feed, count) for feed, count in counts.items() if count]
+        return CaptureIncomplete(feeds) if feeds else None
 
     def close(
         self, ended: int, complete: Collection[int], outcome: Outcome, *, has_begun: bool
@@ -93,7 +111,7 @@ class Accounts:
         """Say what became of all rows, in the ledgers, and remove what is not needed any more.
 
         To be called when all processes have ended. A run that was refused before anything was
-        captured gets no line.
+        captured gets no line, and leaves no file that it has made.
 
         :param ended: when the run ended, in nanoseconds since the epoch.
         :param complete: the outputs, by their index, for which all there was is written.
@@ -107,6 +125,8 @@ class Accounts:
         for number, account in enumerate(self.each):
             if not has_lines or _close(account, ended, outcome):
                 _clean_up(account, complete=number in complete)
+            if not has_lines:
+                account.remove_bare_output()
 
 
 def _balance(account: Account, outcome: Outcome, *, complete: bool) -> None:

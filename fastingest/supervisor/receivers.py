@@ -67,8 +67,8 @@ class ReceiverPool:
     def begin(self, name: str, gaps: dict[str, tuple[int, str]]) -> Assignment:
         """A new life of a receiver: what it has to do.
 
-        :param gaps: for each of its feeds that was to be connected before, by the feed's name:
-            since when it is not ready, and why.
+        :param gaps: for each of its feeds that was to be connected before, by its name: since
+            when it is not ready, and why.
         """
         partition = self.partitions[name]
         feeds = self._feeds_of(partition)

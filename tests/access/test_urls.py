@@ -36,12 +36,26 @@ def test_what_is_no_url_is_shown_without_its_secrets(written: str, url: str, pro
     assert (written == url) or "malformed:" not in refused.value.problem
 
 
-@pytest.mark.parametrize("url", ["${URL}", "${SCHEME}://host", "wss://${HOST}/?k=${KEY}"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("${URL}", "${SCHEME}://host", "wss://${HOST}/?k=${KEY}"),
+        *("wss://${HOST}:${PORT}/", "wss://host:${PORT}", "wss://host:9${PORT}/${PATH}"),
+        *("wss://${USER}:${KEY}@${HOST}:${PORT}/", "wss://[${HOST}]:${PORT}/"),
+        *("wss://[fe80::${HOST}]/", "ws://${A}${B}.${HOST}:${A}${B}?a"),
+    ],
+)
 def test_a_url_with_secrets_is_taken_as_far_as_it_can_be_told(url: str) -> None:
     check_written_url(url)
 
 
-@pytest.mark.parametrize("url", ["http://${HOST}/", "wss://host/#${KEY}", "host", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://${HOST}/", "wss://host/#${KEY}", "host", ""),
+        *("wss://${HOST}:x${PORT}/", "wss://${HOST}:99999${PORT}/", "wss://[${HOST}/"),
+    ],
+)
 def test_what_no_secret_can_make_a_url_is_refused_as_it_is_written(url: str) -> None:
     with pytest.raises(OptionError):
         check_written_url(url)
@@ -57,5 +71,5 @@ def test_what_is_no_proxy_is_shown_without_its_secrets(proxy: str) -> None:
     with pytest.raises(OptionError) as refused:
         check_proxy("${PROXY}", proxy)
     assert str(refused.value) == (
-        "--proxy: '***' must be http://, https://, socks4:// or socks5:// and a host"
+        "--proxy: '***' must be http://, https://, socks4:// or socks5:// and a host, or off"
     )

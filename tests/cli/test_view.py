@@ -91,11 +91,12 @@ def test_the_view_names_what_went_wrong() -> None:
         pauses=1,
         spill_bytes=5 * 2**20,
         restarts=2,
+        refused=3,
         ledger=Counts(20, written=10, rejected=0, ignored=0, dropped=7, lost=2),
     )
     lines = render(summary, 80)
     assert lines[0].startswith("● paused, the writer is behind  ")
-    assert lines[1] == "rows    10 written  0 rejected  7 dropped  2 lost"
+    assert lines[1] == "rows    10 written  0 rejected  3 refused  7 dropped  2 lost"
     assert lines[3] == "queue   9KiB  peak 3MiB  5MiB on disk  1 pause"
     assert lines[6] == "feed    3 connections  2 gaps, 12.3s  2 restarts"
 

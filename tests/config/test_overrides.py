@@ -66,6 +66,7 @@ def test_a_feed_stays_as_it_is_where_nothing_is_laid_over_it() -> None:
         "ignore": ("pong",),
         "compression": "deflate",
         "proxy": "http://p",
+        "connect_timeout": 2.5,
         "ca_file": Path("ca"),
         "cert_file": Path("cert"),
         "key_file": Path("key"),
@@ -104,6 +105,31 @@ def test_compression_can_be_switched_on_only(own: str | None, given: str, compre
     assert one(spec(compression=own), compression=given).compression == compression
 
 
+@pytest.mark.parametrize(
+    ("own", "given", "seconds"),
+    [(None, {}, 10.0), (2.5, {}, 2.5), (2.5, {"connect_timeout": 60.0}, 60.0)],
+)
+def test_a_connect_has_the_time_that_is_given(
+    own: float | None, given: dict[str, Any], seconds: float
+) -> None:
+    assert one(spec(connect_timeout=own), **given).connect_timeout == seconds
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "proxy"),
+    [
+        (None, None, None),
+        ("http://p", None, "http://p"),
+        ("http://p", "http://q", "http://q"),
+        ("http://p", "off", "off"),
+        ("http://p", "", ""),
+        ("off", None, "off"),
+    ],
+)
+def test_a_proxy_can_be_switched_off(own: str | None, given: str | None, proxy: str | None) -> None:
+    assert one(spec(proxy=own), proxy=given).proxy == proxy
+
+
 def test_a_subscription_may_bring_the_place_for_symbols() -> None:
     feed = one(spec(messages=(Message("own"),)), subscribe=("+{symbol}",), symbols=("A", "B"))
     assert [each.text for each in feed.subscriptions] == ["own", "+A", "+B"]
@@ -123,6 +149,9 @@ def test_a_feed_is_called_as_it_says_or_by_its_host() -> None:
 
 def test_feeds_of_one_host_are_told_apart_by_paths_and_then_by_numbers() -> None:
     assert names("ws://h/a", "ws://h/b", "ws://i/a") == ["h/a", "h/b", "i"]
+    assert names("ws://h:9330", "ws://h:9330/a") == ["h:9330", "h:9330/a"]
+    assert names("ws://h:9330/a", "ws://h:9330") == ["h:9330/a", "h:9330"]
+    assert names("ws://h", "ws://h?1") == ["h", "h#2"]
     assert names("ws://h/a?1", "ws://h/a?2", "ws://h/a?3") == ["h/a", "h/a#2", "h/a#3"]
 
 
@@ -131,9 +160,15 @@ def test_no_name_is_that_of_another_feed() -> None:
     assert [feed.name for feed in feeds] == ["h/a#2", "h", "h/a"]
 
 
+def test_two_feeds_are_not_given_one_name() -> None:
+    with pytest.raises(OptionError, match=r"^--feed: two feeds are named 'a'"):
+        built(spec(name="a"), spec(name="b"), spec(name="a", url="ws://i"))
+
+
 def test_no_name_shows_a_secret() -> None:
     assert names("ws://user:word@h/x?key=${KEY}") == ["h"]
     assert names("ws://${HOST}/x") == ["***"]
+    assert names("${URL}") == ["***"]
     assert names("demo://?rate=5") == ["demo://?rate=5"]
 
 

@@ -64,10 +64,12 @@ def test_headers_are_texts_or_a_table(text: str) -> None:
 def test_what_stands_above_all_feeds_is_for_those_that_say_nothing() -> None:
     one, two = described(
         'proxy = "http://p:1"\ncompression = "deflate"\nca-file = "ca.pem"\n'
-        f'[[feed]]\n{URL}[[feed]]\n{URL}proxy = "http://q:1"\ncompression = "off"\n'
+        f'connect-timeout = "1m"\n[[feed]]\n{URL}[[feed]]\n{URL}proxy = "off"\n'
+        'compression = "off"\nconnect-timeout = "2.5s"\n'
     ).feeds
     assert (one.proxy, one.compression, one.ca_file) == ("http://p:1", "deflate", Path("ca.pem"))
-    assert (two.proxy, two.compression, two.ca_file) == ("http://q:1", "off", Path("ca.pem"))
+    assert (two.proxy, two.compression, two.ca_file) == ("off", "off", Path("ca.pem"))
+    assert (one.connect_timeout, two.connect_timeout) == (60.0, 2.5)
 
 
 # What is wrong with it
@@ -93,6 +95,9 @@ def test_what_stands_above_all_feeds_is_for_those_that_say_nothing() -> None:
         ("fsync = 'always'\n", "2: 'always' is neither never, nor batch, nor a duration"),
         ("compression = 'gzip'\n", "2: 'gzip' is not one of off, deflate"),
         ("inflate = 'deflate'\n", "2: 'deflate' is not one of gzip, zlib, raw"),
+        ("connect-timeout = '5'\n", "2: '5' has no unit"),
+        ("connect-timeout = '1ms'\n", "2: 1ms is out of range; it must be at least 10ms"),
+        ("connect-timeout = 'off'\n", "2: 'off' is no duration"),
         ("headers = ['A: 1',\n'b']\n", "3: 'b' is not of the form 'Name: value'"),
         ("headers = {A = 1}\n", "2: 'A' must be a text"),
         ("headers = {'A B' = '1'}\n", "2: 'A B: 1' is not of the form 'Name: value'"),

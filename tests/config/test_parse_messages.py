@@ -7,7 +7,7 @@ import pytest
 from fastingest.config.spec import FeedSpec
 from fastingest.config.symbols import Symbols
 from fastingest.model.feed import Heartbeat, Subscription
-from fastingest.model.jsonpath import parse_condition
+from fastingest.model.message_conditions import parse_message_condition
 from tests.support.config_text import URL, feed_in, problems_in
 
 
@@ -38,7 +38,7 @@ def test_a_subscription_may_wait_for_its_reply() -> None:
     feed = feed_in(
         URL + 'subscribe = {send = {op = "sub"}, reply = ["$.event=ok", "$.id=1"], timeout = "2s"}'
     )
-    reply = (parse_condition("$.event=ok"), parse_condition("$.id=1"))
+    reply = (parse_message_condition("$.event=ok"), parse_message_condition("$.id=1"))
     assert sent(feed) == [Subscription('{"op":"sub"}', reply, 2.0)]
 
 
@@ -80,9 +80,9 @@ def test_a_text_with_one_symbol_is_repeated_and_its_reply_with_it() -> None:
         symbols = {default = ["A", "B"], each = "<{symbol}>", join = ";", case = "lower"}"""
     )
     assert sent(feed) == [
-        Subscription("<a>;<b>"),
-        Subscription('{"c":"a"}', (parse_condition("$.c=a"),)),
-        Subscription('{"c":"b"}', (parse_condition("$.c=b"),)),
+        Subscription("<a>;<b>", symbols=("a", "b")),
+        Subscription('{"c":"a"}', (parse_message_condition("$.c=a"),), symbols=("a",)),
+        Subscription('{"c":"b"}', (parse_message_condition("$.c=b"),), symbols=("b",)),
     ]
     assert [each.text for each in sent(feed, "C")] == ["<c>", '{"c":"c"}']
 

@@ -15,7 +15,7 @@ from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFact
 
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Subscription
-from fastingest.model.jsonpath import parse_condition
+from fastingest.model.message_conditions import parse_message_condition
 from tests.peers.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawConnection, RawServer
 from tests.support.meeting import Met, meet, record
 
@@ -126,7 +126,7 @@ def test_a_reply_may_be_compressed() -> None:
             lambda met: len(met.volumes) >= 2,
             compression="deflate",
             subscriptions=(
-                Subscription("first", (parse_condition("id=1"),)),
+                Subscription("first", (parse_message_condition("id=1"),)),
                 Subscription("second"),
             ),
         )

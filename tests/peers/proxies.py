@@ -12,15 +12,18 @@ import struct
 
 from tests.peers.raw import RawConnection, Script
 
-__all__ = ["PASSWORD", "USER", "http_proxy", "socks4_proxy", "socks5_proxy"]
+__all__ = ["PASSWORD", "USER", "USER_INFO", "http_proxy", "socks4_proxy", "socks5_proxy"]
 
 USER, PASSWORD = "us/er", "pass:w/rd@"
+USER_INFO = "us%2Fer:pass%3Aw%2Frd%40"
+"""Both as they stand in a URL."""
 
 
-def http_proxy(asked: list[str], *, piecemeal: bool = False) -> Script:
+def http_proxy(asked: list[str], *, piecemeal: bool = False, to: int | None = None) -> Script:
     """HTTP CONNECT (RFC 9110, section 9.3.6); for an ``https`` one, serve it with TLS.
 
     :param piecemeal: send the answer byte by byte.
+    :param to: the port of this machine to connect to, whatever is asked for; None: what is.
     """
     right = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
@@ -34,7 +37,8 @@ def http_proxy(asked: list[str], *, piecemeal: bool = False) -> Script:
         asked.append(target)
         host, _, port = target.rpartition(":")
         answer = b"HTTP/1.1 200 Connection established\r\nVia: 1.1 me\r\n\r\n"
-        with socket.create_connection((host.strip("[]"), int(port))) as onward:
+        address = (host.strip("[]"), int(port)) if to is None else ("127.0.0.1", to)
+        with socket.create_connection(address) as onward:
             for piece in [answer] if not piecemeal else [bytes([byte]) for byte in answer]:
                 client.send_raw(piece)
             _relay(client.socket, onward)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from fastingest import Options
 from fastingest.model.feed import Feed, Heartbeat, Subscription, Table
-from fastingest.model.jsonpath import JsonPath, parse_condition
+from fastingest.model.jsonpath import JsonPath
+from fastingest.model.message_conditions import parse_message_condition
 from fastingest.model.schema import Column, parse_columns
 from fastingest.probe.dry_run import DryRun
 from fastingest.probe.listen import Sample
@@ -88,10 +89,11 @@ def test_the_feed_is_written_as_it_was_given(
         headers=("X-Key: ${KEY}",),
         subscriptions=(
             Subscription('{"op":"it\'s"}'),
-            Subscription('{"op":"ä"}', (parse_condition("$.event=ok,done"),), 2.5),
+            Subscription('{"op":"ä"}', (parse_message_condition("$.event=ok,done"),), 2.5),
         ),
         heartbeats=(Heartbeat("ping", 20.0), Heartbeat('{"op":"ping"}', 0.25)),
         proxy="http://proxy.example:3128",
+        connect_timeout=2.5,
         compression="deflate",
     )
     text = config_of(sample({"AAPL": 1.5}, feed=feed))

@@ -33,6 +33,7 @@ def test_the_summary_as_json() -> None:
         "gaps": 2,
         "gap_seconds": 12.34,
         "never_ready": [],
+        "refused": 0,
         "listener": "native",
         "pauses": 0,
         "queue_peak": 3_145_728,
@@ -58,6 +59,7 @@ def test_the_summary_as_json() -> None:
                 "gaps": 2,
                 "gap_seconds": 12.34,
                 "never_ready": False,
+                "refused": 0,
             }
         ],
         "outputs": [

@@ -77,3 +77,11 @@ def test_a_feed_that_was_never_ready_is_told() -> None:
     assert "  connections  3, 1 gap, 1.5s in all, 1 feed never ready" in lines
     assert [line.endswith("1  never ready") for line in lines[-2:]] == [False, True]
     assert "never" not in lines[-2]
+
+
+def test_what_feeds_have_refused_is_told_where_there_is_any() -> None:
+    feeds = (feed("a"), dataclasses.replace(feed("b"), refused=1234))
+    lines = summary_text(several(*feeds)).splitlines()
+    assert any(line.endswith("0 gaps, 1,234 refused") for line in lines)
+    assert [line.split()[-1] for line in lines[-3:]] == ["refused", "0", "1,234"]
+    assert "refused" not in summary_text(RUNNING)

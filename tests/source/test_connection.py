@@ -17,14 +17,14 @@ from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.event import Event
 from fastingest.model.feed import Heartbeat, Subscription
-from fastingest.model.jsonpath import parse_condition
+from fastingest.model.message_conditions import parse_message_condition
 from fastingest.model.schema import TRADES
 from fastingest.source import connection
-from fastingest.source import connector as opening
 from fastingest.source.events import Connected, Gap, NoConnection
 from fastingest.source.gap import Outage
 from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
+from fastingest.source.side_messages import SideMessages
 from tests.peers.raw import CLOSE, PING, TEXT, RawConnection, RawServer, Script, frame
 from tests.support.meeting import Met, meet, record
 
@@ -57,9 +57,8 @@ def _met(*scripts: Script, **arguments: Any) -> Met:
 # Connecting again
 
 
-def test_a_handshake_that_is_not_answered_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "CONNECT_TIMEOUT", 0.1)
-    met = _met(RawConnection.stall, until=lambda met: len(met.events) >= 2)
+def test_a_handshake_that_is_not_answered_is_given_up() -> None:
+    met = _met(RawConnection.stall, until=lambda met: len(met.events) >= 2, connect_timeout=0.1)
     assert [type(each) for each in met.events] == [NoConnection] * 2 + [Gap]
     assert set(met.reasons) == {"no answer in time"}
 
@@ -85,7 +84,7 @@ def test_the_waits_start_over_after_a_healthy_time(
 
     monkeypatch.setattr(connection, "HEALTHY", healthy)
     monkeypatch.setattr(connection, "delays", delays)
-    reply = None if replies else (parse_condition("id=1"),)
+    reply = None if replies else (parse_message_condition("id=1"),)
     met = _met(
         drop,
         until=lambda met: len(met.reasons) >= 3,
@@ -133,9 +132,11 @@ def test_a_subscription_waits_for_the_reply_to_the_one_before_it() -> None:
         script,
         until=lambda met: len(met.volumes) >= 4,
         subscriptions=(
-            Subscription("first", (parse_condition("id=1"), parse_condition("$.result=null"))),
+            Subscription(
+                "first", (parse_message_condition("id=1"), parse_message_condition("$.result=null"))
+            ),
             Subscription("second"),
-            Subscription("third", (parse_condition("[1].event=steady,ready"),)),
+            Subscription("third", (parse_message_condition("[1].event=steady,ready"),)),
             Subscription("fourth"),
         ),
     )
@@ -159,7 +160,7 @@ def test_a_reply_may_come_in_pieces_and_as_a_binary_message() -> None:
         peer.send_text(record(1))
         _stay(peer)
 
-    reply = (parse_condition("id=1"),)
+    reply = (parse_message_condition("id=1"),)
     subscriptions = tuple(Subscription(text, reply) for text in ("first", "second"))
     met = _met(
         script,
@@ -183,7 +184,7 @@ def test_a_subscription_without_its_reply_costs_the_connection_and_no_row(
     met = _met(
         silent,
         until=lambda met: len(met.reasons) >= 2 and len(met.volumes) >= 2,
-        subscriptions=(Subscription(text, (parse_condition("id=1"),), timeout=0.05),),
+        subscriptions=(Subscription(text, (parse_message_condition("id=1"),), timeout=0.05),),
     )
     shown = '{"op": "subscribe", "key": "***", "args": ["' + "x" * 35 + "…"
     assert met.reasons[0] == f"no reply for 50ms to the subscription {shown}"
@@ -203,7 +204,9 @@ def test_subscriptions_are_sent_and_waited_for_on_each_connection() -> None:
     met = _met(
         script,
         until=lambda met: met.connected >= 3,
-        subscriptions=tuple(Subscription(f"s{n}", (parse_condition(f"id={n}"),)) for n in (1, 2)),
+        subscriptions=tuple(
+            Subscription(f"s{n}", (parse_message_condition(f"id={n}"),)) for n in (1, 2)
+        ),
     )
     assert said[:4] == ["s1", "s2", "s1", "s2"]
     assert met.rejects == []
@@ -281,7 +284,8 @@ def test_secrets_are_sent_and_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_p
         (line, "Bearer second token", text),
     ]
     assert met.events[0] == Connected(server.url + "?key=***")
-    assert met.reasons[0] == "the server closed with code 4000: bad key ***"
+    said = "the server closed with code 4000: bad key ***; the server said: no row: ***"
+    assert met.reasons[0] == said
     assert met.rejects[:2] == [b'{"echo": "***"}', b"no row: ***"]
     for known in (SECRET, "first token", "second token"):
         assert known not in repr(met.events) + repr(met.gaps)
@@ -302,7 +306,9 @@ def test_what_the_log_is_told_shows_no_secret() -> None:
             flush_interval=1.0,
         )
         listener = Listener(intake, max_message_size=1024)
-        met = connection.Connection(options.feeds[0], options, listener, counters, told.append)
+        feed = options.feeds[0]
+        side = SideMessages(feed, counters)
+        met = connection.Connection(feed, options, listener, counters, told.append, side=side)
         met.redactor.use([SECRET])
         met.stop()
         await met.run(Outage(time.time_ns(), f"it died of {SECRET}"))

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import hashlib
+import socket
 import ssl
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fastingest.model.feed import Subscription
 from fastingest.source.events import Connected
-from tests.peers.raw import RawConnection, RawServer, Script, certificates
+from fastingest.version import __version__
+from tests.peers.proxies import USER_INFO, http_proxy
+from tests.peers.raw import (
+    GUID,
+    TEXT,
+    RawConnection,
+    RawServer,
+    Script,
+    certificates,
+    frame,
+)
 from tests.support.meeting import Met, meet, record
 
 
@@ -164,3 +179,186 @@ def test_a_certificate_that_is_exchanged_is_read_anew(tmp_path: Path) -> None:
         )
     assert server.errors == []
     assert names[:2] == [f"(('DNS', '{name}.example'),)" for name in ("first", "second")]
+
+
+# The answer
+
+
+def agree(*lines: bytes, before: bytes = b"", piece: int = 0) -> Script:
+    """Answer 101 with these lines, in pieces of so many bytes, and send a row at once.
+
+    :param before: what comes before it.
+    """
+
+    def script(peer: RawConnection) -> None:
+        peer.read_request()
+        key = peer.headers["sec-websocket-key"].encode()
+        accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
+        head = [b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", *lines]
+        head.append(b"Sec-WebSocket-Accept: " + accept)
+        data = before + b"\r\n".join([*head, b"", b""]) + frame(TEXT, record(1))
+        for start in range(0, len(data), piece or len(data)):
+            peer.send_raw(data[start : start + (piece or len(data))])
+        peer.send_text(record(2))
+        peer.stall()
+
+    return script
+
+
+ANSWERS = {
+    "two tokens": agree(b"Connection: keep-alive, Upgrade"),
+    "two tokens the other way round": agree(b"Connection: Upgrade, keep-alive"),
+    "two lines": agree(b"Connection: keep-alive", b"Connection: Upgrade"),
+    "in pieces": agree(b"Connection: keep-alive, Upgrade", piece=1),
+    "early hints": agree(
+        b"Connection: Upgrade", before=b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    ),
+    "much before": agree(b"Connection: Upgrade", before=b"HTTP/1.1 100 Continue\r\n\r\n" * 3000),
+    "many headers": agree(*[b"Set-Cookie: a=b"] * 1000, b"Connection: Upgrade"),
+    "a long header": agree(b"X-Policy: " + b"x" * 60_000, b"Connection: Upgrade"),
+}
+
+
+@pytest.mark.parametrize("way", ["plain", "TLS", "through http", "through https", "TLS in TLS"])
+@pytest.mark.parametrize("answer", list(ANSWERS))
+def test_an_answer_that_agrees_is_taken_however_it_is_written(
+    tmp_path: Path, answer: str, way: str
+) -> None:
+    made = certificates(tmp_path)
+    more: dict[str, Any] = {}
+    is_secure = way in ("TLS", "TLS in TLS")
+    is_https = way in ("through https", "TLS in TLS")
+    with (
+        RawServer(ANSWERS[answer], tls=made.server if is_secure else None) as server,
+        RawServer(http_proxy([]), tls=made.server if is_https else None) as proxy,
+    ):
+        if way not in ("plain", "TLS"):
+            scheme = "https" if is_https else "http"
+            more["proxy"] = f"{scheme}://{USER_INFO}@127.0.0.1:{proxy.port}"
+        met = meet(server.url, lambda met: len(met.volumes) >= 2, ca_file=made.ca_file, **more)
+    assert (met.volumes, met.reasons) == ([1, 2], [])
+
+
+def test_headers_that_never_end_are_given_up() -> None:
+    def script(peer: RawConnection) -> None:
+        peer.read_request()
+        peer.send_raw(b"HTTP/1.1 101 Switching Protocols\r\nX: " + b"x" * 100_000)
+        peer.stall()
+
+    with RawServer(script) as server:
+        met = meet(server.url, lambda met: bool(met.reasons))
+    assert met.reasons[0] == (
+        "the opening handshake failed: the headers of its answer are longer than 64KiB"
+    )
+
+
+def test_what_is_no_http_is_told_at_once() -> None:
+    def script(peer: RawConnection) -> None:
+        peer.send_raw(b"SSH-2.0-OpenSSH_9.6\r\n")
+        peer.stall()
+
+    with RawServer(script) as server:
+        met = meet(server.url, lambda met: bool(met.reasons), connect_timeout=3600.0)
+    assert met.reasons[0] == (
+        "the opening handshake failed: its answer is no HTTP: SSH-2.0-OpenSSH_9.6"
+    )
+
+
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize("end", ["length", "drop", "reset", "stall"])
+def test_a_body_is_quoted_however_it_ends(tmp_path: Path, end: str, secure: bool) -> None:
+    made = certificates(tmp_path)
+
+    def script(peer: RawConnection) -> None:
+        peer.read_request()
+        length = b"Content-Length: 11\r\n" if end == "length" else b""
+        peer.send_raw(b"HTTP/1.1 503 Busy\r\n" + length + b"\r\n")
+        peer.send_raw(b"come ")
+        peer.send_raw(b"later\n")
+        if end == "reset":
+            # which may overtake what was sent, if the client has not read that
+            peer.socket.settimeout(0.2)
+            with contextlib.suppress(TimeoutError):
+                peer.socket.recv(1)
+        getattr(peer, "stall" if end == "length" else end)()
+
+    with RawServer(script, tls=made.server if secure else None) as server:
+        met = meet(server.url, lambda met: bool(met.reasons), ca_file=made.ca_file)
+    assert met.reasons[0] == "the server answered 503 Busy: come later"
+
+
+def test_a_body_hides_the_secrets_that_it_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEED_KEY", "a\tsecret  key")
+    body = b"x" * 190 + b" a\tsecret  key is no key"
+
+    with RawServer(lambda peer: peer.reject(429, body=body)) as server:
+        met = meet(
+            server.url,
+            lambda met: bool(met.reasons),
+            subscriptions=(Subscription("${FEED_KEY}"),),
+        )
+    assert met.reasons[0].endswith("x *** is no…")
+
+
+# Who asks
+
+
+@pytest.mark.parametrize(
+    ("headers", "agent"),
+    [((), f"fastingest/{__version__}"), (("user-agent: me",), "me"), (("User-Agent:",), "")],
+)
+def test_a_request_says_who_asks(headers: tuple[str, ...], agent: str) -> None:
+    seen: list[RawConnection] = []
+    with RawServer(serve(seen)) as server:
+        meet(server.url, has_row, headers=headers)
+    (peer,) = seen
+    assert peer.headers["user-agent"] == agent
+
+
+# How long it may take
+
+
+def test_a_connect_has_its_time_in_all() -> None:
+    """Each redirect is quick enough, and all of them together are not."""
+
+    def script(peer: RawConnection) -> None:
+        peer.read_request()
+        time.sleep(0.2)  # slow: this is what is tested
+        peer.reject(302, {"Location": "/again"})
+
+    with RawServer(script) as server:
+        met = meet(server.url, lambda met: bool(met.reasons), connect_timeout=0.5)
+    assert met.reasons[0] == "no answer in time"
+
+
+def test_addresses_that_never_answer_have_their_time() -> None:
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)  # and there is no room for another connection
+        for _ in range(4):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                client.connect(listener.getsockname())
+        url = f"ws://127.0.0.1:{listener.getsockname()[1]}/"
+        met = meet(url, lambda met: bool(met.reasons), connect_timeout=0.2)
+    assert met.reasons[0] == "no answer in time"
+
+
+# The proxy that the environment names
+
+
+def test_a_redirect_to_another_server_takes_the_proxy_of_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    seen: list[RawConnection] = []
+    with (
+        RawServer(serve(seen)) as other,
+        RawServer(redirect("ws://feed.example:9/")) as server,  # here, and so without a proxy
+        RawServer(http_proxy(asked, to=other.port)) as proxy,
+    ):
+        monkeypatch.setenv("WS_PROXY", f"{USER_INFO}@127.0.0.1:{proxy.port}")
+        met = meet(server.url, has_row)
+    assert met.volumes == [1]
+    assert asked == ["feed.example:9"]

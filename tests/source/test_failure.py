@@ -8,11 +8,11 @@ from http import HTTPStatus
 
 import picows
 import pytest
-import python_socks
 
 from fastingest import OptionError
 from fastingest.source.failure import ConnectionFailure, classify
 from fastingest.source.proxy import ProxyFailed
+from fastingest.source.scheme import WrongScheme
 
 
 def _rejected(status: int, phrase: str = "", version: str = "1.1", **headers: str) -> Exception:
@@ -38,7 +38,14 @@ def test_only_refusals_for_good_are_hopeless(status: HTTPStatus) -> None:
         ("soon", 0),
         ("", 0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
-        ("9" * 400, 86400),
+        ("1.5", 1.5),
+        ("1e3", 0),
+        ("172800", 86400),  # two days
+        # No server means this: neither 13 days, nor 1970, nor the year 2128.
+        ("1111111", 0),
+        ("999999999", 0),
+        ("5000000000", 0),
+        ("9" * 400, 0),
     ],
 )
 def test_retry_after(value: str, seconds: float) -> None:
@@ -54,9 +61,50 @@ def test_answers_that_picows_does_not_know_are_read() -> None:
 
 @pytest.mark.parametrize("status", [403, 407])
 def test_a_proxy_that_does_not_let_us_through_is_hopeless(status: int) -> None:
-    error = python_socks.ProxyError(f"HTTP proxy rejected connection with status {status}")
-    assert classify(error) == ConnectionFailure(f"the proxy answered {status}", permanent=True)
-    assert classify(ProxyFailed.with_status(status)) == classify(error)
+    assert classify(ProxyFailed.with_status(status)) == ConnectionFailure(
+        f"the proxy answered {status}", permanent=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "seconds"),
+    [(100, 100), (-5, 0), (2 * 86400, 86400), (8 * 86400, 0)],
+)
+@pytest.mark.parametrize("unit", [1, 1000])
+def test_retry_after_a_unix_time(unit: int, after: int, seconds: float) -> None:
+    now = time.time()
+    found = classify(_rejected(429, Retry_After=str(int((now + after) * unit)))).retry_after
+    took = time.time() - now
+    assert seconds - took - 1 < found <= seconds or found == seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (403, b'{"msg": "no\r\n key"}', '403 Forbidden: {"msg": "no key"}'),
+        (418, b"\x1b[1mbanned", "418: \\x1b[1mbanned"),
+        (404, b" Not Found\n", "404: Not Found"),
+        (404, b"404", "404"),  # which is said already
+        (200, b"<html><title>Home</title>", "200, and is no WebSocket endpoint: Home"),
+        (204, b"", "204, and is no WebSocket endpoint"),
+        (500, b"x" * 201, "500: " + "x" * 200 + "…"),
+    ],
+)
+def test_a_refusal_is_quoted(status: int, body: bytes, reason: str) -> None:
+    phrase = "Forbidden" if status == 403 else ""
+    error = picows.WSHandshakeError("", f"HTTP/1.1 {status} {phrase}".encode(), body)
+    assert classify(error).reason == f"the server answered {reason}"
+
+
+def test_a_phrase_is_shown_on_one_line() -> None:
+    assert classify(_rejected(500, "\x1b[2J")).reason == "the server answered 500 \\x1b[2J"
+
+
+@pytest.mark.parametrize("permanent", [False, True])
+def test_a_wrong_scheme_is_hopeless_where_the_server_has_said_so(permanent: bool) -> None:
+    assert classify(WrongScheme("ws", permanent)) == ConnectionFailure(
+        "the server speaks TLS there: write wss:// in place of ws://", permanent
+    )
 
 
 def test_retry_after_a_date() -> None:
@@ -86,14 +134,7 @@ def test_retry_after_a_date() -> None:
             ConnectionFailure("closed with code 1009: too big"),
         ),
         (picows.WSError("what"), ConnectionFailure("the opening handshake failed: what")),
-        (
-            python_socks.ProxyError("closed the connection"),
-            ConnectionFailure("the proxy does not connect us: closed the connection"),
-        ),
-        (
-            python_socks.ProxyError("HTTP proxy rejected connection with status 502"),
-            ConnectionFailure("the proxy answered 502"),
-        ),
+        (ProxyFailed.with_status(502), ConnectionFailure("the proxy answered 502")),
         (ProxyFailed("the proxy is tired"), ConnectionFailure("the proxy is tired")),
         (
             OptionError("header", "the token is gone"),

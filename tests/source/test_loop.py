@@ -135,8 +135,6 @@ async def _port_reached() -> int:
 
 
 def test_addresses_that_do_not_answer_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More of them than there would be time for, one after the other."""
-    monkeypatch.setattr(loop, "CONNECT_TIMEOUT", 30.0)
     monkeypatch.setattr(loop, "_NEXT_ADDRESS", 0.01)
     with _silent_port() as silent, closed_port() as closed:
         with RawServer(RawConnection.stall) as server:
@@ -162,19 +160,6 @@ def test_no_address_that_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
     with asyncio.Runner(loop_factory=_loop_with()) as runner:
         with pytest.raises(OSError, match="has no address"):
             runner.run(_port_reached())
-
-
-def test_addresses_that_never_answer_have_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "CONNECT_TIMEOUT", 0.2)
-    monkeypatch.setattr(loop, "_NEXT_ADDRESS", 0.01)
-
-    async def run() -> None:
-        with pytest.raises(TimeoutError):
-            await asyncio.get_running_loop().create_connection(asyncio.Protocol, "feed.example", 1)
-
-    with _silent_port() as silent:
-        with asyncio.Runner(loop_factory=_loop_with(silent, silent)) as runner:
-            runner.run(run())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

@@ -18,6 +18,7 @@ import pytest
 
 from fastingest import FeedRefused
 from fastingest.source.events import Gap, NoConnection
+from fastingest.units import parse_duration
 from tests.peers.raw import (
     BINARY,
     CLOSE,
@@ -176,15 +177,14 @@ def _not_http(connection: RawConnection) -> None:
         (_reject(500), "the server answered 500 Internal Server Error"),
         (_reject(502), "the server answered 502 Bad Gateway"),
         (_reject(429), "the server answered 429 Too Many Requests"),
-        (_reject(200), "the server answered 200 OK"),
+        (_reject(200), "the server answered 200 OK, and is no WebSocket endpoint"),
         (
             _wrong_accept,
             "the opening handshake failed: cannot upgrade, invalid sec-websocket-accept response",
         ),
         (
             _not_http,
-            "the opening handshake failed: cannot upgrade, unknown protocol (expected HTTP/1.1) "
-            "in upgrade response: 220 mail.example esmtp",
+            "the opening handshake failed: its answer is no HTTP: 220 mail.example ESMTP",
         ),
         (lambda connection: connection.reset(), "Connection reset by peer"),
         (
@@ -208,10 +208,16 @@ def test_retry_after_is_honoured() -> None:
         tried: list[float] = []
 
         def script(connection: RawConnection) -> None:
-            tried.append(time.time())
-            # a date has whole seconds, so two of them are at least one
-            date = email.utils.formatdate(time.time() + 2, usegmt=True)
-            connection.reject(status, {"Retry-After": "1" if form == "seconds" else date})
+            now = time.time()
+            tried.append(now)
+            # a date and a time have whole seconds, so two of them are at least one
+            after = {
+                "seconds": "1",
+                "date": email.utils.formatdate(now + 2, usegmt=True),
+                "time": str(int(now + 2)),
+                "time in ms": str(int(now * 1000) + 1000),
+            }[form]
+            connection.reject(status, {"Retry-After": after})
 
         def then(connection: RawConnection) -> None:
             tried.append(time.time())
@@ -220,10 +226,41 @@ def test_retry_after_is_honoured() -> None:
         _until_rows(1, script, then)
         return tried[1] - tried[0]
 
-    cases = [(status, form) for status in (429, 503) for form in ("seconds", "date")]
+    forms = ("seconds", "date", "time", "time in ms")
+    cases = [(status, form) for status in (429, 503) for form in forms]
     with ThreadPoolExecutor(len(cases)) as threads:
         for case, seconds in zip(cases, threads.map(waited, cases), strict=True):
             assert seconds >= 0.99, case
+
+
+def test_a_wait_that_no_server_can_mean_is_none() -> None:
+    met = _until_rows(1, _reject(429, Retry_After=str(10**13)), serve(1))
+    (lost,) = (event for event in met.events if isinstance(event, NoConnection))
+    assert parse_duration(lost.retry_in) < 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (403, b'{"error":\n "no \x1b[1mkey"}', '403 Forbidden: {"error": "no \\x1b[1mkey"}'),
+        (451, b"<html><title>Not in your country</title></html>", ": Not in your country"),
+        (418, b"x" * 1000, ": " + "x" * 200 + "…"),
+        (
+            503,
+            b"<html>\n<head><title>503 Service Temporarily Unavailable</title></head></html>",
+            "503 Service Unavailable: 503 Service Temporarily Unavailable",
+        ),
+        (
+            200,
+            b"<!DOCTYPE html><title>Welcome</title>",
+            "the server answered 200 OK, and is no WebSocket endpoint: Welcome",
+        ),
+    ],
+)
+def test_a_refusal_is_quoted(status: int, body: bytes, says: str) -> None:
+    with RawServer(lambda connection: connection.reject(status, body=body)) as server:
+        met = meet(server.url, until=lambda met: bool(met.reasons))
+    assert (met.reasons[0] if met.reasons else str(met.error)).endswith(says)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

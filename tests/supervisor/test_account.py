@@ -77,6 +77,7 @@ def counters(tmp_path: Path) -> Counters:
         Slot.LOST: 1,
         Slot.LOST_MESSAGES: 6,
         Slot.CONNECTIONS: 2,
+        Slot.REFUSED: 3,
         Slot.RECEIVER_RESTARTS: 7,
         Slot.WRITER_RESTARTS: 8,
     }.items():
@@ -101,6 +102,7 @@ LINE: dict[str, Any] = {
     "rejects_not_kept": 0,
     "messages_lost": 6,
     "connections": 2,
+    "refused": 3,
     "gaps": GAPS,
     "first_received": "2023-11-14T22:13:21.000000000Z",
     "last_received": "2023-11-14T22:13:22.000000000Z",
@@ -124,6 +126,7 @@ LINE: dict[str, Any] = {
             "kept": 5,
             "connections": 2,
             "never_ready": False,
+            "refused": 3,
         }
     ],
 }
@@ -202,6 +205,7 @@ def test_what_nobody_knows_is_null(out: Path) -> None:
             "kept",
             "messages_lost",
             "connections",
+            "refused",
             "first_received",
             "last_received",
             "receiver_restarts",
@@ -399,6 +403,7 @@ def test_a_line_has_a_part_for_each_feed_of_the_output(out: Path, tmp_path: Path
             "kept": 2 * n,
             "connections": n + 1,
             "never_ready": n == 1,
+            "refused": 0,
         }
         for n in (1, 3)
     ]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from fastingest import Options, OutputRefused, RunFailed
-from fastingest.errors import FeedRefused, NeverReady, RowsLost
+from fastingest import CaptureIncomplete, Options, OutputRefused, RowsLost, RunFailed
+from fastingest.errors import FeedRefused, NeverReady
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed, Table
 from fastingest.runtime.assignment import OutputSpec, targets_of
@@ -177,3 +177,26 @@ def test_what_goes_wrong_at_one_hides_neither_the_other_nor_the_reason(
     monkeypatch.undo()
     broken.places.remove()
     accounts.each[1].places.remove()
+
+
+def test_what_a_feed_refuses_at_the_end_is_told_of_each_feed_once(outputs: Outputs) -> None:
+    accounts = outputs.open()
+    assert _problem(accounts) is None
+    for share in accounts.shares:
+        share.counters.of("b")[Slot.REFUSED] = 7
+    assert _problem(accounts) is None  # it has granted it since
+    for share in accounts.shares:
+        share.counters.of("b")[Slot.REFUSED_NOW] = 2
+    problem = _problem(accounts)
+    assert isinstance(problem, CaptureIncomplete)
+    assert problem.feeds == [("b", 2)]
+    accounts.shares[0].counters.of("a")[Slot.RECEIVED] = 1
+    accounts.shares[0].counters.of("a")[Slot.DROPPED] = 1
+    lost = _problem(accounts)
+    assert isinstance(lost, RowsLost)
+    assert lost.problem == f"1 rows were dropped while the outbox was full; {problem}"
+    accounts.close(ENDED, {0, 1}, Outcome(), has_begun=False)
+
+
+def _problem(accounts: Accounts) -> Exception | None:
+    return accounts.problem

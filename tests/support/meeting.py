@@ -12,14 +12,14 @@ from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.batch import Batch
 from fastingest.model.event import Event
-from fastingest.model.schema import TRADES
-from fastingest.native.factory import reader_with
+from fastingest.native.factory import reader_of
 from fastingest.source.base import SourceObserver
 from fastingest.source.connection import Connection
 from fastingest.source.events import Connected, NoConnection
 from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
+from fastingest.source.side_messages import SideMessages
 from tests.support.hearing import native_parser
 from tests.support.patience import LIMIT
 from tests.support.serving import record
@@ -87,24 +87,32 @@ def meet(
     """
     met = Met()
     quick = {"reconnect_initial": 0.001, "reconnect_max": 0.01, "flush_interval": 0.01}
-    make_reader = reader_with(native_parser()) if native else None
+    if native:
+        native_parser()
     made = Options(url=("ws://127.0.0.1/",), **{**quick, **(options or {})})
 
     async def run() -> None:
+        counters = FeedCounters([met.counters])
+        described = replace(made.feeds[0], name="feed", url=url, **feed)
+        schemas = [table.schema for table in described.tables]
+        side = SideMessages(described, counters)
         intake = Intake(
-            FeedDecoder([TRADES], 100),
-            FeedCounters([met.counters]),
+            FeedDecoder(schemas, 100, ignore=described.ignore),
+            counters,
             emit=met.batches.append,
             finished=lambda: None,
             flush_interval=made.flush_interval,
+            side=side,
         )
+        make_reader = reader_of(described) if native else None
         listener = Listener(intake, max_message_size=made.max_message_size, make_reader=make_reader)
         connection = Connection(
-            replace(made.feeds[0], name="feed", url=url, **feed),
+            described,
             made,
             listener,
-            FeedCounters([met.counters]),
+            counters,
             met.events.append,
+            side=side,
             observer=_Gaps(met),
         )
         running = asyncio.create_task(connection.run())

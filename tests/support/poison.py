@@ -18,9 +18,11 @@ _NEVER_USED = b"\xc1"  # in msgpack
 
 def poison(wire: bytes, how: str) -> bytes:
     """A wire form of trades as one that cannot be written; its name and its rows stay."""
-    if how == "undecodable":
-        return wire[:40] + _NEVER_USED * (len(wire) - 40)
     batch = Batch.from_bytes(wire)
+    if how == "undecodable":
+        feed = batch.feed.encode()
+        end = wire.index(feed) + len(feed)  # of what says whose it is, and how many rows
+        return wire[:end] + _NEVER_USED * (len(wire) - end)
     if how == "raising":
         for each in map(bytes, batch.segments):
             wire = wire.replace(each, _NEVER_USED * len(each))

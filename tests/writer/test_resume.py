@@ -11,6 +11,7 @@ import pytest
 
 from fastingest.model.batch import Position
 from fastingest.storage.journal import Entry, Journal, journal_path
+from fastingest.storage.journal_form import BLOCK_SIZE, SLOT_SIZE
 from fastingest.storage.reject_line import to_lines
 from fastingest.storage.unsynced import Unsynced
 from fastingest.verify.verify import verify
@@ -84,7 +85,7 @@ def test_a_journal_whose_newest_entries_are_damaged(damaged: int, writer: Writer
     data = bytearray(journal_path(writer.path).read_bytes())
     newest = len(Journal(journal_path(writer.path)).entries) - 1
     for number in range(newest - damaged + 1, newest + 1):
-        data[4096 + number * 160 + 20] ^= 1
+        data[BLOCK_SIZE + number * SLOT_SIZE + 20] ^= 1
     journal_path(writer.path).write_bytes(data)
     writer.start()
     assert writer.entry.position == Position(RUN, 4 - damaged)

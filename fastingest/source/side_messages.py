@@ -1,0 +1,333 @@
+r"""What a server says beside the rows: refusals, what it asks for, and what nothing describes.
+
+A message that brings a row is none of these. All others are asked for the feed's conditions, if
+they can fulfil one (:func:`fastingest.model.message_conditions.needles_of`). Those that fulfil none
+are sampled (:class:`fastingest.source.sample.Sample`) as long as there are *looks* left: a good
+many at the beginning of a connection, then so many a second.
+
+Who is to act on it is the session (:class:`SideActor`). The first messages may come before there
+is one; they wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+import msgspec
+
+from fastingest.access.secrets import Redactor, shown
+from fastingest.decode.values import Values, ValueTree
+from fastingest.metrics.counters import FeedCounters
+from fastingest.model.event import Event
+from fastingest.model.feed import Feed
+from fastingest.model.jsonpath import JsonPath, parse_path
+from fastingest.model.message_conditions import MessageCondition, needles_of
+from fastingest.source.events import IgnoredMessage
+from fastingest.source.refusals import Refusals
+from fastingest.source.sample import Sample
+from fastingest.text import shortened
+
+__all__ = ["FIRST_LOOKS", "LOOKS", "Fate", "SideActor", "SideMessages", "subscription_shown"]
+
+FIRST_LOOKS = 1000
+"""Messages that are sampled of a connection before their number is limited."""
+
+LOOKS = 100
+"""Messages that are sampled in each second after that."""
+
+Fate: TypeAlias = Literal["row", "reject", "ignored"]
+"""What becomes of a message: it has brought at least a row, or else a reject, or neither."""
+
+_ESCAPE = b"\\u"
+_PLACE = re.compile(r"\{(\$[^{}]*)\}")
+_MAX_PENDING = 100
+_SHOWN = 80  # characters of a subscription in a message for people
+
+_decode_any = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def subscription_shown(text: str) -> str:
+    """The text of a subscription as written, for people: short, on one line, without secrets."""
+    return shortened(" ".join(shown(text).split()), _SHOWN)
+
+
+class SideActor(Protocol):
+    """Acts on what a server says."""
+
+    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> int | None:
+        """Something is refused.
+
+        :param words: the server's, for people.
+        :param symbols: those that they name.
+        :param subscription: the one that it must be about.
+        :returns: the subscription that it is about; None: that is not known.
+        """
+
+    def asked_to_reconnect(self, words: str) -> None:
+        """The server wants another connection."""
+
+    def answer(self, number: int, fill: Callable[[str], str]) -> None:
+        """Send the answer of this number.
+
+        :param fill: puts values into its text.
+        """
+
+
+class _Rule(NamedTuple):
+    """A group of conditions, and what a message is that fulfils it."""
+
+    kind: Literal["refused", "reconnect", "answer"]
+    number: int | None  # of the subscription, or of the answer
+    conditions: tuple[MessageCondition, ...]
+
+
+def _rules_of(feed: Feed) -> list[_Rule]:
+    rules = [
+        _Rule("refused", number, group)
+        for number, subscription in enumerate(feed.subscriptions)
+        for group in subscription.refused
+    ]
+    rules += [_Rule("refused", None, group) for group in feed.refused]
+    rules += [_Rule("reconnect", None, group) for group in feed.reconnect]
+    rules += [
+        _Rule("answer", number, group)
+        for number, answer in enumerate(feed.answers)
+        for group in answer.when
+    ]
+    return rules
+
+
+class SideMessages:
+    """Those of one feed, over all its connections.
+
+    :param feed: the feed.
+    :param counters: the feed's.
+    """
+
+    def __init__(self, feed: Feed, counters: FeedCounters) -> None:
+        self._subscriptions = feed.subscriptions
+        self._rules = _rules_of(feed)
+        self._ignore = frozenset(text.encode() for text in feed.ignore)
+        needles = needles_of(tuple(rule.conditions for rule in self._rules))
+        self.takes_any = needles is None
+        """Whether any message may fulfil a condition."""
+        self.needles: tuple[bytes, ...] = needles or ()
+        r"""Otherwise only those that contain one of these, or a ``\u``."""
+        paths = [condition.path for rule in self._rules for condition in rule.conditions]
+        paths += [
+            parse_path(place) for answer in feed.answers for place in _PLACE.findall(answer.send)
+        ]
+        self._values = ValueTree.of(paths)
+        self._sample = Sample()
+        self._actor: SideActor | None = None
+        self._pending: list[Callable[[SideActor], None]] = []
+        self._tell: Callable[[Event], None] = lambda _: None
+        self._sampled: Callable[[str], None] = lambda _: None
+        self._refilled: Callable[[int], None] = lambda _: None
+        self._timer: asyncio.TimerHandle | None = None
+        self.looks = FIRST_LOOKS
+        """Messages that may be sampled now."""
+        self.redactor = Redactor()
+        self.refusals = Refusals(feed.symbols, counters, self._report)
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether there are conditions."""
+        return bool(self._rules)
+
+    # Whom it tells
+
+    def tell(self, report: Callable[[Event], None], sampled: Callable[[str], None]) -> None:
+        """Have somebody told.
+
+        :param report: takes events for the log.
+        :param sampled: takes the first message of each shape, for people.
+        """
+        self._tell, self._sampled = report, sampled
+
+    def when_refilled(self, call: Callable[[int], None]) -> None:
+        """Have a native reader told when there are looks again."""
+        self._refilled = call
+
+    def connected(self) -> None:
+        """What comes from now on comes by another connection."""
+        self._actor = None
+        self._pending.clear()
+        self._sample.connected()
+        self.refusals.connected()
+        self._refill(FIRST_LOOKS)
+
+    def act_by(self, actor: SideActor) -> None:
+        """Have this session act on what comes by its connection, and has come."""
+        self._actor = actor
+        pending, self._pending = self._pending, []
+        for act in pending:
+            act(actor)
+
+    def _do(self, act: Callable[[SideActor], None]) -> None:
+        if self._actor is not None:
+            act(self._actor)
+        elif len(self._pending) < _MAX_PENDING:
+            self._pending.append(act)
+
+    # What comes
+
+    def may_be_among(self, messages: Sequence[bytes]) -> bool:
+        """Whether one of the messages may fulfil a condition."""
+        return self.takes_any or self.may_be(b"".join(messages))
+
+    def may_be(self, message: bytes) -> bool:
+        """Whether the message may fulfil a condition."""
+        if self.takes_any or not self.needles:
+            return self.takes_any
+        return _ESCAPE in message or any(needle in message for needle in self.needles)
+
+    def is_refusal(self, message: bytes) -> bool:
+        """Whether a message says no."""
+        if not self._rules or not self.may_be(message):
+            return False
+        rule, _ = self._rule_of(message)
+        return rule is not None and rule.kind == "refused"
+
+    def take(self, message: bytes, fate_of: Callable[[bytes], Fate] | None = None) -> bool:
+        """Act on a message, if it fulfils a condition and brings no row; whether it is so.
+
+        :param fate_of: what becomes of it; None: it is known to bring no row.
+        """
+        if not self._rules or not self.may_be(message):
+            return False
+        rule, found = self._rule_of(message)
+        if rule is None or (fate_of is not None and fate_of(message) == "row"):
+            return False
+        if rule.kind == "refused":
+            self._do(lambda actor: self._refused(actor, message, rule.number))
+        elif rule.kind == "reconnect":
+            words = self.words(message)
+            self._do(lambda actor: actor.asked_to_reconnect(words))
+        else:
+            number = rule.number or 0
+            self._do(lambda actor: actor.answer(number, lambda text: _filled(text, found)))
+        return True
+
+    def take_out(
+        self,
+        messages: list[bytes],
+        stamps: list[tuple[int, int]],
+        fate_of: Callable[[bytes], Fate],
+    ) -> None:
+        """Act on those of the messages that fulfil a condition and bring no row; drop them.
+
+        :param messages: a run of messages.
+        :param stamps: when they came, as in :class:`fastingest.decode.decoder.Decoder`.
+        """
+        taken = [i for i, message in enumerate(messages) if self.take(message, fate_of)]
+        if not taken:
+            return
+        for index in reversed(taken):
+            del messages[index]
+        left = {end - bisect_left(taken, end): time for end, time in reversed(stamps)}
+        left.pop(0, None)  # a read of nothing else
+        stamps[:] = sorted(left.items())
+
+    def brought_no_row(self, message: bytes) -> int:
+        """Take a message that was read natively, and is ignored; the looks that are left."""
+        if not self.take(message) and self.looks:
+            self.look(message, is_reject=False)
+        return self.looks
+
+    def look_among(self, messages: Sequence[bytes], fate_of: Callable[[bytes], Fate]) -> None:
+        """Sample those of the messages that bring no row, as far as there are looks left."""
+        for message in messages:
+            if not self.looks:
+                return
+            fate = fate_of(message)
+            if fate == "row":
+                self._spend()
+            else:
+                self.look(message, is_reject=fate == "reject")
+
+    def look(self, message: bytes, *, is_reject: bool) -> None:
+        """Sample a message that brings no row.
+
+        :param is_reject: it is kept elsewhere, with a reason.
+        """
+        self._spend()
+        if message in self._ignore:
+            return
+        if self._sample.add(message) and not is_reject:
+            words = self.words(message)
+            self._tell(IgnoredMessage(words))
+            self._sampled(words)
+
+    def reason(self, *, has_rows: bool) -> str:
+        """What of it may be why the connection ends now, for people; empty: nothing.
+
+        :param has_rows: whether it has brought any.
+        """
+        message = self._sample.reason(has_rows=has_rows)
+        return "" if message is None else self.words(message)
+
+    def words(self, message: bytes) -> str:
+        """A message for people: short, on one line, without secrets."""
+        return shortened(self.redactor.hide(message.decode(errors="backslashreplace")))
+
+    # Looks
+
+    def _spend(self) -> None:
+        self.looks -= 1
+        if not self.looks and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(1.0, self._refill, LOOKS)
+
+    def _refill(self, looks: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.looks = looks
+        self._refilled(looks)
+
+    # Conditions
+
+    def _rule_of(self, message: bytes) -> tuple[_Rule | None, Values]:
+        text = message.strip()
+        try:
+            found = self._values.find(bytes(_decode_any(text)))
+        except (ValueError, RecursionError):  # it is no JSON
+            found = {(): text}
+        for rule in self._rules:
+            if _holds(rule.conditions, found):
+                return rule, found
+        return None, found
+
+    def _refused(self, actor: SideActor, message: bytes, number: int | None) -> None:
+        words = self.words(message)
+        symbols = self.refusals.named_in(message.decode(errors="backslashreplace"))
+        number = actor.refused(words, symbols, number)
+        subscription = None
+        if number is not None:
+            symbols = symbols or self._subscriptions[number].symbols
+            subscription = subscription_shown(self._subscriptions[number].text)
+        self.refusals.add(words, symbols, subscription)
+
+    def _report(self, event: Event) -> None:
+        self._tell(event)
+
+
+def _holds(conditions: Sequence[MessageCondition], found: Values) -> bool:
+    try:
+        return all(condition.holds(found.get(condition.path.steps)) for condition in conditions)
+    except ValueError:  # no UTF-8
+        return False
+
+
+def _filled(text: str, found: Values) -> str:
+    """``text`` with the JSON of a message in its places; ``null`` where there is none."""
+
+    def value(place: re.Match[str]) -> str:
+        path: JsonPath = parse_path(place[1])
+        return found.get(path.steps, b"null").decode(errors="replace")
+
+    return _PLACE.sub(value, text)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+
+from fastingest.config.overrides import Overrides, build_feeds
+from fastingest.model.feed import Answer, Feed
+from fastingest.model.message_conditions import Groups, parse_message_condition
+from tests.support.config_text import URL, feed_in, problems_in
+
+
+def groups(*each: tuple[str, ...]) -> Groups:
+    return tuple(tuple(map(parse_message_condition, group)) for group in each)
+
+
+def built(text: str, *symbols: str) -> Feed:
+    (feed,) = build_feeds([feed_in(URL + text)], Overrides(symbols=symbols))
+    return feed
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("'$.a=1'", groups(("$.a=1",))),
+        ("['$.a=1', '$.b']", groups(("$.a=1", "$.b"))),
+        ("[['$.a=1', '$.b'], ['$.c=[]']]", groups(("$.a=1", "$.b"), ("$.c=[]",))),
+        ("[['$.a=1', '$.b'], '$=no']", groups(("$.a=1", "$.b"), ("$=no",))),
+    ],
+)
+@pytest.mark.parametrize("key", ["refused", "reconnect"])
+def test_conditions_are_one_group_or_several(key: str, text: str, expected: Groups) -> None:
+    assert getattr(built(f"{key} = {text}"), key) == expected
+
+
+def test_a_subscription_has_its_own_with_its_symbols_in_them() -> None:
+    feed = built(
+        """subscribe = {send = '{"c":"{symbol}"}', refused = ["$.error", "$.c={symbol}"]}
+        symbols.case = "lower" """,
+        "A",
+        "B",
+    )
+    assert feed.symbols == ("a", "b")
+    assert [(each.symbols, each.refused) for each in feed.subscriptions] == [
+        ((symbol,), groups(("$.error", f"$.c={symbol}"))) for symbol in ("a", "b")
+    ]
+
+
+def test_a_subscription_to_all_symbols_has_them_all() -> None:
+    feed = built("subscribe = ['{\"auth\":1}', '{symbols}']\nsymbols = ['A', 'B']")
+    assert [each.symbols for each in feed.subscriptions] == [(), ("A", "B")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{when = '$=ping', send = 'pong'}", [Answer(groups(("$=ping",)), "pong")]),
+        (
+            """[{when = ['$.ping'], send = '{"pong":{$.ping}}'}]""",
+            [Answer(groups(("$.ping",)), '{"pong":{$.ping}}')],
+        ),
+        (
+            "[{when = '$.ping', send = {pong = '{$.ping}', id = 1}}]",
+            [Answer(groups(("$.ping",)), '{"pong":{$.ping},"id":1}')],
+        ),
+    ],
+)
+def test_answers(text: str, expected: list[Answer]) -> None:
+    assert list(built(f"answer = {text}").answers) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("refused = []\n", "2: 'refused' has no condition"),
+        ("refused = [[]]\n", "2: 'refused' has no condition"),
+        ("refused = ['$.a',\n'error']\n", "3: 'error' is no condition"),
+        ("refused = [['$.a'],\n['error']]\n", "3: 'error' is no condition"),
+        ("refused = 5\n", "2: 'refused' must be an array or a text"),
+        ("refused = [['$.a', 5]]\n", "2: each condition must be a text"),
+        ("reconect = '$.a'\n", "2: there is no key 'reconect' here; did you mean 'reconnect'?"),
+        ("answer = {when = '$.a'}\n", "2: an answer needs 'send'"),
+        ("answer = {send = 'a'}\n", "2: an answer needs 'when'"),
+        ("answer = {when = '$.a', send = ''}\n", "2: 'send' is empty"),
+        ("answer = {when = '$.a', send = '{$.a..b}'}\n", "2: '$.a..b' is no path"),
+        ("answer = ['pong']\n", "2: 'answer' must be tables"),
+        ("subscribe = {send = 'a', refused = 'b'}\n", "2: 'b' is no condition"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(text: str, said: str) -> None:
+    (problem,) = problems_in(URL + text)
+    assert problem.startswith(f"f.toml:{said}")
+    assert "\n" not in problem
