@@ -77,7 +77,6 @@ def counters(tmp_path: Path) -> Counters:
         Slot.LOST: 1,
         Slot.LOST_MESSAGES: 6,
         Slot.CONNECTIONS: 2,
-        Slot.READY: 1,
         Slot.REFUSED: 3,
         Slot.RECEIVER_RESTARTS: 7,
         Slot.WRITER_RESTARTS: 8,
@@ -377,7 +376,7 @@ def test_a_line_has_a_part_for_each_feed_of_the_output(out: Path, tmp_path: Path
         each[Slot.RECEIVED], each[Slot.IGNORED] = 10 * number, number
         each[Slot.WRITTEN], each[Slot.DROPPED], each[Slot.LOST] = 5 * number, number, 2 * number
         each[Slot.CONNECTIONS] = number + 1
-        each[Slot.READY], each[Slot.GAPS] = number // 3, 1
+        each[Slot.NEVER_READY] = number % 3
     feeds = [{"index": n, "name": f"feed {n}", "url": f"ws://x/{n}"} for n in (1, 3)]
     log(
         out,
