@@ -88,5 +88,5 @@ def test_a_command_under_way_does_not_outlive_the_run(tmp_path: Path) -> None:
     url = f"ws://127.0.0.1:9/?t=${{shell:echo $$ > {pid}; exec sleep 600}}"
     with Command("--url", url, "--out", tmp_path / "out.csv") as command:
         wait_until(lambda: pid.exists() and pid.read_text().strip(), "the command")
-        command.stop()
+        command.stop(3)  # it was never ready
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()

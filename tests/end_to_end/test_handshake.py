@@ -160,7 +160,7 @@ def test_the_proxy_of_the_environment_can_be_left_out(tmp_path: Path, arguments:
         url = ["--url", "ws://no-such-host.invalid/", "--out", tmp_path / "out.csv"]
         with Command(*url, *arguments, *QUICK, environment=environment) as command:
             reason = command.wait_for("no connection")["reason"]
-            command.stop()
+            command.stop(3)  # it was never ready
         assert reason.startswith("the host name has no address")
         assert proxy.connections == 0
 

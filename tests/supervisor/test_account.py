@@ -750,7 +750,6 @@ BARE = "symbol,price,volume\n"
 
 
 def test_a_file_with_nothing_but_the_header_that_the_run_has_made_is_removed(begun: Begun) -> None:
-    begun.journal.close()
     journal_path(begun.out).unlink()
     begun.account.remove_bare_output()  # it was not made
     begun.out.write_text(BARE)
