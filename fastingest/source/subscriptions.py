@@ -135,11 +135,11 @@ class Subscriber:
 
     @property
     def is_refused(self) -> bool:
-        """Whether nothing will come: all are refused, or one by which we say who we are."""
-        return bool(self._refused) and (
-            len(self._refused) == len(self._subscriptions)
-            or any(map(self._is_authentication, self._refused))
-        )
+        """Whether nothing will come: one is refused by which we say who we are, or all others."""
+        if any(map(self._is_authentication, self._refused)):
+            return True
+        others = [n for n in range(len(self._subscriptions)) if not self._is_authentication(n)]
+        return bool(others) and self._refused.issuperset(others)
 
     def _is_authentication(self, number: int) -> bool:
         """Whether others need it: it asks for no symbols, as they do, or says a secret."""
