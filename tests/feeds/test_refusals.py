@@ -16,6 +16,7 @@ import pytest
 from tests.end_to_end.command import Command, wait_until
 from tests.feeds.recorded import SECRETS
 from tests.feeds.venues import VENUES, config_of
+from tests.peers.raw import TEXT, frame
 from tests.peers.venue import Client, Step, Venue, accept, hear, send, stream
 
 QUICK = ["--reconnect-initial", "50ms", "--reconnect-max", "100ms", "--flush-interval", "50ms"]
@@ -55,9 +56,13 @@ def rows_of(folder: Path, name: str) -> str:
 
 def wait_for_rows(folder: Path, name: str, symbols: Iterable[str], times: int = 1) -> None:
     """Wait until each of the symbols has this many rows."""
-    for symbol in symbols:
-        row = re.compile(rf"(?m)^.*{re.escape(symbol)}.*$")
-        wait_until(lambda: len(row.findall(rows_of(folder, name))) >= times, f"{name} {symbol}")
+    rows = [re.compile(rf"(?m)^.*{re.escape(symbol)}.*$") for symbol in symbols]
+
+    def are_there() -> bool:
+        written = rows_of(folder, name)
+        return all(len(row.findall(written)) >= times for row in rows)
+
+    wait_until(are_there, name)
 
 
 async def binance(client: Client) -> None:
@@ -102,6 +107,31 @@ def test_an_unknown_symbol_is_named_and_the_others_are_captured(tmp_path: Path) 
     assert {feed["name"]: feed["refused"] for feed in summary["feeds"]} == dict.fromkeys(venues, 1)
     assert connections == dict.fromkeys(venues, 1)
     assert summary["gaps"] == 0
+
+
+def test_what_is_refused_behind_a_reply_is_not_what_it_has_granted(tmp_path: Path) -> None:
+    """Kraken has a reply for each symbol; here the second one does not tell its symbol."""
+    known = VENUES["kraken-trades"]
+    words = '{"error":"Exceeded msg rate","method":"subscribe","success":false}'
+    granted = (known.grants or "").replace("{symbol}", "BTC/USD")
+    row = known.row.replace("{symbol}", "BTC/USD").replace("{n}", "1")
+
+    async def in_one_read(client: Client) -> None:
+        await client.until(lambda: len(client.said) >= 1)
+        frames = (frame(TEXT, text.encode()) for text in (granted, words, row))
+        await client.write(b"".join(frames))
+
+    with (
+        Venue([accept(), in_one_read]) as venue,
+        running(
+            tmp_path, {"kraken-trades": venue}, {"kraken-trades": ("BTC/USD", "ETH/USD")}
+        ) as command,
+    ):
+        wait_for_rows(tmp_path, "kraken-trades", ["BTC/USD"])
+        refusal = command.wait_for("refused by the feed")
+        command.stop(3)
+        assert len(venue.clients) == 1
+    assert (refusal["said"], refusal.get("symbols")) == (words, None)
 
 
 ASKS = {
