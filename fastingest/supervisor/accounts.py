@@ -111,7 +111,7 @@ class Accounts:
         """Say what became of all rows, in the ledgers, and remove what is not needed any more.
 
         To be called when all processes have ended. A run that was refused before anything was
-        captured gets no line.
+        captured gets no line, and leaves no file that it has made.
 
         :param ended: when the run ended, in nanoseconds since the epoch.
         :param complete: the outputs, by their index, for which all there was is written.
@@ -125,6 +125,8 @@ class Accounts:
         for number, account in enumerate(self.each):
             if not has_lines or _close(account, ended, outcome):
                 _clean_up(account, complete=number in complete)
+            if not has_lines:
+                account.remove_bare_output()
 
 
 def _balance(account: Account, outcome: Outcome, *, complete: bool) -> None:
