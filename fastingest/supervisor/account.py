@@ -263,13 +263,17 @@ class Account:
         )
 
     def remove_bare_output(self) -> None:
-        """Delete the output, if this run has made it and nothing but its header is in it."""
+        """Delete the output, if this run has made it and nothing but its header is in it.
+
+        Where a journal stays, so does the file that it speaks of.
+        """
+        if self._was_there or self._journal_path.exists():
+            return
         with contextlib.suppress(OSError):
             line = f"{self._header}\n".encode()
-            if not self._was_there and self._out.lstat().st_size == len(line):
-                check_own_file(self._out)
-                if self._out.read_bytes() == line:
-                    self._out.unlink()
+            check_own_file(self._out)
+            if self._out.stat().st_size == len(line) and self._out.read_bytes() == line:
+                self._out.unlink()
 
     def clean_up(self, complete: bool) -> None:
         """Remove what only a run that is not complete needs."""

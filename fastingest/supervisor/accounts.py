@@ -14,7 +14,7 @@ from fastingest.errors import (
     RunFailed,
     UsageError,
 )
-from fastingest.metrics.counters import Slot, never_ready
+from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import OutputSpec, SharedOutput
 from fastingest.runtime.control import GapEnded
@@ -88,7 +88,7 @@ class Accounts:
             (name, self._reasons.get(feed, "its receiver died"))
             for feed, name in self._shown.items()
             if any(
-                never_ready(share.counters.of(feed))
+                share.counters.of(feed)[Slot.NEVER_READY]
                 for share in self.shares
                 if feed in share.target.tables
             )
