@@ -128,6 +128,8 @@ class Account:
         if ledger.exists() and not os.access(ledger, os.W_OK):
             raise OutputRefused(ledger, "is needed and cannot be written: Permission denied")
         self._names = [feed.name for feed in feeds]
+        self.stale: dict[str, tuple[str, ...]] = {}
+        """What is stale of each feed, by its name, as far as it was told."""
         described = {
             index: (feed.name, shown(feed.url))
             for index, feed in enumerate(feeds)
@@ -253,6 +255,7 @@ class Account:
             self.events.known,
             header=self._header,
             feeds=feeds,
+            stale=self.stale,
             end=ended,
             with_region=with_region,
         )
