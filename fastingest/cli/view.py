@@ -174,7 +174,7 @@ class View:
             yield [
                 (" " * (_LABEL - 2) + ("* " if ascii_only else "● "), colour),
                 (f"{escape(feed.name):{name}}  {feed.ledger.written:>{rows},}", ""),
-                ("" if state == "connected" else f"  {state}", colour),
+                (f"  {state}" if self._is_silent(feed) else "", colour),
                 (f"  {gaps_text(feed)}" if feed.gaps else "", "yellow"),
                 (f"  {feed.refused:,} refused" if feed.refused else "", "red"),
                 (f"  {feed.stale:,} stale" if feed.stale else "", "red"),
@@ -191,7 +191,7 @@ class View:
         said, colour = _STATES[now.state]
         if now.state is not State.CONNECTED:
             return said, colour
-        if silent := sum(self._feed_state(feed)[0] != said for feed in now.feeds):
+        if silent := sum(map(self._is_silent, now.feeds)):
             said, colour = f"{said}, {silent:,} of {len(now.feeds):,} silent", "yellow"
         return said, "red" if now.stale else colour
 
@@ -200,17 +200,22 @@ class View:
         said, colour = _STATES[feed.state]
         if feed.state is not State.CONNECTED:
             return said, colour
-        if feed.row_age is None:
-            said, colour = f"{said}, no row yet", "yellow"
-        elif feed.row_age >= _SILENT + self._options.flush_interval:  # in which batches are closed
-            said, colour = f"{said}, no row for {_age(feed.row_age)}", "yellow"
+        if self._is_silent(feed):
+            since = "yet" if feed.row_age is None else f"for {_age(feed.row_age)}"
+            said, colour = f"{said}, no row {since}", "yellow"
         return said, "red" if feed.stale else colour
+
+    def _is_silent(self, feed: FeedSummary) -> bool:
+        """Whether it brings no rows; it may be because it is not connected."""
+        if feed.state is not State.CONNECTED or feed.row_age is None:
+            return True
+        return feed.row_age >= _SILENT + self._options.flush_interval  # which closes the batches
 
     def _rank(self, feed: FeedSummary) -> int:
         """How much a feed needs to be looked at; the least, the most."""
         if feed.state is not State.CONNECTED:
             return 0
-        return _WELL if self._feed_state(feed)[1] == "green" else 1
+        return 1 if self._is_silent(feed) or feed.stale else _WELL
 
     def _bar(self, share: float, width: int, ascii_only: bool) -> list[tuple[str, str]]:
         left = f", {span(self._summary.seconds * (1 / share - 1))} left" if share else ""

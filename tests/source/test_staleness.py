@@ -44,7 +44,7 @@ def test_a_symbol_that_never_brings_a_row_is_stale() -> None:
     assert followed.look(6.0) == NOTHING
     followed.see(["live_trades_BTCUSD"])
     assert followed.look(4.0).stale == ("lunausd",)
-    followed.see(["live_trades_lunausd"])
+    followed.see(["live_trades_BTCUSD", "live_trades_lunausd"])
     assert followed.look(6.0) == Change((), ("lunausd",), False)
     # From its first row on it is followed by its value.
     followed.see(["live_trades_BTCUSD"])
