@@ -97,9 +97,10 @@ def test_heartbeats_of_the_venue_do_not_either(tmp_path: Path) -> None:
 
 def test_rows_that_wait_to_be_decoded_keep_it_connected(tmp_path: Path) -> None:
     """A flush interval that is longer than the limit."""
-    limits = ("--idle-timeout", "1s", "--flush-interval", "3s", "--max-rows", 30)
+    limits = ("--idle-timeout", "1s", "--max-rows", 30)
     with Venue([accept(), every(0.2, TRADE)]) as venue:
-        with Command(*config(tmp_path, venue.url, ""), *limits) as command:
+        arguments = config(tmp_path, venue.url, 'flush-interval = "3s"')[: -len(QUICK)]
+        with Command(*arguments, *limits) as command:
             summary = command.summary()
     assert (summary["connections"], summary["written"]) == (1, 30)
 
