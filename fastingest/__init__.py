@@ -4,7 +4,7 @@
 
     from fastingest import Options, ingest
 
-    summary = ingest(Options(url="wss://feed.example/trades", out="trades.csv", duration=60.0))
+    summary = ingest(Options(url="wss://feed.example/trades", out="trades.csv", duration="60s"))
     print(summary.ledger.written, "rows")
 """
 

@@ -6,6 +6,8 @@ import dataclasses
 import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from typing import Any
 import pytest
 
 from fastingest import FastingestError, Options, errors
-from fastingest.access.secrets import variables_in
+from fastingest.access.references import variables_in
+from fastingest.access.secrets import shown
 from fastingest.cli import commands as cli
 from fastingest.config.catalog import known_feed, known_names, known_text
 from fastingest.config.check import check
@@ -22,6 +25,7 @@ from fastingest.model.chunks import segment_of
 from fastingest.model.schema import TRADES, check_type, parse_columns
 from fastingest.writer.set_aside import set_aside
 from tests.end_to_end.command import ROOT
+from tests.support.patience import LIMIT
 
 README = (ROOT / "README.md").read_text("utf-8")
 
@@ -105,7 +109,7 @@ def test_every_type_of_a_column_in_the_table_is_one() -> None:
 
 
 def test_the_example_of_a_file_passes_the_check(tmp_path: Path) -> None:
-    (text,) = blocks("toml")
+    text, _ = blocks("toml")
     path = tmp_path / "example.toml"
     path.write_text(text, "utf-8")
     found = check(path)
@@ -120,6 +124,21 @@ def test_the_example_of_a_file_passes_the_check(tmp_path: Path) -> None:
     assert [each.text for each in feed.subscriptions] == [
         '{"op":"auth"}',
         '{"op":"subscribe","args":["trade.BTCUSDT"]}',
+    ]
+
+
+def test_the_examples_of_credentials_pass_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_KEY", "a key")
+    path = tmp_path / "example.toml"
+    path.write_text(blocks("toml")[1], "utf-8")
+    found = check(path)
+    assert found.problems == ()
+    assert found.notes == ()
+    assert [shown(each.url) for each in found.feeds] == [
+        "wss://ws-api-spot.kucoin.com/?token=***",
+        "wss://feed.example/private",
     ]
 
 
@@ -185,10 +204,36 @@ def test_every_exit_status_stands_in_the_table() -> None:
 def test_the_program_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (program,) = blocks("python")
     program = program.replace("wss://feed.example/trades", "demo://?rate=1000")
-    program = program.replace("60.0", "1.0")
+    program = program.replace("60s", "1s")
     exec(compile(program, "README.md", "exec"), {})
     assert re.fullmatch(r"[1-9]\d* rows, 0 gaps\n", capsys.readouterr().out)
     assert Path("trades.csv").read_text().startswith(TRADES.header)
+
+
+@pytest.mark.usefixtures("anywhere")
+def test_the_programs_pass_a_strict_type_checker(tmp_path: Path) -> None:
+    pytest.importorskip("mypy", reason="needs mypy, which scripts/check installs")
+    (first,), (second,) = blocks("python"), blocks("py")
+    forms = (
+        "from pathlib import Path",
+        "from fastingest import Options",
+        'Options(url=["ws://a", "ws://b"][0], out=Path("a.csv"), columns=["a", "b:int"])',
+        'Options(subscribe="text", header="A: b", where="a=b", duration=1.5, columns="a, b")',
+    )
+    paths = [tmp_path / f"program_{number}.py" for number in range(3)]
+    for path, text in zip(paths, (first, second, "\n".join(forms)), strict=True):
+        path.write_text(text)
+    command = [sys.executable, "-m", "mypy", "--strict", "--scripts-are-modules", *map(str, paths)]
+    ended = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=os.environ | {"MYPYPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=2 * LIMIT,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
 
 
 @pytest.mark.usefixtures("anywhere")

@@ -1,11 +1,11 @@
 """Secrets in the texts of a feed: where they are read, and where they are hidden.
 
-A text may hold ``${NAME}``, an environment variable, and ``${file:PATH}``, a file's content without
-the line feed at its end; ``$${`` writes ``${`` itself. Three rules keep what they stand for out of
-sight:
+How a text refers to them says :mod:`fastingest.access.references`. Three rules keep what they stand
+for out of sight:
 
 - A text travels as it was written. It is expanded at each connect, in the receiver, and nowhere
-  kept; a file is read anew each time, since tokens are exchanged while a run goes on.
+  kept; a file is read and a command run anew each time, since tokens are exchanged while a run goes
+  on.
 - What is shown of a text is :func:`shown`: made from the text as written, so that it cannot hold a
   secret, whatever that is.
 - What comes from elsewhere, such as a server's words, a library's error or a message that is no
@@ -14,6 +14,9 @@ sight:
 
 In a URL's user info (``user:password@``) a secret stands for itself; elsewhere in a URL it must be
 percent-encoded where a URL needs that, as if it had been written there.
+
+Reading a text does not wait: a command whose output is not known yet is an :class:`Unanswered`, and
+whoever wants the text has it run, puts the output into :attr:`Answers.outputs`, and reads again.
 """
 
 from __future__ import annotations
@@ -22,62 +25,115 @@ import base64
 import json
 import os
 import re
+import shutil
 import stat
+import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import quote, unquote
+
+from fastingest.access.command import MAX_BYTES
+from fastingest.access.references import (
+    UNITS,
+    Reference,
+    SecretError,
+    masked,
+    pieces_of,
+    words_of,
+)
 
 __all__ = [
     "HIDDEN",
+    "Answers",
     "Redactor",
-    "SecretError",
+    "Unanswered",
     "expand",
     "expand_url",
     "shown",
     "user_info",
-    "variables_in",
 ]
 
 HIDDEN = "***"
 """What stands where a secret is."""
 
-_MAX_BYTES = 64 * 1024  # of a secret; a file that holds more is another one than was meant
 _MIN_LENGTH = 4  # characters of a value that is hidden where it is met; fewer are met everywhere
 
-_SECRET = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # The last @ before the path ends the user info, as for urllib.
-_USER_INFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)((?:\$\{[^}]*\}|[^/?#])*)@")
+_USER_INFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)@")
 # A password with a / in it, which makes the URL malformed, and is still a password.
-_BROKEN_USER_INFO = re.compile(
-    r"([A-Za-z][A-Za-z0-9+.-]*://)(?!\[)[^/?#@:]*:(?!\$\{)[^/?#@\d][^@]*@"
-)
+_BROKEN_USER_INFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?!\[)[^/?#@:]*:(?!\0)[^/?#@\d][^@]*@")
 
 
-class SecretError(ValueError):
-    """A secret that cannot be read; says which, and never what it is."""
+class Unanswered(Exception):
+    """A command has to be run before a text can be read. ``words`` are its program and arguments.
+
+    ``values`` are the secrets that were read until then, which its words may hold.
+    """
+
+    def __init__(self, words: tuple[str, ...], values: frozenset[str]) -> None:
+        super().__init__(words)
+        self.words = words
+        self.values = values
 
 
-def expand(text: str, values: set[str] | None = None) -> str:
+@dataclass
+class Answers:
+    """What the texts of one connect ask for that neither a variable nor a file says.
+
+    :param now_ns: the time of the connect, in nanoseconds since the epoch.
+    :param outputs: what commands have printed, by their words.
+    :param is_trial: whether no command is run, and something else stands for what they print. That
+        their programs are there is checked.
+    """
+
+    now_ns: int = field(default_factory=time.time_ns)
+    outputs: dict[tuple[str, ...], str] = field(default_factory=dict)
+    is_trial: bool = False
+
+    def output(self, words: tuple[str, ...], values: Iterable[str]) -> str:
+        """What a command has printed.
+
+        :param values: the secrets that were read until now.
+        :raises Unanswered: it was not run yet.
+        :raises SecretError: in a trial, its program is not there.
+        """
+        if words in self.outputs:
+            return self.outputs[words]
+        if not self.is_trial:
+            raise Unanswered(words, frozenset(values))
+        if shutil.which(words[0]) is None:
+            raise SecretError(
+                f"the command {words[0]!r} is not there; install it, or name its path"
+            )
+        return "S"
+
+
+def expand(text: str, values: set[str] | None = None, answers: Answers | None = None) -> str:
     """``text`` with its secrets in their places.
 
     :param values: takes the secrets' values.
+    :param answers: what commands and the clock say; None: it is a trial.
     :raises SecretError: one cannot be read.
+    :raises Unanswered: a command has to be run first.
     """
-    return _expand(text, values, str)
+    return _expand(text, values, answers, str)
 
 
-def expand_url(url: str, values: set[str] | None = None) -> str:
+def expand_url(url: str, values: set[str] | None = None, answers: Answers | None = None) -> str:
     """As :func:`expand`, for a URL: what is in its user info gets percent-encoded.
 
     :param values: takes the secrets' values, and the password that the URL itself holds.
     :raises SecretError: one cannot be read.
+    :raises Unanswered: a command has to be run first.
     """
-    match = _USER_INFO.match(url)
+    match = _USER_INFO.match(masked(url))
     if match is None:
-        expanded = expand(url, values)
+        expanded = expand(url, values, answers)
     else:
-        written = _expand(match[2], values, lambda value: quote(value, safe=""))
-        expanded = f"{match[1]}{written}@{expand(url[match.end() :], values)}"
+        pair_text, rest = url[match.end(1) : match.end(2)], url[match.end() :]
+        written = _expand(pair_text, values, answers, lambda value: quote(value, safe=""))
+        expanded = f"{match[1]}{written}@{expand(rest, values, answers)}"
     _, pair = user_info(expanded)
     if pair is not None and values is not None:
         values |= {pair[1] or pair[0], base64.b64encode(":".join(pair).encode()).decode()}
@@ -96,14 +152,16 @@ def user_info(url: str) -> tuple[str, tuple[str, str] | None]:
 def shown(text: str) -> str:
     """``text`` for display: ``***`` for each secret, and for the user info of a URL."""
     for pattern in (_USER_INFO, _BROKEN_USER_INFO):
-        text = pattern.sub(rf"\1{HIDDEN}@", text, count=1)
-    return _SECRET.sub(lambda found: "${" if found[0] == "$${" else HIDDEN, text)
-
-
-def variables_in(texts: Iterable[str]) -> list[str]:
-    """The environment variables that ``texts`` need, in the order of their first use."""
-    names = (found[1].strip() for text in texts for found in _SECRET.finditer(text) if found[2])
-    return list(dict.fromkeys(filter(_NAME.fullmatch, names)))
+        if match := pattern.search(masked(text)):
+            text = f"{text[: match.end(1)]}{HIDDEN}{text[match.end() - 1 :]}"
+    return "".join(
+        piece
+        if isinstance(piece, str)
+        else HIDDEN
+        if piece.is_secret
+        else text[piece.start : piece.end]
+        for piece in pieces_of(text)
+    )
 
 
 class Redactor:
@@ -165,27 +223,39 @@ def _forms(value: str) -> set[str]:
     return {value, in_json, unescaped, in_json.replace("/", r"\/"), quote(value, safe="")}
 
 
-def _expand(text: str, values: set[str] | None, write: Callable[[str], str]) -> str:
-    def value_of(found: re.Match[str]) -> str:
-        if found[0] == "$${":
-            return "${"
-        name = found[1].strip()
-        if not found[2]:
-            raise SecretError("a ${ has no } behind it; write $${ where no secret is meant")
-        value = _read_file(name[5:].strip()) if name.startswith("file:") else _read_variable(name)
-        if values is not None:
-            values.add(value)
-        return write(value)
+def _expand(
+    text: str, values: set[str] | None, answers: Answers | None, write: Callable[[str], str]
+) -> str:
+    taken: set[str] = set() if values is None else values
+    value_of = partial(_value_of, values=taken, answers=answers or Answers(is_trial=True))
+    return "".join(
+        piece if isinstance(piece, str) else write(value_of(piece)) for piece in pieces_of(text)
+    )
 
-    return _SECRET.sub(value_of, text)
+
+def _value_of(reference: Reference, *, values: set[str], answers: Answers) -> str:
+    """What a reference stands for; a secret is added to ``values``."""
+    reference.check()
+    argument = reference.argument.strip()
+    if reference.kind == "now":
+        return str(answers.now_ns // UNITS[argument])
+    if reference.kind == "variable":
+        value = _read_variable(argument)
+    elif reference.kind == "file":
+        value = _read_file(_expand(argument, values, answers, str))
+    else:
+        if reference.kind == "shell":
+            words: tuple[str, ...] = ("sh", "-c", _expand(argument, values, answers, str))
+        else:
+            words = words_of(argument, partial(_value_of, values=values, answers=answers))
+        value = answers.output(words, values)
+        if answers.is_trial:  # that is no secret
+            return value
+    values.add(value)
+    return value
 
 
 def _read_variable(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise SecretError(
-            f"${{{name}}} names no environment variable; write ${{NAME}}, ${{file:PATH}}, "
-            "or $${ where no secret is meant"
-        )
     value = os.environ.get(name)
     if not value:
         how = "is not set" if value is None else "is empty"
@@ -196,15 +266,13 @@ def _read_variable(name: str) -> str:
 
 
 def _read_file(path: str) -> str:
-    if not path:
-        raise SecretError("${file:} names no file; write ${file:PATH}")
     try:
         # A pipe is refused, and does not block: it can be read once, and a secret is read often.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise SecretError(f"{path} is no regular file; a secret is read at every connect")
-            content = os.read(descriptor, _MAX_BYTES + 1)
+            content = os.read(descriptor, MAX_BYTES + 1)
         finally:
             os.close(descriptor)
         value = content.decode().removesuffix("\n").removesuffix("\r")
@@ -215,8 +283,8 @@ def _read_file(path: str) -> str:
         if isinstance(error, SecretError):
             raise
         raise SecretError("${file:PATH} names a path that no file can have") from None
-    if len(content) > _MAX_BYTES:
-        raise SecretError(f"{path} is longer than {_MAX_BYTES // 1024}KiB; that is no secret")
+    if len(content) > MAX_BYTES:
+        raise SecretError(f"{path} is longer than {MAX_BYTES // 1024}KiB; that is no secret")
     if not value:
         raise SecretError(f"the secret's file {path} is empty")
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from fastingest.access.references import pieces_of
 from fastingest.access.secrets import shown
 from fastingest.errors import OptionError
 
@@ -13,21 +14,19 @@ __all__ = ["NO_PROXY", "check_proxy", "check_url", "check_written_url", "parse_h
 NO_PROXY = ("off", "")
 """What is written where no proxy is wanted, whatever the environment says."""
 
-# In a URL where only its secrets are not known: [${ADDRESS}], and all others.
-_BRACKETS = re.compile(r"\[[^\]/?#]*\$\{[^}]*\}[^\]/?#]*\]")
-_SECRET = re.compile(r"\$\{[^}]*\}")
+_BRACKETS = re.compile(r"\[[^\]/?#]*\0[^\]/?#]*\]")  # around a reference: [${ADDRESS}]
 
 
 def parse_header(line: str, value: str | None = None) -> tuple[str, str]:
     """The name and the value of a ``Name: value`` line (RFC 9110, section 5).
 
-    :param value: the value with the secrets in their places; None: as it stands in the line.
+    :param value: the value with the secrets in their places; None: what they are does not matter.
     :raises OptionError: there is no colon, the name is no token, or the value has a line break.
     """
     name, colon, written = line.partition(":")
     if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name.strip()):
         raise OptionError("header", f"{line!r} is not of the form 'Name: value'")
-    value = written if value is None else value
+    value = _filled(written) if value is None else value
     # 0x20 to 0x7e and the tab: what RFC 9110 calls a field value, less the obsolete octets.
     if not re.fullmatch(r"[\t\x20-\x7e]*", value):
         raise OptionError(
@@ -75,8 +74,13 @@ def check_written_url(url: str) -> None:
     """
     before, _, _ = url.partition("${")
     if "://" in before or before == url:
-        # A digit may stand where a host, a port or anything else of a URL does.
-        check_url(url, _SECRET.sub("1", _BRACKETS.sub("[::1]", url)))
+        check_url(url, _filled(url))
+
+
+def _filled(text: str) -> str:
+    """``text`` with a digit for each reference: one may stand in a host, in a port, anywhere."""
+    marked = "".join(each if isinstance(each, str) else "\0" for each in pieces_of(text))
+    return _BRACKETS.sub("[::1]", marked).replace("\0", "1")
 
 
 def check_proxy(written: str, proxy: str) -> None:

@@ -7,9 +7,10 @@ stands here. A value is looked for on the command line, then in the environment.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import inspect
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 from cyclopts import (
@@ -25,7 +26,7 @@ from cyclopts import UnusedCliTokensError as UnusedTokensError
 from fastingest.config.settings import Texts
 from fastingest.errors import OptionError, UsageError
 
-__all__ = ["PREFIX", "call", "options_of", "takes"]
+__all__ = ["PREFIX", "call", "options_of", "takes", "unknown_variables", "with_urls"]
 
 PREFIX = "FASTINGEST_"
 """What the name of a setting's environment variable begins with."""
@@ -49,6 +50,51 @@ def takes(parameters: Sequence[inspect.Parameter], function: F) -> F:
     return function
 
 
+def with_urls(arguments: Sequence[str], owner: type) -> list[str]:
+    """``arguments`` with ``--url`` before each URL that stands by itself.
+
+    :param owner: the dataclass of the options; those that are true or false take no value.
+    """
+    flags = {_option(each.name) for each in dataclasses.fields(owner) if each.default is False}
+    made: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            return [*made, word, *words]
+        is_option = word.startswith("--")
+        made += ["--url", word] if "://" in word and not is_option else [word]
+        if is_option and "=" not in word and word not in flags:
+            made += [value for value in (next(words, None),) if value is not None]
+    return made
+
+
+def unknown_variables(
+    owners: Iterable[type], others: Iterable[str], environ: Mapping[str, str] = os.environ
+) -> Iterator[tuple[str, str]]:
+    """The variables that seem to be settings, and are none: the name, and one that may be meant.
+
+    :param owners: dataclasses of settings.
+    :param others: names that mean something else.
+    """
+    known = {PREFIX + each.name.upper() for owner in owners for each in dataclasses.fields(owner)}
+    known |= {*others}
+    for name, value in environ.items():
+        if name.startswith(PREFIX) and value.strip() and name not in known:
+            yield name, _meant(name, sorted(known))
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """The variable that is most like ``name``, which is none; empty where none is like it."""
+    begun = [each for each in known if each.startswith(name)]
+    ends = {each.removeprefix(PREFIX): each for each in known}
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), ends, 1)
+    return begun[0] if begun else ends[close[0]] if close else ""
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
 def call(app: App, arguments: Sequence[str]) -> Any:
     """What the command that ``arguments`` name returns.
 
@@ -57,10 +103,10 @@ def call(app: App, arguments: Sequence[str]) -> Any:
     try:
         return app(arguments, result_action="return_value")
     except CycloptsError as error:
-        raise UsageError(_explain(error)) from None
+        raise UsageError(_explain(error, arguments, app)) from None
     except OptionError as error:
         variable = PREFIX + error.option.upper()
-        option = "--" + error.option.replace("_", "-")
+        option = _option(error.option)
         if os.environ.get(variable) and not any(a.split("=")[0] == option for a in arguments):
             raise UsageError(f"{variable}: {error.problem}") from None
         raise
@@ -78,7 +124,7 @@ def _parameter(field: dataclasses.Field[Any], owner: type) -> inspect.Parameter:
     nothing = default in (None, (), False)
     metavar = setting["metavar"] or (wanted.__name__.upper() if wanted is not bool else None)
     parameter = Parameter(
-        name="--" + field.name.replace("_", "-"),
+        name=_option(field.name),
         help=setting["help"] + (" Or: off." if setting["off"] else ""),
         converter=convert,
         n_tokens=1 if convert else None,
@@ -133,13 +179,15 @@ def _whole(_: Any, value: str, delimiter: str | None = None) -> list[str]:
     return [value] if value.strip() else []
 
 
-def _explain(error: CycloptsError) -> str:
+def _explain(error: CycloptsError, arguments: Sequence[str], app: App) -> str:
     match error:
         case CoercionError(token=token, msg=problem) if token and problem:
             return f"{token.keyword}: {problem}"
         case MissingArgumentError(argument=argument) if argument:
             return f"{argument.name} needs a value; see fastingest --help"
         case UnusedTokensError(unused_tokens=[token, *_]):
+            if token == arguments[0] and (close := difflib.get_close_matches(token, app, 1)):
+                return f"{token!r} is no command; did you mean {close[0]}? see fastingest --help"
             return f"{token!r} belongs to no option; see fastingest --help"
         case UnknownOptionError(token=token) if meant := _begun(error):
             written = token.keyword or token.value

@@ -14,7 +14,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +24,14 @@ from cyclopts import App, Group, Parameter
 
 import fastingest
 from fastingest.access.secrets import shown
-from fastingest.cli.arguments import PREFIX, call, options_of, takes
+from fastingest.cli.arguments import (
+    PREFIX,
+    call,
+    options_of,
+    takes,
+    unknown_variables,
+    with_urls,
+)
 from fastingest.cli.output import escape_unprintable, fail, note, print_out
 from fastingest.cli.run import run
 from fastingest.config.catalog import known_text, listing
@@ -34,6 +41,7 @@ from fastingest.errors import FastingestError, OptionError, RunFailed, UsageErro
 from fastingest.model.feed import Feed
 from fastingest.native.availability import VARIABLE, find_native
 from fastingest.probe.options import ProbeOptions
+from fastingest.text import escape
 from fastingest.units import format_duration
 from fastingest.verify.report import report_text
 from fastingest.verify.verify import verify
@@ -48,6 +56,9 @@ _EPILOGUE = (
     "3 rows were lost or dropped, 130 interrupted twice."
 )
 
+_WITHOUT_URL = ("verify", "feeds", "check")
+"""The commands that connect to nothing."""
+
 _Command: TypeAlias = Callable[[], int]
 
 
@@ -57,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         asked = parse(arguments)
         if asked is None or isinstance(asked, Options):
-            return run(asked) if asked else 0
+            return run(asked, unknown=dict(_unknown_variables())) if asked else 0
         return asked()
     except FastingestError as error:
         return fail(error)
@@ -73,6 +84,8 @@ def parse(arguments: Sequence[str]) -> Options | _Command | None:
 
     :raises UsageError: the arguments, or the environment, make neither.
     """
+    if not arguments or arguments[0] not in _WITHOUT_URL:
+        arguments = with_urls(arguments, Options)
     asked = call(_app(), arguments)
     return asked if isinstance(asked, Options) or callable(asked) else None
 
@@ -84,7 +97,7 @@ def _app() -> App:
     app = App(
         name="fastingest",
         help=(fastingest.__doc__ or "").partition("\n")[0],
-        usage="fastingest (--url URL | --feed NAME | --config PATH) [OPTIONS]",
+        usage="fastingest (URL | --feed NAME | --config PATH) [OPTIONS]",
         help_epilogue=_EPILOGUE,
         help_format="plaintext",
         version=_versions,
@@ -100,7 +113,7 @@ def _app() -> App:
         ("verify", "FILE", _verify_command),
         ("feeds", "[NAME]", _feeds_command),
         ("check", "FILE", _check_command),
-        ("probe", "--url URL [OPTIONS]", _probe_command()),
+        ("probe", "URL [OPTIONS]", _probe_command()),
     ):
         app.command(
             function,
@@ -213,12 +226,19 @@ def _probe_command() -> Callable[..., _Command]:
     return takes([*options_of(Options, _ASKED), *own, *options_of(Options, _CONNECTION)], command)
 
 
+def _unknown_variables() -> Iterator[tuple[str, str]]:
+    return unknown_variables((Options, ProbeOptions), (VARIABLE, f"{PREFIX}BUILD_NATIVE"))
+
+
 def _probe(options: Options, how: ProbeOptions) -> int:
     from fastingest.probe.dry_run import dry_run
     from fastingest.probe.listen import listen
     from fastingest.probe.proposal import proposal_of
     from fastingest.probe.text import config_text, report_text
 
+    for name, meant in _unknown_variables():
+        hint = f"; did you mean {meant}?" if meant else ""
+        note(f"fastingest: warning: {escape(name)} is no setting{hint}")
     try:
         sample = listen(options, how, partial(_listening, how))
     except OptionError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastingest.model.event import Event
 
-__all__ = ["RunEnded", "RunProgress"]
+__all__ = ["RunEnded", "RunProgress", "UnknownVariable"]
 
 
 class RunProgress(Event, frozen=True):
@@ -33,6 +33,18 @@ class RunProgress(Event, frozen=True):
     set_aside: int | None = None
     refused: int | None = None
     stale: int | None = None
+
+
+class UnknownVariable(Event, frozen=True):
+    """A variable of the environment seems to be a setting, and is none.
+
+    :param did_you_mean: one that is; None: none is like it.
+    """
+
+    level = "warning"
+    text = "a variable is no setting"
+    variable: str
+    did_you_mean: str | None = None
 
 
 class RunEnded(Event, frozen=True):

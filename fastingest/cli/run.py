@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
-from fastingest.cli.events import RunEnded, RunProgress
+from fastingest.cli.events import RunEnded, RunProgress, UnknownVariable
 from fastingest.cli.log import configure
 from fastingest.cli.output import fail, print_out
 from fastingest.cli.terminal import StreamLog, Terminal
@@ -39,13 +39,19 @@ def run(
     *,
     progress_interval: float = PROGRESS_INTERVAL,
     view_interval: float = VIEW_INTERVAL,
+    unknown: Mapping[str, str] | None = None,
 ) -> int:
-    """Capture, and say on stderr and stdout how it goes and ends; the exit status."""
+    """Capture, and say on stderr and stdout how it goes and ends; the exit status.
+
+    :param unknown: environment variables that are no settings, each with the one that may be meant.
+    """
     error: FastingestError | None = None
     summary: Summary | None
     try:
         with _shown(options) as (on_tick, is_view):
             tick = view_interval if is_view else progress_interval
+            for name, meant in (unknown or {}).items():
+                report(UnknownVariable(name, meant or None))
             summary = ingest(options, on_tick=on_tick, tick=tick)
     except FastingestError as caught:
         error = caught

@@ -55,8 +55,8 @@ def progress_share(summary: Summary, options: Options) -> float | None:
     shares = []
     if options.max_rows is not None:
         shares.append(summary.ledger.written / options.max_rows)
-    if options.duration is not None:
-        shares.append(summary.seconds / options.duration)
+    if options.run_length is not None:
+        shares.append(summary.seconds / options.run_length)
     return min(1.0, max(shares)) if shares else None
 
 

@@ -7,10 +7,11 @@ begins with a copy: ``fastingest feeds NAME > my.toml``.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from fastingest.access.secrets import variables_in
+from fastingest.access.references import variables_in
 from fastingest.config.parse import read_config_file
 from fastingest.config.spec import ConfigFile
 from fastingest.config.toml_file import TomlFile
@@ -34,10 +35,15 @@ def known_text(name: str) -> str:
     """
     names = known_names()
     if name not in names:
-        close = difflib.get_close_matches(name, names, 3)
-        hint = f"did you mean {' or '.join(close)}?" if close else "see fastingest feeds"
-        raise OptionError("feed", f"{name!r} is no known feed; {hint}")
+        raise OptionError("feed", f"{name!r} is no known feed; {_hint(name, names)}")
     return (_FEEDS / f"{name}.toml").read_text("utf-8")
+
+
+def _hint(name: str, names: Sequence[str]) -> str:
+    begun = [each for each in names if name and each.startswith(name.lower())]
+    if meant := begun or difflib.get_close_matches(name, names, 3):
+        return f"did you mean {' or '.join(meant)}?"
+    return f"there are {', '.join(names)}"
 
 
 def known_feed(name: str) -> ConfigFile:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fastingest.access.secrets import SecretError, expand, shown
+from fastingest.access.references import SecretError
+from fastingest.access.secrets import expand, shown
 from fastingest.config.options import Options
 from fastingest.config.overrides import Overrides, build_feeds
 from fastingest.config.parse import read_config_file

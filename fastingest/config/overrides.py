@@ -33,7 +33,7 @@ class Overrides:
     feed: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
     config: Path | None = None
-    columns: str | None = None
+    columns: str | tuple[str, ...] | None = None
     rows: str | None = None
     where: tuple[str, ...] = ()
     header: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ def build_feeds(specs: Sequence[FeedSpec], overrides: Overrides) -> tuple[Feed, 
 
 def _with_schema(spec: FeedSpec, overrides: Overrides) -> FeedSpec:
     """``spec`` with the columns, rows and conditions that were given."""
-    if overrides.columns is not None and not overrides.columns.strip():
+    if overrides.columns is not None and not "".join(overrides.columns).strip():
         raise OptionError("columns", f"describes no column; {EXAMPLE}")
     said = [name for name in ("columns", "rows", "where") if getattr(overrides, name)]
     if not said:
@@ -255,15 +255,18 @@ def _names(said: Sequence[str | None], urls: Sequence[str]) -> list[str]:
     names: list[str] = []
     for index, (name, url) in enumerate(zip(said, urls, strict=True)):
         others = {*names, *(other for other in said if other)}
-        others |= {host for at, host in enumerate(hosts) if at != index and not said[at]}
         if name is not None:
             if name in names:
                 problem = f"two feeds are named {name!r}; a name says whose a row is"
                 raise OptionError("feed", problem)
             names.append(name)
             continue
-        candidates = [hosts[index], _host_and_path(url)]
-        candidates += [f"{candidates[1]}#{number}" for number in range(2, len(urls) + 2)]
+        is_shared = any(
+            host == hosts[index] for at, host in enumerate(hosts) if at != index and not said[at]
+        )
+        whole = _host_and_path(url)
+        candidates = [whole] if is_shared else [hosts[index], whole]
+        candidates += [f"{whole}#{number}" for number in range(2, len(urls) + 2)]
         names.append(next(each for each in candidates if each not in others))
     return names
 
@@ -271,7 +274,8 @@ def _names(said: Sequence[str | None], urls: Sequence[str]) -> list[str]:
 def _host(url: str) -> str:
     if url.startswith("demo:"):
         return url
-    return urlsplit(shown(url)).netloc.rpartition("@")[2]
+    display = shown(url)  # a whole URL that is a secret has no host
+    return urlsplit(display).netloc.rpartition("@")[2] or display
 
 
 def _host_and_path(url: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from fastingest.access.references import check_syntax
 from fastingest.access.urls import check_written_url, parse_header
 from fastingest.config.parse_messages import (
     heartbeats_of,
@@ -110,7 +111,7 @@ def _setting(top: Section, name: str) -> Any:
 def _shared(section: Section) -> dict[str, Any]:
     said: dict[str, Any] = {
         "compression": section.choice("compression", ("off", "deflate")),
-        "proxy": section.text("proxy"),
+        "proxy": section.read("proxy", section.text("proxy"), check_syntax),
         "connect_timeout": section.read(
             "connect_timeout", section.text("connect_timeout"), _connect_time
         ),
@@ -146,6 +147,7 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
     elif url:
         # Whether it is one can be said before symbols are in it: they bring nothing bad.
         section.read("url", url, lambda text: check_written_url(text.replace("{symbols}", "S")))
+        section.read("url", url, check_syntax)
     name = section.text("name")
     if name and not re.fullmatch(r"[^\x00-\x1f\x7f]{1,100}", name):
         section.problem("name", f"{name!r} is no name: up to 100 characters, in one line")
@@ -198,6 +200,7 @@ def _headers(section: Section) -> tuple[str, ...]:
         at = list(range(len(value)))
     for index, header in zip(at, value, strict=True):
         section.read(name, header, parse_header, index)
+        section.read(name, header, check_syntax, index)
     return tuple(value)
 
 

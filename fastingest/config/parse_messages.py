@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastingest.access.references import check_syntax
 from fastingest.config.parse_side_messages import groups_of
 from fastingest.config.section import Section, json_text
 from fastingest.config.setting import read_subscription
@@ -92,7 +93,7 @@ def _with_symbols(text: str) -> str:
 
 
 def _text_to_send(value: Any) -> str:
-    return read_subscription(value) if isinstance(value, str) else json_text(value)
+    return check_syntax(read_subscription(value) if isinstance(value, str) else json_text(value))
 
 
 def _at_least_one(number: int) -> int:

@@ -25,7 +25,8 @@ setting               what it does to a feed of ``--feed`` or ``--config``
 ====================  ==============================================================================
 
 The format of the file. Paths are relative to where the command is started. Texts may hold
-``${NAME}`` and ``${file:PATH}``, see :mod:`fastingest.access.secrets`::
+``${NAME}``, ``${file:PATH}``, ``${command:WORDS}`` and ``${now:ms}``, see
+:mod:`fastingest.access.references`::
 
     # Any option of the command line but --config and --feed, with - or _ and its unit. The
     # environment and the command line come before it.

@@ -21,6 +21,7 @@ __all__ = [
     "format_fsync",
     "parse_fsync",
     "read_subscription",
+    "read_value",
     "setting",
     "size_setting",
 ]
@@ -156,6 +157,22 @@ def format_fsync(seconds: float | None) -> str:
     if seconds is None:
         return "never"
     return format_duration(seconds) if seconds else "batch"
+
+
+def read_value(field: dataclasses.Field[Any], text: str) -> Any:
+    """What a text stands for in a field of numbers with a unit; of any other, the text itself.
+
+    :raises OptionError: it is no such number.
+    """
+    parse = field.metadata["parse"]
+    if parse is None:
+        return text
+    if field.metadata["off"] and text.lower() == "off":
+        return None
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise OptionError(field.name, str(error)) from None
 
 
 def read_subscription(text: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,14 +23,18 @@ from fastingest.config.setting import (
     format_fsync,
     parse_fsync,
     read_subscription,
+    read_value,
     setting,
     size_setting,
 )
 from fastingest.errors import OptionError
 from fastingest.model.batch import PARTITIONS
+from fastingest.storage.ownership import check_writable
 from fastingest.units import format_duration
 
 __all__ = ["Settings", "Texts"]
+
+_FIRST_WAIT = 0.5
 
 Texts: TypeAlias = tuple[str, ...] | str
 """Several texts, or one."""
@@ -39,6 +44,9 @@ Texts: TypeAlias = tuple[str, ...] | str
 class Settings:
     """What to capture, where to, and how. Durations are in seconds, sizes in bytes.
 
+    Either may be given as on the command line, ``"10s"`` or ``"64MiB"``, and becomes a number; a
+    path may be given as text.
+
     :raises OptionError: a value cannot be used; the message names the setting and what it may be.
     """
 
@@ -47,7 +55,7 @@ class Settings:
         (),
         metavar="URL",
     )
-    out: Path = setting("CSV file to append to.", Path("stock_data.csv"), metavar="PATH")
+    out: Path | str = setting("CSV file to append to.", Path("stock_data.csv"), metavar="PATH")
     feed: Texts = setting(
         "Known feed to capture, see fastingest feeds; a --url replaces its own; repeatable.",
         (),
@@ -59,7 +67,7 @@ class Settings:
     config: Path | None = setting(
         "TOML file that describes feeds and tables, see fastingest check.", None, metavar="PATH"
     )
-    columns: str | None = setting(
+    columns: str | Sequence[str] | None = setting(
         "Columns of the file: 'symbol:str=s, price:float=p, time:timestamp[ms]=T'.",
         None,
         metavar="TEXT",
@@ -69,7 +77,7 @@ class Settings:
         None,
         metavar="PATH",
     )
-    where: tuple[str, ...] = setting(
+    where: Texts = setting(
         "Take only what says so: '$.data.e=trade'; repeatable, all must hold.", (), metavar="TEXT"
     )
     receivers: int = setting("Processes that share the feeds.", 1, limits=(1, PARTITIONS))
@@ -82,13 +90,13 @@ class Settings:
     max_rows: int | None = setting(
         "Stop by itself after exactly this many rows.", None, limits=(1, 2**63)
     )
-    duration: float | None = duration_setting(
+    duration: float | str | None = duration_setting(
         "Stop by itself after this long.", None, (1e-3, math.inf)
     )
-    header: tuple[str, ...] = setting(
+    header: Texts = setting(
         "Header for the opening request, as 'Name: value'; repeatable.", (), metavar="TEXT"
     )
-    subscribe: tuple[str, ...] = setting(
+    subscribe: Texts = setting(
         "Text to send after every connect, @file reads it from a file; repeatable, in order.",
         (),
         metavar="TEXT",
@@ -115,7 +123,7 @@ class Settings:
         off=True,
     )
     reconnect_initial: float = duration_setting(
-        "Longest first wait before a reconnect.", 0.5, (1e-3, 86400)
+        "Longest first wait before a reconnect.", _FIRST_WAIT, (1e-3, 86400)
     )
     reconnect_max: float = duration_setting(
         "Longest wait before a reconnect, unless the server asks for more.", 30.0, (1e-3, 86400)
@@ -207,16 +215,23 @@ class Settings:
     )
     quiet: bool = setting("Show warnings and errors only: no view, no progress, no summary.", False)
 
+    @property
+    def run_length(self) -> float | None:
+        """:attr:`duration`, in seconds."""
+        return None if self.duration is None else float(self.duration)
+
     def __post_init__(self) -> None:
         self._normalize()
         for field in dataclasses.fields(Settings):
             check_range(field, getattr(self, field.name))
         if self.reconnect_initial > self.reconnect_max:
-            raise OptionError(
-                "reconnect_initial",
-                f"{format_duration(self.reconnect_initial)} is longer than --reconnect-max "
-                f"({format_duration(self.reconnect_max)})",
-            )
+            if self.reconnect_initial != _FIRST_WAIT:  # it was given
+                raise OptionError(
+                    "reconnect_initial",
+                    f"{format_duration(self.reconnect_initial)} is longer than --reconnect-max "
+                    f"({format_duration(self.reconnect_max)})",
+                )
+            object.__setattr__(self, "reconnect_initial", self.reconnect_max)
         for line in self.header:
             parse_header(line)
         if self.spill_dir is not None:
@@ -226,10 +241,16 @@ class Settings:
 
     def _normalize(self) -> None:
         """Bring what was given in another form to the field's type."""
+        for field in dataclasses.fields(Settings):
+            given = getattr(self, field.name)
+            if isinstance(given, str):
+                object.__setattr__(self, field.name, read_value(field, given))
         object.__setattr__(self, "out", Path(self.out))
-        for name in ("url", "feed", "header", "where"):
+        for name in ("url", "feed", "header", "where", "subscribe"):
             given = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        if self.columns is not None and not isinstance(self.columns, str):
+            object.__setattr__(self, "columns", tuple(self.columns))
         symbols: Any = self.symbols
         symbols = (symbols,) if isinstance(symbols, str) else symbols
         split = [each.strip() for text in symbols for each in text.split(",")]
@@ -244,5 +265,11 @@ class Settings:
 def _check_directory(option: str, path: Path) -> None:
     if not path.is_dir():
         raise OptionError(option, f"{path} is not a directory; make it first")
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise OptionError(option, f"{path} may not be written")
+    try:
+        check_writable(path)
+    except OSError as error:
+        raise OptionError(option, f"{path} may not be written: {error.strerror}") from None
+    try:
+        os.path.realpath(path).encode()
+    except UnicodeEncodeError:
+        raise OptionError(option, f"the name of {path} is no UTF-8; name another one") from None

@@ -2,7 +2,8 @@
 
 - An object that has at least one column's name among its members is a *record*, one row.
 - An array is a list of records, a row for each.
-- Any other object is a *map* of symbol to price, a row for each member, the volume empty.
+- Any other object is a *map* of symbol to price, a row for each member, the volume empty; but not
+  one whose only member is one of :data:`SIGNALS`: ``{"ping": 1795729903425}`` is no price.
 
 A broken record (``{"price": 145.67}``, which lacks its symbol) is therefore never taken for a map
 whose symbol is "price".
@@ -30,11 +31,20 @@ from fastingest.decode.reference import DecodedMessage, ReferenceDecoder
 from fastingest.decode.shapes import Columns, MessageShape
 from fastingest.model.schema import TRADES, Schema
 
-__all__ = ["RecordOrMap", "shape_of"]
+__all__ = ["SIGNALS", "RecordOrMap", "shape_of"]
+
+SIGNALS = frozenset(
+    {
+        *("ping", "pong", "heartbeat", "hb", "id", "time", "ts", "timestamp", "seq", "sequence"),
+        *("event", "type", "op", "channel", "code", "status", "error", "result", "success"),
+    }
+)
+"""What feeds call the only member of a heartbeat or of a reply, in small letters as they do."""
 
 _decode_map = msgspec.json.Decoder(dict[str, Double], strict=False).decode
 _members = members_decoder(TRADES.names)
 _NAMES = frozenset(TRADES.names)
+_TOLD = _NAMES | SIGNALS
 
 
 class RecordOrMap(ReferenceDecoder):
@@ -68,7 +78,14 @@ def _map_of(text: bytes, raw: bytes) -> DecodedMessage:
         return DecodedMessage(rejects=[(raw, reason + reason_of(error))])
     if not prices:
         return DecodedMessage(rejects=[(raw, "an empty object holds no row")])
+    if _is_signal(prices):
+        reason = f"its only member is {next(iter(prices))!r}, which is no symbol"
+        return DecodedMessage(rejects=[(raw, reason)])
     return DecodedMessage(rows=[(symbol, price, None) for symbol, price in prices.items()])
+
+
+def _is_signal(prices: dict[str, Any]) -> bool:
+    return len(prices) == 1 and not SIGNALS.isdisjoint(prices)
 
 
 def shape_of(schema: Schema, sample: bytes) -> MessageShape | None:
@@ -87,7 +104,11 @@ class _Maps(MessageShape):
 
     def columns(self, parsed: list[Any]) -> Columns | None:
         symbols = list(chain.from_iterable(parsed))
-        if not all(parsed) or not _NAMES.isdisjoint(symbols):
+        if not all(parsed):
+            return None
+        if not _TOLD.isdisjoint(symbols) and (
+            not _NAMES.isdisjoint(symbols) or any(map(_is_signal, parsed))
+        ):
             return None
         prices = list(chain.from_iterable(map(dict.values, parsed)))
         return Columns([symbols, prices, [None] * len(symbols)], list(map(len, parsed)))

@@ -164,7 +164,10 @@ class Batch:
 
         :raises msgspec.DecodeError: it is no wire form of a batch, or that of another version.
         """
-        wire = _decode(data)
+        try:
+            wire = _decode(data)
+        except UnicodeDecodeError as error:  # in the name of the form
+            raise msgspec.DecodeError(str(error)) from None
         is_before = isinstance(wire, _WireBefore)
         return cls(
             wire.rows,

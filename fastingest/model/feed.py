@@ -1,9 +1,8 @@
 """A feed, described: where to connect, what to say there, and which tables come of it.
 
-Texts may hold ``${NAME}``, an environment variable, and ``${file:PATH}``, a file's content without
-the line feed at its end. They stay as they are written until a connection is opened
-(:mod:`fastingest.access.secrets` reads them then), so that no secret is in any process but the
-receiver, and :attr:`Feed.shown` and the like never show one.
+Texts may hold references to secrets, such as ``${NAME}``, an environment variable. They stay as
+they are written until a connection is opened (:mod:`fastingest.access.secrets` reads them then), so
+that no secret is in any process but the receiver, and what is shown never holds one.
 """
 
 from __future__ import annotations

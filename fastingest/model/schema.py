@@ -180,11 +180,15 @@ def parse_columns(text: str | Sequence[str]) -> tuple[Column, ...]:
     - a metadata column needs no type: ``@received``, ``time=@received``,
       ``time:timestamp[ns]=@received``.
 
+    In a text with several, a name with a space stands in quotes: ``"last price":float``.
+
     :param text: all of them, or a sequence with one each.
     :raises ValueError: it describes none; the message says what is wrong and with which.
     """
-    parts = _split(text) if isinstance(text, str) else [part.strip() for part in text]
-    columns = tuple(_column(part) for part in parts)
+    if isinstance(text, str):
+        columns = tuple(map(_column_between_commas, _split(text)))
+    else:
+        columns = tuple(_column(part.strip()) for part in text)
     if all(column.is_metadata for column in columns):
         raise ValueError(f"there is no column that comes from the feed; {EXAMPLE}")
     seen: set[str] = set()
@@ -199,6 +203,22 @@ def _split(text: str) -> list[str]:
     """At the commas that stand outside brackets and quotes."""
     pieces = re.findall(r'(?:\[(?:"(?:[^"\\]|\\.)*"|[^\]"])*\]|"(?:[^"\\]|\\.)*"|[^,])+', text)
     return [piece.strip() for piece in pieces if piece.strip()]
+
+
+def _column_between_commas(text: str) -> Column:
+    words = text.split()
+    try:
+        several = len(words) > 1 and all(
+            _column(word) and not word.endswith((":", "=")) for word in words
+        )
+    except ValueError:
+        several = False
+    if several and not text.startswith('"'):
+        raise ValueError(
+            f"{text!r} has no comma between the columns; write {', '.join(words)!r}, or put a name "
+            "with a space into quotes"
+        )
+    return _column(text)
 
 
 def _column(text: str) -> Column:

@@ -8,20 +8,34 @@ up in the same batch, in order, as :class:`fastingest.model.chunks.Chunk`.
 
 Doubles, integers and bools are held as what they are. So are numbers: as integers, until the first
 double comes, and as doubles from there on, as long as each integer is a double, too. Strings are
-counted: each value stands once in a batch, and a row is 16 bits. Where values hardly repeat, as
-trade ids do, they are held one after the other; this is tried anew now and then. Whatever has no
-place in a column's buffer (an integer past 64 bits, as text) makes it a Python list for the rest of
-the batch.
+counted, or held one after the other (:mod:`fastingest.native._strings`). Whatever has no place in a
+column's buffer (an integer past 64 bits, as text) makes it a Python list for the rest of the batch.
 """
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.long cimport PyLong_CheckExact
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_DecodeUTF8
-from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint64_t
-from libc.string cimport memchr, memcpy, memset
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
+from libc.string cimport memchr, memset
+
+from fastingest.native._column cimport (
+    BOOLS,
+    CODES,
+    DOUBLES,
+    INTEGERS,
+    OBJECTS,
+    TEXTS,
+    Column,
+    Held,
+    add_bool,
+    grown,
+    put_double,
+    put_integer,
+)
+from fastingest.native._strings cimport add_text, count_values, forget_values
 
 from fastingest.model.chunks import DICTIONARY, OBJECT, UTF8, Chunk, cells, encode_values
 
@@ -34,9 +48,6 @@ cdef extern from "Python.h":
 
 cdef enum:
     FIRST_CAPACITY = 1024
-    FEW_VALUES = 256  # that need not repeat
-    MAX_VALUES = 4096  # different ones of a column in a batch, a quarter of SLOTS
-    RETRY = 32  # batches until values that did not repeat are counted again
 
 BUILT_FOR = FASTINGEST_PICOWS.decode()
 """The version of picows that the native listener was compiled against."""
@@ -44,13 +55,6 @@ BUILT_FOR = FASTINGEST_PICOWS.decode()
 cdef dict KINDS = {
     "f8": DOUBLES, "i8": INTEGERS, "number": INTEGERS, "bool": BOOLS, "text": CODES
 }
-
-
-cdef void* grown(void* buffer, Py_ssize_t size) except NULL:
-    buffer = PyMem_Realloc(buffer, size)
-    if buffer is NULL:
-        raise MemoryError
-    return buffer
 
 
 @cython.final
@@ -76,9 +80,7 @@ cdef class ColumnBuilders:
             column.is_number = kind == "number"
             column.width = 1 if kind == "bool" else 8
             if kind == "text":
-                column.slots = <uint16_t*>grown(NULL, SLOTS * sizeof(uint16_t))
-                memset(column.slots, 0, SLOTS * sizeof(uint16_t))
-                column.values = <Value*>grown(NULL, MAX_VALUES * sizeof(Value))
+                count_values(column)
         self.make_room()
 
     def __dealloc__(self):
@@ -108,83 +110,6 @@ cdef class ColumnBuilders:
                 column.valid = <uint8_t*>grown(column.valid, capacity)
                 memset(column.valid + self.capacity, 1, capacity - self.capacity)
         self.capacity = capacity
-        return True
-
-    cdef bint add_new_text(
-        self, Column* column, const char* text, Py_ssize_t size, uint64_t slot
-    ) except False:
-        """Add a string that has no number yet, or whose column has none.
-
-        :param slot: where its number goes.
-        """
-        if column.held == CODES:
-            if column.distinct < MAX_VALUES and (
-                column.distinct < FEW_VALUES or 4 * column.distinct < column.count
-            ):
-                value = &column.values[column.distinct]
-                ends_of(text, size, &value.first, &value.last)
-                value.start, value.size = <int32_t>column.size, <int32_t>size
-                self.add_characters(column, text, size)
-                (<uint16_t*>column.cells)[column.count] = <uint16_t>column.distinct
-                column.count += 1
-                column.distinct += 1
-                column.slots[slot] = <uint16_t>column.distinct
-                return True
-            self.to_texts(column)
-        self.add_characters(column, text, size)
-        column.count += 1
-        (<int32_t*>column.cells)[column.count] = <int32_t>column.size
-        return True
-
-    cdef bint add_characters(
-        self, Column* column, const char* text, Py_ssize_t size
-    ) except False:
-        if column.size + size > column.room:
-            if column.size + size > INT32_MAX:
-                raise OverflowError("the strings of one batch are over 2 GiB")
-            column.room = min(<Py_ssize_t>INT32_MAX, max(2 * column.room, column.size + size + 256))
-            column.text = <char*>grown(column.text, column.room)
-        if size:  # otherwise there may be no buffer yet
-            memcpy(column.text + column.size, text, size)
-        column.size += size
-        return True
-
-    cdef bint to_texts(self, Column* column) except False:
-        """Hold a column's strings one after the other from now on."""
-        cdef Py_ssize_t row
-        cdef Py_ssize_t count = column.count
-        cdef char* values = column.text
-        cdef bytes codes = PyBytes_FromStringAndSize(column.cells, count * 2)
-        cdef const uint16_t* code = <const uint16_t*>PyBytes_AS_STRING(codes)
-        column.held = TEXTS
-        column.batches = RETRY
-        column.text, column.size, column.room, column.count = NULL, 0, 0, 0
-        (<int32_t*>column.cells)[0] = 0
-        try:
-            for row in range(count):
-                if column.distinct:  # otherwise all of them are empty cells
-                    value = &column.values[code[row]]
-                    self.add_characters(column, values + value.start, value.size)
-                column.count += 1
-                (<int32_t*>column.cells)[column.count] = <int32_t>column.size
-        finally:
-            PyMem_Free(values)
-        self.forget_values(column)
-        return True
-
-    cdef void forget_values(self, Column* column) noexcept:
-        if column.distinct:
-            memset(column.slots, 0, SLOTS * sizeof(uint16_t))
-            column.distinct = 0
-
-    cdef bint to_doubles(self, Column* column) noexcept:
-        """Hold numbers as doubles from now on; whether each of them is one."""
-        cdef Py_ssize_t row
-        if column.is_big or not column.is_number:
-            return False
-        for row in range(column.count):
-            (<double*>column.cells)[row] = <double>(<int64_t*>column.cells)[row]
-        column.held = DOUBLES
         return True
 
     cdef bint add_null(self, Column* column) except False:
@@ -244,33 +169,11 @@ cdef class ColumnBuilders:
                     column.count += 1
                 elif cell is None:
                     self.add_null(column)
-                elif not self.add_object(column, cell):
+                elif not add_object(column, cell):
                     self.to_objects(index)
                     (<list>self.objects[index]).append(cell)
                     column.count += 1
         self.rows += more
-
-    cdef bint add_object(self, Column* column, object cell) except -1:
-        """Add a cell, if the column has a place for it."""
-        cdef Py_ssize_t size = 0
-        cdef const char* text
-        cdef int overflow = 0
-        cdef int64_t value
-        if column.held == CODES or column.held == TEXTS:
-            if not PyUnicode_CheckExact(cell):
-                return False
-            text = PyUnicode_AsUTF8AndSize(cell, &size)
-            add_text(self, column, text, size)
-        elif column.held == BOOLS:
-            add_bool(column, cell)
-        elif PyFloat_CheckExact(cell):
-            return put_double(self, column, PyFloat_AS_DOUBLE(cell))
-        elif PyLong_CheckExact(cell):
-            value = PyLong_AsLongLongAndOverflow(cell, &overflow)
-            return not overflow and put_integer(column, value)
-        else:
-            return False
-        return True
 
     cdef bint to_objects(self, int index) except False:
         """Hold a column's cells in a Python list for the rest of the batch."""
@@ -313,8 +216,7 @@ cdef class ColumnBuilders:
             column.size = 0
             column.is_big = False
             self.objects[index] = None
-            if column.distinct:
-                self.forget_values(column)
+            forget_values(column)
             if column.held == TEXTS:
                 column.batches -= column.batches > 0
                 if not column.batches:
@@ -335,7 +237,7 @@ cdef class ColumnBuilders:
         column = &self.columns[index]
         if column.held == OBJECTS:
             return Chunk(OBJECT, rows, encode_values(self.objects[index][start:stop]))
-        validity = self.validity(column, start, stop)
+        validity = validity_of(column, start, stop)
         if column.held == CODES:
             values = [] if column.distinct else [""]  # there is one for the empty cells
             for number in range(column.distinct):
@@ -356,17 +258,41 @@ cdef class ColumnBuilders:
         kind = "f8" if column.held == DOUBLES else "i8" if column.held == INTEGERS else "bool"
         return Chunk(kind, rows, data, b"", validity)
 
-    cdef bytes validity(self, Column* column, Py_ssize_t start, Py_ssize_t stop):
-        """The validity bitmap; empty where all cells are there."""
-        cdef Py_ssize_t row
-        cdef Py_ssize_t rows = stop - start
-        cdef const uint8_t* valid = column.valid + start
-        cdef uint8_t* bits
-        if column.valid is NULL or memchr(valid, 0, rows) is NULL:
-            return b""
-        bitmap = PyBytes_FromStringAndSize(NULL, (rows + 7) // 8)
-        bits = <uint8_t*>PyBytes_AS_STRING(bitmap)
-        memset(bits, 0, (rows + 7) // 8)
-        for row in range(rows):
-            bits[row >> 3] |= <uint8_t>(valid[row] << (row & 7))
-        return bitmap
+
+cdef bint add_object(Column* column, object cell) except -1:
+    """Add a Python object's cell, if the column has a place for it."""
+    cdef Py_ssize_t size = 0
+    cdef const char* text
+    cdef int overflow = 0
+    cdef int64_t value
+    if column.held == CODES or column.held == TEXTS:
+        if not PyUnicode_CheckExact(cell):
+            return False
+        text = PyUnicode_AsUTF8AndSize(cell, &size)
+        add_text(column, text, size)
+    elif column.held == BOOLS:
+        add_bool(column, cell)
+    elif PyFloat_CheckExact(cell):
+        return put_double(column, PyFloat_AS_DOUBLE(cell))
+    elif PyLong_CheckExact(cell):
+        value = PyLong_AsLongLongAndOverflow(cell, &overflow)
+        return not overflow and put_integer(column, value)
+    else:
+        return False
+    return True
+
+
+cdef bytes validity_of(Column* column, Py_ssize_t start, Py_ssize_t stop):
+    """The validity bitmap; empty where all cells are there."""
+    cdef Py_ssize_t row
+    cdef Py_ssize_t rows = stop - start
+    cdef const uint8_t* valid = column.valid + start
+    cdef uint8_t* bits
+    if column.valid is NULL or memchr(valid, 0, rows) is NULL:
+        return b""
+    bitmap = PyBytes_FromStringAndSize(NULL, (rows + 7) // 8)
+    bits = <uint8_t*>PyBytes_AS_STRING(bitmap)
+    memset(bits, 0, (rows + 7) // 8)
+    for row in range(rows):
+        bits[row >> 3] |= <uint8_t>(valid[row] << (row & 7))
+    return bitmap

@@ -20,6 +20,7 @@ the while is longer each time, until most of them are certain.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.list cimport PyList_GET_SIZE
 from cpython.tuple cimport PyTuple_GET_SIZE
+from libc.string cimport memchr
 from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 
 from fastingest.native._parser cimport RowParser
@@ -59,6 +60,7 @@ cdef class NativeListener(WSListener):
     cdef object side  # None: nobody wants what brings no row
     cdef tuple needles
     cdef bint takes_any
+    cdef bint has_rules  # whether any message may say what is asked for
     cdef Py_ssize_t looks
 
     def __init__(self, listener, intake, RowParser parser, Py_ssize_t max_message_size):
@@ -72,6 +74,7 @@ cdef class NativeListener(WSListener):
         self.side, self.needles = intake.side, ()
         if self.side is not None:
             self.needles, self.takes_any = self.side.needles, self.side.takes_any
+            self.has_rules = self.side.has_rules
             self.side.when_refilled(self.refill)
 
     def refill(self, Py_ssize_t looks):
@@ -111,9 +114,13 @@ cdef class NativeListener(WSListener):
         """Take a message that the Python listener has put together, or inflated."""
         self.take_text(PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message))
 
-    cdef bint has_needle(self, const char* text, Py_ssize_t size) noexcept:
+    cdef bint may_say(self, const char* text, Py_ssize_t size) noexcept:
+        """Whether the message may be one that is asked for."""
         cdef Py_ssize_t index
-        for index in range(PyTuple_GET_SIZE(self.needles)):
+        cdef Py_ssize_t count = PyTuple_GET_SIZE(self.needles)
+        if self.takes_any or memchr(text, b"\\", size) is not NULL:
+            return True
+        for index in range(count):
             needle = <bytes>self.needles[index]
             if memmem(text, size, PyBytes_AS_STRING(needle), PyBytes_GET_SIZE(needle)) is not NULL:
                 return True
@@ -131,7 +138,7 @@ cdef class NativeListener(WSListener):
         if self.parser.read(text, size):
             self.count += 1
             if self.parser.columns.rows == rows:
-                if self.looks or self.takes_any or self.has_needle(text, size):
+                if self.looks or (self.has_rules and self.may_say(text, size)):
                     message = PyBytes_FromStringAndSize(text, size)
                     self.looks = self.side.brought_no_row(message)
             elif self.parser.columns.rows >= self.batch_size:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastingest.model.event import Event
 
-__all__ = ["NoRows"]
+__all__ = ["MostlyRejected", "NoRows"]
 
 
 class NoRows(Event, frozen=True, kw_only=True):
@@ -27,3 +27,20 @@ class NoRows(Event, frozen=True, kw_only=True):
     reason: str | None = None
     kept_in: str | None = None
     hint: str = "fastingest probe shows what the feed sends"
+
+
+class MostlyRejected(Event, frozen=True, kw_only=True):
+    """Rows come, and more rejects; the counts are of the last seconds, or of the whole run.
+
+    :param reason: why the latest reject is no row, where that is known.
+    :param kept_in: the file of the rejects.
+    :param hint: what to do.
+    """
+
+    level = "warning"
+    text = "most of what comes is rejected"
+    rejected: int
+    rows: int
+    reason: str | None = None
+    kept_in: str
+    hint: str = "fastingest probe shows what the feed sends; --where leaves out what is not wanted"

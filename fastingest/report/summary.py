@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastingest.access.secrets import shown
-from fastingest.metrics.counters import Counters, Slot, State, never_ready
+from fastingest.metrics.counters import Counters, Slot, State
 from fastingest.model.counts import Counts
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import SharedOutput
@@ -118,7 +118,7 @@ class FeedSummary:
             connections=counters[Slot.CONNECTIONS],
             gaps=counters[Slot.GAPS],
             gap_seconds=counters[Slot.GAP_NS] / 1e9,
-            never_ready=never_ready(counters),
+            never_ready=bool(counters[Slot.NEVER_READY]),
             refused=counters[Slot.REFUSED],
             row_age=max(0.0, (time_ns - last_row) / 1e9) if last_row else None,
             stale=counters[Slot.STALE],

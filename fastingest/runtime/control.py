@@ -278,7 +278,19 @@ _MALFORMED = (msgspec.DecodeError, ValueError, RecursionError)
 
 def encode(message: Command | Notice) -> bytes:
     """The message as it goes over the connection."""
-    return msgspec.msgpack.encode(message)
+    try:
+        return msgspec.msgpack.encode(message)
+    except UnicodeEncodeError:  # a file's name may be no UTF-8, and stand in what is said of it
+        said = {name: _in_utf8(getattr(message, name)) for name in message.__struct_fields__}
+        return msgspec.msgpack.encode(type(message)(**said))
+
+
+def _in_utf8(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _in_utf8(each) for name, each in value.items()}
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    return value
 
 
 def command_from(data: bytes) -> Command:

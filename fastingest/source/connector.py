@@ -21,6 +21,7 @@ import picows
 from picows.url import parse_url
 
 from fastingest.access.endpoint import Endpoint, Proxy, access_to, proxy_to
+from fastingest.access.references import has_secret
 from fastingest.access.secrets import Redactor, user_info
 from fastingest.access.tls import client_context
 from fastingest.model.feed import Feed
@@ -109,11 +110,11 @@ class Connector:
         self._max_message_size = max_message_size
         self._redactor = redactor
         self._secret_headers = {
-            line.partition(":")[0].strip().lower() for line in feed.headers if "${" in line
+            line.partition(":")[0].strip().lower() for line in feed.headers if has_secret(line)
         }
         sent = [each.text for each in feed.subscriptions]
         sent += [each.text for each in feed.heartbeats]
-        self._sends_secrets = any("${" in text for text in sent)
+        self._sends_secrets = any(map(has_secret, sent))
         self._tls: ssl.SSLContext | None = None
         self._attempt: _Attempt | None = None
         self._doubts = 0  # connects that may have failed for the wrong scheme
@@ -132,7 +133,7 @@ class Connector:
 
         :raises Exception: any that :func:`fastingest.source.failure.classify` knows.
         """
-        access = access_to(self._feed)
+        access = await access_to(self._feed)
         self._redactor.use(access.values)
         headers = list(access.headers)
         if not any(name.lower() == "user-agent" for name, _ in headers):
@@ -196,7 +197,7 @@ class Connector:
                     )
                 private = _CREDENTIALS | self._secret_headers
                 headers = [each for each in headers if each[0].lower() not in private]
-                proxy, values = proxy_to(self._feed, target)
+                proxy, values = proxy_to(self._feed, target, access)
                 self._redactor.use(access.values | values)
             url = target
         raise AssertionError("unreachable")

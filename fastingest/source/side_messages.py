@@ -115,8 +115,8 @@ class SideMessages:
         needles = needles_of(tuple(rule.conditions for rule in self._rules))
         self.takes_any = needles is None
         """Whether any message may fulfil a condition."""
-        self.needles: tuple[bytes, ...] = (*needles, _ESCAPE) if needles else ()
-        """Otherwise only those that contain one of these."""
+        self.needles: tuple[bytes, ...] = needles or ()
+        r"""Otherwise only those that contain one of these, or a ``\u``."""
         paths = [condition.path for rule in self._rules for condition in rule.conditions]
         paths += [
             parse_path(place) for answer in feed.answers for place in _PLACE.findall(answer.send)
@@ -182,7 +182,9 @@ class SideMessages:
 
     def may_be(self, message: bytes) -> bool:
         """Whether the message may fulfil a condition."""
-        return self.takes_any or any(needle in message for needle in self.needles)
+        if self.takes_any or not self.needles:
+            return self.takes_any
+        return _ESCAPE in message or any(needle in message for needle in self.needles)
 
     def is_refusal(self, message: bytes) -> bool:
         """Whether a message says no."""

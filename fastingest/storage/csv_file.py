@@ -20,8 +20,14 @@ from pathlib import Path
 
 from fastingest.errors import HeaderMismatch, OutputLocked, OutputRefused
 from fastingest.storage.append_file import AppendFile
+from fastingest.storage.bare_header import bare_header
 from fastingest.storage.base import Part
-from fastingest.storage.ownership import check_output_file, open_output, refused
+from fastingest.storage.ownership import (
+    check_output_file,
+    check_writable,
+    open_output,
+    refused,
+)
 from fastingest.storage.torn_tail import Tail
 
 __all__ = ["CsvFile", "check_output", "end_of_rows"]
@@ -32,6 +38,9 @@ _CHUNK = 1024 * 1024
 def check_output(path: Path, header: str) -> None:
     """Refuse a file that rows with ``header`` must not be appended to. Changes nothing.
 
+    One that has another header, and has never had a row, is not refused
+    (:mod:`fastingest.storage.bare_header`).
+
     :raises OutputRefused: the path is no file, or may not be written, or holds something else.
     """
     try:
@@ -41,13 +50,30 @@ def check_output(path: Path, header: str) -> None:
             raise OutputRefused(path, f"is {what}; name a file with --out")
         if not path.parent.is_dir():
             raise OutputRefused(path, f"its directory {path.parent} does not exist; make it first")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        if not _is_utf8(path):
+            raise OutputRefused(
+                path, "its name, or its directory's, is no UTF-8; name another file with --out"
+            )
+        check_writable(path if path.exists() else path.parent)
         if path.exists():
             with path.open("rb") as file:
-                _check_header(path, file.read(len(header.encode()) + 4096), header)
+                start = file.read(len(header.encode()) + 4096)
+            try:
+                _check_header(path, start, header)
+            except HeaderMismatch:
+                if bare_header(path) is None:
+                    raise
     except OSError as error:
         raise refused(path, error) from None
+
+
+def _is_utf8(path: Path) -> bool:
+    """Whether a file's name, and those of the directories around it, can be written into JSON."""
+    try:
+        os.path.realpath(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_header(path: Path, start: bytes, header: str) -> None:
@@ -101,6 +127,9 @@ class CsvFile(AppendFile):
         self._columns = len(next(csv.reader([header])))
         try:
             self.begin()
+        except HeaderMismatch:
+            self.close()
+            raise
         except OSError as error:
             self.close()
             raise refused(path, error) from None

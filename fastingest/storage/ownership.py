@@ -31,6 +31,7 @@ __all__ = [
     "check_output_file",
     "check_own_directory",
     "check_own_file",
+    "check_writable",
     "make_own_directory",
     "open_output",
     "open_own",
@@ -40,6 +41,9 @@ __all__ = [
     "remove_if_empty",
     "remove_own",
 ]
+
+READ_ONLY = "its file system is mounted read-only"
+"""Why a file cannot be written there."""
 
 _LINK = "is a link, and may lead anywhere; move it away"
 
@@ -57,7 +61,20 @@ def refused(path: Path, error: OSError) -> OutputRefused:
     """What to raise where ``error`` came of an output, or of a file beside it."""
     if isinstance(error, NotOurs):
         return OutputRefused(error.path, error.problem)
+    if error.errno == errno.EROFS:
+        return OutputRefused(path, f"cannot be written: {READ_ONLY}")
     return OutputRefused(path, f"cannot be written: {error.strerror}")
+
+
+def check_writable(path: Path) -> None:
+    """See that a file, or a directory, may be written by us.
+
+    :raises OSError: it may not; a file system that is mounted read-only is told as such.
+    """
+    if not os.access(path, os.W_OK):
+        is_read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+        number = errno.EROFS if is_read_only else errno.EACCES
+        raise OSError(number, READ_ONLY if is_read_only else os.strerror(number), str(path))
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:

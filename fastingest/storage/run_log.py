@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastingest.isotime import iso_time
-from fastingest.metrics.counters import Counters, Slot, never_ready
+from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.counts import Counts
 from fastingest.storage.journal import Entry
 from fastingest.storage.ledger import LEDGER_TAIL, append_entry, read_entries
@@ -142,7 +142,7 @@ def _feed_numbers(
         of_feed = counters.of(name)
         numbers |= _ledger_numbers(of_feed.ledger)
         numbers["connections"] = of_feed[Slot.CONNECTIONS]
-        numbers["never_ready"] = never_ready(of_feed)
+        numbers["never_ready"] = bool(of_feed[Slot.NEVER_READY])
         numbers["refused"] = of_feed[Slot.REFUSED]
         numbers["stale"] = of_feed[Slot.STALE]
     return numbers

@@ -39,7 +39,7 @@ from fastingest.storage.journal import Entry, Recorded, journal_path, read_journ
 from fastingest.storage.ledger import ledger_path
 from fastingest.storage.names import beside
 from fastingest.storage.offsets import CommittedOffsets, counts_in
-from fastingest.storage.ownership import NotOurs, check_own_file, remove_own
+from fastingest.storage.ownership import NotOurs, check_own_file, check_writable, remove_own
 from fastingest.storage.run_events import Events
 from fastingest.storage.run_log import (
     log_run,
@@ -106,6 +106,7 @@ class Account:
     def __init__(self, options: Options, target: OutputSpec, feeds: Sequence[Feed]) -> None:
         self.out = self._out = out = target.path
         self._header = target.header
+        self._was_there = os.path.lexists(out)
         self._keeps_journal = options.journal == "on"
         self._journal_path = journal_path(out)
         self.places = SpoolDirectories.of(out, options.spill_dir)
@@ -125,8 +126,12 @@ class Account:
                 "so that they are written",
             )
         ledger = ledger_path(out)
-        if ledger.exists() and not os.access(ledger, os.W_OK):
-            raise OutputRefused(ledger, "is needed and cannot be written: Permission denied")
+        if ledger.exists():
+            try:
+                check_writable(ledger)
+            except OSError as error:
+                problem = f"is needed and cannot be written: {error.strerror}"
+                raise OutputRefused(ledger, problem) from None
         self._names = [feed.name for feed in feeds]
         self.stale: dict[str, tuple[str, ...]] = {}
         """What is stale of each feed, by its name, as far as it was told."""
@@ -259,6 +264,19 @@ class Account:
             end=ended,
             with_region=with_region,
         )
+
+    def remove_bare_output(self) -> None:
+        """Delete the output, if this run has made it and nothing but its header is in it.
+
+        Where a journal stays, so does the file that it speaks of.
+        """
+        if self._was_there or self._journal_path.exists():
+            return
+        with contextlib.suppress(OSError):
+            line = f"{self._header}\n".encode()
+            check_own_file(self._out)
+            if self._out.stat().st_size == len(line) and self._out.read_bytes() == line:
+                self._out.unlink()
 
     def clean_up(self, complete: bool) -> None:
         """Remove what only a run that is not complete needs."""

@@ -15,7 +15,7 @@ from fastingest.errors import (
     RunFailed,
     UsageError,
 )
-from fastingest.metrics.counters import Slot, never_ready
+from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import OutputSpec, SharedOutput
 from fastingest.runtime.control import GapEnded
@@ -100,7 +100,7 @@ class Accounts:
             (name, self._reasons.get(feed, "its receiver died"))
             for feed, name in self._shown.items()
             if any(
-                never_ready(share.counters.of(feed))
+                share.counters.of(feed)[Slot.NEVER_READY]
                 for share in self.shares
                 if feed in share.target.tables
             )
@@ -133,7 +133,7 @@ class Accounts:
         """Say what became of all rows, in the ledgers, and remove what is not needed any more.
 
         To be called when all processes have ended. A run that was refused before anything was
-        captured gets no line.
+        captured gets no line, and leaves no file that it has made.
 
         :param ended: when the run ended, in nanoseconds since the epoch.
         :param complete: the outputs, by their index, for which all there was is written.
@@ -147,6 +147,8 @@ class Accounts:
         for number, account in enumerate(self.each):
             if not has_lines or _close(account, ended, outcome):
                 _clean_up(account, complete=number in complete)
+            if not has_lines:
+                account.remove_bare_output()
 
 
 def _balance(account: Account, outcome: Outcome, *, complete: bool) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
 from fastingest.report.no_data import watch
+from fastingest.report.reject_alert import RejectAlert
 from fastingest.report.summary import Rates, RunCounters, Summary
 from fastingest.runtime.assignment import SharedOutput
 from fastingest.supervisor.log import report
@@ -40,6 +41,12 @@ class Monitor:
         self._counters = RunCounters(feeds, shares)
         self._rates = Rates()
         self._alerts = list(watch(feeds, shares))
+        self._reject_alerts = [
+            (feed, RejectAlert(share, share.counters.of(feed.name)))
+            for feed in feeds
+            for share in shares
+            if feed.name in share.target.tables
+        ]
         self._is_one_of_many = len(feeds) > 1
         self._started = self._sampled = time.monotonic()
 
@@ -90,14 +97,15 @@ class Monitor:
         self._counters.stale[feed] = names
 
     def look_for_rows(self, now: float | None) -> None:
-        """Say of which feeds messages come, and no rows.
+        """Say of which feeds messages come, and no rows, or more rejects than rows.
 
         :param now: None: the run is over.
         """
-        for feed, alert in self._alerts:
-            event = alert.end() if now is None else alert.look(now)
-            if event is not None:
-                report(event, feed=feed.name if self._is_one_of_many else None)
+        for alerts in (self._alerts, self._reject_alerts):
+            for feed, alert in alerts:
+                event = alert.end() if now is None else alert.look(now)
+                if event is not None:
+                    report(event, feed=feed.name if self._is_one_of_many else None)
 
 
 def _standing(share: SharedOutput) -> Standing:

@@ -300,8 +300,8 @@ class Supervisor:
             self.is_ready = True
             now = time.monotonic()
             self._monitor.ready(now)
-            if self._options.duration:
-                self._ending.at(now + self._options.duration)
+            if self._options.run_length:
+                self._ending.at(now + self._options.run_length)
         self._processes.tell_receivers(Stop() if self._ending.has_begun else Go())
 
     # Who ends, and who follows

@@ -38,11 +38,19 @@ def verify(out: Path) -> Report:
         if not stat.S_ISREG(out.stat().st_mode):
             raise UsageError(f"{out}: is not a regular file")
         if not ledger_path(out).exists():
-            raise UsageError(f"{out}: no ledger is beside it; {ledger_path(out)} does not exist")
+            raise UsageError(f"{out}: {_why_no_ledger(out)}")
         with out.open("rb") as file, no_field_size_limit():
             return _verify(out, file)
     except OSError as error:
         raise UsageError(f"{error.filename or out}: {error.strerror}") from None
+
+
+def _why_no_ledger(out: Path) -> str:
+    if is_running(out):
+        return "its first run is writing it now; there is a ledger when that has ended"
+    if is_interrupted(out):
+        return "its first run was interrupted; the next start makes its ledger"
+    return f"no ledger is beside it; {ledger_path(out)} does not exist"
 
 
 def _verify(out: Path, file: BinaryIO) -> Report:

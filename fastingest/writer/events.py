@@ -12,6 +12,7 @@ __all__ = [
     "DamageCut",
     "EarlierRowsLost",
     "EarlierRowsTaken",
+    "HeaderReplaced",
     "KeptRowsGone",
     "NoEarlierRows",
     "OutputChanged",
@@ -182,6 +183,15 @@ class DamageCut(Event, frozen=True):
     text = "cut off what is not as it was written"
     bytes: int
     kept_in: str
+
+
+class HeaderReplaced(Event, frozen=True):
+    """The file had other columns, and has never had a row of them."""
+
+    level = "warning"
+    text = "replaced the header of a file without rows"
+    path: str
+    found: str
 
 
 class OutputShort(Event, frozen=True):

@@ -13,15 +13,18 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from fastingest.errors import OutputLocked
 from fastingest.model.batch import Reject
 from fastingest.model.event import Event
+from fastingest.storage.bare_header import remove_bare_header
 from fastingest.storage.csv_file import CsvFile
 from fastingest.storage.journal import Entry
+from fastingest.storage.ownership import refused
 from fastingest.storage.rejects import RejectsFile
 from fastingest.storage.torn_tail import settled_tail
-from fastingest.writer.events import DamageCut, TornLineCut
+from fastingest.writer.events import DamageCut, HeaderReplaced, TornLineCut
 
-__all__ = ["DAMAGED", "MAX_DAMAGED", "TORN", "OutputFiles"]
+__all__ = ["DAMAGED", "MAX_DAMAGED", "TORN", "OutputFiles", "replace_header"]
 
 DAMAGED = "not as it was written, the machine has lost power"
 """The reason of a reject that is a piece of the file behind the last whole commit."""
@@ -108,3 +111,19 @@ class OutputFiles:
         """Close both."""
         self.file.close()
         self.rejects.close()
+
+
+def replace_header(out: Path, header: str, report: Callable[..., None]) -> None:
+    """Take another header out of a file that has never had a row.
+
+    :raises OutputLocked: another run has it open, under another name.
+    :raises OutputRefused: it cannot be done.
+    """
+    try:
+        found = remove_bare_header(out, header)
+    except BlockingIOError:
+        raise OutputLocked(out, None) from None
+    except OSError as error:
+        raise refused(out, error) from None
+    if found is not None:
+        report(HeaderReplaced(str(out), found))

@@ -39,7 +39,7 @@ from fastingest.writer.committed import Committed
 from fastingest.writer.durability import Durability
 from fastingest.writer.events import TooManyRejects
 from fastingest.writer.external_change import adapt, notice_replaced
-from fastingest.writer.files import OutputFiles
+from fastingest.writer.files import OutputFiles, replace_header
 from fastingest.writer.regions import Regions
 from fastingest.writer.resume import resume, settle
 
@@ -78,8 +78,10 @@ class Output:
         self._min_free = min_free
         self._syncs, self._syncs_each = syncs, syncs_each
         self._busy = threading.RLock()  # the thread that syncs may rewrite what changes here
-        file = CsvFile(out, header)
         entries = journal.entries if journal else []
+        if not entries:  # with any there may be rows that are to be written under that header
+            replace_header(out, header, report)
+        file = CsvFile(out, header)
         settled = entries[0].rejects_size if entries else None
         rejects = RejectsFile(out, settled, limit=limit, min_free=min_free)
         self._files = files = OutputFiles(file, rejects, header=header, report=report)

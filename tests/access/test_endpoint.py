@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import base64
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,10 @@ def feed(url: str = "wss://host/", **more: Any) -> Feed:
     return Feed("name", url, (Table(Path("out.csv")),), **more)
 
 
+def read(feed: Feed) -> Endpoint:
+    return asyncio.run(access_to(feed))
+
+
 def basic(pair: str) -> tuple[str, str]:
     return "Authorization", "Basic " + base64.b64encode(pair.encode()).decode()
 
@@ -42,13 +49,13 @@ def basic(pair: str) -> tuple[str, str]:
 def test_user_info_becomes_a_header_and_is_no_part_of_the_url(
     url: str, target: str, pair: str
 ) -> None:
-    access = access_to(feed(url, headers=("X-Key: a",)))
+    access = read(feed(url, headers=("X-Key: a",)))
     assert access.url == target
     assert access.headers == (("X-Key", "a"), basic(pair))
 
 
 def test_texts_get_their_secrets_and_the_values_are_told() -> None:
-    access = access_to(
+    access = read(
         feed(
             "wss://bücher.example:90/?t=${TOKEN}",
             headers=("X-Key: ${TOKEN}", "X-Other: a:b"),
@@ -84,7 +91,7 @@ def test_texts_get_their_secrets_and_the_values_are_told() -> None:
     ],
 )
 def test_a_proxy_is_whole(written: str, url: str) -> None:
-    proxy = access_to(feed(proxy=written)).proxy
+    proxy = read(feed(proxy=written)).proxy
     assert proxy is not None
     assert proxy.url == url
 
@@ -105,15 +112,15 @@ def test_where_no_proxy_is_named_the_environment_does(
     monkeypatch: pytest.MonkeyPatch, proxy: str | None, variable: str, url: str | None
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", variable)
-    access = access_to(feed(proxy=proxy))
+    access = read(feed(proxy=proxy))
     assert (access.proxy and access.proxy.url) == url
     assert ("a/b" in access.values) == ("a%2Fb" in (url or ""))
-    assert proxy_to(feed(proxy=proxy), "ws://host/")[0] == (access.proxy if proxy else None)
+    assert proxy_to(feed(proxy=proxy), "ws://host/", access)[0] == (access.proxy if proxy else None)
 
 
 def test_nothing_is_put_into_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://me:${KEY}@there")
-    proxy = access_to(feed()).proxy
+    proxy = read(feed()).proxy
     assert proxy is not None
     assert proxy.password == "${KEY}"
     monkeypatch.setenv("HTTPS_PROXY", "ftp://me:s3cret@there")
@@ -168,3 +175,99 @@ def test_options_refuse_a_secret_that_is_not_there() -> None:
         Options(url=("wss://${MISSING}/",))
     options = Options(url=("wss://me:${KEY}@host/",))
     assert options.feeds[0].url == "wss://me:${KEY}@host/"  # as it was written
+
+
+PYTHON = f"{sys.executable} -c"
+COUNT = """'import sys; print(open(sys.argv[1], "a").write("x"), open(sys.argv[1]).read())'"""
+
+
+def test_commands_are_run_at_each_connect_once_and_what_they_print_is_a_secret(
+    tmp_path: Path,
+) -> None:
+    calls = tmp_path / "calls"
+    command = f"${{command:{PYTHON} {COUNT} {calls}}}"
+    described = feed(headers=(f"X-Token: {command}",), subscriptions=(Subscription(command),))
+    for number in (1, 2):
+        access = read(described)
+        assert access.headers == (("X-Token", "1 " + "x" * number),)
+        assert access.subscriptions == ("1 " + "x" * number,)
+        assert access.values == {"1 " + "x" * number}
+
+
+def test_all_texts_of_a_connect_have_one_time_which_is_no_secret() -> None:
+    before = time.time_ns() // 10**6
+    access = read(
+        feed(
+            "wss://host/?t=${now:ms}",
+            headers=("T: ${now:s}", "U: ${now: us }"),
+            subscriptions=(Subscription("${command:echo '${now:ms} ${now:ns}'}"),),
+            heartbeats=(Heartbeat("${now:ms}", 1.0),),
+        )
+    )
+    now = int(access.url.partition("=")[2])
+    assert before <= now <= time.time_ns() // 10**6
+    assert access.headers[0] == ("T", str(now // 1000))
+    assert access.headers[1][1][:-3] == access.heartbeats[0] == str(now)
+    inside, _, nanoseconds = access.subscriptions[0].partition(" ")
+    assert inside == nanoseconds[:-6] == str(now)
+    assert access.values == {access.subscriptions[0]}
+
+
+def test_what_stands_in_a_command_is_read_first_and_never_becomes_another_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ODD", "a  'b\" $HOME; echo c")
+    (tmp_path / "f").write_text("in a file")
+    words = (
+        f"""'import sys; print(sys.argv[1:], {{"a": {{}}}})' -${{ODD}}- ${{file:{tmp_path}/f}}"""
+    )
+    access = read(feed(subscriptions=(Subscription(f"${{command:{PYTHON} {words}}}"),)))
+    assert access.subscriptions == (str(["-a  'b\" $HOME; echo c-", "in a file"]) + " {'a': {}}",)
+    assert {"a  'b\" $HOME; echo c", "in a file"} < access.values
+
+
+def test_a_command_may_stand_in_a_command_and_make_the_whole_url() -> None:
+    url = "${command:echo wss://host/${shell:printf %s ${now:s} | wc -c | tr -d ' '}}?a=b"
+    assert read(feed(url)).url == "wss://host/10?a=b"
+    check_feed(feed(url, proxy="${command:echo http://proxy}"))
+    proxy = read(feed(proxy="${command:echo http://proxy}")).proxy
+    assert proxy is not None
+    assert proxy.url == "http://proxy:80"
+
+
+def test_a_check_runs_no_command(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    text = f"${{command:touch {made}}} ${{shell:touch {made}}}"
+    check_feed(feed(f"wss://host/?t={text.replace('} ${', '}${')}", headers=(f"A: {text}",)))
+    assert not made.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("${command:}", "${command:} names no command"),
+        ("${shell: }", "${shell:} names no command"),
+        ("${command:''}", "begins with an empty word"),
+        ("${command:echo 'a}", "has words that are not whole: No closing quotation"),
+        ("${command:echo {}", "has no } behind it"),
+        ("${command:fi-no-such-program x}", "'fi-no-such-program' is not there; install it"),
+        ("${command:echo ${MISSING}}", "the environment variable MISSING is not set"),
+        ("${command:echo ${now:h}}", "${now:h} names no unit; write ${now:s} or ${now:ms}"),
+        ("${now:}", "${now:} names no unit"),
+        ("${shell:echo ${TOKEN}}", "write $NAME or $(cat PATH) there"),
+    ],
+)
+def test_what_can_be_no_command_is_refused_before_a_run(text: str, says: str) -> None:
+    with pytest.raises(OptionError) as error:
+        check_feed(feed(headers=(f"A: {text}",)))
+    assert error.value.option == "header"
+    assert says in error.value.problem
+
+
+def test_a_command_that_fails_is_a_reason_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FI_OWN", "only the command reads it")
+    said = "echo ignored >&2; echo got $1 and $FI_OWN >&2; exit 7"
+    with pytest.raises(OptionError) as error:
+        read(feed(headers=(f"A: ${{command:sh -c '{said}' - ${{TOKEN}}}}",)))
+    assert error.value.option == "header"
+    assert error.value.problem == "the command 'sh' ended with status 7: got *** and ***"

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.access.secrets import Redactor, SecretError, expand, expand_url, shown, user_info
+from fastingest.access.references import SecretError
+from fastingest.access.secrets import Redactor, expand, expand_url, shown, user_info
 
 
 @pytest.fixture(autouse=True)
@@ -122,6 +123,11 @@ def test_a_whole_url_may_be_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
         ("wss://[::1]/a@b", "wss://[::1]/a@b"),
         ("wss://host:${PORT}/a@b", "wss://host:***/a@b"),
         ("demo://?rate=1", "demo://?rate=1"),
+        ("wss://${command:a/b @c {d}}:${shell:x}@host/?t=${now:ms}", "wss://***@host/?t=${now:ms}"),
+        ("wss://${command:whose a@b}/${command:jq '{a: .b}' ${KEY}}x", "wss://***/***x"),
+        ("wss://host/?a=${command:x", "wss://host/?a=***"),
+        ("wss://host/?a=${now:s", "wss://host/?a=***"),
+        ("${command:echo wss://me:pw@host}", "***"),
     ],
 )
 def test_what_is_shown_of_a_url(text: str, display: str) -> None:

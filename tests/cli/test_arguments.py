@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 from collections.abc import Callable
@@ -61,7 +62,7 @@ def test_help_has_every_option_with_its_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_wins_over_what_is_missing(flag: str, tmp_path: Path) -> None:
     assert run(flag, cwd=tmp_path).stdout.startswith(
-        "Usage: fastingest (--url URL | --feed NAME | --config PATH) [OPTIONS]\n"
+        "Usage: fastingest (URL | --feed NAME | --config PATH) [OPTIONS]\n"
     )
 
 
@@ -165,6 +166,56 @@ def test_quiet_is_a_flag(parse: Callable[..., Options]) -> None:
     assert parse("--url", "ws://x", FASTINGEST_QUIET="0").quiet is False
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ws://x", "--quiet"),
+        ("--quiet", "ws://x"),
+        ("--out", "stock_data.csv", "ws://x", "--quiet"),
+        ("--out=stock_data.csv", "ws://x", "--quiet"),
+    ],
+)
+def test_a_url_needs_no_option(arguments: tuple[str, ...], parse: Callable[..., Options]) -> None:
+    assert parse(*arguments) == Options(url="ws://x", quiet=True)
+
+
+def test_urls_by_themselves_and_by_option_keep_their_order(parse: Callable[..., Options]) -> None:
+    options = parse("ws://a", "--url", "ws://b", "ws://c", FASTINGEST_URL="ws://env")
+    assert options.url == ("ws://a", "ws://b", "ws://c")
+
+
+def test_a_url_that_is_an_option_s_value_is_no_feed(parse: Callable[..., Options]) -> None:
+    options = parse("ws://a", "--proxy", "http://proxy:1", "--subscribe", "see http://x")
+    assert (options.url, options.proxy) == (("ws://a",), "http://proxy:1")
+    assert options.subscribe == ("see http://x",)
+
+
+def test_a_variable_that_is_no_setting_is_warned_of(tmp_path: Path) -> None:
+    variables = {"FASTINGEST_FLUSH": "1s", "FASTINGEST_XYZZY": "1", "FASTINGEST_EMPTY": ""}
+    arguments = ("demo://?rate=100", "--max-rows", "1", "--log-format", "json")
+    ended = run(*arguments, cwd=tmp_path, FASTINGEST_NATIVE="0", **variables)
+    assert ended.returncode == 0
+    records = [json.loads(line) for line in ended.stderr.splitlines()]
+    warnings = [each for each in records if each["event"] == "a variable is no setting"]
+    assert [(each["level"], each["variable"], each.get("did_you_mean")) for each in warnings] == [
+        ("warning", "FASTINGEST_FLUSH", "FASTINGEST_FLUSH_INTERVAL"),
+        ("warning", "FASTINGEST_XYZZY", None),
+    ]
+
+
+def test_a_probe_takes_a_url_as_it_stands_and_warns_of_variables(tmp_path: Path) -> None:
+    ended = run("probe", "ws://127.0.0.1:9/x y", cwd=tmp_path, FASTINGEST_DURATIO="1s")
+    first = "'ws://127.0.0.1:9/x y' holds a space or a control character; write %20 for a space"
+    assert ended.stderr == f"fastingest: error: --url: {first}\n"
+    ended = run(
+        "probe", "demo://?rate=100", "--messages", "3", cwd=tmp_path, FASTINGEST_DURATIO="1s"
+    )
+    assert ended.returncode == 0
+    assert ended.stderr.startswith(
+        "fastingest: warning: FASTINGEST_DURATIO is no setting; did you mean FASTINGEST_DURATION?\n"
+    )
+
+
 def test_repeatable_options_keep_their_order(parse: Callable[..., Options]) -> None:
     arguments = ("--subscribe", "b", "--header", "X: 1", "--subscribe", "a", "--subscribe=-c")
     options = parse("--url", "ws://x", *arguments)
@@ -248,6 +299,20 @@ URL = ("--url", "ws://127.0.0.1:9/")
         ),
         (("--feed", "okx-trade"), "--feed: 'okx-trade' is no known feed; did you mean okx-trades"),
         (("--config", "nowhere.toml"), "--config: nowhere.toml: No such file or directory"),
+        (
+            ("--feed", "binance"),
+            "--feed: 'binance' is no known feed; did you mean binance-book-tic",
+        ),
+        (("feeds", "binance"), "'binance' is no known feed; did you mean binance-book-tickers or "),
+        (("feeds", "zzz"), "'zzz' is no known feed; there are alpaca-quotes, alpaca-trades, bin"),
+        (("prob",), "'prob' is no command; did you mean probe? see fastingest --help"),
+        (("prob", "ws://x"), "'prob' is no command; did you mean probe? see fastingest --help"),
+        (("verfy", "x.csv"), "'verfy' is no command; did you mean verify? see fastingest --help"),
+        (("--quiet", "prob"), "'prob' belongs to no option; see fastingest --help"),
+        (("http://x",), "--url: 'http://x' must begin with ws://, wss:// or demo://"),
+        (("ws://x", "--url", "ws://x"), "--url: the same URL is named twice"),
+        (("verify", "ws://x"), "ws:/x: No such file or directory"),
+        (("ws://x", "--columns", "a b"), "--columns: 'a b' has no comma between the columns"),
         (("check",), "FILE needs a value; see fastingest --help"),
         ((*URL, "garbage"), "'garbage' belongs to no option; see fastingest --help"),
         ((*URL, "-5"), "'-5' belongs to no option; see fastingest --help"),

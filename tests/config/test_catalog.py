@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fastingest import OptionError
-from fastingest.access.secrets import variables_in
+from fastingest.access.references import variables_in
 from fastingest.cli import commands as cli
 from fastingest.config.catalog import known_feed, known_names, known_text, listing
 from fastingest.config.check import check
@@ -89,7 +89,7 @@ def test_the_listing_has_a_line_for_each() -> None:
 def test_an_unknown_name_is_refused_with_those_that_are_like_it() -> None:
     with pytest.raises(OptionError, match="'kraken' is no known feed; did you mean kraken-trades"):
         known_text("kraken")
-    with pytest.raises(OptionError, match="'x' is no known feed; see fastingest feeds"):
+    with pytest.raises(OptionError, match="'x' is no known feed; there are alpaca-quotes, alpaca-"):
         known_text("x")
     with pytest.raises(OptionError, match="is no known feed"):
         known_text("../feeds/okx-trades")

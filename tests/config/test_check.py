@@ -162,3 +162,49 @@ def test_the_command_says_that_there_is_no_such_file(
     assert cli.main(["check", str(path)]) == 2
     said = f"fastingest: error: {path}: No such file or directory\n"
     assert capsys.readouterr().err == said
+
+
+def test_a_command_is_not_run_and_one_that_is_not_there_is_noted(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    path = file(
+        tmp_path,
+        f"""\
+url = "wss://feed.example/?t=${{command:touch {made}}}"
+headers = ["A: ${{command:fi-no-such-program ${{now:ms}}}}"]
+subscribe = '{{"t":"${{shell:touch {made}}}","now":${{now:s}}}}'
+""",
+    )
+    lines = check_text(check(path)).splitlines()
+    assert lines[1] == "feed.example: wss://feed.example/?t=***"
+    notes = [line for line in lines if line.startswith("note: ")]
+    assert notes == [
+        "note: the command 'fi-no-such-program' is not there; install it, or name its path"
+    ]
+    assert not made.exists()
+
+
+def test_a_secret_that_is_not_well_formed_is_a_mistake_of_its_line(tmp_path: Path) -> None:
+    path = file(
+        tmp_path,
+        """\
+url = "wss://feed.example/?t=${now:days}"
+headers = [
+    "A: b",
+    "C: ${command:echo 'a}",
+]
+subscribe = [
+    "${command:}",
+    {send = "${shell:echo ${KEY}}"},
+]
+heartbeat = {send = "${KEY", every = "1s"}
+proxy = "${two words}"
+""",
+    )
+    found = check_text(check(path)).splitlines()
+    said = [(1, "${now:days} names no unit"), (4, "not whole: No closing quotation")]
+    said += [(7, "names no command"), (8, "write $NAME or $(cat PATH)")]
+    said += [(10, "has no } behind it"), (11, "names no environment variable")]
+    assert len(found) == len(said)
+    for line, (number, words) in zip(found, said, strict=True):
+        assert line.startswith(f"{path}:{number}: ")
+        assert words in line

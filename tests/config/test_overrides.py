@@ -171,6 +171,9 @@ def test_a_feed_is_called_as_it_says_or_by_its_host() -> None:
 
 def test_feeds_of_one_host_are_told_apart_by_paths_and_then_by_numbers() -> None:
     assert names("ws://h/a", "ws://h/b", "ws://i/a") == ["h/a", "h/b", "i"]
+    assert names("ws://h:9330", "ws://h:9330/a") == ["h:9330", "h:9330/a"]
+    assert names("ws://h:9330/a", "ws://h:9330") == ["h:9330/a", "h:9330"]
+    assert names("ws://h", "ws://h?1") == ["h", "h#2"]
     assert names("ws://h/a?1", "ws://h/a?2", "ws://h/a?3") == ["h/a", "h/a#2", "h/a#3"]
 
 
@@ -187,6 +190,7 @@ def test_two_feeds_are_not_given_one_name() -> None:
 def test_no_name_shows_a_secret() -> None:
     assert names("ws://user:word@h/x?key=${KEY}") == ["h"]
     assert names("ws://${HOST}/x") == ["***"]
+    assert names("${URL}") == ["***"]
     assert names("demo://?rate=5") == ["demo://?rate=5"]
 
 

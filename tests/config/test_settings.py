@@ -76,7 +76,9 @@ def test_every_setting_has_a_line_of_help() -> None:
         ({"when_full": "wait"}, "--when-full: 'wait' is not one of block, drop, exit"),
         ({"fsync": -1.0}, "out of range"),
         ({"fsync": 100_000.0}, "at most 1d"),
-        ({"fsync": "batch"}, "not a number"),
+        ({"fsync": "often"}, "--fsync: 'often' is neither never, nor batch, nor a duration"),
+        ({"duration": "10"}, "--duration: '10' has no unit; write for example"),
+        ({"batch_size": "10"}, "not a whole number"),
         ({"min_free": -1}, "at least 0B"),
         ({"max_rejects": -1}, "--max-rejects: -1B is out of range; it must be at least 0B"),
         ({"journal": "yes"}, "--journal: 'yes' is not one of on, off"),
@@ -91,6 +93,25 @@ def test_a_bad_value_is_refused_by_name(change: dict[str, Any], says: str) -> No
     assert "\n" not in str(refused.value)
     assert refused.value.exit_status == 2
     assert refused.value.option in change
+
+
+def test_numbers_with_a_unit_may_be_texts_as_on_the_command_line() -> None:
+    texts: dict[str, Any] = {"fsync": "batch", "idle_timeout": "off", "memory_limit": "2MiB"}
+    settings = Settings(duration="10s", **texts)
+    assert (settings.duration, settings.run_length, settings.fsync) == (10.0, 10.0, 0.0)
+    assert (settings.idle_timeout, settings.memory_limit) == (None, 2**21)
+
+
+def test_what_may_be_several_may_be_one() -> None:
+    one = Settings(out="a.csv", subscribe="text", header="A: b", where="a=b", columns=["a", "b"])
+    assert (one.out, one.subscribe, one.header) == (Path("a.csv"), ("text",), ("A: b",))
+    assert (one.where, one.columns) == (("a=b",), ("a", "b"))
+    hash(one)
+
+
+def test_a_longest_wait_below_the_first_one_lowers_that() -> None:
+    settings = Settings(reconnect_max=0.1)
+    assert (settings.reconnect_initial, settings.reconnect_max) == (0.1, 0.1)
 
 
 @pytest.mark.parametrize("symbols", ["A,B", ("A,B",), ("A", "B"), ["A", " B,"]])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fastingest.decode.auto import SIGNALS
 from fastingest.decode.batch_builder import MAX_REJECT_BYTES
 from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.model.batch import Batch
@@ -66,6 +67,8 @@ def _rows(batch: Batch) -> list[Row]:
         ('{"BTC": "61000.5"}', [("BTC", 61000.5, None)]),
         ('{"A": 1, "A": 2}', [("A", 2.0, None)]),
         ('{"null": 1, "B": 2}', [("null", 1.0, None), ("B", 2.0, None)]),
+        ('{"PING": 1}', [("PING", 1.0, None)]),
+        ('{"id": 1, "B": 2}', [("id", 1.0, None), ("B", 2.0, None)]),
         ('{"symbol":5,"symbol":"B","price":"x","price":1}', [("B", 1.0, None)]),
     ],
 )
@@ -116,6 +119,9 @@ def test_what_a_message_means(message: str, rows: list[Row]) -> None:
         (b"null", "a row should be an object, and this is none"),
         (b'{"result":null,"id":1}', "no map of symbol to price: Expected `float`, got `null`"),
         (b'{"AAPL":1,"MSFT":"nan"}', "no map of symbol to price"),
+        (b'{"ping":1795729903425}', "its only member is 'ping', which is no symbol"),
+        (b' {"id" : "1"} ', "its only member is 'id', which is no symbol"),
+        (b'{"id":1,"id":2}', "its only member is 'id', which is no symbol"),
         (b'{"type":"heartbeat"}', "no record (none of symbol, price, volume), and no map"),
         (b'\xef\xbb\xbf{"symbol":"A","price":1}', "not JSON: invalid character (byte 0)"),
         (b'{"symbol":"A\xff","price":1}', "not UTF-8: byte 12"),
@@ -161,7 +167,18 @@ def test_many_alike_are_read_as_each_alone() -> None:
         '[{"symbol":"S","price":3},{"symbol":"T","price":4}]',
         '{"U":5,"V":"6"}',
     )
-    odd = ["[]", "{}", '{"price":"7"}', '{"symbol":"8","price":"9"}', "[5]", record, array, prices]
+    odd = [
+        "[]",
+        "{}",
+        '{"pong":1}',
+        '{"id":1,"Z":2}',
+        '{"price":"7"}',
+        '{"symbol":"8","price":"9"}',
+        "[5]",
+        record,
+        array,
+        prices,
+    ]
     for usual in (record, array, prices):
         for other in odd:
             for messages in ([usual] * 5 + [other] + [usual] * 4, [other, other, *[usual] * 3]):
@@ -241,7 +258,7 @@ def _read(message: Any) -> tuple[list[Row], int]:
         return rows, len(message) - len(rows)
     if isinstance(message, dict) and not message.keys() & {"symbol", "price", "volume"}:
         prices = [_number(price) for price in message.values()]
-        if not prices or None in prices:
+        if not prices or None in prices or (len(prices) == 1 and message.keys() & SIGNALS):
             return [], 1
         return [(k, float(p), None) for k, p in zip(message, prices, strict=True)], 0
     row = _read_record(message)
@@ -258,7 +275,7 @@ _records = st.fixed_dictionaries(
     optional={"volume": st.none() | _numbers | _numeric_text, "other": _scalars},
 )
 _objects = st.dictionaries(_texts, _scalars, max_size=4)
-_maps = st.dictionaries(st.sampled_from(["A", "B", "é"]), _numbers, min_size=1)
+_maps = st.dictionaries(st.sampled_from(["A", "B", "é", "ping", "id"]), _numbers, min_size=1)
 _values = st.one_of(
     _records, _records, _maps, _objects, _scalars, st.lists(_records | _objects | _scalars)
 )

@@ -50,6 +50,7 @@ _TRADES_SENT = [
     b'{"symbol":"MSFT","price":"289.12","other":[{"x":[1,-2.5e3]},null,"y"],"volume":0.25}',
     b'[{"symbol":"A","price":1,"volume":12},{"volume":null,"price":1e2,"symbol":"B"}]',
     b'{"AAPL": 145.67, "MSFT": 289.12}',
+    b'{"ping": 1795729903425}',
 ]
 _KNOWN = (
     "binance-trades",

@@ -23,7 +23,10 @@ from fastingest.model.schema import TRADES, Column, Schema, check_type, header_o
         ('"a, b":bool=["x,y"]', Column("a, b", "bool", JsonPath(("x,y",)))),
         ('"q\\"x"=a', Column('q"x', "str", JsonPath(("a",)))),
         ('"last.price":float', Column("last.price", "float", JsonPath(("last.price",)))),
-        ("last price", Column("last price", "str", JsonPath(("last price",)))),
+        ('"last price"', Column("last price", "str", JsonPath(("last price",)))),
+        ("a = b", Column("a", "str", JsonPath(("b",)))),
+        ("a= b", Column("a", "str", JsonPath(("b",)))),
+        ("a: int", Column("a", "int", JsonPath(("a",)))),
         ("t:timestamp", Column("t", "timestamp[iso]", JsonPath(("t",)))),
         ("t:timestamp[ms, ns]=T", Column("t", "timestamp[ms,ns]", JsonPath(("T",)))),
         ("t:timestamp[us,iso]=T", Column("t", "timestamp[us]", JsonPath(("T",)))),
@@ -59,6 +62,13 @@ def test_columns_are_parted_at_commas_outside_brackets_and_quotes() -> None:
     )
 
 
+def test_in_a_list_a_space_is_a_part_of_the_name() -> None:
+    assert [column.name for column in parse_columns(["last price:float", "b"])] == [
+        "last price",
+        "b",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -67,6 +77,12 @@ def test_columns_are_parted_at_commas_outside_brackets_and_quotes() -> None:
         ("a:foo", "column 'a': 'foo' is no type; there are str, int"),
         ("a:timestamp[min]", "is no type"),
         ("a:timestamp[ms,days]", "is no type"),
+        ("symbol price", "'symbol price' has no comma between the columns; write 'symbol, price',"),
+        (
+            "a, b:int=c  d:float e",
+            "'b:int=c  d:float e' has no comma .* write 'b:int=c, d:float, e'",
+        ),
+        ("a=b c=d", "write 'a=b, c=d', or put a name with a space into quotes"),
         (":int=b", "describes no column; write for example"),
         ("a, b=c, a=d", "two columns are named 'a'"),
         ("a=$", "column 'a': '\\$' is the whole message; name a member of it"),

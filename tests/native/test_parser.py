@@ -221,6 +221,15 @@ def test_it_is_certain_about_what_venues_send(schema: Schema, messages: list[str
     assert check(schema, [message.encode() for message in messages]) == len(messages)
 
 
+@pytest.mark.parametrize("size", [2, 127, 128, 129, 300])
+def test_members_are_found_in_any_order_however_many(size: int) -> None:
+    names = [f"n{n}" if n % 3 else f"a_longer_name_{n}" for n in range(size)]
+    schema = schema_of(f"first:int={names[0]}, last:int={names[-1]}")
+    orders = [names, names, names[::-1], names[::-1], names[1:] + names[:1], names]
+    messages = [json.dumps({name: n for n, name in enumerate(order)}) for order in orders]
+    assert check(schema, [message.encode() for message in messages]) == len(orders)
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -232,6 +241,7 @@ def test_it_is_certain_about_what_venues_send(schema: Schema, messages: list[str
         '{"symbol": "A", "volume": 1, "open": 3.5}',
         '{"symbol": 5, "price": 1, "volume": 1500}',
         '{"AAPL": 145.67, "MSFT": 289.12}',
+        '{"ping": 1795729903425}',
         "[                   ]",
         '[{"symbol": "A", "price": 1.5}, 5]',
         '{"symbol": "A", "price": 1.5}, {}',

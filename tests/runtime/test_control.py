@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import typing
 
@@ -66,6 +67,13 @@ def test_every_command_comes_as_it_was_sent() -> None:
 def test_every_notice_comes_as_it_was_sent() -> None:
     assert [notice_from(encode(each)) for each in NOTICES] == NOTICES
     assert {type(each) for each in NOTICES} == set(typing.get_args(Notice))
+
+
+def test_a_file_s_name_that_is_no_utf_8_keeps_nothing_from_being_said() -> None:
+    name = os.fsdecode(b"a\xff.pem")
+    said = notice_from(encode(Report("error", f"{name}: gone", {"path": name, "size": 1})))
+    shown = r"a\udcff.pem"
+    assert said == Report("error", f"{shown}: gone", {"path": shown, "size": 1})
 
 
 def test_no_two_messages_are_taken_for_each_other() -> None:

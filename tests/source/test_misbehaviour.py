@@ -18,6 +18,7 @@ import pytest
 
 from fastingest import FeedRefused
 from fastingest.source.events import Gap, NoConnection
+from fastingest.units import parse_duration
 from tests.peers.raw import (
     BINARY,
     CLOSE,
@@ -195,8 +196,8 @@ def _not_http(connection: RawConnection) -> None:
 def test_a_failed_attempt_is_repeated(script: Script, reason: str) -> None:
     met = _until_rows(1, script, script, serve(1))
     assert met.reasons == [reason] * 2
-    assert not any(isinstance(event, Gap) for event in met.events)  # nothing was lost yet
-    assert met.gaps == []
+    assert [event.reason for event in met.events if isinstance(event, Gap)] == [reason]
+    assert len(met.gaps) == 1  # for all attempts
 
 
 def test_retry_after_is_honoured() -> None:
@@ -230,6 +231,36 @@ def test_retry_after_is_honoured() -> None:
     with ThreadPoolExecutor(len(cases)) as threads:
         for case, seconds in zip(cases, threads.map(waited, cases), strict=True):
             assert seconds >= 0.99, case
+
+
+def test_a_wait_that_no_server_can_mean_is_none() -> None:
+    met = _until_rows(1, _reject(429, Retry_After=str(10**13)), serve(1))
+    (lost,) = (event for event in met.events if isinstance(event, NoConnection))
+    assert parse_duration(lost.retry_in) < 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (403, b'{"error":\n "no \x1b[1mkey"}', '403 Forbidden: {"error": "no \\x1b[1mkey"}'),
+        (451, b"<html><title>Not in your country</title></html>", ": Not in your country"),
+        (418, b"x" * 1000, ": " + "x" * 200 + "…"),
+        (
+            503,
+            b"<html>\n<head><title>503 Service Temporarily Unavailable</title></head></html>",
+            "503 Service Unavailable: 503 Service Temporarily Unavailable",
+        ),
+        (
+            200,
+            b"<!DOCTYPE html><title>Welcome</title>",
+            "the server answered 200 OK, and is no WebSocket endpoint: Welcome",
+        ),
+    ],
+)
+def test_a_refusal_is_quoted(status: int, body: bytes, says: str) -> None:
+    with RawServer(lambda connection: connection.reject(status, body=body)) as server:
+        met = meet(server.url, until=lambda met: bool(met.reasons))
+    assert (met.reasons[0] if met.reasons else str(met.error)).endswith(says)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

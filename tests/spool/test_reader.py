@@ -87,7 +87,7 @@ OTHER_VERSIONS = {
         msgspec.msgpack.encode((FIRST, 0, 0, 1, [], LAYOUT, [], [], 1, []))
     ),
     "newer batches": of_one_batch(
-        batch(FIRST, 0).to_bytes().replace(b"fastingest batch 2", b"fastingest batch 3")
+        batch(FIRST, 0).to_bytes().replace(b"fastingest batch 3", b"fastingest batch 4")
     ),
     "a newer segment": b"fis2" + zlib.crc32(b"fis2" + bytes(16)).to_bytes(4, "little") + bytes(50),
 }

@@ -455,7 +455,7 @@ def test_a_lock_on_a_disk_that_has_become_read_only_is_let_go(tmp_path: Path) ->
     with read_only(tmp_path):
         lock.release()
         assert beside(path, ".lock").exists()
-        with pytest.raises(OutputRefused, match="Read-only file system"):
+        with pytest.raises(OutputRefused, match="is mounted read-only"):
             OutputLock(path)
     OutputLock(path).release()
     assert not beside(path, ".lock").exists()

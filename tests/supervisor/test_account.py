@@ -77,7 +77,6 @@ def counters(tmp_path: Path) -> Counters:
         Slot.LOST: 1,
         Slot.LOST_MESSAGES: 6,
         Slot.CONNECTIONS: 2,
-        Slot.READY: 1,
         Slot.REFUSED: 3,
         Slot.RECEIVER_RESTARTS: 7,
         Slot.WRITER_RESTARTS: 8,
@@ -380,7 +379,7 @@ def test_a_line_has_a_part_for_each_feed_of_the_output(out: Path, tmp_path: Path
         each[Slot.RECEIVED], each[Slot.IGNORED] = 10 * number, number
         each[Slot.WRITTEN], each[Slot.DROPPED], each[Slot.LOST] = 5 * number, number, 2 * number
         each[Slot.CONNECTIONS] = number + 1
-        each[Slot.READY], each[Slot.GAPS] = number // 3, 1
+        each[Slot.NEVER_READY] = number % 3
     feeds = [{"index": n, "name": f"feed {n}", "url": f"ws://x/{n}"} for n in (1, 3)]
     log(
         out,
@@ -749,3 +748,39 @@ def test_an_account_is_balanced_and_cleaned_up_on_a_disk_that_has_become_read_on
         begun.account.clean_up(complete=True)
     assert journal_path(begun.out).exists()
     assert not begun.account.places.spool.exists()
+
+
+BARE = "symbol,price,volume\n"
+
+
+def test_a_file_with_nothing_but_the_header_that_the_run_has_made_is_removed(begun: Begun) -> None:
+    begun.journal.close()
+    journal_path(begun.out).unlink()
+    begun.account.remove_bare_output()  # it was not made
+    begun.out.write_text(BARE)
+    begun.account.remove_bare_output()
+    assert not begun.out.exists()
+
+
+@pytest.mark.parametrize("content", [BARE + "A,1.0,\n", BARE[:-1], "other,columns,here\n", ""])
+def test_a_file_with_anything_else_stays(begun: Begun, content: str) -> None:
+    journal_path(begun.out).unlink()
+    begun.out.write_text(content)
+    begun.account.remove_bare_output()
+    assert begun.out.read_text() == content
+
+
+def test_a_file_of_which_a_journal_speaks_stays(begun: Begun) -> None:
+    begun.out.write_text(BARE)
+    begun.account.remove_bare_output()
+    assert begun.out.read_text() == BARE
+
+
+def test_a_file_that_was_there_before_stays(tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text(BARE)
+    begun = Begun(tmp_path)
+    begun.journal.close()
+    journal_path(begun.out).unlink()
+    begun.account.remove_bare_output()
+    begun.account.places.remove()
+    assert begun.out.read_text() == BARE

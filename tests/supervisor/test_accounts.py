@@ -117,21 +117,21 @@ def test_what_is_not_written_and_not_kept_is_lost_and_the_user_s_to_know(outputs
 
 def test_a_feed_that_was_never_ready_is_a_problem_with_its_reason(outputs: Outputs) -> None:
     accounts = outputs.open()
-    for share in accounts.shares:
-        share.counters.feeds[0][Slot.READY] = 1
-        share.counters.feeds[1][Slot.GAPS] = 2
+    unready = [share.counters.of("b") for share in accounts.shares]
+    for counters in unready:
+        counters[Slot.NEVER_READY] = 1
     accounts.note_gap(GAP)
     said = "b: it was not ready once in this run: no answer in time"
     problem = accounts.problem
     assert isinstance(problem, NeverReady)
     assert (str(problem), problem.exit_status) == (said, 3)
-    counters = accounts.shares[0].counters.feeds[0]
+    counters = accounts.shares[0].counters.of("a")
     counters[Slot.RECEIVED] = counters[Slot.DROPPED] = 9
     problem = accounts.problem
     assert isinstance(problem, RowsLost)
     assert str(problem) == f"9 rows were dropped while the outbox was full; {said}"
-    accounts.shares[0].counters.feeds[1][Slot.READY] = 1
-    accounts.shares[1].counters.feeds[1][Slot.READY] = 1
+    for counters in unready:
+        counters[Slot.NEVER_READY] = 0
     assert "not ready" not in str(accounts.problem)
 
 

@@ -108,6 +108,20 @@ def test_a_feed_that_brings_no_rows_is_named(
     assert (fields["feed"], fields["messages"], fields["ignored"]) == ("b", 8, 8)
 
 
+def test_a_feed_that_brings_more_rejects_than_rows_is_named(
+    share: tuple[list[Feed], SharedOutput], caplog: pytest.LogCaptureFixture
+) -> None:
+    monitor, there = _monitor(share)
+    feed = there.counters.feeds[1]
+    feed[Slot.MESSAGES] = feed[Slot.DECODED] = feed[Slot.RECEIVED] = 12
+    feed[Slot.REJECTED] = 11
+    monitor.look_for_rows(None)
+    (record,) = caplog.records
+    assert (record.levelname, record.message) == ("WARNING", "most of what comes is rejected")
+    fields = record.__dict__["facts"]
+    assert (fields["feed"], fields["rejected"], fields["rows"]) == ("b", 11, 1)
+
+
 def test_a_short_run_without_rows_is_told_at_its_end(
     share: tuple[list[Feed], SharedOutput], caplog: pytest.LogCaptureFixture
 ) -> None:

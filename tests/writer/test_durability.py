@@ -119,7 +119,7 @@ def test_rows_that_the_system_has_dropped_are_lost_by_name(writer: Writer, disk:
     fail_to_sync(writer, disk, writer.path)
     drop(writer, start, end)
     writer.output.secure()
-    assert writer.output.take_lost() == {0: 3}
+    assert writer.output.take_lost() == {"feed": 3}
     assert writer.output.take_lost() == {}
     assert writer.data == HEADER + rows(0, 2) + rows(5, 1)
     writer.check_entry()
@@ -144,7 +144,7 @@ def test_where_others_stand_behind_what_was_dropped_its_bytes_stay(
     fail_to_sync(writer, disk, writer.path)
     drop(writer, start, end)
     writer.output.secure()
-    assert writer.output.lost == {0: 2}
+    assert writer.output.lost == {"feed": 2}
     assert writer.data == HEADER + bytes(end - start) + b"FOREIGN,1,1\n"
     assert (writer.entry.size, writer.entry.written) == (end, 0)
 
@@ -162,7 +162,7 @@ def test_a_count_that_could_not_be_set_right_is_before_anything_else(
         assert failed.value.path == journal_path(writer.path)
     bring_back()
     writer.output.secure()
-    assert writer.output.lost == {0: 2}
+    assert writer.output.lost == {"feed": 2}
     writer.restart()
     assert (writer.entry.written, writer.output.feeds["feed"].written) == (0, 0)
     assert writer.data == HEADER

@@ -34,7 +34,7 @@ def test_a_batch_of_another_version_is_kept_as_it_is_and_not_misread(tmp_path: P
     """It cannot be written by this version, and it says itself which one can read it."""
     wire = BATCH.to_bytes()
     older = msgspec.msgpack.encode((RUN, 7, 0, 0, [], BATCH.layout, [], [], 1, []))
-    newer = wire.replace(b"fastingest batch 2", b"fastingest batch 3")
+    newer = wire.replace(b"fastingest batch 3", b"fastingest batch 4")
     for other in (older, newer):
         each = Batch(0, [], BATCH.layout, stream=RUN, sequence=7, read_from=other)
         data = set_aside(tmp_path / "o.csv", each, 0).read_bytes()

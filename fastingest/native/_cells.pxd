@@ -1,0 +1,170 @@
+# cython: language_level=3, cdivision=True
+"""What the text of a cell means, as long as that is certain; inlined where cells are read.
+
+**Doubles** are exact. Up to 19 digits are one integer; where it is below 2**53, it and the power of
+ten that the point stands for are doubles, so that their quotient is rounded correctly (W. Clinger,
+*How to read floating point numbers accurately*, PLDI 1990). Others go through CPython's ``strtod``.
+"""
+
+from libc.math cimport isfinite
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+from fastingest.native._column cimport WHOLE, Column, add_bool, put_double, put_integer
+from fastingest.native._json cimport Number, digits, is_digit, literal, number, string
+from fastingest.native._strings cimport add_text
+from fastingest.native._tree cimport (
+    BOOL,
+    DOUBLE,
+    INTEGER,
+    ISO,
+    NUMBER,
+    SECONDS,
+    TEXT,
+    Reading,
+)
+
+cdef extern from *:
+    """
+    /* Of ten: exact, as all are up to 10**22. */
+    static const double fi_powers[] = {
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+        1e17, 1e18, 1e19
+    };
+    #define FI_LAST_SECOND 253402300799u
+    """
+    const double* POWERS "fi_powers"
+    const uint64_t LAST_SECOND "FI_LAST_SECOND"  # of the year 9999, since the epoch
+
+cdef extern from "Python.h":
+    double PyOS_string_to_double(const char* text, char** end, object error) except? -1.0
+
+cdef enum:
+    MAX_EXACT = 19  # digits of which an integer of 64 bits without a sign holds any
+    MAX_DOUBLE = 64
+
+
+cdef inline const char* add_cell(
+    Column* column, Reading* reading, const char* p, const char* end
+) except? NULL:
+    """Add the cell that stands here and is not null; what stands behind it, or NULL."""
+    cdef const char* behind
+    if reading.type == TEXT or reading.type == ISO:
+        if p[0] != b'"':
+            return NULL
+        behind = string(p + 1, end)
+        if behind is NULL or (reading.type == ISO and not is_moment(p + 1, behind)):
+            return NULL
+        add_text(column, p + 1, behind - p - 1)
+        return behind + 1
+    if reading.type == BOOL:
+        behind = literal(p, end)
+        if behind is not NULL:
+            add_bool(column, p[0] == b"t")
+        return behind
+    return add_number(column, reading, p, end)
+
+
+cdef inline const char* add_number(
+    Column* column, Reading* reading, const char* p, const char* end
+) except? NULL:
+    """Add a number, which may stand in a string."""
+    cdef Number found
+    cdef const char* behind = p
+    cdef double value = 0.0
+    cdef int64_t whole
+    p += p[0] == b'"'
+    if not number(p, end, &found):
+        return NULL
+    if behind == p:
+        behind = found.end
+    elif found.end[0] == b'"':
+        behind = found.end + 1
+    else:
+        return NULL
+    if reading.type == DOUBLE or (reading.type == NUMBER and not is_whole(&found)):
+        if to_double(p, &found, &value) and put_double(column, value):
+            return behind
+        return NULL
+    if reading.type == INTEGER or reading.type == NUMBER:
+        if not is_whole(&found) or found.count > MAX_EXACT or found.digits > INT64_MAX:
+            return NULL
+        whole = <int64_t>found.digits
+        if found.negative:
+            whole = -whole
+        if reading.least <= whole <= reading.greatest and put_integer(column, whole):
+            return behind
+        return NULL
+    # A decimal, or a time in seconds, which is kept as its text.
+    if found.has_exponent or (reading.type == SECONDS and not is_second(p, end)):
+        return NULL
+    add_text(column, p, found.end - p)
+    return behind
+
+
+cdef inline bint is_whole(Number* found) noexcept nogil:
+    return not found.has_point and not found.has_exponent
+
+
+cdef inline bint to_double(const char* p, Number* found, double* value) except -1:
+    """A number that begins at ``p`` as the nearest double; whether that is certain."""
+    if found.count > MAX_EXACT or found.digits >= <uint64_t>WHOLE or found.has_exponent:
+        return convert(p, found.end, value)
+    value[0] = <double>found.digits / POWERS[found.fraction]
+    if found.negative:
+        value[0] = -value[0]
+        return found.digits != 0
+    return True
+
+
+cdef inline bint convert(const char* p, const char* end, double* value) except -1:
+    """As :func:`to_double`, whatever digits there are."""
+    cdef char[MAX_DOUBLE] text
+    cdef Py_ssize_t size = end - p
+    if size >= MAX_DOUBLE:
+        return False
+    memcpy(text, p, size)
+    text[size] = 0
+    value[0] = PyOS_string_to_double(text, NULL, <object>NULL)
+    return isfinite(value[0]) and value[0] != 0.0
+
+
+cdef inline bint is_second(const char* p, const char* end) noexcept nogil:
+    """Whether a number is a time of the years 1970 to 9999, in seconds since the epoch."""
+    cdef uint64_t seconds = 0
+    cdef const char* behind = digits(p, end, &seconds)
+    return behind > p and behind - p <= 12 and seconds <= LAST_SECOND
+
+
+cdef inline bint is_moment(const char* p, const char* end) noexcept nogil:
+    """Whether a text is a time as in RFC 3339 that any month has, in UTC."""
+    cdef const char* form = b"0000-00-00T00:00:00"
+    cdef int position
+    if end - p < 20 or (end - 1)[0] != b"Z":
+        return False
+    for position in range(19):
+        if form[position] == b"0":
+            if not is_digit(p[position]):
+                return False
+        elif p[position] != form[position]:
+            return False
+    if p[19] == b".":
+        if end - p < 22:
+            return False
+        for position in range(20, <int>(end - p) - 1):
+            if not is_digit(p[position]):
+                return False
+    elif end - p != 20:
+        return False
+    return (
+        memcmp(p, b"0000", 4) != 0
+        and 1 <= two(p + 5) <= 12
+        and 1 <= two(p + 8) <= 28
+        and two(p + 11) < 24
+        and two(p + 14) < 60
+        and two(p + 17) < 60
+    )
+
+
+cdef inline int two(const char* p) noexcept nogil:
+    return 10 * (p[0] - 48) + p[1] - 48

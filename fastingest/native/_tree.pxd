@@ -1,0 +1,139 @@
+# cython: language_level=3
+"""What messages are read by: the tree that they are walked through by, and a column's reading.
+
+Theory of operation. The order of an object's members is expected to be that of the message before:
+a node remembers the names as they came, those that lead nowhere as well, and compares 16 bytes at
+once. Another order costs a search, and is the one expected from then on.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcmp
+
+from fastingest.native._json cimport load, string
+
+cdef enum:  # kinds of nodes
+    OBJECT
+    ARRAY
+    COLUMN
+    CONDITION
+    ROWS
+    LATER
+
+cdef enum:  # how cells are read
+    TEXT
+    DOUBLE
+    INTEGER
+    NUMBER
+    BOOL
+    DECIMAL
+    SECONDS
+    ISO
+
+cdef enum:
+    EXPECTED = 128  # members of an object whose order is remembered
+
+
+cdef struct Expected:
+    uint64_t first  # eight bytes of the name with its quotes, and eight more
+    uint64_t second
+    uint64_t first_mask
+    uint64_t second_mask
+    int size  # 0: none has come, or it is too long to be remembered
+    int node  # -1: leads nowhere
+
+
+cdef struct Child:
+    const char* name  # with its quotes; of an array's element b""
+    Py_ssize_t size
+    int node  # -1: leads nowhere
+
+
+cdef struct Node:
+    int kind
+    int index  # of the column, or of the condition
+    Child* children
+    int count  # of an array: one for each element up to the last that leads on
+    uint64_t seen  # the walk in which a value stood here
+    Expected* expected  # of an object
+
+
+cdef struct Reading:  # how a column's cells are read
+    int type
+    bint required
+    bint is_later
+    int64_t least
+    int64_t greatest
+    const char* later  # of the root: where its text begins; NULL: it has not come
+
+
+@cython.final
+cdef class ParseTree:
+    cdef Node* nodes
+    cdef Reading* readings  # of each column
+    cdef int in_row  # columns that are read from the row
+    cdef Child* children  # of all nodes
+    cdef Expected* expected  # of all objects
+    cdef list names  # what the children's names point into
+
+
+cdef inline const char* behind_name(
+    Node* node, int position, const char* p, const char* end, int* number
+) noexcept nogil:
+    """What stands behind the name of an object's member, and which node it leads to (``number``).
+
+    :param position: how many members came before, up to EXPECTED - 1.
+    """
+    cdef uint64_t first = 0
+    cdef uint64_t second = 0
+    cdef const char* name = p
+    cdef Expected* expected = &node.expected[position]
+    words(p, end, &first, &second)
+    if (
+        expected.size
+        and ((first ^ expected.first) & expected.first_mask) == 0
+        and ((second ^ expected.second) & expected.second_mask) == 0
+    ):
+        number[0] = expected.node
+        return p + expected.size
+    if p[0] != b'"':
+        return NULL
+    p = string(p + 1, end)
+    if p is NULL:
+        return NULL
+    p += 1
+    number[0] = child_of(node, name, p - name)
+    expected.node = number[0]
+    expected.size = <int>(p - name) if p - name <= 16 else 0
+    expected.first_mask = mask_of(expected.size)
+    expected.second_mask = mask_of(expected.size - 8)
+    expected.first = first & expected.first_mask
+    expected.second = second & expected.second_mask
+    return p
+
+
+cdef inline int child_of(Node* node, const char* name, Py_ssize_t size) noexcept nogil:
+    cdef int index
+    for index in range(node.count):
+        child = &node.children[index]
+        if child.size == size and memcmp(child.name, name, size) == 0:
+            return child.node
+    return -1
+
+
+cdef inline uint64_t mask_of(int size) noexcept nogil:
+    """The first bytes of a word, on a little-endian machine."""
+    return 0 if size <= 0 else ~<uint64_t>0 if size >= 8 else (<uint64_t>1 << (8 * size)) - 1
+
+
+cdef inline void words(
+    const char* p, const char* end, uint64_t* first, uint64_t* second
+) noexcept nogil:
+    """The next 16 bytes, zeros where the message has fewer."""
+    cdef Py_ssize_t rest = end - p
+    if rest >= 16:
+        first[0], second[0] = load(p), load(p + 8)
+    elif rest > 8:
+        first[0], second[0] = load(p), load(end - 8) >> (8 * (16 - rest))
+    else:
+        first[0], second[0] = load(end - 8) >> (8 * (8 - rest)), 0

@@ -1,0 +1,77 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""A :class:`fastingest.native.parse_plan.ParsePlan`, laid out for the compiled parser."""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+
+from fastingest.native.parse_plan import NodeKind, Notation
+
+# What the plan calls them.
+cdef dict KINDS = {
+    NodeKind.OBJECT: OBJECT,
+    NodeKind.ARRAY: ARRAY,
+    NodeKind.COLUMN: COLUMN,
+    NodeKind.CONDITION: CONDITION,
+    NodeKind.ROWS: ROWS,
+    NodeKind.LATER: LATER,
+}
+cdef dict NOTATIONS = {
+    Notation.TEXT: TEXT,
+    Notation.DOUBLE: DOUBLE,
+    Notation.INTEGER: INTEGER,
+    Notation.NUMBER: NUMBER,
+    Notation.BOOL: BOOL,
+    Notation.DECIMAL: DECIMAL,
+    Notation.SECONDS: SECONDS,
+    Notation.ISO: ISO,
+}
+
+
+cdef void* zeroed(size_t size) except NULL:
+    cdef void* memory = PyMem_Calloc(size + 1, 1)
+    if memory is NULL:
+        raise MemoryError
+    return memory
+
+
+@cython.final
+cdef class ParseTree:
+    """The nodes of a plan, and how its columns are read."""
+
+    def __cinit__(self, plan):
+        cdef int index, child = 0, object_ = 0
+        self.in_row = len(plan.columns)
+        children = sum([len(leads_to) for _, _, leads_to in plan.nodes])
+        objects = sum([kind is NodeKind.OBJECT for kind, _, _ in plan.nodes])
+        self.readings = <Reading*>zeroed(self.in_row * sizeof(Reading))
+        self.nodes = <Node*>zeroed(len(plan.nodes) * sizeof(Node))
+        self.children = <Child*>zeroed(children * sizeof(Child))
+        self.expected = <Expected*>zeroed(objects * EXPECTED * sizeof(Expected))
+        for index, column in enumerate(plan.columns):
+            reading = &self.readings[index]
+            reading.type, reading.required = NOTATIONS[column.notation], column.required
+            reading.least, reading.greatest = column.least, column.greatest
+        self.names = []
+        for index, (kind, of, leads_to) in enumerate(plan.nodes):
+            node = &self.nodes[index]
+            node.kind, node.index = KINDS[kind], of
+            node.children, node.count = &self.children[child], len(leads_to)
+            if node.kind == OBJECT:
+                node.expected = &self.expected[object_ * EXPECTED]
+                object_ += 1
+            elif node.kind == LATER:
+                self.readings[node.index].is_later = True
+                self.in_row -= 1
+            for name, leads_on in leads_to:
+                self.names.append(name)
+                self.children[child].name = PyBytes_AS_STRING(name)
+                self.children[child].size = len(name)
+                self.children[child].node = leads_on
+                child += 1
+
+    def __dealloc__(self):
+        PyMem_Free(self.readings)
+        PyMem_Free(self.nodes)
+        PyMem_Free(self.children)
+        PyMem_Free(self.expected)
