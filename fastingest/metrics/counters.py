@@ -73,6 +73,8 @@ class Slot(IntEnum):
     PAUSES = auto()  # times the socket was not read because an outbox was full
     REFUSED = auto()  # messages by which the feed has refused something; most of them are IGNORED
     REFUSED_NOW = auto()  # of them, those of the latest connection
+    STALE = auto()  # what of it is stale now: itself, values of a column, symbols
+    LAST_ROW = auto()  # when the last row of a closed batch came, in nanoseconds since the epoch
     # written by the writer; of the feed's table in this output
     WRITTEN = auto()  # rows appended
     REJECTS_COMMITTED = auto()  # rejects that are in their file, or counted only

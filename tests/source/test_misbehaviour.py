@@ -318,7 +318,7 @@ def test_a_feed_that_only_answers_pings_is_found_by_idle_timeout(native: bool) -
 
     timing = {"ping_interval": 0.1, "idle_timeout": 0.6}
     met = _until_rows(2, answer_pings, serve(2), native=native, **timing)
-    assert met.reasons == ["no message for 600ms"]
+    assert met.reasons == ["no row for 600ms; only control frames came"]
 
 
 def test_a_server_that_answers_pings_keeps_its_connection(native: bool) -> None:

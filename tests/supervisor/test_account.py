@@ -103,6 +103,7 @@ LINE: dict[str, Any] = {
     "messages_lost": 6,
     "connections": 2,
     "refused": 3,
+    "stale": 0,
     "gaps": GAPS,
     "first_received": "2023-11-14T22:13:21.000000000Z",
     "last_received": "2023-11-14T22:13:22.000000000Z",
@@ -127,6 +128,7 @@ LINE: dict[str, Any] = {
             "connections": 2,
             "never_ready": False,
             "refused": 3,
+            "stale": 0,
         }
     ],
 }
@@ -206,6 +208,7 @@ def test_what_nobody_knows_is_null(out: Path) -> None:
             "messages_lost",
             "connections",
             "refused",
+            "stale",
             "first_received",
             "last_received",
             "receiver_restarts",
@@ -404,6 +407,7 @@ def test_a_line_has_a_part_for_each_feed_of_the_output(out: Path, tmp_path: Path
             "connections": n + 1,
             "never_ready": n == 1,
             "refused": 0,
+            "stale": 0,
         }
         for n in (1, 3)
     ]
