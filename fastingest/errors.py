@@ -16,6 +16,7 @@
         ├── RowsLost                status 3: rows were lost or dropped, or the counts do not agree
         ├── NeverReady              status 3: a feed had no ready connection in the whole run
         ├── CaptureIncomplete       status 3: a feed has refused something of what was asked for
+        ├── FeedsStale              status 3: something was stale at the end, and --strict was given
         ├── OutboxFull              status 3: --when-full exit
         └── Aborted                 status 130: the second SIGINT ended the run at once
 
@@ -38,6 +39,7 @@ __all__ = [
     "ConfigError",
     "FastingestError",
     "FeedRefused",
+    "FeedsStale",
     "HeaderMismatch",
     "NeverReady",
     "OptionError",
@@ -263,6 +265,31 @@ class CaptureIncomplete(RunFailed):
         if (left := len(self.feeds) - _MAX_NAMED) > 0:
             said.append(f"so have {left} more feeds")
         return f"{'; '.join(said)}: the log has the words, and what was asked for is not all here"
+
+
+class FeedsStale(RunFailed):
+    """The run ended as asked, with ``--strict``, and something had brought no row for too long.
+
+    ``feeds`` is what each of them is called, how much of it is stale, and the names of that, or the
+    first of them.
+    """
+
+    exit_status = 3
+
+    def __init__(self, feeds: Sequence[tuple[str, int, Sequence[str]]]) -> None:
+        super().__init__(feeds)
+        self.feeds = feeds
+
+    def __str__(self) -> str:
+        said = []
+        for feed, count, names in self.feeds[:_MAX_NAMED]:
+            parts = [name for name in names if name != feed][:_MAX_NAMED]
+            left = count - len(parts) - (feed in names)
+            parts += [f"{left} more"] if left > 0 and parts else []
+            said.append(f"{feed}: {', '.join(parts)}" if parts else feed)
+        if (left := len(self.feeds) - _MAX_NAMED) > 0:
+            said.append(f"and of {left} more feeds")
+        return f"stale at the end: {'; '.join(said)}"
 
 
 class OutboxFull(RunFailed):

@@ -15,6 +15,7 @@ from fastingest.errors import (
     ConfigError,
     FastingestError,
     FeedRefused,
+    FeedsStale,
     HeaderMismatch,
     NeverReady,
     OptionError,
@@ -47,6 +48,7 @@ EACH = [
     RowsLost("2 rows were dropped"),
     NeverReady([("kraken", "no reply")]),
     CaptureIncomplete([("a", 1), ("b", 2)]),
+    FeedsStale([("a", 7, ("a", "x", "y", "z", "u", "v")), ("b", 1, ("b",))]),
     OutboxFull(),
     Aborted(),
 ]
@@ -180,3 +182,19 @@ def test_feeds_that_were_never_ready_are_named_with_their_reasons() -> None:
     many = str(NeverReady(feeds))
     assert many.startswith("7 feeds were not ready once in this run: feed 0: reason 0; ")
     assert many.endswith("; feed 4: reason 4; and 2 more")
+
+
+@pytest.mark.parametrize(
+    ("feeds", "said"),
+    [
+        ([("a", 1, ("a",))], "a"),
+        ([("a", 2, ("x", "y"))], "a: x, y"),
+        ([("a", 3, ("a", "x", "y")), ("b", 1, ())], "a: x, y; b"),
+        ([("a", 9, tuple("abcdefghi"))], "a: b, c, d, e, f, 3 more"),
+        ([(name, 1, (name,)) for name in "abcdefg"], "a; b; c; d; e; and of 2 more feeds"),
+    ],
+)
+def test_what_is_stale_is_named_as_far_as_there_is_room(
+    feeds: list[tuple[str, int, tuple[str, ...]]], said: str
+) -> None:
+    assert str(FeedsStale(feeds)) == f"stale at the end: {said}"

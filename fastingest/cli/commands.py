@@ -53,11 +53,14 @@ _EPILOGUE = (
     f"{PREFIX}FLUSH_INTERVAL. A repeatable one takes one value a line there. The command line "
     "comes first, and an empty variable counts as not set.\n\n"
     "Exit status: 0 the run ended as asked, 1 it failed, 2 something asked for cannot be done, "
-    "3 rows were lost or dropped, 130 interrupted twice."
+    "3 rows were lost or dropped, or a feed was not all that was asked for, 130 interrupted twice."
 )
 
 _WITHOUT_URL = ("verify", "feeds", "check")
 """The commands that connect to nothing."""
+
+_OF_SCRIPTS = ("BUILD_NATIVE", "PYTHON", "SANITIZE", "SEED")
+"""Variables, without their prefix, that mean something to the scripts of the source tree."""
 
 _Command: TypeAlias = Callable[[], int]
 
@@ -227,7 +230,8 @@ def _probe_command() -> Callable[..., _Command]:
 
 
 def _unknown_variables() -> Iterator[tuple[str, str]]:
-    return unknown_variables((Options, ProbeOptions), (VARIABLE, f"{PREFIX}BUILD_NATIVE"))
+    others = (VARIABLE, *(PREFIX + name for name in _OF_SCRIPTS))
+    return unknown_variables((Options, ProbeOptions), others)
 
 
 def _probe(options: Options, how: ProbeOptions) -> int:

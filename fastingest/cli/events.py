@@ -32,6 +32,7 @@ class RunProgress(Event, frozen=True):
     lost: int | None = None
     set_aside: int | None = None
     refused: int | None = None
+    stale: int | None = None
 
 
 class UnknownVariable(Event, frozen=True):

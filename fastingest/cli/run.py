@@ -110,4 +110,5 @@ def progress_of(summary: Summary) -> RunProgress:
         lost=ledger.lost or None,
         set_aside=ledger.set_aside or None,
         refused=summary.refused or None,
+        stale=summary.stale or None,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fastingest.config.options import Options
 from fastingest.metrics.counters import State
-from fastingest.report.summary import Summary
+from fastingest.report.summary import FeedSummary, Summary
 from fastingest.report.summary_text import gaps_text
 from fastingest.text import counted, escape
 from fastingest.units import brief, format_size, span
@@ -24,6 +24,10 @@ _MAX_FEEDS, _MAX_OUTPUTS = 8, 4  # that the terminal shows one by one
 _MAX_WIDTH = 80  # a minute of sparkline and its label; a bar gets no better by being longer
 _TALL = 1000  # lines of a terminal that has room for everything
 _LABEL = 8
+
+_WELL = 2  # the rank of a feed that need not be looked at
+
+_SILENT = 10.0  # seconds without a row after which a feed is not shown as if all were well
 
 _STATES = {
     State.STARTING: ("starting", "yellow"),
@@ -94,13 +98,11 @@ class View:
         :param height: lines that the terminal has.
         """
         now = self._summary
-        state, colour = _STATES[now.state]
-        # Whole seconds, so that an idle feed's view changes, and is drawn, once a second.
-        elapsed = span(now.seconds) if now.seconds >= 60 else f"{now.seconds:.0f}s"
+        state, colour = self._state()
         yield [
             ("* " if ascii_only else "● ", colour),
             (f"{state}  ", f"bold {colour}"),
-            (f"run {elapsed}  ", ""),
+            (f"run {_age(now.seconds)}  ", ""),
             (escape(now.feed), "dim"),
         ]
         rows = [_label("rows"), (f"{now.ledger.written:,}", "bold"), (" written", "")]
@@ -109,6 +111,8 @@ class View:
             rows.append((f"  {now.ledger.ignored:,} ignored", ""))
         if now.refused:
             rows.append((f"  {now.refused:,} refused", "bold red"))
+        if now.stale:
+            rows.append((f"  {now.stale:,} stale", "bold red"))
         for name in ("dropped", "lost", "set_aside"):
             if count := getattr(now.ledger, name):
                 rows.append((f"  {count:,} {name.replace('_', ' ')}", "bold red"))
@@ -159,25 +163,59 @@ class View:
         links = f"{up} of {len(now.feeds)} connected  "
         yield [_label("feeds"), (links, ""), (gaps_text(now), _alarm(now.gaps)), *restarts]
         # Those that are in trouble first, so that they are seen however many there are.
-        shown = sorted(now.feeds, key=lambda feed: feed.state is State.CONNECTED)
-        shown = shown[: _fitting(len(shown), _MAX_FEEDS, room)]
+        every = sorted(now.feeds, key=self._rank)
+        shown = every[: _fitting(len(every), _MAX_FEEDS, room)]
         if not shown:
             return
         name = max(len(escape(feed.name)) for feed in shown)
         rows = max(len(f"{feed.ledger.written:,}") for feed in shown)
         for feed in shown:
-            state, colour = _STATES[feed.state]
+            state, colour = self._feed_state(feed)
             yield [
                 (" " * (_LABEL - 2) + ("* " if ascii_only else "● "), colour),
                 (f"{escape(feed.name):{name}}  {feed.ledger.written:>{rows},}", ""),
-                ("" if feed.state is State.CONNECTED else f"  {state}", colour),
+                (f"  {state}" if self._is_silent(feed) else "", colour),
                 (f"  {gaps_text(feed)}" if feed.gaps else "", "yellow"),
                 (f"  {feed.refused:,} refused" if feed.refused else "", "red"),
+                (f"  {feed.stale:,} stale" if feed.stale else "", "red"),
             ]
-        if len(now.feeds) > len(shown):
-            troubled = len(now.feeds) - up > len(shown)
-            more = f"and {len(now.feeds) - len(shown):,} more{'' if troubled else ', connected'}"
-            yield [_label(""), (more, "dim")]
+        if rest := every[len(shown) :]:
+            well = all(self._rank(feed) == _WELL for feed in rest)
+            yield [_label(""), (f"and {len(rest):,} more{', connected' if well else ''}", "dim")]
+
+    def _state(self) -> tuple[str, str]:
+        """What the run's connections are doing, and its colour."""
+        now = self._summary
+        if len(now.feeds) == 1:
+            return self._feed_state(now.feeds[0])
+        said, colour = _STATES[now.state]
+        if now.state is not State.CONNECTED:
+            return said, colour
+        if silent := sum(map(self._is_silent, now.feeds)):
+            said, colour = f"{said}, {silent:,} of {len(now.feeds):,} silent", "yellow"
+        return said, "red" if now.stale else colour
+
+    def _feed_state(self, feed: FeedSummary) -> tuple[str, str]:
+        """The same of one feed. Green is one that is connected and brings rows."""
+        said, colour = _STATES[feed.state]
+        if feed.state is not State.CONNECTED:
+            return said, colour
+        if self._is_silent(feed):
+            since = "yet" if feed.row_age is None else f"for {_age(feed.row_age)}"
+            said, colour = f"{said}, no row {since}", "yellow"
+        return said, "red" if feed.stale else colour
+
+    def _is_silent(self, feed: FeedSummary) -> bool:
+        """Whether it brings no rows; it may be because it is not connected."""
+        if feed.state is not State.CONNECTED or feed.row_age is None:
+            return True
+        return feed.row_age >= _SILENT + self._options.flush_interval  # which closes the batches
+
+    def _rank(self, feed: FeedSummary) -> int:
+        """How much a feed needs to be looked at; the least, the most."""
+        if feed.state is not State.CONNECTED:
+            return 0
+        return 1 if self._is_silent(feed) or feed.stale else _WELL
 
     def _bar(self, share: float, width: int, ascii_only: bool) -> list[tuple[str, str]]:
         left = f", {span(self._summary.seconds * (1 / share - 1))} left" if share else ""
@@ -186,6 +224,11 @@ class View:
         full = int(share * room)
         done, rest = ("#", "-") if ascii_only else ("━", "─")
         return [(done * full, "green"), (rest * (room - full), "dim"), (text, "")]
+
+
+def _age(seconds: float) -> str:
+    """In whole seconds, so that a view changes once a second."""
+    return span(seconds) if seconds >= 60 else f"{seconds:.0f}s"
 
 
 def _lines_for(count: int, most: int) -> int:

@@ -18,6 +18,7 @@ from fastingest.config.spec import ConfigFile, FeedSpec
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError, OptionError, UsageError
 from fastingest.model.feed import Feed
+from fastingest.units import format_duration
 
 __all__ = ["Check", "check", "check_text"]
 
@@ -121,8 +122,20 @@ def check_text(found: Check) -> str:
                 f"  sends {sent} message{'s' * (sent != 1)} after a connect, "
                 f"{len(feed.heartbeats)} by the clock"
             )
+        lines += _stale_lines(feed)
         lines += [f"  {table.out}: {table.schema.header}" for table in feed.tables]
     return "\n".join([*lines, *(f"note: {note}" for note in found.notes)])
+
+
+def _stale_lines(feed: Feed) -> list[str]:
+    """What is done about its silence."""
+    if feed.stale_after is None:
+        if not feed.stale_by:
+            return []
+        return [f"  stale by {feed.stale_by}, where --stale-after or a stale-after says when"]
+    by = f", by {feed.stale_by}" if feed.stale_by else ""
+    then = ", then it reconnects" if feed.when_stale == "reconnect" else ""
+    return [f"  stale after {format_duration(feed.stale_after)} without a row{by}{then}"]
 
 
 def _located(problem: UsageError, path: Path) -> str:

@@ -44,6 +44,7 @@ class Overrides:
     key_file: Path | None = None
     proxy: str | None = None
     connect_timeout: float = Settings.connect_timeout
+    stale_after: float | None = None
     out: Path = Path("stock_data.csv")
 
     @classmethod
@@ -175,6 +176,7 @@ def _feed(
     outs: Sequence[Path],
 ) -> Feed:
     messages = [*spec.messages, *map(Message, overrides.subscribe)]
+    _check_stale_by(spec)
     return Feed(
         name=name,
         url=url,
@@ -194,6 +196,11 @@ def _feed(
         reconnect=spec.reconnect,
         answers=spec.answers,
         symbols=tuple(symbols),
+        stale_after=spec.stale_after or None
+        if overrides.stale_after is None
+        else overrides.stale_after,
+        stale_by=spec.stale_by,
+        when_stale=spec.when_stale,
         proxy=spec.proxy if overrides.proxy is None else overrides.proxy,
         connect_timeout=spec.connect_timeout or Overrides.connect_timeout
         if overrides.connect_timeout == Overrides.connect_timeout
@@ -206,6 +213,19 @@ def _feed(
         if overrides.compression == "off"
         else overrides.compression,
     )
+
+
+def _check_stale_by(spec: FeedSpec) -> None:
+    columns = [
+        column.name
+        for table in spec.tables
+        for column in table.schema.columns
+        if not column.is_metadata
+    ]
+    if spec.stale_by and spec.stale_by not in columns:
+        there = ", ".join(dict.fromkeys(columns))
+        problem = f"{_who(spec)} has no column {spec.stale_by!r} from the feed; it has {there}"
+        raise spec.error("stale_by", problem, "stale-by")
 
 
 def located(error: OptionError, spec: FeedSpec, overrides: Overrides) -> UsageError:

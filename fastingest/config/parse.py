@@ -29,7 +29,7 @@ from fastingest.config.settings import Settings
 from fastingest.config.spec import ConfigFile, FeedSpec
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError
-from fastingest.model.feed import INFLATES
+from fastingest.model.feed import INFLATES, WHEN_STALE
 from fastingest.model.message_conditions import parse_message_condition
 from fastingest.units import parse_duration
 
@@ -37,10 +37,13 @@ __all__ = ["read_config_file"]
 
 
 # The keys that a feed has; the first ones may stand above all [[feed]], for those that say nothing.
-_SHARED = ("compression", "proxy", "connect_timeout", "ca_file", "cert_file", "key_file")
+_SHARED = (
+    *("compression", "proxy", "connect_timeout", "ca_file", "cert_file", "key_file"),
+    *("stale_after", "when_stale"),
+)
 _FEED = (
     *("name", "url", "headers", "header", "subscribe", "heartbeat", "ignore", "inflate"),
-    *("subscribe_every", "symbols", "table", "refused", "reconnect", "answer"),
+    *("subscribe_every", "symbols", "table", "refused", "reconnect", "answer", "stale_by"),
     *_SHARED,
     *TABLE_KEYS,
 )
@@ -49,7 +52,7 @@ _SETTINGS = {
     for each in fields(Settings)
     if each.init and each.name not in ("config", "feed", *set(_FEED) - {"out"})
 }
-_CONNECT_TIMEOUT = next(each for each in fields(Settings) if each.name == "connect_timeout")
+_FIELDS = {each.name: each for each in fields(Settings)}
 
 
 def read_config_file(
@@ -112,6 +115,8 @@ def _shared(section: Section) -> dict[str, Any]:
         "connect_timeout": section.read(
             "connect_timeout", section.text("connect_timeout"), _connect_time
         ),
+        "stale_after": section.read("stale_after", section.text("stale_after"), _stale_time),
+        "when_stale": section.choice("when_stale", WHEN_STALE),
     }
     for name in ("ca_file", "cert_file", "key_file"):
         path = section.text(name)
@@ -121,7 +126,16 @@ def _shared(section: Section) -> dict[str, Any]:
 
 def _connect_time(text: str) -> float:
     seconds = parse_duration(text)
-    check_range(_CONNECT_TIMEOUT, seconds)
+    check_range(_FIELDS["connect_timeout"], seconds)
+    return seconds
+
+
+def _stale_time(text: str) -> float:
+    """Seconds; 0.0 for ``off``."""
+    if text.lower() == "off":
+        return 0.0
+    seconds = parse_duration(text)
+    check_range(_FIELDS["stale_after"], seconds)
     return seconds
 
 
@@ -162,6 +176,7 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
         answers=answers_of(section),
         inflate=section.choice("inflate", INFLATES) or "",
         symbols=symbols_of(section),
+        stale_by=section.text("stale_by") or "",
         **said,
     )
     if "symbols" in section and not feed.has_place:

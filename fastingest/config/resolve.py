@@ -18,7 +18,8 @@ setting               what it does to a feed of ``--feed`` or ``--config``
 ``--where``
 ``--compression``,    take the place of its own, where they are given (``off`` is not)
 ``--proxy``, files,
-``--connect-timeout``
+``--connect-timeout``,
+``--stale-after``
 ``--out``             where it writes, if there is one table in all; if there are more, it is for
                       those that name no ``out``, nor does their feed
 ====================  ==============================================================================
@@ -35,7 +36,7 @@ The format of the file. Paths are relative to where the command is started. Text
     idle-timeout = "off"
 
     # For all feeds that do not say it themselves: compression, proxy, connect-timeout, ca-file,
-    # cert-file, key-file.
+    # cert-file, key-file, stale-after, when-stale.
     proxy = "http://proxy.example:3128"
 
     [[feed]]
@@ -62,6 +63,11 @@ The format of the file. Paths are relative to where the command is started. Text
                                         # message is so; {$.path} is JSON out of it; default: none
     inflate = "gzip"                    # what binary messages are compressed with: gzip, zlib, or
                                         # raw (DEFLATE alone); default: they are not
+    stale-after = "30s"                 # duration: what has brought no row for so long is told as
+                                        # stale; or "off"; default: that of --stale-after
+    stale-by = "symbol"                 # a column: each of its values may be stale by itself, and
+                                        # each of the symbols; default: the feed as a whole
+    when-stale = "reconnect"            # or "warn"; default: warn
     compression = "deflate"             # or "off"; default: off
     proxy = "socks5://host:1080"        # text, or "off"; default: that of the environment, see
                                         # fastingest.access.environment

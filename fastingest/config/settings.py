@@ -111,7 +111,16 @@ class Settings:
         off=True,
     )
     idle_timeout: float | None = duration_setting(
-        "Reconnect after this long without a message.", 300.0, (1e-2, math.inf), off=True
+        "Reconnect after this long without a message that brings a row or a reject.",
+        300.0,
+        (1e-2, math.inf),
+        off=True,
+    )
+    stale_after: float | None = duration_setting(
+        "Say of a feed, or of a symbol, that it is stale after this long without a row.",
+        None,
+        (1e-2, math.inf),
+        off=True,
     )
     reconnect_initial: float = duration_setting(
         "Longest first wait before a reconnect.", _FIRST_WAIT, (1e-3, 86400)
@@ -131,7 +140,10 @@ class Settings:
     spill_dir: Path | None = setting(
         "Directory for them on disk, instead of the output's.", None, metavar="PATH"
     )
-    strict: bool = setting("End with status 2 when a feed refuses anything.", False)
+    strict: bool = setting(
+        "End with status 2 when a feed refuses anything, with 3 if something is stale at the end.",
+        False,
+    )
     when_full: str = setting(
         "And then: block (do not read the feed), drop (new rows, counted) or exit (status 3).",
         "block",

@@ -95,6 +95,7 @@ class FeedSpec:
     :param file: the file; None: it is from the command line alone.
     :param key: where it is in the file.
     :param out: the file of those of its tables that name none.
+    :param stale_after: 0.0: it never is.
     """
 
     tables: tuple[TableSpec, ...]
@@ -112,6 +113,9 @@ class FeedSpec:
     reconnect: Groups = ()
     answers: tuple[Answer, ...] = ()
     symbols: Symbols = field(default_factory=Symbols)
+    stale_after: float | None = None
+    stale_by: str = ""
+    when_stale: str = "warn"
     compression: str | None = None
     inflate: str = ""
     proxy: str | None = None

@@ -39,7 +39,7 @@ from fastingest.metrics.counters_file import Form
 from fastingest.metrics.latency import LatencyHistogram
 from fastingest.model.counts import Counts
 
-__all__ = ["Counters", "FeedCounters", "Slot", "State", "never_ready"]
+__all__ = ["Counters", "FeedCounters", "Slot", "State"]
 
 
 class Slot(IntEnum):
@@ -58,8 +58,8 @@ class Slot(IntEnum):
     UNSAVED = auto()  # received, and not written when the receiver ended, with no place to keep it
     # of the feed
     CONNECTIONS = auto()  # connections opened
-    READY = auto()  # of them, those that were ready: subscribed, and granted where replies tell
-    GAPS = auto()  # times without a ready connection
+    NEVER_READY = auto()  # 1: it was to be connected, and has not been ready once
+    GAPS = auto()  # times without a ready connection: subscribed, and granted where replies tell
     GAP_NS = auto()  # their length in all
     # When the time without one that lasts now began, in nanoseconds since the epoch; or 0. The
     # first connect is none, unless something fails.
@@ -73,6 +73,8 @@ class Slot(IntEnum):
     PAUSES = auto()  # times the socket was not read because an outbox was full
     REFUSED = auto()  # messages by which the feed has refused something; most of them are IGNORED
     REFUSED_NOW = auto()  # of them, those of the latest connection
+    STALE = auto()  # what of it is stale now: itself, values of a column, symbols
+    LAST_ROW = auto()  # when the last row of a closed batch came, in nanoseconds since the epoch
     # written by the writer; of the feed's table in this output
     WRITTEN = auto()  # rows appended
     REJECTS_COMMITTED = auto()  # rejects that are in their file, or counted only
@@ -317,11 +319,6 @@ class FeedCounters:
         """Add to a slot of the feed."""
         for table in self.tables:
             table.slots[slot] += count
-
-
-def never_ready(counters: Counters) -> bool:
-    """Whether a feed was to be connected, and has never had a ready connection."""
-    return not counters[Slot.READY] and bool(counters[Slot.GAPS] or counters[Slot.GAP_SINCE])
 
 
 def _received_counters(descriptor: Any, row: int) -> Counters:

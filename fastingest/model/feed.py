@@ -13,13 +13,25 @@ from pathlib import Path
 from fastingest.model.message_conditions import Groups, MessageCondition
 from fastingest.model.schema import TRADES, Schema
 
-__all__ = ["INFLATES", "MAX_FEEDS", "Answer", "Feed", "Heartbeat", "Subscription", "Table"]
+__all__ = [
+    "INFLATES",
+    "MAX_FEEDS",
+    "WHEN_STALE",
+    "Answer",
+    "Feed",
+    "Heartbeat",
+    "Subscription",
+    "Table",
+]
 
 MAX_FEEDS = 1024
 """The most feeds that a run may have."""
 
 INFLATES = ("gzip", "zlib", "raw")
 """What a server may compress binary messages with."""
+
+WHEN_STALE = ("warn", "reconnect")
+"""What may be done about what is stale, besides telling it."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,10 @@ class Feed:
     :param reconnect: those of a message that asks for another connection.
     :param answers: what is answered to which messages.
     :param symbols: what is asked for, as they stand in its URL and its subscriptions.
+    :param stale_after: seconds without a row after which it is stale. None: it never is.
+    :param stale_by: the column of which each value, and each symbol, may be stale by itself; empty:
+        only the feed as a whole may.
+    :param when_stale: one of :data:`WHEN_STALE`.
     :param proxy: the proxy to connect through; ``off``: none; None: what the environment says.
     :param ca_file: the authorities to trust; None: the system's.
     :param cert_file: our certificate, for a server that asks for one; None: none.
@@ -116,6 +132,9 @@ class Feed:
     reconnect: Groups = ()
     answers: tuple[Answer, ...] = ()
     symbols: tuple[str, ...] = ()
+    stale_after: float | None = None
+    stale_by: str = ""
+    when_stale: str = "warn"
     proxy: str | None = None
     ca_file: Path | None = None
     cert_file: Path | None = None

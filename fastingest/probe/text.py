@@ -67,6 +67,7 @@ def config_text(sample: Sample, proposal: Proposal) -> str:
         f"name = {_quoted(feed.name)}",
         *_connection(feed),
         *_array("ignore", map(_quoted, proposal.ignore)),
+        *_staleness(feed, proposal),
     ]
     if proposal.is_default:
         lines += ["", "# Without columns, messages are told by themselves: symbol, price, volume."]
@@ -109,6 +110,16 @@ def _connection(feed: Feed) -> Iterator[str]:
     ):
         if value is not None:
             yield f"{key} = {_quoted(str(value))}"
+
+
+def _staleness(feed: Feed, proposal: Proposal) -> Iterator[str]:
+    if feed.stale_after is not None:
+        yield f"stale-after = {_quoted(format_duration(feed.stale_after))}"
+    columns = {column.name for table in proposal.tables for column in table.schema.columns}
+    if feed.stale_by and (feed.stale_by in columns or proposal.is_default):
+        yield f"stale-by = {_quoted(feed.stale_by)}"
+    if feed.when_stale != Feed.when_stale:
+        yield f"when-stale = {_quoted(feed.when_stale)}"
 
 
 def _subscription(subscription: Subscription) -> str:

@@ -37,22 +37,23 @@ from fastingest.config.settings import Settings
 from fastingest.decode.factory import decoder_of
 from fastingest.errors import FeedRefused
 from fastingest.metrics.counters import FeedCounters
+from fastingest.model.batch import Batch
 from fastingest.model.event import Event
 from fastingest.model.feed import Feed
 from fastingest.native.factory import layout_problem, reader_of
 from fastingest.receiver.delivery import Delivery
 from fastingest.receiver.events import PipeUnusable, ReceivingEnded
+from fastingest.receiver.stale_watch import StaleWatch
+from fastingest.receiver.teller import Teller
 from fastingest.runtime.assignment import Assignment
 from fastingest.runtime.control import (
     FeedRefusal,
     Finished,
     Full,
-    GapEnded,
     Go,
     Notice,
     PipeBroke,
     Report,
-    Sampled,
     Save,
     Stop,
     UnknownMessage,
@@ -61,7 +62,7 @@ from fastingest.runtime.control import (
 )
 from fastingest.runtime.events import InternalError, NativeUnused
 from fastingest.runtime.process_setup import ORPHAN_LIMIT, allow_many_files, keep_memory, show_name
-from fastingest.source.base import Source, SourceObserver
+from fastingest.source.base import Source
 from fastingest.source.connection import Connection
 from fastingest.source.gap import Outage
 from fastingest.source.intake import Intake, Limit
@@ -119,19 +120,6 @@ def _let_enums_be_fast() -> None:
         del enum.EnumType.__getattr__  # type: ignore[attr-defined]  # typeshed leaves it out
 
 
-class _Teller(SourceObserver):
-    """Tells the supervisor of a feed's gaps, and of what it says in place of rows."""
-
-    def __init__(self, feed: str, tell: Callable[[Notice], None]) -> None:
-        self._feed, self._tell = feed, tell
-
-    def sampled(self, words: str) -> None:
-        self._tell(Sampled(self._feed, words))
-
-    def gap_ended(self, start_ns: int, seconds: float, reason: str) -> None:
-        self._tell(GapEnded(self._feed, start_ns, seconds, reason))
-
-
 class _Receiver:
     def __init__(self, options: Settings, plan: Assignment) -> None:
         self._options = options
@@ -142,6 +130,7 @@ class _Receiver:
         self._has_been_full = False
         self._sources: dict[str, Source] = {}  # by the feeds' names
         self._intakes: list[Intake] = []
+        self._stale_watches: dict[str, StaleWatch] = {}  # of the feeds that have a limit
         self._outputs_of: dict[str, set[int]] = {}  # where each feed goes
         self._joining: set[asyncio.Task[None]] = set()
 
@@ -182,6 +171,8 @@ class _Receiver:
         pipes.setblocking(False)
         loop.add_reader(pipes, self._on_pipe, pipes)
         await self._go.wait()
+        for name, watch in self._stale_watches.items():
+            watch.begin(self._sources[name])
         if self._limit.left == 0:
             self._finish()
         await asyncio.gather(*map(self._capture, self._sources))
@@ -189,6 +180,8 @@ class _Receiver:
         self._report(ReceivingEnded(unacknowledged))
         for intake in self._intakes:
             intake.stop()
+        for watch in self._stale_watches.values():
+            watch.end()
         await asyncio.gather(
             *(sender.finish(self._saves[number]) for number, sender in self._senders.items())
         )
@@ -207,13 +200,24 @@ class _Receiver:
             for table in range(len(feed.tables))
         ]
         counters = FeedCounters([share.counters.of(feed.name) for _, share in targets])
-        emits = [self._senders[number].emit for number, _ in targets]
+        emits: list[Callable[[Batch], None]] = [self._senders[n].emit for n, _ in targets]
         self._outputs_of[feed.name] = {number for number, _ in targets}
         decoder = decoder_of(feed, self._options.batch_size)
         for table, each in zip(decoder.tables, counters.tables, strict=True):
             table.first = each.rows_received + 1
             if self._options.escape_formulas:
                 table.escape_formulas()
+        name = feed.name if self._plan.is_one_of_many else None
+        report = partial(self._report, feed=name)
+        if feed.stale_after is not None:
+            watch = self._stale_watches[feed.name] = StaleWatch(
+                feed,
+                counters,
+                flush_interval=self._options.flush_interval,
+                report=report,
+                tell=self._tell,
+            )
+            emits = [watch.through(emit) for emit in emits]
         side = SideMessages(feed, counters)
         intake = Intake(
             decoder,
@@ -231,9 +235,7 @@ class _Receiver:
             make_reader=reader_of(feed) if self._native else None,
             inflate=feed.inflate,
         )
-        name = feed.name if self._plan.is_one_of_many else None
-        report = partial(self._report, feed=name)
-        observer = _Teller(feed.name, self._tell)
+        observer = Teller(feed.name, self._tell)
         return Connection(
             feed, self._options, listener, counters, report, side=side, observer=observer
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastingest.access.secrets import shown
-from fastingest.metrics.counters import Counters, Slot, State, never_ready
+from fastingest.metrics.counters import Counters, Slot, State
 from fastingest.model.counts import Counts
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import SharedOutput
@@ -29,6 +30,8 @@ class RunCounters:
         self.shares = tuple(shares)
         self.restarts = 0
         """Times that a process has taken another's place; the supervisor counts them."""
+        self.stale: dict[str, tuple[str, ...]] = {}
+        """What is stale of each feed, by the feed's name, as it was told to the supervisor."""
 
     def of_feed(self, feed: str) -> list[Counters]:
         """The counters of the feed of this name, in each output that it goes to."""
@@ -77,6 +80,9 @@ class FeedSummary:
     :param gap_seconds: their length in all.
     :param never_ready: whether there has been no ready one so far.
     :param refused: messages by which it has refused something.
+    :param row_age: seconds since its last row came; None: none has.
+    :param stale: how much of it is stale: itself, values of a column, symbols.
+    :param stale_names: what that is, or the first of it.
     """
 
     name: str
@@ -88,14 +94,22 @@ class FeedSummary:
     gap_seconds: float
     never_ready: bool = False
     refused: int = 0
+    row_age: float | None = None
+    stale: int = 0
+    stale_names: tuple[str, ...] = ()
 
     @classmethod
-    def take(cls, feed: Feed, tables: Sequence[Counters]) -> FeedSummary:
+    def take(
+        cls, feed: Feed, tables: Sequence[Counters], stale_names: tuple[str, ...], time_ns: int
+    ) -> FeedSummary:
         """Read the counters.
 
         :param tables: the feed's, in each of its outputs.
+        :param stale_names: what of it is stale.
+        :param time_ns: now, in nanoseconds since the epoch.
         """
         counters = tables[0]
+        last_row = counters[Slot.LAST_ROW]
         return cls(
             name=feed.name,
             url=shown(feed.url),
@@ -104,8 +118,11 @@ class FeedSummary:
             connections=counters[Slot.CONNECTIONS],
             gaps=counters[Slot.GAPS],
             gap_seconds=counters[Slot.GAP_NS] / 1e9,
-            never_ready=never_ready(counters),
+            never_ready=bool(counters[Slot.NEVER_READY]),
             refused=counters[Slot.REFUSED],
+            row_age=max(0.0, (time_ns - last_row) / 1e9) if last_row else None,
+            stale=counters[Slot.STALE],
+            stale_names=stale_names,
         )
 
 
@@ -180,8 +197,12 @@ class Summary:
         p50, p99 = every[0].latency.quantiles((0.50, 0.99), [table.latency for table in every[1:]])
         most = max(table[Slot.LATENCY_MAX] for table in every) / 1e9
         ledger = counters.ledger
+        time_ns = time.time_ns()
         return cls(
-            feeds=tuple(map(FeedSummary.take, counters.feeds, tables)),
+            feeds=tuple(
+                FeedSummary.take(feed, each, counters.stale.get(feed.name, ()), time_ns)
+                for feed, each in zip(counters.feeds, tables, strict=True)
+            ),
             outputs=tuple(
                 OutputSummary(
                     share.target.path, share.counters.whole_ledger, share.counters[Slot.FILE_SIZE]
@@ -250,6 +271,11 @@ class Summary:
     def refused(self) -> int:
         """Messages by which feeds have refused something."""
         return sum(feed.refused for feed in self.feeds)
+
+    @property
+    def stale(self) -> int:
+        """How much of all feeds is stale: themselves, values of a column, symbols."""
+        return sum(feed.stale for feed in self.feeds)
 
     @property
     def gaps(self) -> int:

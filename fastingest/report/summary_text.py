@@ -10,6 +10,8 @@ from fastingest.units import brief, format_size, span
 
 __all__ = ["gaps_text", "summary_text"]
 
+_MAX_STALE = 5  # feeds, and names of each, that are told one by one
+
 
 def summary_text(summary: Summary) -> str:
     """The run's result, in lines."""
@@ -42,6 +44,7 @@ def summary_text(summary: Summary) -> str:
         f"  {'rows/s':13}{summary.mean_rate:,.0f} mean, {summary.best_rate:,.0f} best second",
         f"  {'latency':13}{latency} (from receipt to file)",
         f"  {'connections':13}{summary.connections:,}, {gaps_text(summary)}{in_all}{refused}",
+        *_stale_lines(summary.feeds),
         f"  {'listener':13}{escape(summary.listener)}",
         *(f"  {'file':13}{line}" for line in _file_lines(summary.outputs)),
         f"  {'run length':13}{span(summary.seconds)}",
@@ -55,6 +58,19 @@ def _file_lines(outputs: Sequence[OutputSummary]) -> Iterator[str]:
     for output in outputs:
         rows = f", {counted(output.ledger.written, 'row')}" if len(outputs) > 1 else ""
         yield f"{escape(str(output.path))}, {format_size(output.file_size)}{rows}"
+
+
+def _stale_lines(feeds: Sequence[FeedSummary]) -> Iterator[str]:
+    """What is stale of each feed of which something is, by name."""
+    stale = [feed for feed in feeds if feed.stale]
+    for at, feed in enumerate(stale[:_MAX_STALE]):
+        names = ", ".join(map(escape, feed.stale_names[:_MAX_STALE]))
+        if (left := feed.stale - len(feed.stale_names[:_MAX_STALE])) > 0:
+            names += f", {left:,} more" if names else f"{left:,}"
+        whose = f"{escape(feed.name)}: " if len(feeds) > 1 and feed.stale_names else ""
+        yield f"  {'' if at else 'stale':13}{whose}{names}"
+    if len(stale) > _MAX_STALE:
+        yield f"  {'':13}and of {len(stale) - _MAX_STALE:,} more feeds"
 
 
 def _feed_table(feeds: Sequence[FeedSummary]) -> Iterator[str]:

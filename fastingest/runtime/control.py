@@ -41,6 +41,7 @@ __all__ = [
     "Report",
     "Sampled",
     "Save",
+    "StaleNow",
     "Stop",
     "UnknownMessage",
     "WorksAgain",
@@ -184,6 +185,18 @@ class Sampled(_Message, frozen=True):
     words: str
 
 
+class StaleNow(_Message, frozen=True):
+    """What of a feed has brought no row for too long is something else than before.
+
+    :param feed: its name.
+    :param names: what is stale now, or the first of it: the feed itself, values of a column,
+        symbols. They hold no secret.
+    """
+
+    feed: str
+    names: tuple[str, ...]
+
+
 class PipeBroke(_Message, frozen=True):
     """A pipe of the receiver that has this stream cannot be used."""
 
@@ -245,6 +258,7 @@ Notice: TypeAlias = (
     | FeedRefusal
     | GapEnded
     | Sampled
+    | StaleNow
     | PipeBroke
     | Ready
     | Failing

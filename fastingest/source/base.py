@@ -63,3 +63,9 @@ class Source(Protocol):
 
     def resume(self) -> None:
         """Read again."""
+
+    def give_up(self, reason: str) -> None:
+        """Connect anew, for this reason; nothing where there is no connection.
+
+        :param reason: one line for people, without secrets.
+        """

@@ -166,6 +166,11 @@ class Connection:
         if self._session is not None:
             self._session.resume()
 
+    def give_up(self, reason: str) -> None:
+        """Connect anew; nothing where there is no connection."""
+        if self._session is not None:
+            self._session.give_up(reason)
+
     async def _stay(self, session: Session) -> ConnectionFailure:
         """Stay with a session until it is over; the trouble says why it is."""
         self._session = session

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from fastingest.model.event import Event
 
-__all__ = ["Connected", "Gap", "IgnoredMessage", "NoConnection", "RefusedByFeed"]
+__all__ = [
+    "Connected",
+    "Gap",
+    "IgnoredMessage",
+    "NoConnection",
+    "NoLongerStale",
+    "RefusedByFeed",
+    "Stale",
+    "TooManyValues",
+]
 
 
 class Connected(Event, frozen=True):
@@ -61,3 +70,39 @@ class IgnoredMessage(Event, frozen=True):
     level = "info"
     text = "ignored message"
     said: str
+
+
+class Stale(Event, frozen=True):
+    """Something of a feed has brought no row for too long.
+
+    :param names: what: the feed itself, values of the column that is followed, symbols.
+    :param length: for how long, in seconds; something of it maybe longer.
+    """
+
+    level = "warning"
+    text = "stale"
+    names: str
+    length: float
+
+
+class NoLongerStale(Event, frozen=True):
+    """What was stale brings rows again.
+
+    :param names: as in :class:`Stale`.
+    """
+
+    level = "info"
+    text = "no longer stale"
+    names: str
+
+
+class TooManyValues(Event, frozen=True):
+    """A column has more values than are followed; further ones are not.
+
+    :param values: how many are.
+    """
+
+    level = "warning"
+    text = "too many different values to say which are stale"
+    column: str
+    values: int

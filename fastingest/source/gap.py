@@ -65,6 +65,7 @@ class GapRecorder:
 
     def start(self) -> None:
         """The feed is wanted from now on, and not connected yet."""
+        self._counters[Slot.NEVER_READY] = 1
         self._begin(Outage(self._time_ns(), ""), 0.0)
 
     def resume(self, outage: Outage) -> None:
@@ -86,7 +87,7 @@ class GapRecorder:
         """There is a ready connection."""
         self.stop("")
         self._ready_at = self._clock()
-        self._counters.add(Slot.READY)
+        self._counters[Slot.NEVER_READY] = 0
 
     def stop(self, reason: str) -> None:
         """The run is over.
@@ -97,6 +98,8 @@ class GapRecorder:
         if self._outage is not None and not self._outage.reason:
             self._outage = self._outage._replace(reason=reason) if reason else None
             self._counters[Slot.GAP_SINCE] = 0
+            if not reason:
+                self._counters[Slot.NEVER_READY] = 0
         self._end()
 
     def _begin(self, outage: Outage, age: float) -> None:

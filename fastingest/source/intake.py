@@ -173,7 +173,7 @@ class Intake:
         self.decode()
         if not self._decoder.is_empty:
             for batch in self._decoder.take():
-                self._emit(batch)
+                self._hand_on(batch)
             self._bound_waiting()
 
     def end_of_read(self) -> None:
@@ -273,7 +273,7 @@ class Intake:
         # Last: what a kill finds in between is counted twice rather than not at all.
         self._counters.add(Slot.DECODED, decoded)
         for batch in closed:
-            self._emit(batch)
+            self._hand_on(batch)
         if closed and self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -287,6 +287,11 @@ class Intake:
                 self.stop()
                 self._finished()
         self._bound_waiting()
+
+    def _hand_on(self, batch: Batch) -> None:
+        if batch.stamps:
+            self._counters[Slot.LAST_ROW] = batch.stamps[-1][1]
+        self._emit(batch)
 
     def _bound_waiting(self) -> None:
         """Set how many messages may wait: fewer than fill the batch, or the run."""

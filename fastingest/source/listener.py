@@ -106,6 +106,10 @@ class Listener(picows.WSListener):
         """Hide in rejects what ``redactor`` hides."""
         self._intake.hide_with(redactor)
 
+    def decode(self) -> None:
+        """Decode what waits for more to be decoded with."""
+        self._intake.decode()
+
     def stop(self) -> None:
         """Hand on everything received, and take nothing any more."""
         self._intake.stop()

@@ -28,7 +28,7 @@ from fastingest.source.loop import BoundedReads
 from fastingest.source.receipt import Receipt
 from fastingest.source.side_messages import SideMessages
 from fastingest.source.subscriptions import NoReply, Subscriber, beat
-from fastingest.source.watchdog import Dead, Watchdog
+from fastingest.source.watchdog import Come, Dead, Watchdog
 
 __all__ = ["Session", "rows_of"]
 
@@ -89,8 +89,8 @@ class Session:
         self._protocol = transport.underlying_transport.get_protocol()
         self._receipt = Receipt(elapsed(), self._reads)
         self.silence = 0.0
-        """Seconds since the last bytes came, or since the last message where it is the lack of
-        these that has ended it; once it is over."""
+        """Seconds since the last bytes came, or since the last row where it is the lack of these
+        that has ended it; once it is over."""
         self._show_state()
         side.act_by(self)
 
@@ -145,6 +145,10 @@ class Session:
         if not said or self._is_asked_to_end:  # the trouble has its words
             return trouble
         return replace(trouble, reason=f"{trouble.reason}; the server said: {said}")
+
+    def give_up(self, reason: str) -> None:
+        """End it, for this reason."""
+        self._give_up(ConnectionFailure(reason))
 
     def close(self) -> None:
         """Close with code 1000."""
@@ -220,19 +224,25 @@ class Session:
     async def _watch(self) -> None:
         """Do as the watchdog says."""
         ping, idle = self._options.ping_interval, self._options.idle_timeout
-        watchdog = Watchdog(ping, idle, self._reads, self._counters[Slot.MESSAGES])
+        watchdog = Watchdog(ping, idle, self._come())
         looked = elapsed()
         while True:
             await asyncio.sleep(watchdog.tick or _TICK)
             before, looked = looked, elapsed()
             self._receipt.look(looked, self._reads, self._age)
-            come = self._reads, self._counters[Slot.MESSAGES]
-            action = watchdog.look(looked - before, *come, is_paused=self._is_paused)
+            action = watchdog.look(looked - before, self._come(), is_paused=self._is_paused)
             if action == "ping":
                 self._transport.send_ping()
             elif isinstance(action, Dead):
                 self._give_up(ConnectionFailure(action.reason), action.silence)
                 return
+
+    def _come(self) -> Come:
+        """What has come so far."""
+        if self._options.idle_timeout is not None:
+            self._listener.decode()  # what waits for company may be rows
+        rows = sum(table[Slot.RECEIVED] for table in self._counters.tables)
+        return Come(self._reads, self._counters[Slot.MESSAGES], rows)
 
     @property
     def _reads(self) -> int:

@@ -61,6 +61,7 @@ class Subscriber:
         self._is_paused = is_paused
         self._every = every
         self._awaited: tuple[int, asyncio.Future[None]] | None = None
+        self._replied: set[int] = set()
         self._refused: set[int] = set()
         self._refused_symbols: set[str] = set()
 
@@ -83,6 +84,8 @@ class Subscriber:
             try:
                 self._transport.send(picows.WSMsgType.TEXT, text)
                 await self._wait(subscription, reply)
+                if not reply.cancelled():
+                    self._replied.add(number)
             finally:
                 self._awaited = None
                 reply.cancel()
@@ -111,10 +114,7 @@ class Subscriber:
         """
         self._refused_symbols.update(symbols)
         if number is None and not symbols:
-            if self._awaited is not None:
-                number = self._awaited[0]
-            elif len(self._subscriptions) == 1 and not has_rows:
-                number = 0
+            number = self._unanswered(has_rows=has_rows)
         if number is not None:
             self._refused.add(number)
         elif symbols:
@@ -133,13 +133,26 @@ class Subscriber:
             self._awaited[1].cancel()
         return number
 
+    def _unanswered(self, *, has_rows: bool) -> int | None:
+        """The one that what is said now must be about, since all others have their answer."""
+        only = 0 if len(self._subscriptions) == 1 and not has_rows else None
+        number = self._awaited[0] if self._awaited is not None else only
+        return None if number is None or self._has_reply(number) else number
+
+    def _has_reply(self, number: int) -> bool:
+        """Whether its reply has come; maybe just now, in the middle of a read."""
+        if self._awaited is not None and self._awaited[0] == number:
+            reply = self._awaited[1]
+            return reply.done() and not reply.cancelled()
+        return number in self._replied
+
     @property
     def is_refused(self) -> bool:
-        """Whether nothing will come: all are refused, or one by which we say who we are."""
-        return bool(self._refused) and (
-            len(self._refused) == len(self._subscriptions)
-            or any(map(self._is_authentication, self._refused))
-        )
+        """Whether nothing will come: one is refused by which we say who we are, or all others."""
+        if any(map(self._is_authentication, self._refused)):
+            return True
+        others = [n for n in range(len(self._subscriptions)) if not self._is_authentication(n)]
+        return bool(others) and self._refused.issuperset(others)
 
     def _is_authentication(self, number: int) -> bool:
         """Whether others need it: it asks for no symbols, as they do, or says a secret."""

@@ -26,6 +26,8 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -122,6 +124,7 @@ class Slot(NamedTuple):
 # Names
 
 
+@lru_cache(4096)
 def stored_name(feed: str) -> str:
     """How an entry names a feed: by its name, or by as much of it as a slot has room for."""
     data = feed.encode("utf-8", "surrogatepass")
@@ -163,6 +166,7 @@ def _form(fields: Sequence[str], **types: str) -> struct.Struct:
 _FIELDS = Entry.__struct_fields__
 _NUMBERS = tuple(field for field in _FIELDS if field != "feed")
 _ENTRY = _form(_NUMBERS, crc32="I", inode="Q")
+_numbers_of = attrgetter(*_NUMBERS)
 _NAME_SIZE = SLOT_SIZE - _HEAD.size - _ENTRY.size
 _FORMS_BEFORE = {
     b"fij3": _form(_FIELDS, crc32="I", inode="Q", feed="I"),
@@ -187,10 +191,13 @@ def _opened(sealed: bytes, size: int) -> bytes | None:
 
 def slot(number: int, entry: Entry) -> bytes:
     """An entry as it stands in its slot."""
-    name = stored_name(entry.feed).encode("utf-8", "surrogatepass")
-    body = _ENTRY.pack(number, *(getattr(entry, field) for field in _NUMBERS))
-    body += name.ljust(_NAME_SIZE, b"\0")
+    body = _ENTRY.pack(number, *_numbers_of(entry)) + _name_in_slot(entry.feed)
     return _head(_MAGIC, body) + body
+
+
+@lru_cache(4096)
+def _name_in_slot(feed: str) -> bytes:
+    return stored_name(feed).encode("utf-8", "surrogatepass").ljust(_NAME_SIZE, b"\0")
 
 
 def _entry_in(body: bytes) -> tuple[int, Entry]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fastingest.isotime import iso_time
-from fastingest.metrics.counters import Counters, Slot, never_ready
+from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.counts import Counts
 from fastingest.storage.journal import Entry
 from fastingest.storage.ledger import LEDGER_TAIL, append_entry, read_entries
@@ -31,6 +31,7 @@ def log_run(
     header: str,
     feeds: Mapping[str, FeedCount],
     end: int | None,
+    stale: Mapping[str, Sequence[str]] | None = None,
     with_region: bool = True,
 ) -> None:
     """Append a run's line to the ledger of ``out``, unless it is there.
@@ -40,6 +41,7 @@ def log_run(
     :param feeds: what it says of each feed, by the feed's name.
     :param counters: the run's; None where the machine was started anew, and nobody knows.
     :param end: when it ended, in nanoseconds since the epoch; None: it was interrupted.
+    :param stale: what of each feed is stale at the end, by the feed's name; None: nobody knows.
     :param with_region: whether the journal knows what the run appended.
     :raises OSError: it could not be written.
     """
@@ -62,6 +64,7 @@ def log_run(
         "messages_lost": None,
         "connections": None,
         "refused": None,
+        "stale": None,
         "gaps": events["gaps"],
         "first_received": iso_time(entry.first_received) if entry.first_received else None,
         "last_received": iso_time(entry.last_received) if entry.last_received else None,
@@ -70,12 +73,15 @@ def log_run(
         "header": header,
         "file": region,
         "size": entry.size,
-        "feeds": [feed | _feed_numbers(feed["name"], feeds, counters) for feed in events["feeds"]],
+        "feeds": [
+            feed | _feed_numbers(feed["name"], feeds, counters) | _stale_names(feed["name"], stale)
+            for feed in events["feeds"]
+        ],
     }
     before = line_of(out, entry.run) if counters is None else {}
     if before.get("kept") is not None:  # it had kept rows, in memory, and that is gone
         names = ("feed", "received", "ignored", "dropped", "messages_lost", "connections", "gaps")
-        line |= {name: before.get(name) for name in (*names, "refused")}
+        line |= {name: before.get(name) for name in (*names, "refused", "stale")}
         now = FeedCount(entry.written, entry.rejected, entry.set_aside)
         line |= _without_kept(before, now)
         line["feeds"] = [
@@ -88,6 +94,7 @@ def log_run(
             "messages_lost": counters.total(Slot.LOST_MESSAGES),
             "connections": counters.total(Slot.CONNECTIONS),
             "refused": counters.total(Slot.REFUSED),
+            "stale": counters.total(Slot.STALE),
             "receiver_restarts": counters[Slot.RECEIVER_RESTARTS],
             "writer_restarts": counters[Slot.WRITER_RESTARTS],
         }
@@ -135,6 +142,12 @@ def _feed_numbers(
         of_feed = counters.of(name)
         numbers |= _ledger_numbers(of_feed.ledger)
         numbers["connections"] = of_feed[Slot.CONNECTIONS]
-        numbers["never_ready"] = never_ready(of_feed)
+        numbers["never_ready"] = bool(of_feed[Slot.NEVER_READY])
         numbers["refused"] = of_feed[Slot.REFUSED]
+        numbers["stale"] = of_feed[Slot.STALE]
     return numbers
+
+
+def _stale_names(name: str, stale: Mapping[str, Sequence[str]] | None) -> dict[str, Any]:
+    """What of a feed is stale at the end; nothing where nobody knows."""
+    return {} if stale is None else {"stale_names": list(stale.get(name, ()))}

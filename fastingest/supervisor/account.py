@@ -133,6 +133,8 @@ class Account:
                 problem = f"is needed and cannot be written: {error.strerror}"
                 raise OutputRefused(ledger, problem) from None
         self._names = [feed.name for feed in feeds]
+        self.stale: dict[str, tuple[str, ...]] = {}
+        """What is stale of each feed, by its name, as far as it was told."""
         described = {
             index: (feed.name, shown(feed.url))
             for index, feed in enumerate(feeds)
@@ -258,6 +260,7 @@ class Account:
             self.events.known,
             header=self._header,
             feeds=feeds,
+            stale=self.stale,
             end=ended,
             with_region=with_region,
         )

@@ -9,12 +9,13 @@ from fastingest.config.options import Options
 from fastingest.errors import (
     CaptureIncomplete,
     FastingestError,
+    FeedsStale,
     NeverReady,
     RowsLost,
     RunFailed,
     UsageError,
 )
-from fastingest.metrics.counters import Slot, never_ready
+from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import OutputSpec, SharedOutput
 from fastingest.runtime.control import GapEnded
@@ -49,6 +50,7 @@ class Accounts:
         self._shown = {
             feed.name: feed.name if len(feeds) > 1 else shown(feed.url) for feed in feeds
         }
+        self._is_strict = options.strict
         self._reasons: dict[str, str] = {}  # why each feed had its last gap
         self.each: list[Account] = []
         self.shares: list[SharedOutput] = []
@@ -74,21 +76,31 @@ class Accounts:
             if gap.feed in share.target.tables:
                 account.events.gap(gap.feed, gap.start, gap.seconds, gap.reason)
 
+    def note_stale(self, feed: str, names: tuple[str, ...]) -> None:
+        """Something else of a feed is stale now: for the account of each output of it."""
+        for share, account in zip(self.shares, self.each, strict=True):
+            if feed in share.target.tables:
+                account.stale[feed] = names
+
     @property
-    def problem(self) -> RowsLost | NeverReady | CaptureIncomplete | None:
-        """What the user must know where not every row is in its file, or kept, or was granted."""
+    def problem(self) -> RowsLost | NeverReady | CaptureIncomplete | FeedsStale | None:
+        """What the user must know where not every row is in its file, or kept, or was granted.
+
+        With ``--strict`` also where something is stale.
+        """
         lost, unready, refused = problem_of(self.each), self._never_ready(), self._refused()
+        stale = self._stale() if self._is_strict else None
         if lost is not None:
-            more = [str(each) for each in (unready, refused) if each is not None]
+            more = [str(each) for each in (unready, refused, stale) if each is not None]
             return RowsLost("; ".join([lost.problem, *more]))
-        return unready or refused
+        return unready or refused or stale
 
     def _never_ready(self) -> NeverReady | None:
         feeds = [
             (name, self._reasons.get(feed, "its receiver died"))
             for feed, name in self._shown.items()
             if any(
-                never_ready(share.counters.of(feed))
+                share.counters.of(feed)[Slot.NEVER_READY]
                 for share in self.shares
                 if feed in share.target.tables
             )
@@ -104,6 +116,16 @@ class Accounts:
                 counts[feed] = max(here, counts.get(feed, 0))
         feeds = [(feed, count) for feed, count in counts.items() if count]
         return CaptureIncomplete(feeds) if feeds else None
+
+    def _stale(self) -> FeedsStale | None:
+        """What is stale at the end."""
+        feeds = {
+            feed: (share.counters.of(feed)[Slot.STALE], account.stale.get(feed, ()))
+            for share, account in zip(self.shares, self.each, strict=True)
+            for feed in share.target.tables
+        }
+        stale = [(feed, count, names) for feed, (count, names) in feeds.items() if count]
+        return FeedsStale(stale) if stale else None
 
     def close(
         self, ended: int, complete: Collection[int], outcome: Outcome, *, has_begun: bool

@@ -92,6 +92,10 @@ class Monitor:
             if watched.name == feed:
                 alert.said = words
 
+    def note_stale(self, feed: str, names: tuple[str, ...]) -> None:
+        """Something else of the feed of this name is stale now."""
+        self._counters.stale[feed] = names
+
     def look_for_rows(self, now: float | None) -> None:
         """Say of which feeds messages come, and no rows, or more rejects than rows.
 

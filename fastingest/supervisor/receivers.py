@@ -126,7 +126,7 @@ class ReceiverPool:
             for row, _, _ in before:
                 feed, counters = all_counters.names[row], all_counters.feeds[row]
                 counters.bury_receiver()
-                if counters[Slot.READY] or counters[Slot.GAP_SINCE]:
+                if counters[Slot.CONNECTIONS] or counters[Slot.GAP_SINCE]:
                     since = gaps[feed][0] if feed in gaps else counters[Slot.GAP_SINCE]
                     gaps[feed] = since or time.time_ns(), how
                     # The next one may be dead before it has come to say so.

@@ -259,6 +259,9 @@ class Supervisor:
                 self._accounts.note_gap(notice)
             case control.Sampled(feed, words):
                 self._monitor.note_sample(feed, words)
+            case control.StaleNow(feed, names):
+                self._accounts.note_stale(feed, names)
+                self._monitor.note_stale(feed, names)
             case control.Ready():
                 self._writer_ready()
             case control.PipeBroke(stream):

@@ -91,6 +91,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "connect_timeout": ("30s", 30.0),
     "ping_interval": ("off", None),
     "idle_timeout": ("OFF", None),
+    "stale_after": ("30s", 30.0),
     "reconnect_initial": ("250ms", 0.25),
     "reconnect_max": ("1m", 60.0),
     "max_message_size": ("64KiB", 65536),

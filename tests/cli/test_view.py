@@ -240,6 +240,47 @@ def test_a_feed_has_the_colour_of_its_state(state: State) -> None:
     assert (dots["good"], dots["other"]) == ("green", colours[state])
 
 
+@pytest.mark.parametrize(
+    ("row_age", "stale", "said", "colour"),
+    [
+        (0.1, 0, "connected  ", "green"),
+        (10.2, 0, "connected  ", "green"),
+        (10.3, 0, "connected, no row for 10s  ", "yellow"),
+        (75.0, 0, "connected, no row for 1m 15s  ", "yellow"),
+        (75.0, 1, "connected, no row for 1m 15s  ", "red"),
+        (None, 0, "connected, no row yet  ", "yellow"),
+        (0.1, 2, "connected  ", "red"),
+    ],
+)
+def test_a_feed_that_is_silent_is_never_green(
+    row_age: float | None, stale: int, said: str, colour: str
+) -> None:
+    lines = list(View(change(row_age=row_age, stale=stale), ENDLESS).lines(80))
+    assert lines[0][:2] == [("● ", colour), (said, f"bold {colour}")]
+    assert ((f"  {stale} stale", "bold red") in lines[1]) == (stale > 0)
+
+
+def test_of_several_feeds_those_that_are_silent_are_counted_and_shown_first() -> None:
+    feeds = [
+        feed("good"),
+        feed("silent", row_age=20.0, stale=1),
+        feed("quiet", row_age=None),
+        feed("partly", stale=3),
+    ]
+    lines = render(several(*feeds), 80)
+    assert lines[0] == "● connected, 2 of 4 silent  run 1m 23s  4 feeds"
+    assert lines[1].endswith("  4 stale")
+    assert lines[7:] == [
+        "      ● silent  1,000  connected, no row for 20s  1 stale",
+        "      ● quiet   1,000  connected, no row yet",
+        "      ● partly  1,000  3 stale",
+        "      ● good    1,000",
+    ]
+    feeds += [feed(str(number)) for number in range(20)] + [feed("last", stale=1)]
+    assert render(several(*feeds), 80)[-1] == "        and 17 more, connected"
+    assert render(several(*[feed("x", row_age=None)] * 9), 80)[-1] == "        and 1 more"
+
+
 # Numbers
 
 

@@ -25,8 +25,9 @@ def feed_of(name: str) -> FeedSpec:
 def test_the_known_feeds() -> None:
     expected = """
         alpaca-quotes alpaca-trades binance-book-tickers binance-trades bitstamp-trades
-        bybit-trades coinbase-matches coinbase-tickers deribit-trades finnhub-trades
-        gemini-trades kraken-trades kraken-v1-trades okx-trades polygon-trades
+        bybit-trades coinbase-matches coinbase-tickers crypto-com-trades deribit-trades
+        finnhub-trades gemini-trades htx-trades kraken-trades kraken-v1-trades okx-trades
+        polygon-trades
     """
     assert list(NAMES) == expected.split()
 
@@ -53,11 +54,11 @@ def test_a_known_feed_is_complete(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_exact_numbers_stay_exact(name: str) -> None:
-    """Prices and sizes are decimals, but for the one venue that writes them as doubles."""
+    """Prices and sizes are decimals, but for the two venues that write them as doubles."""
     columns = feed_of(name).tables[0].schema.columns
     exact = [c for c in columns if re.search(r"price|size|quantity|amount|volume", c.name)]
     assert exact
-    expected = {"float"} if name == "deribit-trades" else {"decimal"}
+    expected = {"float"} if name in ("deribit-trades", "htx-trades") else {"decimal"}
     assert {column.type for column in exact} == expected
 
 

@@ -107,6 +107,32 @@ def test_what_is_sent_is_counted(count: int, messages: str, tmp_path: Path) -> N
     assert lines[2] == f"  sends {messages} after a connect, 1 by the clock"
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("stale-after='30s'", "  stale after 30s without a row"),
+        (
+            "stale-after='30s'\nstale-by='symbol'\nwhen-stale='reconnect'",
+            "  stale after 30s without a row, by symbol, then it reconnects",
+        ),
+        (
+            "stale-by='symbol'",
+            "  stale by symbol, where --stale-after or a stale-after says when",
+        ),
+    ],
+)
+def test_what_is_done_about_silence_is_told(text: str, said: str, tmp_path: Path) -> None:
+    lines = check_text(check(file(tmp_path, f"url='ws://a'\n{text}\n"))).splitlines()
+    assert lines[2] == said
+
+
+def test_a_column_that_there_is_not_is_a_mistake_at_its_line(tmp_path: Path) -> None:
+    path = file(tmp_path, "url='ws://a'\nstale-by='s'\n")
+    assert check_text(check(path)) == (
+        f"{path}:2: ws://a has no column 's' from the feed; it has symbol, price, volume"
+    )
+
+
 def test_a_file_of_options_is_told_as_such(tmp_path: Path) -> None:
     path = file(tmp_path, "max-rows = 1\n")
     assert check_text(check(path)).splitlines() == [

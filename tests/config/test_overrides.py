@@ -67,6 +67,9 @@ def test_a_feed_stays_as_it_is_where_nothing_is_laid_over_it() -> None:
         "compression": "deflate",
         "proxy": "http://p",
         "connect_timeout": 2.5,
+        "stale_after": 30.0,
+        "stale_by": "symbol",
+        "when_stale": "reconnect",
         "ca_file": Path("ca"),
         "cert_file": Path("cert"),
         "key_file": Path("key"),
@@ -113,6 +116,25 @@ def test_a_connect_has_the_time_that_is_given(
     own: float | None, given: dict[str, Any], seconds: float
 ) -> None:
     assert one(spec(connect_timeout=own), **given).connect_timeout == seconds
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "seconds"),
+    [(None, None, None), (None, 5.0, 5.0), (2.5, None, 2.5), (2.5, 5.0, 5.0), (0.0, None, None)],
+)
+def test_a_feed_is_stale_after_the_time_that_is_given(
+    own: float | None, given: float | None, seconds: float | None
+) -> None:
+    assert one(spec(stale_after=own), stale_after=given).stale_after == seconds
+
+
+def test_what_may_be_stale_are_values_of_a_column_that_there_is() -> None:
+    own = spec(stale_by="s")
+    with pytest.raises(OptionError, match="no column 's' from the feed; it has symbol, price, vol"):
+        one(own)
+    assert one(own, columns="s, p:float, @received").stale_by == "s"
+    with pytest.raises(OptionError, match="no column 'received' from the feed; it has s"):
+        one(spec(stale_by="received"), columns="s, @received")
 
 
 @pytest.mark.parametrize(

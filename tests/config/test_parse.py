@@ -72,6 +72,15 @@ def test_what_stands_above_all_feeds_is_for_those_that_say_nothing() -> None:
     assert (one.connect_timeout, two.connect_timeout) == (60.0, 2.5)
 
 
+def test_when_a_feed_is_stale_may_stand_above_all_feeds() -> None:
+    one, two = described(
+        f'stale-after = "1m"\nwhen-stale = "reconnect"\n[[feed]]\n{URL}stale-by = "symbol"\n'
+        f'[[feed]]\n{URL}stale-after = "off"\nwhen-stale = "warn"\n'
+    ).feeds
+    assert (one.stale_after, one.stale_by, one.when_stale) == (60.0, "symbol", "reconnect")
+    assert (two.stale_after, two.stale_by, two.when_stale) == (0.0, "", "warn")
+
+
 # What is wrong with it
 
 
@@ -95,6 +104,9 @@ def test_what_stands_above_all_feeds_is_for_those_that_say_nothing() -> None:
         ("fsync = 'always'\n", "2: 'always' is neither never, nor batch, nor a duration"),
         ("compression = 'gzip'\n", "2: 'gzip' is not one of off, deflate"),
         ("inflate = 'deflate'\n", "2: 'deflate' is not one of gzip, zlib, raw"),
+        ("stale-after = '5'\n", "2: '5' has no unit"),
+        ("stale-after = '1ms'\n", "2: 1ms is out of range; it must be at least 10ms"),
+        ("when-stale = 'stop'\n", "2: 'stop' is not one of warn, reconnect"),
         ("connect-timeout = '5'\n", "2: '5' has no unit"),
         ("connect-timeout = '1ms'\n", "2: 1ms is out of range; it must be at least 10ms"),
         ("connect-timeout = 'off'\n", "2: 'off' is no duration"),

@@ -175,7 +175,8 @@ def test_a_server_that_never_grants_is_one_gap_however_often_it_is_asked(tmp_pat
         venue.wait_for(lambda: len(venue.clients) >= 4)
         summary = command.stop(3)
     gap = the_gap(command, summary, out)
-    assert gap["reason"] == "the server closed with code 4001: not now"
+    closed = "the server closed with code 4001: not now"
+    assert gap["reason"] == f'{closed}; the server said: {{"event": "error"}}'
     assert gap["length"] >= venue.clients[3].at - venue.clients[0].at
     assert summary["connections"] >= 3
     assert len(summary["never_ready"]) == 1

@@ -901,7 +901,7 @@ def test_ingest_raises_what_the_command_prints(tmp_path: Path) -> None:
         ingest(Options(url=server.url, out=tmp_path / "out.csv"))
     assert error.value.summary is not None
     assert error.value.summary.ledger.received == 0
-    assert left_by(tmp_path / "out.csv") == []
+    assert left_by(tmp_path / "out.csv") == []  # a file with nothing but its header is removed
 
 
 def test_a_demo_that_cannot_be_leaves_nothing(tmp_path: Path) -> None:

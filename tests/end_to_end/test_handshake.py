@@ -118,7 +118,7 @@ def test_a_feed_may_have_a_time_of_its_own(tmp_path: Path) -> None:
         arguments = ["--config", config, "--out", tmp_path / "out.csv", *QUICK]
         with Command(*arguments) as command:
             assert command.wait_for("no connection", 2)["reason"] == "no answer in time"
-            command.stop()
+            command.stop(3)  # it was never ready
         more = ["--connect-timeout", "1m", "--max-rows", "1"]  # takes the place of it
         with Command(*arguments, *more) as command:
             assert command.wait() == 0, command.events
@@ -160,7 +160,7 @@ def test_the_proxy_of_the_environment_can_be_left_out(tmp_path: Path, arguments:
         url = ["--url", "ws://no-such-host.invalid/", "--out", tmp_path / "out.csv"]
         with Command(*url, *arguments, *QUICK, environment=environment) as command:
             reason = command.wait_for("no connection")["reason"]
-            command.stop()
+            command.stop(3)  # it was never ready
         assert reason.startswith("the host name has no address")
         assert proxy.connections == 0
 

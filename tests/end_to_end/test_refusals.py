@@ -134,14 +134,18 @@ AUTH = '[{"T":"error","code":402,"msg":"auth failed"}]'
 KEYS = {"APCA_API_KEY_ID": "key-7f3a", "APCA_API_SECRET_KEY": "secret-9b1c"}
 
 
-def test_a_known_feed_that_cannot_log_in_says_why(tmp_path: Path) -> None:
+def test_a_feed_that_cannot_log_in_says_why(tmp_path: Path) -> None:
     """Without a word of it in the feed's description: the sample is quoted."""
+    more = """
+subscribe = [
+    {send = '["${APCA_API_KEY_ID}","${APCA_API_SECRET_KEY}"]', reply = ["$[0].T=success"]},
+    {send = '{"sub":[{symbols}]}', reply = ["$[0].T=subscription"]},
+]
+symbols = ["A"]
+"""
     with (
         Venue([accept(), hear(), send(AUTH)]) as venue,
-        Command(
-            *("--feed", "alpaca-trades", "--url", venue.url, "--out", tmp_path / "o.csv", *QUICK),
-            environment=KEYS,
-        ) as command,
+        Command(*config(tmp_path, venue.url, more), environment=KEYS) as command,
     ):
         assert command.wait_for("ignored message")["said"] == AUTH
         lost = command.wait_for("no connection")

@@ -6,6 +6,7 @@ What each reads as is in test_recorded.py as well, which starts no processes.
 from __future__ import annotations
 
 import csv
+import gzip
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from fastingest.model.feed import Feed
 from tests.end_to_end.command import Command, rejects_of, wait_until
 from tests.feeds.recorded import EXPECTED, SECRETS, messages_of
 from tests.peers.plain_reading import read
-from tests.peers.raw import PONG, TEXT, RawConnection, RawServer, Script
+from tests.peers.raw import BINARY, PONG, TEXT, RawConnection, RawServer, Script
 from tests.support.patience import LIMIT
 from tests.support.serving import answer_close
 
@@ -30,11 +31,16 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def venue(name: str, feed: Feed, read_by_client: threading.Event) -> Script:
-    """Send what was recorded; each reply once its subscription has come, and not before."""
+def venue(name: str, feed: Feed, answers: list[str], read_by_client: threading.Event) -> Script:
+    """Send what was recorded; each reply once its subscription has come, and not before.
+
+    What asks for another connection is left out.
+
+    :param answers: gets what the client has said besides.
+    """
     url = urlsplit(expand(feed.url))
     texts = [expand(subscription.text) for subscription in feed.subscriptions]
-    replies = EXPECTED[name].replies
+    replies, reconnects = EXPECTED[name].replies, EXPECTED[name].reconnects
 
     def receive(connection: RawConnection, text: str) -> None:
         received = connection.recv_frame()
@@ -51,10 +57,16 @@ def venue(name: str, feed: Feed, read_by_client: threading.Event) -> Script:
         for index, message in enumerate(messages_of(name)):
             if index in replies:
                 receive(connection, next(expected))
-            connection.send_text(message)
+            if index in reconnects:
+                continue
+            if not feed.inflate:
+                connection.send_text(message)
+            else:
+                connection.send_frame(BINARY, gzip.compress(message))
         connection.ping(b"all sent")
         while (received := connection.recv_frame()) is not None and received[0] != PONG:
-            pass
+            if received[0] == TEXT:
+                answers.append(received[1].decode())
         read_by_client.set()
         answer_close(connection)
 
@@ -70,8 +82,9 @@ def test_a_known_feed_is_captured_as_it_reads(name: str, tmp_path: Path) -> None
     assert described is not None
     template = urlsplit(described)
     out, expected = tmp_path / "out.csv", EXPECTED[name]
+    answers: list[str] = []
     read_by_client = threading.Event()
-    with RawServer(venue(name, feed, read_by_client)) as server:
+    with RawServer(venue(name, feed, answers, read_by_client)) as server:
         url = template._replace(scheme="ws", netloc=f"127.0.0.1:{server.port}").geturl()
         with Command(
             *("--feed", name, "--url", url, "--out", out, "--flush-interval", "20ms")
@@ -80,12 +93,13 @@ def test_a_known_feed_is_captured_as_it_reads(name: str, tmp_path: Path) -> None
             rejected = out.with_name("out.csv.rejected.jsonl")
             wait_until(lambda: _lines(rejected) == expected.rejects, "rejects")
             assert read_by_client.wait(LIMIT)
-            summary = command.stop()
+            summary = command.stop(3)  # something is refused
     assert server.errors == []
     # A reply that was waited for is one message, whatever it holds.
     messages = messages_of(name)
     replies = [messages[index] for index in expected.replies]
-    others = [message for index, message in enumerate(messages) if index not in expected.replies]
+    left_out = {*expected.replies, *expected.reconnects}
+    others = [message for index, message in enumerate(messages) if index not in left_out]
     whole = read([table.schema], others, ignore=feed.ignore)
     reading = whole.tables[0]
     with out.open(newline="", encoding="utf-8") as file:
@@ -96,6 +110,8 @@ def test_a_known_feed_is_captured_as_it_reads(name: str, tmp_path: Path) -> None
     assert [entry["text"].encode() for entry in rejects_of(out)] == reading.rejects
     assert summary["written"] == expected.rows
     assert summary["quarantined"] == expected.rejects
+    assert summary["refused"] == expected.refused
+    assert tuple(answers) == expected.answers
     assert summary["ignored"] == whole.ignored + len(replies)
 
 

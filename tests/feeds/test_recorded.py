@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
@@ -12,8 +12,10 @@ from fastingest import Options
 from fastingest.config.catalog import known_names
 from fastingest.decode.factory import decoder_of
 from fastingest.format.csv import to_csv, to_frame
+from fastingest.metrics.counters import Counters, FeedCounters
 from fastingest.model.batch import Batch
 from fastingest.model.feed import Feed
+from fastingest.source.side_messages import SideMessages
 from tests.feeds.recorded import EXPECTED, SECRETS, messages_of
 from tests.peers.plain_reading import Reading, read
 
@@ -82,3 +84,46 @@ def test_a_reply_is_neither_row_nor_reject(name: str) -> None:
     feed, messages = feed_of(name), messages_of(name)
     reading = reading_of(feed, [messages[index] for index in EXPECTED[name].replies])
     assert (reading.tables[0].rows, reading.tables[0].rejects) == ([], [])
+
+
+class Acting:
+    """Takes note of what a server says beside the rows."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self.refused_words: list[str] = []
+        self.asked: list[str] = []
+        self.answers: list[str] = []
+
+    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> None:
+        self.refused_words.append(words)
+
+    def asked_to_reconnect(self, words: str) -> None:
+        self.asked.append(words)
+
+    def answer(self, number: int, fill: Callable[[str], str]) -> None:
+        self.answers.append(fill(self._feed.answers[number].send))
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_what_is_said_beside_the_rows_is_understood(name: str) -> None:
+    """Each venue's refusals, its wish for another connection, and what it wants answered."""
+    feed, messages, expected = feed_of(name), messages_of(name), EXPECTED[name]
+    side = SideMessages(feed, FeedCounters([Counters.create()]))
+    acting = Acting(feed)
+    side.act_by(acting)
+    taken = [index for index, message in enumerate(messages) if side.take(message)]
+    assert len(acting.refused_words) == expected.refused > 0
+    assert acting.asked == [side.words(messages[index]) for index in expected.reconnects]
+    assert tuple(acting.answers) == expected.answers
+    assert not set(taken) & set(expected.replies)
+    said = len(acting.refused_words) + len(acting.asked) + len(acting.answers)
+    assert len(taken) == said
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_only_messages_without_rows_are_looked_at_natively(name: str) -> None:
+    """Their conditions have pieces by which most messages are passed over."""
+    side = SideMessages(feed_of(name), FeedCounters([Counters.create()]))
+    assert side.has_rules
+    assert not side.takes_any

@@ -171,7 +171,7 @@ def named(slots: dict[str, int], feeds: dict[str, int], buckets: int = BUCKETS) 
 def test_what_a_newer_version_with_more_slots_has_counted_is_read(tmp_path: Path) -> None:
     """In another order; what is not known here is left out, and what it has not is 0."""
     path = tmp_path / "counters"
-    slots = {"HOLES": 77, "WRITTEN": 5, "RECEIVED": 9, "STALE": 88, "LOST": 1}
+    slots = {"HOLES": 77, "WRITTEN": 5, "RECEIVED": 9, "HALTED": 88, "LOST": 1}
     path.write_bytes(named(slots, {"b": 0, "a": 100}))
     counters = Counters.open(path)
     assert counters.names == ("b", "a")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import msgspec
@@ -8,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.model.chunks import (
+    DICTIONARY,
     Chunk,
     cells,
     chunk_of,
     decode,
+    distinct,
     encode,
     encode_values,
     segment_of,
@@ -33,6 +36,23 @@ def test_the_cells_of_a_piece_do_not_depend_on_its_kind(data: Any, type_: str) -
     column = data.draw(st.lists(st.none() | CELLS[type_]) | st.lists(CELLS[type_]))
     for chunk in forms_of(column, type_):
         assert cells(chunk) == column
+
+
+@given(st.data(), _TYPES)
+def test_the_different_cells_are_those_that_are_not_empty(data: Any, type_: str) -> None:
+    column = data.draw(st.lists(st.none() | CELLS[type_]) | st.lists(CELLS[type_]))
+    for chunk in forms_of(column, type_):
+        assert distinct(chunk) == set(column) - {None}
+
+
+@pytest.mark.parametrize("count", [3, 256, 257, 1000])
+def test_a_string_of_which_there_is_no_cell_is_none_of_them(count: int) -> None:
+    """As where the row that brought it was cut off again."""
+    values = [f"v{number}" for number in range(count)]
+    codes = [number for number in range(count) if number % 5 != 1]
+    data = struct.pack(f"<{2 * len(codes)}H", *codes, *codes)
+    chunk = Chunk(DICTIONARY, 2 * len(codes), data, encode_values(values))
+    assert distinct(chunk) == {values[code] for code in codes}
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,9 @@ def test_the_feed_is_written_as_it_was_given(
         heartbeats=(Heartbeat("ping", 20.0), Heartbeat('{"op":"ping"}', 0.25)),
         proxy="http://proxy.example:3128",
         connect_timeout=2.5,
+        stale_after=30.0,
+        stale_by="symbol",
+        when_stale="reconnect",
         compression="deflate",
     )
     text = config_of(sample({"AAPL": 1.5}, feed=feed))

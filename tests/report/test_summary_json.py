@@ -34,6 +34,7 @@ def test_the_summary_as_json() -> None:
         "gap_seconds": 12.34,
         "never_ready": [],
         "refused": 0,
+        "stale": 0,
         "listener": "native",
         "pauses": 0,
         "queue_peak": 3_145_728,
@@ -60,6 +61,8 @@ def test_the_summary_as_json() -> None:
                 "gap_seconds": 12.34,
                 "never_ready": False,
                 "refused": 0,
+                "stale": 0,
+                "stale_names": [],
             }
         ],
         "outputs": [

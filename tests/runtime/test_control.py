@@ -40,6 +40,7 @@ NOTICES: list[Notice] = [
     control.FeedRefusal("wss://x/", "403"),
     control.GapEnded("feed", 1_700_000_000_123_456_789, 0.1, "the server closed"),
     control.Sampled("feed", '{"error":"é"}'),
+    control.StaleNow("feed", ("é", "B")),
     control.PipeBroke(2**62 + 5),
     control.Ready(),
     control.Failing("/out.csv", "/out.csv.journal", "no space"),

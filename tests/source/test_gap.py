@@ -99,11 +99,12 @@ def test_what_fails_in_a_gap_is_part_of_it(rig: Rig) -> None:
 def test_the_first_connect_is_no_gap(rig: Rig) -> None:
     rig.gaps.start()
     assert rig.counts == (at(100), 0, 0)  # another process would have to go on with it
+    assert rig.counters[Slot.NEVER_READY] == 1
     rig.now += 30
     rig.gaps.ready()
     assert rig.counts == (0, 0, 0)
     assert not rig.has_gaps
-    assert rig.counters[Slot.READY] == 1
+    assert rig.counters[Slot.NEVER_READY] == 0
 
 
 def test_a_first_connect_that_fails_is_one_from_the_beginning_on(rig: Rig) -> None:
@@ -115,6 +116,7 @@ def test_a_first_connect_that_fails_is_one_from_the_beginning_on(rig: Rig) -> No
     rig.now += 4
     rig.gaps.ready()
     assert rig.ended == [(at(100), 8.0, "the server answered 503")]
+    assert rig.counters[Slot.NEVER_READY] == 0
     assert rig.counts == (0, 1, 8 * 10**9)
 
 
@@ -123,7 +125,7 @@ def test_a_run_that_ends_before_anything_was_ready_was_a_gap(rig: Rig) -> None:
     rig.now += 2
     rig.gaps.stop("no reply had come")
     assert rig.ended == [(at(100), 2.0, "no reply had come")]
-    assert (rig.counts, rig.counters[Slot.READY]) == ((0, 1, 2 * 10**9), 0)
+    assert (rig.counts, rig.counters[Slot.NEVER_READY]) == ((0, 1, 2 * 10**9), 1)
 
 
 def test_what_has_failed_is_the_reason_and_not_the_end_of_the_run(rig: Rig) -> None:
@@ -136,13 +138,14 @@ def test_what_has_failed_is_the_reason_and_not_the_end_of_the_run(rig: Rig) -> N
 def test_who_has_all_the_rows_before_anything_was_ready_has_missed_nothing(rig: Rig) -> None:
     rig.gaps.start()
     rig.gaps.stop("")
-    assert rig.counts == (0, 0, 0)
+    assert (rig.counts, rig.counters[Slot.NEVER_READY]) == ((0, 0, 0), 0)
     assert not rig.has_gaps
 
 
 def test_a_gap_of_the_process_before_goes_on(rig: Rig) -> None:
     rig.gaps.resume(Outage(at(97), "the receiver was killed"))
     assert rig.counts == (at(97), 0, 0)
+    assert rig.counters[Slot.NEVER_READY] == 0  # it may have been ready before
     rig.now += 1
     rig.gaps.ready()
     assert rig.events == [Gap(at(97), 4.0, "the receiver was killed")]
@@ -170,7 +173,6 @@ def test_without_a_gap_nothing_ends(rig: Rig) -> None:
     rig.gaps.ready()
     rig.gaps.stop("it was not needed")
     assert rig.counts[1] == len(rig.events) == len(rig.ended) == 1
-    assert rig.counters[Slot.READY] == 2
 
 
 def test_who_acts_on_a_gap_is_told_before_the_log_says_it() -> None:

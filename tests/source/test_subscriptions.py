@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.model.feed import Subscription
 from fastingest.model.message_conditions import parse_message_condition
-from fastingest.source.subscriptions import NoReply, says
+from fastingest.source.subscriptions import NoReply, Subscriber, says
 
 
 @pytest.mark.parametrize(
@@ -72,3 +74,38 @@ def test_no_message_is_an_error(message: bytes) -> None:
 def test_a_long_subscription_is_shortened() -> None:
     said = str(NoReply(Subscription('{"key":\n "${KEY}"}' + "x" * 1000, (), 2.5)))
     assert said == 'no reply for 2.5s to the subscription {"key": "***"}' + "x" * 65 + "…"
+
+
+LOGIN = Subscription('{"key":"${KEY}"}', ())
+
+
+def asking(*symbols: str) -> Subscription:
+    return Subscription("{}", (), symbols=symbols)
+
+
+@pytest.mark.parametrize(
+    ("subscriptions", "refused", "is_refused"),
+    [
+        ([asking("A")], [0], True),
+        ([asking("A"), asking("B")], [0], False),
+        ([asking("A"), asking("B")], [0, 1], True),
+        ([LOGIN, asking("A")], [0], True),
+        ([LOGIN, asking("A")], [1], True),  # the login alone brings nothing
+        ([LOGIN, asking("A"), asking("B")], [2], False),
+        ([LOGIN], [0], True),
+        ([LOGIN, asking("A")], [], False),
+        ([], [], False),
+    ],
+)
+def test_nothing_comes_without_a_login_or_anything_beside_it(
+    subscriptions: list[Subscription], refused: list[int], is_refused: bool
+) -> None:
+    subscriber = Subscriber(
+        *(cast(Any, None), cast(Any, None)),  # nothing is sent, nor waited for
+        [(each, each.text) for each in subscriptions],
+        is_refusal=lambda _: False,
+        is_paused=lambda: False,
+    )
+    for number in refused:
+        subscriber.refuse((), number, has_rows=False)
+    assert subscriber.is_refused is is_refused

@@ -77,7 +77,6 @@ def counters(tmp_path: Path) -> Counters:
         Slot.LOST: 1,
         Slot.LOST_MESSAGES: 6,
         Slot.CONNECTIONS: 2,
-        Slot.READY: 1,
         Slot.REFUSED: 3,
         Slot.RECEIVER_RESTARTS: 7,
         Slot.WRITER_RESTARTS: 8,
@@ -104,6 +103,7 @@ LINE: dict[str, Any] = {
     "messages_lost": 6,
     "connections": 2,
     "refused": 3,
+    "stale": 0,
     "gaps": GAPS,
     "first_received": "2023-11-14T22:13:21.000000000Z",
     "last_received": "2023-11-14T22:13:22.000000000Z",
@@ -128,6 +128,7 @@ LINE: dict[str, Any] = {
             "connections": 2,
             "never_ready": False,
             "refused": 3,
+            "stale": 0,
         }
     ],
 }
@@ -207,6 +208,7 @@ def test_what_nobody_knows_is_null(out: Path) -> None:
             "messages_lost",
             "connections",
             "refused",
+            "stale",
             "first_received",
             "last_received",
             "receiver_restarts",
@@ -377,7 +379,7 @@ def test_a_line_has_a_part_for_each_feed_of_the_output(out: Path, tmp_path: Path
         each[Slot.RECEIVED], each[Slot.IGNORED] = 10 * number, number
         each[Slot.WRITTEN], each[Slot.DROPPED], each[Slot.LOST] = 5 * number, number, 2 * number
         each[Slot.CONNECTIONS] = number + 1
-        each[Slot.READY], each[Slot.GAPS] = number // 3, 1
+        each[Slot.NEVER_READY] = number % 3
     feeds = [{"index": n, "name": f"feed {n}", "url": f"ws://x/{n}"} for n in (1, 3)]
     log(
         out,
@@ -405,6 +407,7 @@ def test_a_line_has_a_part_for_each_feed_of_the_output(out: Path, tmp_path: Path
             "connections": n + 1,
             "never_ready": n == 1,
             "refused": 0,
+            "stale": 0,
         }
         for n in (1, 3)
     ]

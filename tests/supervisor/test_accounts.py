@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fastingest import CaptureIncomplete, Options, OutputRefused, RowsLost, RunFailed
+from fastingest import CaptureIncomplete, FeedsStale, Options, OutputRefused, RowsLost, RunFailed
 from fastingest.errors import FeedRefused, NeverReady
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed, Table
@@ -38,8 +38,8 @@ class Outputs:
         ]
         self.locks = [(each, OutputLock(each.path)) for each in targets_of(self.feeds)]
 
-    def open(self) -> Accounts:
-        return Accounts(Options(url="ws://127.0.0.1/"), self.locks, self.feeds)
+    def open(self, *, strict: bool = False) -> Accounts:
+        return Accounts(Options(url="ws://127.0.0.1/", strict=strict), self.locks, self.feeds)
 
     @property
     def lines(self) -> list[list[dict[str, Any]]]:
@@ -117,21 +117,21 @@ def test_what_is_not_written_and_not_kept_is_lost_and_the_user_s_to_know(outputs
 
 def test_a_feed_that_was_never_ready_is_a_problem_with_its_reason(outputs: Outputs) -> None:
     accounts = outputs.open()
-    for share in accounts.shares:
-        share.counters.feeds[0][Slot.READY] = 1
-        share.counters.feeds[1][Slot.GAPS] = 2
+    unready = [share.counters.of("b") for share in accounts.shares]
+    for counters in unready:
+        counters[Slot.NEVER_READY] = 1
     accounts.note_gap(GAP)
     said = "b: it was not ready once in this run: no answer in time"
     problem = accounts.problem
     assert isinstance(problem, NeverReady)
     assert (str(problem), problem.exit_status) == (said, 3)
-    counters = accounts.shares[0].counters.feeds[0]
+    counters = accounts.shares[0].counters.of("a")
     counters[Slot.RECEIVED] = counters[Slot.DROPPED] = 9
     problem = accounts.problem
     assert isinstance(problem, RowsLost)
     assert str(problem) == f"9 rows were dropped while the outbox was full; {said}"
-    accounts.shares[0].counters.feeds[1][Slot.READY] = 1
-    accounts.shares[1].counters.feeds[1][Slot.READY] = 1
+    for counters in unready:
+        counters[Slot.NEVER_READY] = 0
     assert "not ready" not in str(accounts.problem)
 
 
@@ -196,6 +196,28 @@ def test_what_a_feed_refuses_at_the_end_is_told_of_each_feed_once(outputs: Outpu
     assert isinstance(lost, RowsLost)
     assert lost.problem == f"1 rows were dropped while the outbox was full; {problem}"
     accounts.close(ENDED, {0, 1}, Outcome(), has_begun=False)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_is_stale_at_the_end_is_in_the_line_and_a_problem_where_that_is_strict(
+    outputs: Outputs, strict: bool
+) -> None:
+    accounts = outputs.open(strict=strict)
+    accounts.note_stale("a", ("X",))
+    accounts.note_stale("b", ("b", "Y", "Z"))
+    for share in accounts.shares:
+        share.counters.of("b")[Slot.STALE] = 7
+    problem = _problem(accounts)
+    if strict:
+        assert isinstance(problem, FeedsStale)
+        assert (str(problem), problem.exit_status) == ("stale at the end: b: Y, Z, 4 more", 3)
+    else:
+        assert problem is None
+    accounts.close(ENDED, {0, 1}, Outcome(), has_begun=True)
+    both, other = outputs.lines
+    assert [line["stale"] for (line,) in (both, other)] == [7, 7]
+    assert [feed["stale"] for feed in both[0]["feeds"]] == [0, 7]
+    assert [feed["stale_names"] for feed in both[0]["feeds"]] == [["X"], ["b", "Y", "Z"]]
 
 
 def _problem(accounts: Accounts) -> Exception | None:

@@ -78,7 +78,7 @@ def test_who_follows_on_a_dead_receiver_knows_what_was_before_it(shares: Shares)
     assert sorted(pool.before["receiver 1"][0]) == [(0, 0, 0), (2, 0, 0)]
     counters = shares[1][0].counters.feeds
     counters[0][Slot.RECEIVED], counters[0][Slot.DROPPED], counters[0][Slot.UNREADABLE] = 9, 2, 1
-    counters[0][Slot.CONNECTIONS] = counters[0][Slot.READY] = 1
+    counters[0][Slot.CONNECTIONS] = 1
     counters[2][Slot.MESSAGES], counters[2][Slot.DECODED] = 7, 4
     counters[2][Slot.GAP_SINCE] = 1234
     gaps = pool.bury("receiver 1", "it was killed")

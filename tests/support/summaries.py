@@ -27,6 +27,7 @@ FEED = FeedSummary(
     connections=3,
     gaps=2,
     gap_seconds=12.34,
+    row_age=0.1,
 )
 
 
@@ -88,7 +89,12 @@ def several(*feeds: FeedSummary, outputs: int = 1) -> Summary:
 
 
 def feed(
-    name: str, state: State = State.CONNECTED, written: int = 1000, gaps: int = 0
+    name: str,
+    state: State = State.CONNECTED,
+    written: int = 1000,
+    gaps: int = 0,
+    **more: Any,
 ) -> FeedSummary:
     ledger = Counts(written, written, 0, 0, 0, 0)
-    return FeedSummary(name, f"wss://{name}/", state, ledger, gaps + 1, gaps, 1.5 * gaps)
+    more = {"row_age": 0.1, **more}
+    return FeedSummary(name, f"wss://{name}/", state, ledger, gaps + 1, gaps, 1.5 * gaps, **more)

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from fastingest import Options, OutputRefused
 from fastingest.format.csv import CsvFormat
+from fastingest.metrics import counters_file
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import Batch, Position, Reject
 from fastingest.model.counts import Counts
@@ -555,14 +556,18 @@ def as_before(run: Run) -> None:
         used[feed] += 1
     path.unlink()
     path.write_bytes(data)
-    # The counters had the same slots, in the same order, under a checksum of their names.
+    # The counters had these slots, in their order, under a checksum of their names.
     checksum = "f1567e72e424afa12b70dd223b233202e387eafbe817708e614c0831e683b341"
-    stride = len(run.counters.slots)
-    head = struct.pack("<8sIII", b"ficounts", 1, FEEDS, stride) + bytes.fromhex(checksum)
-    slots = b"".join(bytes(each.slots) for each in run.counters.feeds)
+    *names, _ = counters_file._FIRST_SLOTS[bytes.fromhex(checksum)]
+    renamed = counters_file._RENAMED
+    rows = [
+        [*(each[Slot[renamed.get(name, name)]] for name in names), *each.slots[Slot.LATENCY :]]
+        for each in run.counters.feeds[:FEEDS]
+    ]
+    head = struct.pack("<8sIII", b"ficounts", 1, FEEDS, len(rows[0])) + bytes.fromhex(checksum)
     path = run.places.counters(run.run)
     path.unlink()
-    path.write_bytes(head.ljust(64, b"\0") + slots[: stride * 8 * FEEDS])
+    path.write_bytes(head.ljust(64, b"\0") + b"".join(struct.pack(f"<{len(r)}q", *r) for r in rows))
     for partition, batches in run.held.items():
         if batches:
             stream = run.streams[partition]

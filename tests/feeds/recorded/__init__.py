@@ -28,6 +28,9 @@ class Expected(NamedTuple):
     :param rejects: how many messages, or elements of messages, are rejected.
     :param ignored: how many are neither row nor reject.
     :param replies: the messages, counted from 0, that answer its subscriptions.
+    :param refused: how many say no to something.
+    :param reconnects: the messages, counted from 0, that ask for another connection.
+    :param answers: what is to be answered, in order.
     """
 
     rows: int
@@ -35,6 +38,9 @@ class Expected(NamedTuple):
     rejects: int
     ignored: int
     replies: tuple[int, ...] = ()
+    refused: int = 0
+    reconnects: tuple[int, ...] = ()
+    answers: tuple[str, ...] = ()
 
 
 def messages_of(name: str) -> list[bytes]:
@@ -53,6 +59,7 @@ EXPECTED = {
         rejects=2,
         ignored=4,
         replies=(1, 2),
+        refused=1,
     ),
     "alpaca-trades": Expected(
         4,
@@ -60,6 +67,7 @@ EXPECTED = {
         rejects=1,
         ignored=8,
         replies=(1, 2),
+        refused=1,
     ),
     "binance-book-tickers": Expected(
         5,
@@ -67,6 +75,7 @@ EXPECTED = {
         rejects=1,
         ignored=2,
         replies=(0,),
+        refused=1,
     ),
     "binance-trades": Expected(
         5,
@@ -77,6 +86,8 @@ EXPECTED = {
         rejects=1,
         ignored=4,
         replies=(0,),
+        refused=1,
+        reconnects=(9,),
     ),
     "bitstamp-trades": Expected(
         3,
@@ -87,6 +98,8 @@ EXPECTED = {
         rejects=2,
         ignored=5,
         replies=(0, 1),
+        refused=1,
+        reconnects=(5,),
     ),
     "bybit-trades": Expected(
         5,
@@ -97,6 +110,7 @@ EXPECTED = {
         rejects=2,
         ignored=4,
         replies=(0, 2),
+        refused=1,
     ),
     "coinbase-matches": Expected(
         3,
@@ -105,8 +119,9 @@ EXPECTED = {
             "ac928c66-ca53-498f-9c13-a110027a60e8 | 132fb6ae-456b-4654-b4e0-d681ac05cea1"
         ),
         rejects=2,
-        ignored=5,
-        replies=(1,),
+        ignored=6,
+        replies=(1, 3),
+        refused=1,
     ),
     "coinbase-tickers": Expected(
         4,
@@ -115,8 +130,18 @@ EXPECTED = {
             "1285.04 | 0.46688654 | 1285.27 | 1.56637040 | 245532.79269678 | 37475248783"
         ),
         rejects=1,
-        ignored=4,
-        replies=(0,),
+        ignored=5,
+        replies=(0, 1),
+        refused=1,
+    ),
+    "crypto-com-trades": Expected(
+        4,
+        _cells("2021-02-17T16:58:58.462Z | BTC_USDT | 2030407068 | 51327.500000 | 0.000100 | SELL"),
+        rejects=2,
+        ignored=5,
+        replies=(0, 2),
+        refused=1,
+        answers=('{"id":1587523073344,"method":"public/respond-heartbeat"}',),
     ),
     "deribit-trades": Expected(
         4,
@@ -128,12 +153,14 @@ EXPECTED = {
         rejects=2,
         ignored=5,
         replies=(0, 2),
+        refused=1,
     ),
     "finnhub-trades": Expected(
         6,
         _cells("2019-12-05T06:18:11.134Z | BINANCE:BTCUSDT | 7296.89 | 0.011467"),
         rejects=2,
         ignored=4,
+        refused=1,
     ),
     "gemini-trades": Expected(
         4,
@@ -142,8 +169,21 @@ EXPECTED = {
             "true"
         ),
         rejects=2,
-        ignored=4,
-        replies=(0,),
+        ignored=5,
+        replies=(0, 3),
+        refused=1,
+    ),
+    "htx-trades": Expected(
+        4,
+        _cells(
+            "2021-09-07T06:09:23.173Z | market.btcusdt.trade.detail | 102523573486 | 52648.62 | "
+            "0.006754 | buy"
+        ),
+        rejects=1,
+        ignored=6,
+        replies=(0, 2),
+        refused=1,
+        answers=('{"pong":1630994965000}',),
     ),
     "kraken-trades": Expected(
         5,
@@ -151,6 +191,7 @@ EXPECTED = {
         rejects=2,
         ignored=7,
         replies=(1,),
+        refused=1,
     ),
     "kraken-v1-trades": Expected(
         5,
@@ -158,6 +199,7 @@ EXPECTED = {
         rejects=2,
         ignored=8,
         replies=(1,),
+        refused=1,
     ),
     "okx-trades": Expected(
         4,
@@ -165,16 +207,21 @@ EXPECTED = {
         rejects=1,
         ignored=6,
         replies=(0,),
+        refused=1,
+        reconnects=(6,),
     ),
     "polygon-trades": Expected(
         4,
         [
-            *_cells("2018-09-04T04:53:38.784Z | MSFT | 12345 | 3681328 | 114.125 | 100 | 4 | 3"),
+            *_cells(
+                "2018-09-04T04:53:38.784Z | MSFT | 12345 | 3681328 | 114.125 | 100 | 100.0 | 4 | 3"
+            ),
             "",
             "",
         ],
         rejects=1,
         ignored=8,
         replies=(1, 2),
+        refused=2,
     ),
 }
