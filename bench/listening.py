@@ -29,7 +29,7 @@ from fastingest.access.secrets import Redactor
 from fastingest.decode.factory import decoder_of
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.native.factory import reader_of
-from fastingest.receiver.process import _let_enums_be_fast
+from fastingest.runtime.process_setup import let_enums_be_fast
 from fastingest.source.connector import Connector
 from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--shape", choices=tuple(COLUMNS), default="record")
     parser.add_argument("--native", action="store_true", help="by the native listener")
     options = parser.parse_args()
-    _let_enums_be_fast()
+    let_enums_be_fast()
     with asyncio.Runner(loop_factory=ReceiverLoop) as runner:
         print(json.dumps(runner.run(listen(options.url, options.shape, options.native))))
 

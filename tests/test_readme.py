@@ -250,5 +250,5 @@ def test_what_is_set_aside_is_read_as_it_is_said(capsys: pytest.CaptureFixture[s
 
 def test_every_file_that_is_linked_is_there() -> None:
     links = re.findall(r"\]\(([^):#]+)\)", README)
-    assert "fastingest/config/__init__.py" in links
+    assert "fastingest/config/resolve.py" in links
     assert [link for link in links if not (ROOT / link).exists()] == []

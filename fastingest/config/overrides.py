@@ -176,7 +176,7 @@ def _feed(
     outs: Sequence[Path],
 ) -> Feed:
     messages = [*spec.messages, *map(Message, overrides.subscribe)]
-    _check_stale_by(spec)
+    stale_by = _stale_by(spec, overrides)
     return Feed(
         name=name,
         url=url,
@@ -199,7 +199,7 @@ def _feed(
         stale_after=spec.stale_after or None
         if overrides.stale_after is None
         else overrides.stale_after,
-        stale_by=spec.stale_by,
+        stale_by=stale_by,
         when_stale=spec.when_stale,
         proxy=spec.proxy if overrides.proxy is None else overrides.proxy,
         connect_timeout=spec.connect_timeout or Overrides.connect_timeout
@@ -215,17 +215,21 @@ def _feed(
     )
 
 
-def _check_stale_by(spec: FeedSpec) -> None:
+def _stale_by(spec: FeedSpec, overrides: Overrides) -> str:
+    """The column that tells what of a feed is stale; empty where other columns were given."""
     columns = [
         column.name
         for table in spec.tables
         for column in table.schema.columns
         if not column.is_metadata
     ]
-    if spec.stale_by and spec.stale_by not in columns:
+    if not spec.stale_by or spec.stale_by in columns:
+        return spec.stale_by
+    if not overrides.columns:
         there = ", ".join(dict.fromkeys(columns))
         problem = f"{_who(spec)} has no column {spec.stale_by!r} from the feed; it has {there}"
         raise spec.error("stale_by", problem, "stale-by")
+    return ""
 
 
 def located(error: OptionError, spec: FeedSpec, overrides: Overrides) -> UsageError:

@@ -23,7 +23,6 @@ that there is another writer. Connections to the feeds know nothing of it.
 from __future__ import annotations
 
 import asyncio
-import enum
 import gc
 import os
 import socket
@@ -61,8 +60,16 @@ from fastingest.runtime.control import (
     encode,
 )
 from fastingest.runtime.events import InternalError, NativeUnused
-from fastingest.runtime.process_setup import ORPHAN_LIMIT, allow_many_files, keep_memory, show_name
+from fastingest.runtime.process_setup import (
+    ORPHAN_LIMIT,
+    allow_many_files,
+    keep_memory,
+    let_enums_be_fast,
+    show_name,
+)
 from fastingest.source.base import Source
+from fastingest.source.clock import elapsed
+from fastingest.source.connect_queue import HostQueues
 from fastingest.source.connection import Connection
 from fastingest.source.gap import Outage
 from fastingest.source.intake import Intake, Limit
@@ -94,7 +101,7 @@ def main(
     show_name("receiver")
     allow_many_files()
     keep_memory()
-    _let_enums_be_fast()
+    let_enums_be_fast()
     try:
         with asyncio.Runner(loop_factory=ReceiverLoop) as runner:
             runner.run(_Receiver(options, plan).run(pipes, control))
@@ -109,21 +116,11 @@ def _end_at_fault() -> None:
     os._exit(1)  # as at the end of a run: an exit would wait for threads
 
 
-def _let_enums_be_fast() -> None:
-    """Take away what makes enums slow in CPython 3.11, for this process; 3.12 did so for all.
-
-    picows looks an opcode's enum member up for every frame. In 3.11 ``EnumType`` has a
-    ``__getattr__``, for members that are no attributes of their class, and none is left. Its mere
-    presence sends every look-up through a slow path: 150 ns a frame instead of 50.
-    """
-    if sys.version_info < (3, 12):
-        del enum.EnumType.__getattr__  # type: ignore[attr-defined]  # typeshed leaves it out
-
-
 class _Receiver:
     def __init__(self, options: Settings, plan: Assignment) -> None:
         self._options = options
         self._plan = plan
+        self._queues = HostQueues(options.receivers, elapsed)
         self._saves = {number: asyncio.Event() for number in plan.shares}
         self._go = asyncio.Event()
         self._waiting_outputs: set[int] = set()  # for which nothing is received
@@ -237,7 +234,14 @@ class _Receiver:
         )
         observer = Teller(feed.name, self._tell)
         return Connection(
-            feed, self._options, listener, counters, report, side=side, observer=observer
+            feed,
+            self._options,
+            listener,
+            counters,
+            report,
+            side=side,
+            observer=observer,
+            queue=self._queues.of(feed.url),
         )
 
     async def _capture(self, feed: str) -> None:

@@ -34,6 +34,8 @@ from fastingest.model.event import Event
 from fastingest.model.feed import Feed
 from fastingest.source.backoff import delays
 from fastingest.source.base import SourceObserver
+from fastingest.source.clock import elapsed
+from fastingest.source.connect_queue import ConnectQueue, Gate
 from fastingest.source.connector import Connector
 from fastingest.source.events import Connected, NoConnection
 from fastingest.source.failure import ConnectionFailure, classify
@@ -59,6 +61,7 @@ class Connection:
     :param report: takes events for the log.
     :param side: brings what the server says beside the rows.
     :param observer: told what becomes of the connection; None: nobody is.
+    :param queue: that of the host; None: one of its own.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Connection:
         *,
         side: SideMessages,
         observer: SourceObserver | None = None,
+        queue: ConnectQueue | None = None,
     ) -> None:
         self._feed = feed
         self._url = shown(feed.url)
@@ -83,6 +87,8 @@ class Connection:
         listener.hide_with(self.redactor)
         self._side = side
         self._opening = Connector(feed, listener, options.max_message_size, self.redactor)
+        self._queue = queue or ConnectQueue(Gate(), elapsed)
+        self._asked_at = 0.0
         self._observer = observer or SourceObserver()
         side.tell(self._report, self._observer.sampled)
         self._gaps = GapRecorder(counters, self._report, ended=self._observer.gap_ended)
@@ -105,7 +111,7 @@ class Connection:
             self._gaps.start()
         while not self._stopping.is_set():
             self._state(State.CONNECTING)
-            self._being_opened = asyncio.create_task(self._opening.open())
+            self._being_opened = asyncio.create_task(self._open())
             try:
                 transport, access = await self._being_opened
             except asyncio.CancelledError:
@@ -115,6 +121,8 @@ class Connection:
                 if trouble.permanent and not self._counters[Slot.CONNECTIONS]:
                     raise FeedRefused(self._url, trouble.reason) from None
                 self._gaps.fail(trouble.reason)
+                if trouble.too_often:
+                    self._queue.refused(self._asked_at, trouble.retry_after)
             else:
                 session = Session(
                     transport,
@@ -137,7 +145,7 @@ class Connection:
                 is_asked = trouble.asked and session.has_rows
                 if is_asked or (ready_for is not None and ready_for >= HEALTHY):
                     waits = self._new_waits()
-            wait = max(next(waits), trouble.retry_after)
+            wait = max(next(waits), trouble.retry_after, self._queue.wait)
             self._state(State.WAITING)
             self._observer.failed(trouble.reason)
             self._report(NoConnection(trouble.reason, retry_in=format_duration(wait)))
@@ -170,6 +178,10 @@ class Connection:
         """Connect anew; nothing where there is no connection."""
         if self._session is not None:
             self._session.give_up(reason)
+
+    async def _open(self) -> tuple[picows.WSTransport, Endpoint]:
+        self._asked_at = await self._queue.turn()
+        return await self._opening.open()
 
     async def _stay(self, session: Session) -> ConnectionFailure:
         """Stay with a session until it is over; the trouble says why it is."""

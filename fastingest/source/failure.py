@@ -31,6 +31,11 @@ _LEAST_TIME_MS = 1e12  # likewise, in milliseconds
 # The answers to an opening request that waiting does not change.
 _PERMANENT_STATUS = {401, 403, 404, 410}
 
+# Those which say that one asks too often: RFC 6585, section 4, and Binance's for a ban. Others say
+# it where they say how long to wait.
+_TOO_OFTEN = {418, 429}
+_MAYBE_TOO_OFTEN = {403, 503}
+
 _ANSWER = re.compile(rb"HTTP/\d\.\d (\d{3})([^\r\n]*)")
 _RETRY_AFTER = re.compile(rb"^Retry-After:(.*)$", re.IGNORECASE | re.MULTILINE)
 
@@ -43,12 +48,14 @@ class ConnectionFailure:
     :param permanent: whether waiting cannot change it.
     :param retry_after: seconds that the server asked to wait, if it did.
     :param asked: whether the server has asked for another connection.
+    :param too_often: whether the server has said that it is asked for connections too often.
     """
 
     reason: str
     permanent: bool = False
     retry_after: float = 0.0
     asked: bool = False
+    too_often: bool = False
 
 
 def classify(error: BaseException) -> ConnectionFailure:  # noqa: PLR0911, PLR0912 - one for each kind of error
@@ -66,10 +73,13 @@ def classify(error: BaseException) -> ConnectionFailure:  # noqa: PLR0911, PLR09
             words = words_of(error.raw_body or b"")
             if words.lower() not in said.lower():
                 said += f": {words}"
+            wait = _retry_after(after[1].decode("latin-1")) if after else 0.0
+            too_often = status in _TOO_OFTEN or (wait > 0 and status in _MAYBE_TOO_OFTEN)
             return ConnectionFailure(
                 said,
-                permanent=status in _PERMANENT_STATUS,
-                retry_after=_retry_after(after[1].decode("latin-1")) if after else 0.0,
+                permanent=status in _PERMANENT_STATUS and not too_often,
+                retry_after=wait,
+                too_often=too_often,
             )
         case OptionError():  # a secret or a certificate, which was good at the start
             return ConnectionFailure(f"{error.option}: {error.problem}")

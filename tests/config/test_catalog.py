@@ -121,3 +121,9 @@ def test_the_command_refuses_an_unknown_name(capsys: pytest.CaptureFixture[str])
     assert cli.main(["feeds", "okx-trade"]) == 2
     said = "fastingest: error: 'okx-trade' is no known feed; did you mean okx-trades"
     assert capsys.readouterr().err.startswith(said)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_stale_can_be_told_by_symbol(name: str) -> None:
+    feed = feed_of(name)
+    assert feed.stale_by in feed.tables[0].schema.names

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.command import Command, wait_until
-from tests.peers.venue import Desk, Rate, Venue, accept, refuse, stream, unless
+from tests.peers.venue import Desk, Rate, Venue, accept, refuse, send, stream, unless
 
 QUICK = ["--reconnect-initial", "20ms", "--reconnect-max", "50ms", "--flush-interval", "50ms"]
 ROW = '{"symbol": "{symbol}", "price": 1.5, "volume": {n}}'
@@ -56,3 +58,20 @@ def test_as_many_symbols_of_binance_as_a_connection_may_have(tmp_path: Path) -> 
             command.stop(0)
     (client,) = venue.clients
     assert len(client.texts) == 6
+
+
+@pytest.mark.parametrize("ban", [2.0, pytest.param(10.0, marks=pytest.mark.long)])
+def test_many_feeds_of_a_host_get_in_though_each_try_prolongs_a_ban(
+    tmp_path: Path, ban: float
+) -> None:
+    out = tmp_path / "out.csv"
+    row = '{"symbol": "A", "price": 1.5, "volume": 1}'
+    with Venue([accept(), send(row)], openings=Rate(5, 2.0, ban=ban)) as venue:
+        urls = [text for n in range(20) for text in ("--url", f"{venue.url}{n}")]
+        with Command(*urls, "--out", out, *QUICK) as command:
+            wait_until(lambda: out.exists() and out.read_text().count("\n") == 21)
+            command.stop(0)
+    first = min(client.at for client in venue.clients)
+    accepted = [client.at - first for client in venue.clients if client.status == 101]
+    assert len(accepted) == 20
+    assert max(accepted) < 60

@@ -9,11 +9,12 @@ def test_enums_lose_no_member_by_being_fast() -> None:
     program = """
 import enum
 from fastingest.receiver import process
+from fastingest.runtime.process_setup import let_enums_be_fast
 def below(kind):
     for each in kind.__subclasses__():
         yield each
         yield from below(each)
-process._let_enums_be_fast()
+let_enums_be_fast()
 found = [(kind, name) for kind in set(below(enum.Enum)) for name in kind.__members__]
 assert all(getattr(kind, name) is kind.__members__[name] for kind, name in found)
 print(len(found))

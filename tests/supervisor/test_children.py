@@ -8,6 +8,7 @@ import struct
 import sys
 import threading
 import time
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,7 @@ def _be_large(*_: Any) -> None:
 
 def test_a_child_that_dies_before_it_knows_what_to_do_holds_up_nobody() -> None:
     """What it is told is more than a pipe takes."""
+    resource_tracker.ensure_running()  # or it would be the next child, where nobody has started it
     for _ in range(20):
         killer = threading.Thread(target=_kill_next_child, args=(set(_children()),))
         killer.start()
