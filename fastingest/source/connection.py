@@ -43,9 +43,12 @@ from fastingest.source.gap import GapRecorder, Outage
 from fastingest.source.listener import Listener
 from fastingest.source.session import Session, rows_of
 from fastingest.source.side_messages import SideMessages
+from fastingest.text import shortened
 from fastingest.units import format_duration
 
 __all__ = ["Connection"]
+
+_MAX_URL = 200  # characters that the log shows; with many symbols a URL may have thousands
 
 HEALTHY = 60.0
 """Seconds after which a connection that is ready counts as success, and the waits start over."""
@@ -77,7 +80,7 @@ class Connection:
         queue: ConnectQueue | None = None,
     ) -> None:
         self._feed = feed
-        self._url = shown(feed.url)
+        self._url = shortened(shown(feed.url), _MAX_URL)
         self._options = options
         self._listener = listener
         self._counters = counters

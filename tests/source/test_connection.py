@@ -57,6 +57,19 @@ def _met(*scripts: Script, **arguments: Any) -> Met:
 # Connecting again
 
 
+def test_a_long_url_is_shortened_in_the_log() -> None:
+    def script(connection: RawConnection) -> None:
+        connection.handshake()
+        connection.send_text(record(1))
+        connection.stall()
+
+    with RawServer(script) as server:
+        url = f"{server.url}?streams=" + "/".join(f"s{n}@trade" for n in range(500))
+        met = meet(url, until=lambda met: bool(met.volumes))
+    (connected,) = [each for each in met.events if isinstance(each, Connected)]
+    assert connected.url == url[:199] + "…"
+
+
 def test_a_handshake_that_is_not_answered_is_given_up() -> None:
     met = _met(RawConnection.stall, until=lambda met: len(met.events) >= 2, connect_timeout=0.1)
     assert [type(each) for each in met.events] == [NoConnection] * 2 + [Gap]
