@@ -4,8 +4,9 @@ Venues limit how often one may connect, and some prolong a ban with each try in 
 one host go through one queue. Nobody waits in it until the host has said once that it is too
 often. Then
 
-- nobody asks for as long as it says (``Retry-After``), and at least for :data:`FIRST_HOLD` seconds,
-  twice as long each time that it says so again, up to :data:`MAX_HOLD`;
+- nobody asks for as long as it says (``Retry-After``). Where it does not say, and the host has
+  several feeds, that is :data:`FIRST_HOLD` seconds, twice as long each time that it says so again,
+  up to :data:`MAX_HOLD`; a single feed waits as it does after any failure;
 - after that one asks, and the others follow one by one, :data:`FIRST_PACE` seconds apart, which
   grows likewise.
 
@@ -46,6 +47,8 @@ class Gate:
 
     def __init__(self, sharers: int = 1) -> None:
         self._sharers = sharers
+        self.is_shared = sharers > 1
+        """Whether several feeds ask it."""
         self._hold = self._pace = 0.0
         self._refused_at: float | None = None
         self.open_at = 0.0
@@ -68,7 +71,8 @@ class Gate:
             self._hold = min(max(FIRST_HOLD, 2 * self._hold), MAX_HOLD)
             self._pace = min(max(FIRST_PACE, 2 * self._pace), MAX_PACE)
             self._refused_at = now
-        self.open_at = max(self.open_at, now + max(wait, self._hold))
+        hold = self._hold if self.is_shared else 0.0
+        self.open_at = max(self.open_at, now + (wait or hold))
 
 
 class ConnectQueue:
@@ -82,6 +86,10 @@ class ConnectQueue:
         self._gate = gate
         self._now = now
         self._turn = asyncio.Lock()
+
+    def share(self) -> None:
+        """Take note that another feed asks the same host."""
+        self._gate.is_shared = True
 
     @property
     def wait(self) -> float:
@@ -123,6 +131,8 @@ class HostQueues:
         :param url: a feed's, as it is written.
         """
         host = urlsplit(shown(url)).netloc.rpartition("@")[2].lower()
-        if host not in self._queues:
+        if host in self._queues:
+            self._queues[host].share()
+        else:
             self._queues[host] = ConnectQueue(Gate(self._sharers), self._now)
         return self._queues[host]

@@ -17,15 +17,22 @@ from fastingest.source.connect_queue import (
 from tests.peers.venue import Meter, Rate
 
 
+def shared(sharers: int = 1) -> Gate:
+    """That of a host with several feeds."""
+    gate = Gate(sharers)
+    gate.is_shared = True
+    return gate
+
+
 def test_nobody_waits_for_a_host_that_has_not_complained() -> None:
-    gate = Gate()
+    gate = shared()
     for now in (0.0, 0.0, 1.0):
         gate.passed(now)
         assert gate.open_at <= now
 
 
 def test_after_a_refusal_all_wait_and_then_go_one_by_one() -> None:
-    gate = Gate()
+    gate = shared()
     gate.passed(10.0)
     gate.refused(10.0, 10.1, 0.0)
     assert gate.open_at == 10.1 + FIRST_HOLD
@@ -34,16 +41,26 @@ def test_after_a_refusal_all_wait_and_then_go_one_by_one() -> None:
 
 
 def test_a_host_may_say_for_how_long() -> None:
-    gate = Gate()
+    gate = shared()
     gate.refused(0.0, 0.0, 30.0)
     assert gate.open_at == 30.0
+    gate = shared()
+    gate.refused(0.0, 0.0, 1.0)
+    assert gate.open_at == 1.0
+    gate.passed(1.0)  # and then not all at once
+    assert gate.open_at == 1.0 + FIRST_PACE
+
+
+def test_a_single_feed_is_held_for_as_long_as_the_host_says_and_no_longer() -> None:
     gate = Gate()
-    gate.refused(0.0, 0.0, 1.0)  # which is no reason to ask all at once
-    assert gate.open_at == FIRST_HOLD
+    gate.refused(0.0, 0.0, 0.0)
+    assert gate.open_at == 0.0
+    gate.refused(1.0, 1.0, 30.0)
+    assert gate.open_at == 31.0
 
 
 def test_refusals_of_what_was_asked_before_are_no_news() -> None:
-    gate = Gate()
+    gate = shared()
     for answered_at in (1.0, 1.1, 1.2):
         gate.refused(0.5, answered_at, 0.0)
     assert gate.open_at == 1.2 + FIRST_HOLD
@@ -52,7 +69,7 @@ def test_refusals_of_what_was_asked_before_are_no_news() -> None:
 
 
 def test_times_grow_with_each_refusal_up_to_a_limit_and_are_forgotten() -> None:
-    gate, now = Gate(), 0.0
+    gate, now = shared(), 0.0
     holds, paces = [], []
     for _ in range(6):
         gate.refused(now, now, 0.0)
@@ -69,7 +86,7 @@ def test_times_grow_with_each_refusal_up_to_a_limit_and_are_forgotten() -> None:
 
 
 def test_receivers_that_share_a_host_leave_room_for_each_other() -> None:
-    gate = Gate(3)
+    gate = shared(3)
     gate.refused(0.0, 0.0, 0.0)
     gate.passed(10.0)
     assert gate.open_at == 10.0 + 3 * FIRST_PACE
@@ -77,7 +94,7 @@ def test_receivers_that_share_a_host_leave_room_for_each_other() -> None:
 
 def test_twenty_get_in_though_each_try_prolongs_a_ban() -> None:
     """What a venue allows, told by its meter, with moments of our own: five in two seconds."""
-    meter, gate, now, waiting = Meter(Rate(5, 2.0, ban=10.0)), Gate(), 0.0, 20
+    meter, gate, now, waiting = Meter(Rate(5, 2.0, ban=10.0)), shared(), 0.0, 20
     tries = 0
     while waiting:
         now = max(now, gate.open_at)
@@ -100,10 +117,10 @@ def test_a_queue_lets_them_through_in_order_and_holds_those_who_wait_already() -
 
     async def run() -> None:
         nonlocal now
-        queue = ConnectQueue(Gate(), lambda: now)
+        queue = ConnectQueue(shared(), lambda: now)
         await ask(queue, 0)
         assert queue.wait == 0
-        queue.refused(passed[0][1], 0.01)
+        queue.refused(passed[0][1], 0.0)
         assert queue.wait == FIRST_HOLD
         now += FIRST_HOLD - 0.001
         tasks = [asyncio.create_task(ask(queue, number)) for number in (1, 2)]
@@ -125,5 +142,9 @@ def test_a_queue_lets_them_through_in_order_and_holds_those_who_wait_already() -
 def test_feeds_of_one_host_share_a_queue() -> None:
     queues = HostQueues(1, lambda: 0.0)
     one = queues.of("wss://me:pw@Host:1/a")
+    one.refused(0.0, 0.0)
+    assert one.wait == 0
     assert queues.of("wss://host:1/b?c=${KEY}") is one
     assert queues.of("wss://host:2/a") is not one
+    one.refused(0.0, 0.0)
+    assert one.wait == 2 * FIRST_HOLD
