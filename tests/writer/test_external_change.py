@@ -31,11 +31,13 @@ from tests.support.output_writer import (
     rows,
     without_journal,
 )
+from tests.support.threads import in_own_thread
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.mark.parametrize(("change", "how", "before"), CHANGES, ids=name_of)
+@in_own_thread
 def test_a_writer_killed_at_any_line_while_others_change_the_file(
     change: Callable[[Writer], None], how: str, before: bytes, tmp_path: Path
 ) -> None:

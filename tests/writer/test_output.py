@@ -44,6 +44,7 @@ from tests.support.output_writer import (
     rows,
     without_journal,
 )
+from tests.support.threads import in_own_thread
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -159,6 +160,7 @@ def test_rejects_cut_off_at_every_byte_are_there_once(count: int, tmp_path: Path
         writer.close()
 
 
+@in_own_thread
 def test_a_writer_killed_at_any_line_leaves_no_row_out_and_none_twice(tmp_path: Path) -> None:
     def make(path: Path) -> Writer:
         writer = Writer(path)

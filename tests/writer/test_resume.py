@@ -32,10 +32,12 @@ from tests.support.output_writer import (
     move,
     rows,
 )
+from tests.support.threads import in_own_thread
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
 
+@in_own_thread
 def test_a_writer_killed_at_any_line_of_its_start(tmp_path: Path) -> None:
     """With the rest of a batch in the file, and in the second life of it another run."""
     for line in range(10_000):
