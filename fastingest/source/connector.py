@@ -114,6 +114,7 @@ class Connector:
         }
         sent = [each.text for each in feed.subscriptions]
         sent += [each.text for each in feed.heartbeats]
+        sent += [each.send for each in feed.answers]
         self._sends_secrets = any(map(has_secret, sent))
         self._tls: ssl.SSLContext | None = None
         self._attempt: _Attempt | None = None

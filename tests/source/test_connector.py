@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from fastingest.model.feed import Subscription
+from fastingest.model.feed import Answer, Heartbeat, Subscription
+from fastingest.model.message_conditions import parse_message_condition
 from fastingest.source.events import Connected
 from fastingest.version import __version__
 from tests.peers.proxies import USER_INFO, http_proxy
@@ -98,14 +99,21 @@ def test_a_redirect_to_another_server_takes_no_secrets_along() -> None:
     assert "sec-websocket-extensions" in peer.headers
 
 
-def test_a_redirect_to_another_server_is_not_followed_with_secrets_to_send() -> None:
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"subscriptions": (Subscription('{"key": "${FEED_KEY}"}'),)},
+        {"heartbeats": (Heartbeat('{"key": "${FEED_KEY}"}', 60.0),)},
+        {"answers": (Answer(((parse_message_condition("$.ping"),),), '{"key": "${FEED_KEY}"}'),)},
+    ],
+    ids=lambda sent: str(*sent),
+)
+def test_a_redirect_to_another_server_is_not_followed_with_secrets_to_send(
+    sent: dict[str, Any],
+) -> None:
     seen: list[RawConnection] = []
     with RawServer(serve(seen)) as other, RawServer(redirect(other.url)) as server:
-        met = meet(
-            server.url,
-            lambda met: bool(met.reasons),
-            subscriptions=(Subscription('{"key": "${FEED_KEY}"}'),),
-        )
+        met = meet(server.url, lambda met: bool(met.reasons), **sent)
     assert seen == []
     assert "the server redirects to 127.0.0.1, which must not get the secrets" in met.reasons[0]
 
