@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Sequence
 
 from fastingest.access.references import SecretError
-from fastingest.text import escape
+from fastingest.text import shortened
 from fastingest.units import format_duration
 
 __all__ = ["COMMAND_TIMEOUT", "MAX_BYTES", "run_command"]
@@ -130,7 +130,4 @@ async def _end(transport: asyncio.SubprocessTransport, output: _Output) -> None:
 def _last_line(said: bytearray) -> str:
     lines = said.decode(errors="replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    if not last:
-        return ""
-    last = escape(last)
-    return ": " + (last if len(last) <= _SHOWN else last[: _SHOWN - 1] + "…")
+    return f": {shortened(last, _SHOWN)}" if last else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -24,14 +25,13 @@ from fastingest.config.parse_messages import (
 from fastingest.config.parse_side_messages import answers_of, groups_of
 from fastingest.config.parse_tables import TABLE_KEYS, tables_of
 from fastingest.config.section import Section
-from fastingest.config.setting import check_range
+from fastingest.config.setting import check_range, read_value
 from fastingest.config.settings import Settings
 from fastingest.config.spec import ConfigFile, FeedSpec
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError
 from fastingest.model.feed import INFLATES, WHEN_STALE
 from fastingest.model.message_conditions import parse_message_condition
-from fastingest.units import parse_duration
 
 __all__ = ["read_config_file"]
 
@@ -113,9 +113,11 @@ def _shared(section: Section) -> dict[str, Any]:
         "compression": section.choice("compression", ("off", "deflate")),
         "proxy": section.read("proxy", section.text("proxy"), check_syntax),
         "connect_timeout": section.read(
-            "connect_timeout", section.text("connect_timeout"), _connect_time
+            "connect_timeout", section.text("connect_timeout"), partial(_value, "connect_timeout")
         ),
-        "stale_after": section.read("stale_after", section.text("stale_after"), _stale_time),
+        "stale_after": section.read(
+            "stale_after", section.text("stale_after"), partial(_value, "stale_after")
+        ),
         "when_stale": section.choice("when_stale", WHEN_STALE),
     }
     for name in ("ca_file", "cert_file", "key_file"):
@@ -124,19 +126,11 @@ def _shared(section: Section) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _connect_time(text: str) -> float:
-    seconds = parse_duration(text)
-    check_range(_FIELDS["connect_timeout"], seconds)
-    return seconds
-
-
-def _stale_time(text: str) -> float:
-    """Seconds; 0.0 for ``off``."""
-    if text.lower() == "off":
-        return 0.0
-    seconds = parse_duration(text)
-    check_range(_FIELDS["stale_after"], seconds)
-    return seconds
+def _value(name: str, text: str) -> float:
+    """What a feed says in the place of an option; 0.0 for ``off``."""
+    value: float | None = read_value(_FIELDS[name], text)
+    check_range(_FIELDS[name], value)
+    return value or 0.0
 
 
 def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fastingest.config.section import Section, json_text
-from fastingest.model.feed import Answer
+from fastingest.model.feed import ANSWER_PLACE, Answer
 from fastingest.model.jsonpath import parse_path
 from fastingest.model.message_conditions import parse_message_condition
 
@@ -15,7 +15,6 @@ __all__ = ["answers_of", "groups_of"]
 
 T = TypeVar("T")
 
-_PLACE = re.compile(r"\{(\$[^{}]*)\}")
 # In a table of TOML a place has to be a text; as JSON it stands there without its quotes.
 _QUOTED_PLACE = re.compile(r'"(\{\$[^{}"\\]*\})"')
 
@@ -73,6 +72,6 @@ def _answer_text(value: Any) -> str:
         raise ValueError("'send' is empty")
     if not isinstance(value, str):
         text = _QUOTED_PLACE.sub(r"\1", text)
-    for place in _PLACE.finditer(text):
+    for place in ANSWER_PLACE.finditer(text):
         parse_path(place[1])
     return text

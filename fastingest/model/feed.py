@@ -7,6 +7,7 @@ that no secret is in any process but the receiver, and what is shown never holds
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from fastingest.model.message_conditions import Groups, MessageCondition
 from fastingest.model.schema import TRADES, Schema
 
 __all__ = [
+    "ANSWER_PLACE",
     "INFLATES",
     "MAX_FEEDS",
     "WHEN_STALE",
@@ -26,6 +28,9 @@ __all__ = [
 
 MAX_FEEDS = 1024
 """The most feeds that a run may have."""
+
+ANSWER_PLACE = re.compile(r"\{(\$[^{}]*)\}")
+"""Where a value of a message stands in :attr:`Answer.send`, and by which path."""
 
 INFLATES = ("gzip", "zlib", "raw")
 """What a server may compress binary messages with."""

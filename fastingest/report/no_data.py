@@ -23,14 +23,22 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from fastingest.metrics.counters import Slot
+from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.feed import Feed
 from fastingest.report.events import NoRows
 from fastingest.runtime.assignment import SharedOutput
 from fastingest.storage.names import beside
 from fastingest.storage.ownership import open_own
 
-__all__ = ["AGAIN", "PATIENCE", "PATIENCE_LATER", "NoDataAlert", "last_reason", "watch"]
+__all__ = [
+    "AGAIN",
+    "PATIENCE",
+    "PATIENCE_LATER",
+    "NoDataAlert",
+    "last_reason",
+    "latest_reject",
+    "watch",
+]
 
 PATIENCE = 10.0
 """Seconds without a row at a feed's beginning, until that is said."""
@@ -108,12 +116,8 @@ class NoDataAlert:
         alert = NoRows(messages=messages, rejected=rejected, ignored=ignored)
         if not rejected:
             return replace(alert, problem=self._unmet(), said=self.said)
-        out = self._share.target.path
-        # The latest reject may be another feed's.
-        is_alone = len(self._share.target.tables) == 1 and self._table[Slot.REJECTS_COMMITTED]
-        reason = last_reason(out) if is_alone else ""
-        kept_in = str(beside(out, ".rejected.jsonl"))
-        return replace(alert, reason=reason or None, kept_in=kept_in)
+        reason, kept_in = latest_reject(self._share, self._table)
+        return replace(alert, reason=reason, kept_in=kept_in)
 
     def _unmet(self) -> str:
         """What no message is."""
@@ -139,6 +143,17 @@ def watch(
         outputs = [own[number] for number in range(len(feed.tables))]
         for number in range(len(feed.tables)):
             yield feed, NoDataAlert(feed, number, outputs)
+
+
+def latest_reject(share: SharedOutput, table: Counters) -> tuple[str | None, str]:
+    """Why the latest reject of a table is no row, as far as that is known; and where it is kept.
+
+    :param table: the table's counters in that output.
+    """
+    out = share.target.path
+    # The latest reject may be another feed's.
+    is_alone = len(share.target.tables) == 1 and table[Slot.REJECTS_COMMITTED]
+    return (last_reason(out) if is_alone else "") or None, str(beside(out, ".rejected.jsonl"))
 
 
 def last_reason(out: Path) -> str:

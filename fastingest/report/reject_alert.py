@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.report.events import MostlyRejected
-from fastingest.report.no_data import AGAIN, last_reason
+from fastingest.report.no_data import AGAIN, latest_reject
 from fastingest.runtime.assignment import SharedOutput
-from fastingest.storage.names import beside
 
 __all__ = ["FEWEST", "WINDOW", "RejectAlert"]
 
@@ -67,12 +66,8 @@ class RejectAlert:
         return rows - self._before[0], rejected - self._before[1]
 
     def _event(self, rows: int, rejected: int) -> MostlyRejected:
-        out = self._share.target.path
-        # The latest reject may be another feed's.
-        is_alone = len(self._share.target.tables) == 1 and self._table[Slot.REJECTS_COMMITTED]
-        reason = last_reason(out) if is_alone else ""
-        kept_in = str(beside(out, ".rejected.jsonl"))
-        return MostlyRejected(rejected=rejected, rows=rows, reason=reason or None, kept_in=kept_in)
+        reason, kept_in = latest_reject(self._share, self._table)
+        return MostlyRejected(rejected=rejected, rows=rows, reason=reason, kept_in=kept_in)
 
 
 def _is_much(rows: int, rejected: int) -> bool:

@@ -17,16 +17,15 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
-import msgspec
-
 from fastingest.access.secrets import Redactor, shown
 from fastingest.decode.values import Values, ValueTree
 from fastingest.metrics.counters import FeedCounters
 from fastingest.model.event import Event
-from fastingest.model.feed import Feed
+from fastingest.model.feed import ANSWER_PLACE, Feed
 from fastingest.model.jsonpath import JsonPath, parse_path
 from fastingest.model.message_conditions import MessageCondition, needles_of
 from fastingest.source.events import IgnoredMessage
+from fastingest.source.message_values import hold, values_in
 from fastingest.source.refusals import Refusals
 from fastingest.source.sample import Sample
 from fastingest.text import shortened
@@ -43,11 +42,8 @@ Fate: TypeAlias = Literal["row", "reject", "ignored"]
 """What becomes of a message: it has brought at least a row, or else a reject, or neither."""
 
 _ESCAPE = b"\\u"
-_PLACE = re.compile(r"\{(\$[^{}]*)\}")
 _MAX_PENDING = 100
 _SHOWN = 80  # characters of a subscription in a message for people
-
-_decode_any = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def subscription_shown(text: str) -> str:
@@ -119,7 +115,9 @@ class SideMessages:
         r"""Otherwise only those that contain one of these, or a ``\u``."""
         paths = [condition.path for rule in self._rules for condition in rule.conditions]
         paths += [
-            parse_path(place) for answer in feed.answers for place in _PLACE.findall(answer.send)
+            parse_path(place)
+            for answer in feed.answers
+            for place in ANSWER_PLACE.findall(answer.send)
         ]
         self._values = ValueTree.of(paths)
         self._sample = Sample()
@@ -292,13 +290,9 @@ class SideMessages:
     # Conditions
 
     def _rule_of(self, message: bytes) -> tuple[_Rule | None, Values]:
-        text = message.strip()
-        try:
-            found = self._values.find(bytes(_decode_any(text)))
-        except (ValueError, RecursionError):  # it is no JSON
-            found = {(): text}
+        found = values_in(message, self._values)
         for rule in self._rules:
-            if _holds(rule.conditions, found):
+            if hold(rule.conditions, found):
                 return rule, found
         return None, found
 
@@ -316,13 +310,6 @@ class SideMessages:
         self._tell(event)
 
 
-def _holds(conditions: Sequence[MessageCondition], found: Values) -> bool:
-    try:
-        return all(condition.holds(found.get(condition.path.steps)) for condition in conditions)
-    except ValueError:  # no UTF-8
-        return False
-
-
 def _filled(text: str, found: Values) -> str:
     """``text`` with the JSON of a message in its places; ``null`` where there is none."""
 
@@ -330,4 +317,4 @@ def _filled(text: str, found: Values) -> str:
         path: JsonPath = parse_path(place[1])
         return found.get(path.steps, b"null").decode(errors="replace")
 
-    return _PLACE.sub(value, text)
+    return ANSWER_PLACE.sub(value, text)

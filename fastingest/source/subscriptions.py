@@ -6,19 +6,17 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import msgspec
 import picows
 
 from fastingest.decode.values import ValueTree
 from fastingest.model.feed import Heartbeat, Subscription
 from fastingest.model.message_conditions import MessageCondition
 from fastingest.source.listener import Listener
+from fastingest.source.message_values import hold, values_in
 from fastingest.source.side_messages import subscription_shown
 from fastingest.units import format_duration
 
 __all__ = ["NoReply", "Subscriber", "beat", "says"]
-
-_decode_any = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class NoReply(Exception):
@@ -174,12 +172,5 @@ def says(message: bytes, conditions: Sequence[MessageCondition]) -> bool:
     """Whether all ``conditions`` hold of ``message``, from its root."""
     if not conditions:
         return True
-    try:
-        text = bytes(_decode_any(message.strip()))
-        found = ValueTree.of(condition.path for condition in conditions).find(text)
-    except (ValueError, RecursionError):  # it is no JSON
-        found = {(): message.strip()}
-    try:
-        return all(condition.holds(found.get(condition.path.steps)) for condition in conditions)
-    except ValueError:  # nor UTF-8
-        return False
+    tree = ValueTree.of(condition.path for condition in conditions)
+    return hold(conditions, values_in(message, tree))

@@ -17,7 +17,7 @@ from fastingest.isotime import iso_time
 from fastingest.storage.ledger import GONE, LEDGER_TAIL, Region, append_entry, read_entries
 from fastingest.storage.ownership import open_output
 
-__all__ = ["BareHeader", "bare_header", "remove_bare_header"]
+__all__ = ["BareHeader", "bare_header", "is_bare", "remove_bare_header"]
 
 
 class BareHeader(NamedTuple):
@@ -44,10 +44,18 @@ def bare_header(path: Path) -> BareHeader | None:
             found = BareHeader(entry["header"], entry["run"])
     if found is None or has_rows:
         return None
-    line = f"{found.line}\n".encode()
+    return found if is_bare(path, found.line) else None
+
+
+def is_bare(path: Path, header: str) -> bool:
+    """Whether a file has this header, and not a byte more; one that is not there has not.
+
+    :raises OSError: it cannot be read.
+    """
+    line = f"{header}\n".encode()
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        return found if file.read(len(line) + 1) == line else None
-    return None
+        return file.read(len(line) + 1) == line
+    return False
 
 
 def remove_bare_header(path: Path, header: str) -> str | None:

@@ -35,6 +35,7 @@ from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import OutputSpec
 from fastingest.spool.directories import SpoolDirectories
 from fastingest.spool.reader import SpoolReader
+from fastingest.storage.bare_header import is_bare
 from fastingest.storage.journal import Entry, Recorded, journal_path, read_journal
 from fastingest.storage.ledger import ledger_path
 from fastingest.storage.names import beside
@@ -273,9 +274,8 @@ class Account:
         if self._was_there or self._journal_path.exists():
             return
         with contextlib.suppress(OSError):
-            line = f"{self._header}\n".encode()
             check_own_file(self._out)
-            if self._out.stat().st_size == len(line) and self._out.read_bytes() == line:
+            if is_bare(self._out, self._header):
                 self._out.unlink()
 
     def clean_up(self, complete: bool) -> None:

@@ -95,26 +95,24 @@ class Accounts:
             return RowsLost("; ".join([lost.problem, *more]))
         return unready or refused or stale
 
+    def _counted(self, feed: str, slot: Slot) -> int:
+        """What is counted of a feed itself: the same in each output that it goes to."""
+        return next(
+            share.counters.of(feed)[slot] for share in self.shares if feed in share.target.tables
+        )
+
     def _never_ready(self) -> NeverReady | None:
         feeds = [
             (name, self._reasons.get(feed, "its receiver died"))
             for feed, name in self._shown.items()
-            if any(
-                share.counters.of(feed)[Slot.NEVER_READY]
-                for share in self.shares
-                if feed in share.target.tables
-            )
+            if self._counted(feed, Slot.NEVER_READY)
         ]
         return NeverReady(feeds) if feeds else None
 
     def _refused(self) -> CaptureIncomplete | None:
         """What feeds refuse at the end."""
-        counts: dict[str, int] = {}
-        for share in self.shares:
-            for feed in share.target.tables:
-                here = share.counters.of(feed)[Slot.REFUSED_NOW]
-                counts[feed] = max(here, counts.get(feed, 0))
-        feeds = [(feed, count) for feed, count in counts.items() if count]
+        counts = [(feed, self._counted(feed, Slot.REFUSED_NOW)) for feed in self._shown]
+        feeds = [(feed, count) for feed, count in counts if count]
         return CaptureIncomplete(feeds) if feeds else None
 
     def _stale(self) -> FeedsStale | None:
