@@ -19,7 +19,7 @@ import msgspec
 from fastingest.decode.reasons import Unfit
 from fastingest.decode.struct_columns import filter_of
 from fastingest.decode.struct_types import PathNode, access, compiled
-from fastingest.model.jsonpath import NoTree
+from fastingest.model.jsonpath import NoTree, Steps
 from fastingest.model.schema import Schema
 
 __all__ = ["Route", "Router", "routers_of"]
@@ -63,6 +63,15 @@ def _conditions(schema: Schema, one_row: bool) -> bool:
     return bool(schema.where if one_row else schema.where_message)
 
 
+def _unless_no_row(root: PathNode, start: Steps) -> str:
+    """Python that passes what is no single row, whose conditions are not asked."""
+    texts = [f"{access(root, start)} is None"] if start else []
+    row = root.at(start)
+    if row.is_row and 0 in row.steps and row.steps[0].is_raw:  # its type lets an array pass
+        texts.append(f"starts_array({access(root, (*start, 0))})")
+    return "".join(f"{text} or " for text in texts)
+
+
 class Router:
     """Sorts the messages for some tables.
 
@@ -87,9 +96,7 @@ class Router:
         self._filters: list[tuple[_Filter | None, _Filter | None]] = []
         for of_root, of_row, start in wanted:
             takes = filter_of(root, of_root) if of_root else None
-            # Without a row, no condition of the row is asked.
-            is_there = f"{access(root, start)} is None or " if start and of_row else ""
-            keeps = filter_of(root, of_row, is_there) if of_row else None
+            keeps = filter_of(root, of_row, _unless_no_row(root, start)) if of_row else None
             self._filters.append((takes, keeps))
 
     def sort(self, messages: Sequence[bytes]) -> list[Route]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from fastingest.decode.column_types import ColumnType, cells_of, column_type
 from fastingest.decode.struct_types import PathNode, access, comprehension
 from fastingest.model.jsonpath import Condition, JsonPath, Steps, text_of
@@ -105,10 +107,11 @@ def filter_of(
 ) -> Callable[[Sequence[Any]], list[bool]]:
     """What says of structs of the tree for which of them all the conditions hold.
 
-    :param unless: Python before the conditions, that ends in ``or``.
+    :param unless: Python before the conditions, that ends in ``or``; there is ``starts_array`` in
+        it, which says of JSON text whether it is an array.
     """
     tests: list[str] = []
-    names: dict[str, Any] = {"text_of": text_of}
+    names: dict[str, Any] = {"text_of": text_of, "starts_array": _starts_array}
     for number, (condition, steps) in enumerate(wanted):
         value = access(root, steps)
         if root.at(steps).is_raw:
@@ -125,3 +128,7 @@ def filter_of(
         return list(column)
 
     return flags
+
+
+def _starts_array(value: msgspec.Raw | None) -> bool:
+    return value is not None and bytes(value).startswith(b"[")

@@ -204,7 +204,6 @@ class Committer:
     def _count(self, feed: str) -> None:
         self.count_lost()
         entry = self.output.entry
-        self.counters[Slot.FILE_SIZE] = entry.size
         self.counters[Slot.NOT_KEPT] = entry.not_kept
         if self.counters.row_of(feed) is not None:
             counters, count = self.counters.of(feed), self.output.feeds[feed]
@@ -215,6 +214,7 @@ class Committer:
                 counters[Slot.STREAM], counters[Slot.SEQUENCE] = entry.position
         self.counters[Slot.FIRST_RECEIVED] = entry.first_received
         self.counters[Slot.LAST_RECEIVED] = entry.last_received
+        self.counters[Slot.FILE_SIZE] = entry.size  # the last: whoever sees it sees the others
 
     def count_lost(self) -> None:
         """Count what was committed and the system has dropped since, if there is anything."""

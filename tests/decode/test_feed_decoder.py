@@ -346,6 +346,19 @@ def test_rows_that_are_arrays() -> None:
     assert _only(kraken, *messages, *messages) == (rows * 2, [], 6)
 
 
+def test_an_array_of_rows_after_a_message_that_was_one_row_is_asked_row_by_row() -> None:
+    """Though the value of the condition is read as it stands, be it an array."""
+    taking = schema_of("c0=[0]", "", "[0]=1.0")
+    other = schema_of("c0?=$.a")
+    for one_row in ('["1.0"]', "[1.0]"):
+        for several in ('[["1.0"]]', '[["1.0"],["2"]]', '[["2"]]'):
+            decoder = _decoder([taking, other])
+            messages = [one_row.encode(), several.encode(), one_row.encode()]
+            for index, message in enumerate(messages):
+                decoder.decode([message], _stamps(1, index))
+            assert _reading(_take(decoder), decoder.ignored) == read([taking, other], messages)
+
+
 def test_a_shorter_array_lacks_its_last_columns() -> None:
     table = schema_of("a=[0], b:int?=[1], c:float?=[3]")
     assert _only(table, '["x"]', '["x",1]', '["x",null,0,2]', '["x",1,{},3.5,9]', '["x",1,2]') == (

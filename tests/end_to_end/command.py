@@ -170,8 +170,19 @@ class Command:
 
 def is_running(pid: int) -> bool:
     """Whether the process exists and is no zombie."""
+    return _state_of(pid) not in ("", "Z")
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether SIGSTOP has reached the process."""
+    return _state_of(pid) == "T"
+
+
+def _state_of(pid: int) -> str:
+    """The letter that Linux has for it; empty where there is no such process."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
-        return False
-    return re.search(r"^State:\s+Z", status, re.MULTILINE) is None
+        return ""
+    match = re.search(r"^State:\s+(\S)", status, re.MULTILINE)
+    return match[1] if match else ""

@@ -10,13 +10,30 @@ from pathlib import Path
 
 import pytest
 
+from fastingest.metrics.counters import Counters, Slot
 from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.ledger import read_entries
-from tests.end_to_end.command import wait_until
+from tests.end_to_end.command import is_stopped, wait_until
 from tests.faults.evidence import connections, missing, numbers
 from tests.faults.run import FLUSH_INTERVAL, MAX_LOST, RATE, Capture, feed, kill, running
 
 MIB = 2**20
+
+
+def stop_between_commits(writer: int, out: Path) -> None:
+    """SIGSTOP, when all that is in the file is counted as well."""
+    places = SpoolDirectories.of(out)
+    counters = Counters.open(places.counters(max(places.runs())))
+
+    def is_stopped_there() -> bool:
+        os.kill(writer, signal.SIGSTOP)
+        wait_until(lambda: is_stopped(writer))
+        if counters[Slot.FILE_SIZE] == out.stat().st_size:
+            return True
+        os.kill(writer, signal.SIGCONT)
+        return False
+
+    wait_until(is_stopped_there)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +126,7 @@ def test_what_is_written_is_known_without_the_journal(tmp_path: Path, gone: str)
         with running(out, server, "--batch-size", 1000) as command:
             command.wait_for("connected")
             wait_until(lambda: out.exists() and out.stat().st_size > MIB)
-            os.kill(command.child("writer"), signal.SIGSTOP)
+            stop_between_commits(command.child("writer"), out)
             time.sleep(2 * FLUSH_INTERVAL)
             kill([command.pid, *command.children()])
         for path in tmp_path.glob("out.csv*"):
