@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import trustme
@@ -35,6 +35,33 @@ def parse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Options]:
         return options
 
     return parse
+
+
+class Ended(NamedTuple):
+    """What the command has come to."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def main(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., Ended]:
+    """The command without a process of its own, in an empty directory."""
+    for name in os.environ:
+        if name.startswith("FASTINGEST_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+    def main(*arguments: str, **variables: str) -> Ended:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        status = cli.main(arguments)
+        return Ended(status, *capsys.readouterr())
+
+    return main
 
 
 def test_help_has_every_option_with_its_default(tmp_path: Path) -> None:
@@ -326,15 +353,26 @@ URL = ("--url", "ws://127.0.0.1:9/")
     ],
 )
 def test_a_wrong_argument_is_one_line(
-    arguments: tuple[str, ...], said: str, tmp_path: Path
+    arguments: tuple[str, ...], said: str, tmp_path: Path, main: Callable[..., Ended]
 ) -> None:
+    check_wrong(main(*arguments), said, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [((*URL, "--", "x\ny"), r"'x\ny' belongs to no option"), (("prob",), "'prob' is no command")],
+)
+def test_so_it_is_of_the_command(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
     ended = run(*arguments, cwd=tmp_path)
-    assert ended.returncode == 2
-    assert ended.stdout == ""
+    check_wrong(Ended(ended.returncode, ended.stdout, ended.stderr), said, tmp_path)
+
+
+def check_wrong(ended: Ended, said: str, directory: Path) -> None:
+    assert (ended.status, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"fastingest: error: {said}")
     assert ended.stderr.count("\n") == 1
     assert ended.stderr.endswith("\n")
-    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == []
+    assert [path.name for path in directory.iterdir() if path.suffix != ".lock"] == []
 
 
 @pytest.mark.parametrize(
@@ -347,11 +385,10 @@ def test_a_wrong_argument_is_one_line(
         ("FASTINGEST_QUIET", "maybe", "invalid value for FASTINGEST_QUIET from env: "),
     ],
 )
-def test_an_error_names_the_variable(variable: str, value: str, said: str, tmp_path: Path) -> None:
-    ended = run(*URL, cwd=tmp_path, **{variable: value})
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith(f"fastingest: error: {said}")
-    assert ended.stderr.count("\n") == 1
+def test_an_error_names_the_variable(
+    variable: str, value: str, said: str, tmp_path: Path, main: Callable[..., Ended]
+) -> None:
+    check_wrong(main(*URL, **{variable: value}), said, tmp_path)
 
 
 def test_an_option_that_overrides_a_variable_is_blamed_itself(

@@ -208,6 +208,7 @@ def test_an_entry_that_found_no_room_is_an_error_and_may_be_tried_again(
 # passed over.
 
 
+@pytest.mark.long
 def test_a_journal_cut_at_every_byte(data: bytes, count: int) -> None:
     for size in range(SIZE + 1):
         expected = [n for n in newest_first(count) if place(n) + USED <= size]
@@ -228,6 +229,7 @@ def check_damage(data: bytes, count: int, offset: int, bit: int) -> None:
     assert notes_in(copy) == (NOTES if offset >= BLOCK else {}), (offset, bit)
 
 
+@pytest.mark.long
 def test_a_journal_with_one_flipped_bit_in_every_byte(data: bytes, count: int) -> None:
     for offset in range(SIZE):
         check_damage(data, count, offset, offset * 5 % 8)
@@ -612,6 +614,7 @@ def test_each_feed_has_a_ring_of_its_own(
 MIXED = [0, 1, 1, 2, 0, 1] * 30
 
 
+@pytest.mark.long
 def test_rings_cut_at_every_slot_and_in_the_middle_of_it(tmp_path: Path) -> None:
     path = tmp_path / "o.journal"
     data = journal_of_feeds(path, MIXED)
@@ -632,6 +635,7 @@ def test_rings_cut_at_every_slot_and_in_the_middle_of_it(tmp_path: Path) -> None
         journal.close()
 
 
+@pytest.mark.long
 def test_rings_with_a_flipped_bit_in_any_entry(tmp_path: Path) -> None:
     path = tmp_path / "o.journal"
     data = journal_of_feeds(path, MIXED)

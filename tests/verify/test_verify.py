@@ -111,6 +111,7 @@ def test_the_numbers_of_a_region(out: Output) -> None:
     assert verify(out.path).problems == [f"run {ISO[0]}, {where}{crc}"]
 
 
+@pytest.mark.long
 def test_a_region_begins_and_ends_between_rows(out: Output) -> None:
     data = b"".join(ROWS)
     out.append(data)

@@ -36,6 +36,7 @@ from tests.support.threads import in_own_thread
 pytestmark = pytest.mark.usefixtures("impatient")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("change", "how", "before"), CHANGES, ids=name_of)
 @in_own_thread
 def test_a_writer_killed_at_any_line_while_others_change_the_file(

@@ -37,6 +37,7 @@ from tests.support.threads import in_own_thread
 pytestmark = pytest.mark.usefixtures("impatient")
 
 
+@pytest.mark.long
 @in_own_thread
 def test_a_writer_killed_at_any_line_of_its_start(tmp_path: Path) -> None:
     """With the rest of a batch in the file, and in the second life of it another run."""
