@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 import zlib
 from bisect import bisect_left, bisect_right
 from collections import deque
@@ -197,11 +198,35 @@ def _holds(ends: Sequence[int], line: int) -> bool:
     return index < len(ends) and ends[index] == line
 
 
+class _NoLimit:
+    """The csv module's limit of a cell's length, which all threads share, as long as it is off."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before = 0
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._before = csv.field_size_limit(2**31 - 1)  # no block is larger
+            self._users += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                csv.field_size_limit(self._before)
+
+
+_no_limit = _NoLimit()
+
+
 @contextmanager
 def no_field_size_limit() -> Iterator[None]:
-    """Let the csv module read cells of any length meanwhile."""
-    before = csv.field_size_limit(2**31 - 1)  # no block is larger
+    """Let the csv module read cells of any length meanwhile, be it in several threads at once."""
+    _no_limit.begin()
     try:
         yield
     finally:
-        csv.field_size_limit(before)
+        _no_limit.end()

@@ -141,3 +141,14 @@ def test_the_limit_of_the_csv_module_is_as_before(two_runs: Output) -> None:
     before = csv.field_size_limit()
     assert verify(two_runs.path).agrees
     assert csv.field_size_limit() == before < 200_000
+
+
+def test_several_that_read_at_once_leave_the_limit_as_it_was() -> None:
+    before = csv.field_size_limit()
+    first, second = scan.no_field_size_limit(), scan.no_field_size_limit()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert csv.field_size_limit() > before  # the second one still reads
+    second.__exit__(None, None, None)
+    assert csv.field_size_limit() == before
