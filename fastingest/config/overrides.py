@@ -193,6 +193,7 @@ def _feed(
         heartbeats=spec.heartbeats,
         ignore=spec.ignore,
         refused=spec.refused,
+        retry_refused=spec.retry_refused,
         reconnect=spec.reconnect,
         answers=spec.answers,
         symbols=tuple(symbols),

@@ -57,6 +57,8 @@ The format of the file. Paths are relative to where the command is started. Text
     ignore = ["pong"]                   # texts that are neither row nor reject; default: none
     refused = ["$.success=false"]       # conditions, all of which hold of a message that says no to
                                         # something; or an array of such arrays; default: none
+    retry-refused = "5s"                # what is refused is asked for again after so long, by the
+                                        # same connection; default: not before the next one
     reconnect = ["$.type=info", "$.code=20051"]     # the same, of one that asks for another
                                         # connection; default: none
     answer = [{when = ["$.ping"], send = '{"pong":{$.ping}}'}]  # sent at once, when (as above) a

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,10 @@ class Message:
             parts = [(partial(how.fill, symbols=chunk), chunk) for chunk in chunks]
         else:
             parts = [(partial(how.fill, symbols=symbols), ())]
-        return [self._subscription(fill, own) for fill, own in parts]
+        made = [self._subscription(fill, own) for fill, own in parts]
+        if "{symbol}" in self.text or "{symbols}" not in self.text:
+            return made
+        return [replace(each, listed=how.listed(each.symbols), join=how.join) for each in made]
 
     def _subscription(self, fill: Callable[[str], str], symbols: tuple[str, ...]) -> Subscription:
         def conditions(texts: Sequence[str]) -> tuple[MessageCondition, ...]:
@@ -110,6 +113,7 @@ class FeedSpec:
     heartbeats: tuple[Heartbeat, ...] = ()
     ignore: tuple[str, ...] = ()
     refused: Groups = ()
+    retry_refused: float = 0.0
     reconnect: Groups = ()
     answers: tuple[Answer, ...] = ()
     symbols: Symbols = field(default_factory=Symbols)

@@ -8,6 +8,7 @@ that no secret is in any process but the receiver, and what is shown never holds
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,8 @@ class Subscription:
     :param timeout: seconds to wait for it; then the connection is made anew.
     :param refused: groups of conditions of a message that refuses it.
     :param symbols: what it asks for, as they stand in its text.
+    :param listed: how each of them stands in a list in the text; empty: there is none.
+    :param join: what stands between two of them there.
     """
 
     text: str
@@ -68,6 +71,20 @@ class Subscription:
     timeout: float = 10.0
     refused: Groups = ()
     symbols: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    join: str = ","
+
+    def narrowed(self, text: str, symbols: Collection[str]) -> str:
+        """What is sent to ask for these symbols only.
+
+        :param text: what is sent for all of them, with its secrets.
+        :param symbols: of its symbols; empty: all of them.
+        """
+        if not symbols or not self.listed:
+            return text
+        pairs = zip(self.symbols, self.listed, strict=True)
+        some = [listed for symbol, listed in pairs if symbol in symbols]
+        return text.replace(self.join.join(self.listed), self.join.join(some))
 
 
 @dataclass(frozen=True)
@@ -108,6 +125,7 @@ class Feed:
     :param heartbeats: sent while connected.
     :param ignore: messages that are neither row nor reject, word for word, such as ``pong``.
     :param refused: groups of conditions of a message that says no to something.
+    :param retry_refused: seconds after which what is refused is asked for again; 0.0: it is not.
     :param reconnect: those of a message that asks for another connection.
     :param answers: what is answered to which messages.
     :param symbols: what is asked for, as they stand in its URL and its subscriptions.
@@ -134,6 +152,7 @@ class Feed:
     heartbeats: tuple[Heartbeat, ...] = ()
     ignore: tuple[str, ...] = ()
     refused: Groups = ()
+    retry_refused: float = 0.0
     reconnect: Groups = ()
     answers: tuple[Answer, ...] = ()
     symbols: tuple[str, ...] = ()

@@ -135,6 +135,7 @@ class Connection:
                     listener=self._listener,
                     counters=self._counters,
                     on_ready=self._gaps.ready,
+                    on_unready=self._gaps.fail,
                     side=self._side,
                     is_first=not self._has_been_ready,
                 )

@@ -26,6 +26,7 @@ from fastingest.source.failure import ConnectionFailure, classify
 from fastingest.source.listener import Listener
 from fastingest.source.loop import BoundedReads
 from fastingest.source.receipt import Receipt
+from fastingest.source.refusals import About
 from fastingest.source.side_messages import SideMessages
 from fastingest.source.subscriptions import NoReply, Subscriber, beat
 from fastingest.source.watchdog import Come, Dead, Watchdog
@@ -46,6 +47,7 @@ class Session:
     :param listener: takes the frames.
     :param counters: the feed's.
     :param on_ready: called when it is ready.
+    :param on_unready: called when all is refused, and asked for again; with the reason.
     :param side: brings what the server says beside the rows.
     :param is_first: whether the feed has never worked in this run: then it ends if it is refused.
     """
@@ -60,6 +62,7 @@ class Session:
         listener: Listener,
         counters: FeedCounters,
         on_ready: Callable[[], None],
+        on_unready: Callable[[str], None],
         side: SideMessages,
         is_first: bool,
     ) -> None:
@@ -70,6 +73,7 @@ class Session:
         self._listener = listener
         self._counters = counters
         self._on_ready = on_ready
+        self._on_unready = on_unready
         self._side = side
         self._is_first = is_first
         self._rows_before = rows_of(counters)
@@ -80,12 +84,16 @@ class Session:
             is_refusal=side.is_refusal,
             is_paused=lambda: self._is_paused,
             every=feed.subscribe_every,
+            retry_after=feed.retry_refused,
+            granted=self._granted,
         )
+        self._is_all_sent = False
         self._is_over = False
         self._is_paused = False
         self._given_up: ConnectionFailure | None = None  # why this side ended it
         self._is_asked_to_end = False  # by what the server has said
         self._ready_at: float | None = None
+        self._has_been_ready = False
         self._protocol = transport.underlying_transport.get_protocol()
         self._receipt = Receipt(elapsed(), self._reads)
         self.silence = 0.0
@@ -101,8 +109,10 @@ class Session:
 
     @property
     def ready_for(self) -> float | None:
-        """Seconds since it was ready; None: it was not."""
-        return None if self._ready_at is None else time.monotonic() - self._ready_at
+        """Seconds since it was ready; 0.0: it is not any more; None: it was not."""
+        if self._ready_at is None:
+            return 0.0 if self._has_been_ready else None
+        return time.monotonic() - self._ready_at
 
     async def run(self, stopping: asyncio.Event) -> ConnectionFailure:
         """Subscribe, and stay until it is over; the trouble says why it is.
@@ -184,11 +194,23 @@ class Session:
         except NoReply as error:
             self._give_up(ConnectionFailure(str(error)))
         else:
-            if not self._subscriber.is_refused:
-                self._ready_at = time.monotonic()
-                self._show_state()
-                self._side.refusals.ready()
-                self._on_ready()
+            self._is_all_sent = True
+            self._look_whether_ready()
+            await self._subscriber.retry()
+
+    def _look_whether_ready(self) -> None:
+        if self._ready_at is None and self._is_all_sent and not self._subscriber.is_refused:
+            self._ready_at = time.monotonic()
+            self._has_been_ready = True
+            self._show_state()
+            self._side.refusals.ready()
+            self._on_ready()
+
+    def _granted(self, number: int, symbols: Sequence[str]) -> None:
+        """Something is granted that was refused before."""
+        self._side.refusals.retried(self._subscriber.refused_things)
+        self._side.granted(number, symbols)
+        self._look_whether_ready()
 
     def _show_state(self) -> None:
         state = State.SUBSCRIBING if self._ready_at is None else State.CONNECTED
@@ -196,13 +218,18 @@ class Session:
 
     # What the server says; it is in the middle of a read then
 
-    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> int | None:
+    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> About:
         """As in :class:`fastingest.source.side_messages.SideActor`."""
         about = self._subscriber.refuse(symbols, subscription, has_rows=self.has_rows)
-        is_refused = self._subscriber.is_refused
-        if self._options.strict or is_refused:
+        self._side.refusals.retried(self._subscriber.refused_things)
+        reason = f"it refuses: {words}"
+        if self._options.strict or self._subscriber.is_hopeless:
             permanent = self._options.strict or (self._is_first and not self.has_rows)
-            self._give_up_soon(ConnectionFailure(f"it refuses: {words}", permanent=permanent))
+            self._give_up_soon(ConnectionFailure(reason, permanent=permanent))
+        elif self._subscriber.is_refused:
+            self._ready_at = None
+            self._show_state()
+            self._on_unready(reason)
         return about
 
     def asked_to_reconnect(self, words: str) -> None:

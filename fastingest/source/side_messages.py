@@ -26,11 +26,19 @@ from fastingest.model.jsonpath import JsonPath, parse_path
 from fastingest.model.message_conditions import MessageCondition, needles_of
 from fastingest.source.events import IgnoredMessage
 from fastingest.source.message_values import hold, values_in
-from fastingest.source.refusals import Refusals
+from fastingest.source.refusals import About, Refusals
 from fastingest.source.sample import Sample
 from fastingest.text import shortened
 
-__all__ = ["FIRST_LOOKS", "LOOKS", "Fate", "SideActor", "SideMessages", "subscription_shown"]
+__all__ = [
+    "FIRST_LOOKS",
+    "LOOKS",
+    "About",
+    "Fate",
+    "SideActor",
+    "SideMessages",
+    "subscription_shown",
+]
 
 FIRST_LOOKS = 1000
 """Messages that are sampled of a connection before their number is limited."""
@@ -54,13 +62,13 @@ def subscription_shown(text: str) -> str:
 class SideActor(Protocol):
     """Acts on what a server says."""
 
-    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> int | None:
+    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> About:
         """Something is refused.
 
         :param words: the server's, for people.
         :param symbols: those that they name.
         :param subscription: the one that it must be about.
-        :returns: the subscription that it is about; None: that is not known.
+        :returns: what it is about.
         """
 
     def asked_to_reconnect(self, words: str) -> None:
@@ -299,12 +307,19 @@ class SideMessages:
     def _refused(self, actor: SideActor, message: bytes, number: int | None) -> None:
         words = self.words(message)
         symbols = self.refusals.named_in(message.decode(errors="backslashreplace"))
-        number = actor.refused(words, symbols, number)
+        number, is_retried = actor.refused(words, symbols, number)
         subscription = None
         if number is not None:
             symbols = symbols or self._subscriptions[number].symbols
             subscription = subscription_shown(self._subscriptions[number].text)
-        self.refusals.add(words, symbols, subscription)
+        self.refusals.add(words, symbols, subscription, is_retried=is_retried)
+
+    def granted(self, number: int, symbols: Sequence[str]) -> None:
+        """Tell that a subscription is granted that was refused before.
+
+        :param symbols: those of its symbols that are.
+        """
+        self.refusals.granted(symbols, subscription_shown(self._subscriptions[number].text))
 
     def _report(self, event: Event) -> None:
         self._tell(event)

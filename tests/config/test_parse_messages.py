@@ -80,7 +80,7 @@ def test_a_text_with_one_symbol_is_repeated_and_its_reply_with_it() -> None:
         symbols = {default = ["A", "B"], each = "<{symbol}>", join = ";", case = "lower"}"""
     )
     assert sent(feed) == [
-        Subscription("<a>;<b>", symbols=("a", "b")),
+        Subscription("<a>;<b>", symbols=("a", "b"), listed=("<a>", "<b>"), join=";"),
         Subscription('{"c":"a"}', (parse_message_condition("$.c=a"),), symbols=("a",)),
         Subscription('{"c":"b"}', (parse_message_condition("$.c=b"),), symbols=("b",)),
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.event import Event
-from fastingest.source.events import RefusedByFeed
+from fastingest.source.events import GrantedByFeed, RefusedByFeed
 from fastingest.source.refusals import GATHERED_FOR, MAX_WORDS, Refusals
 
 
@@ -24,7 +24,7 @@ class Rig:
         self.refusals = Refusals(symbols, FeedCounters([self.counters]), self._report)
 
     def _report(self, event: Event) -> None:
-        assert isinstance(event, RefusedByFeed)
+        assert isinstance(event, RefusedByFeed | GrantedByFeed)
         self.told.append(event.fields)
 
     def _call_later(self, delay: float, call: Any) -> Any:
@@ -108,3 +108,25 @@ def test_what_is_refused_now_is_that_of_the_latest_connection(
     rig.refusals.connected()
     rig.refusals.ready()
     assert rig.counts == (4, 0)
+
+
+def test_what_is_asked_for_again_is_refused_now_until_it_is_granted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig(monkeypatch, "A", "B")
+    rig.refusals.ready()
+    rig.refusals.add("no", (), None)  # nobody knows of what, so it stays
+    for things, symbol in [(1, "A"), (2, "B"), (2, "A"), (2, "B")]:
+        rig.refusals.retried(things)
+        rig.refusals.add(f"no {symbol}", (symbol,), None, is_retried=True)
+    assert rig.counts == (5, 3)
+    rig.refusals.retried(1)
+    rig.refusals.granted(("A",), "sub")
+    assert rig.counts == (5, 2)
+    assert [each for each in rig.told if "said" not in each] == [{"symbols": "A"}]
+    rig.refusals.add("no A", ("A",), None, is_retried=True)  # anew, so it is news
+    rig.refusals.flush()
+    assert rig.told[-1] == {"said": "no A", "symbols": "A"}
+    rig.refusals.connected()
+    rig.refusals.ready()
+    assert rig.counts == (6, 0)

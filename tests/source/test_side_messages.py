@@ -20,6 +20,7 @@ from fastingest.model.jsonpath import parse_condition
 from fastingest.model.message_conditions import Groups, parse_message_condition
 from fastingest.model.schema import Schema, parse_columns
 from fastingest.source.events import IgnoredMessage, RefusedByFeed
+from fastingest.source.refusals import About
 from fastingest.source.side_messages import FIRST_LOOKS, LOOKS, SideMessages
 from tests.peers.raw import CLOSE, TEXT, RawConnection, RawServer, frame
 from tests.support.meeting import Met, meet
@@ -40,9 +41,9 @@ class Actor:
     def __init__(self) -> None:
         self.done: list[Any] = []
 
-    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> int | None:
+    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> About:
         self.done.append(("refused", words, tuple(symbols), subscription))
-        return subscription
+        return About(subscription)
 
     def asked_to_reconnect(self, words: str) -> None:
         self.done.append(("reconnect", words))
