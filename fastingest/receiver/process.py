@@ -44,6 +44,7 @@ from fastingest.receiver.delivery import Delivery
 from fastingest.receiver.events import PipeUnusable, ReceivingEnded
 from fastingest.receiver.stale_watch import StaleWatch
 from fastingest.receiver.teller import Teller
+from fastingest.receiver.turns import Turns
 from fastingest.runtime.assignment import Assignment
 from fastingest.runtime.control import (
     FeedRefusal,
@@ -55,6 +56,7 @@ from fastingest.runtime.control import (
     Report,
     Save,
     Stop,
+    Turn,
     UnknownMessage,
     command_from,
     encode,
@@ -68,8 +70,6 @@ from fastingest.runtime.process_setup import (
     show_name,
 )
 from fastingest.source.base import Source
-from fastingest.source.clock import elapsed
-from fastingest.source.connect_queue import HostQueues
 from fastingest.source.connection import Connection
 from fastingest.source.gap import Outage
 from fastingest.source.intake import Intake, Limit
@@ -120,7 +120,8 @@ class _Receiver:
     def __init__(self, options: Settings, plan: Assignment) -> None:
         self._options = options
         self._plan = plan
-        self._queues = HostQueues(options.receivers, elapsed)
+        self._turns = Turns(self._tell)
+        self._queues = self._turns.queues(options.receivers if plan.is_one_of_many else 1)
         self._saves = {number: asyncio.Event() for number in plan.shares}
         self._go = asyncio.Event()
         self._waiting_outputs: set[int] = set()  # for which nothing is received
@@ -314,6 +315,8 @@ class _Receiver:
         match command_from(message):
             case Go():
                 pass
+            case Turn() as turn:
+                self._turns.answered(turn)
             case Stop():
                 self._stop_all()
             case Save(output):

@@ -23,6 +23,7 @@ import msgspec
 from fastingest.model.event import Event, Level
 
 __all__ = [
+    "AskTurn",
     "Command",
     "Complete",
     "End",
@@ -33,6 +34,7 @@ __all__ = [
     "GapEnded",
     "GiveUp",
     "Go",
+    "HostRefused",
     "Listening",
     "Notice",
     "OutputRefusal",
@@ -43,6 +45,7 @@ __all__ = [
     "Save",
     "StaleNow",
     "Stop",
+    "Turn",
     "UnknownMessage",
     "WorksAgain",
     "WriteFailure",
@@ -83,6 +86,19 @@ class Save(_Message, frozen=True):
     output: int | None = None
 
 
+class Turn(_Message, frozen=True):
+    """The answer to :class:`AskTurn`.
+
+    :param number: as it was asked.
+    :param at: the moment, in seconds by the clock that goes on while the machine is suspended.
+    :param is_now: the host may be asked, once; otherwise nobody may ask before that moment.
+    """
+
+    number: int
+    at: float
+    is_now: bool
+
+
 # To the writer
 
 
@@ -99,7 +115,7 @@ class GiveUp(_Message, frozen=True):
     output: int | None = None
 
 
-Command: TypeAlias = Go | Stop | Save | End | GiveUp
+Command: TypeAlias = Go | Stop | Save | Turn | End | GiveUp
 """What the supervisor says to a child."""
 
 
@@ -203,6 +219,31 @@ class PipeBroke(_Message, frozen=True):
     stream: int
 
 
+class AskTurn(_Message, frozen=True):
+    """It wants to connect to a host that other receivers may want to connect to as well.
+
+    :param number: stands in the answer, :class:`Turn`.
+    :param host: its name, without secrets.
+    :param feeds: how many of its feeds the host has.
+    """
+
+    number: int
+    host: str
+    feeds: int
+
+
+class HostRefused(_Message, frozen=True):
+    """A host has said that it is asked too often.
+
+    :param asked_at: when it was asked: the moment of the :class:`Turn`.
+    :param wait: seconds that it wants to be left alone; 0.0: it did not say.
+    """
+
+    host: str
+    asked_at: float
+    wait: float
+
+
 # From the writer. An output is told by its path, as the run names it.
 
 
@@ -260,6 +301,8 @@ Notice: TypeAlias = (
     | Sampled
     | StaleNow
     | PipeBroke
+    | AskTurn
+    | HostRefused
     | Ready
     | Failing
     | WorksAgain

@@ -32,10 +32,11 @@ from fastingest.errors import FeedRefused
 from fastingest.metrics.counters import FeedCounters, Slot, State
 from fastingest.model.event import Event
 from fastingest.model.feed import Feed
+from fastingest.runtime.gate import Gate
 from fastingest.source.backoff import delays
 from fastingest.source.base import SourceObserver
 from fastingest.source.clock import elapsed
-from fastingest.source.connect_queue import ConnectQueue, Gate
+from fastingest.source.connect_queue import ConnectQueue
 from fastingest.source.connector import Connector
 from fastingest.source.events import Connected, NoConnection
 from fastingest.source.failure import ConnectionFailure, classify

@@ -61,17 +61,19 @@ def test_as_many_symbols_of_binance_as_a_connection_may_have(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("ban", [2.0, pytest.param(10.0, marks=pytest.mark.long)])
+@pytest.mark.parametrize("receivers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_many_feeds_of_a_host_get_in_though_each_try_prolongs_a_ban(
-    tmp_path: Path, ban: float
+    tmp_path: Path, ban: float, receivers: int
 ) -> None:
     out = tmp_path / "out.csv"
     row = '{"symbol": "A", "price": 1.5, "volume": 1}'
     with Venue([accept(), send(row)], openings=Rate(5, 2.0, ban=ban)) as venue:
         urls = [text for n in range(20) for text in ("--url", f"{venue.url}{n}")]
-        with Command(*urls, "--out", out, *QUICK) as command:
+        with Command(*urls, "--out", out, "--receivers", receivers, *QUICK) as command:
             wait_until(lambda: out.exists() and out.read_text().count("\n") == 21)
             command.stop(0)
     first = min(client.at for client in venue.clients)
     accepted = [client.at - first for client in venue.clients if client.status == 101]
     assert len(accepted) == 20
     assert max(accepted) < 60
+    assert len(venue.clients) - 20 <= 17  # fifteen of those who had asked before it said so
