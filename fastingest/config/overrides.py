@@ -20,7 +20,7 @@ from fastingest.config.symbols import has_place
 from fastingest.errors import OptionError, UsageError
 from fastingest.model.feed import Feed, Table
 from fastingest.model.jsonpath import Condition, parse_condition, parse_path
-from fastingest.model.schema import EXAMPLE, TRADES, parse_columns
+from fastingest.model.schema import EXAMPLE, TRADES, Schema, parse_columns
 
 __all__ = ["Overrides", "build_feeds", "located"]
 
@@ -45,6 +45,8 @@ class Overrides:
     proxy: str | None = None
     connect_timeout: float = Settings.connect_timeout
     stale_after: float | None = None
+    stale_by: str | None = None
+    when_stale: str | None = None
     out: Path = Path("stock_data.csv")
 
     @classmethod
@@ -91,6 +93,7 @@ def build_feeds(specs: Sequence[FeedSpec], overrides: Overrides) -> tuple[Feed, 
         for spec, name, url, chosen, own in zip(specs, names, made_urls, symbols, outs, strict=True)
     )
     check_outputs(specs, feeds)
+    _check_stale(feeds, overrides)
     return feeds
 
 
@@ -201,7 +204,7 @@ def _feed(
         if overrides.stale_after is None
         else overrides.stale_after,
         stale_by=stale_by,
-        when_stale=spec.when_stale,
+        when_stale=overrides.when_stale or spec.when_stale,
         proxy=spec.proxy if overrides.proxy is None else overrides.proxy,
         connect_timeout=spec.connect_timeout or Overrides.connect_timeout
         if overrides.connect_timeout == Overrides.connect_timeout
@@ -217,13 +220,13 @@ def _feed(
 
 
 def _stale_by(spec: FeedSpec, overrides: Overrides) -> str:
-    """The column that tells what of a feed is stale; empty where other columns were given."""
-    columns = [
-        column.name
-        for table in spec.tables
-        for column in table.schema.columns
-        if not column.is_metadata
-    ]
+    """The column that tells what of a feed is stale: the one that was given, if it has that.
+
+    Its own one, otherwise; empty where other columns were given.
+    """
+    columns = [column for table in spec.tables for column in _columns(table.schema)]
+    if overrides.stale_by in columns:
+        return overrides.stale_by
     if not spec.stale_by or spec.stale_by in columns:
         return spec.stale_by
     if not overrides.columns:
@@ -231,6 +234,25 @@ def _stale_by(spec: FeedSpec, overrides: Overrides) -> str:
         problem = f"{_who(spec)} has no column {spec.stale_by!r} from the feed; it has {there}"
         raise spec.error("stale_by", problem, "stale-by")
     return ""
+
+
+def _columns(schema: Schema) -> list[str]:
+    """The columns that come from the feed."""
+    return [column.name for column in schema.columns if not column.is_metadata]
+
+
+def _check_stale(feeds: Sequence[Feed], overrides: Overrides) -> None:
+    """Refuse what is said of the stale where nothing can be."""
+    said = [name for name in ("stale_by", "when_stale") if getattr(overrides, name)]
+    if said and all(feed.stale_after is None for feed in feeds):
+        raise OptionError(said[0], "goes with --stale-after, which says when something is stale")
+    columns = [
+        column for feed in feeds for table in feed.tables for column in _columns(table.schema)
+    ]
+    if overrides.stale_by and overrides.stale_by not in columns:
+        there = ", ".join(dict.fromkeys(columns))
+        problem = f"no table has a column {overrides.stale_by!r} from the feed; there are {there}"
+        raise OptionError("stale_by", problem)
 
 
 def located(error: OptionError, spec: FeedSpec, overrides: Overrides) -> UsageError:

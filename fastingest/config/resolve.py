@@ -19,7 +19,10 @@ setting               what it does to a feed of ``--feed`` or ``--config``
 ``--compression``,    take the place of its own, where they are given (``off`` is not)
 ``--proxy``, files,
 ``--connect-timeout``,
-``--stale-after``
+``--stale-after``,
+``--when-stale``
+``--stale-by``        takes the place of its own, where one of its tables has that column; in one of
+                      all feeds one must
 ``--out``             where it writes, if there is one table in all; if there are more, it is for
                       those that name no ``out``, nor does their feed
 ====================  ==============================================================================
@@ -69,7 +72,7 @@ The format of the file. Paths are relative to where the command is started. Text
                                         # stale; or "off"; default: that of --stale-after
     stale-by = "symbol"                 # a column: each of its values may be stale by itself, and
                                         # each of the symbols; default: the feed as a whole
-    when-stale = "reconnect"            # or "warn"; default: warn
+    when-stale = "reconnect"            # or "warn"; default: that of --when-stale, or warn
     compression = "deflate"             # or "off"; default: off
     proxy = "socks5://host:1080"        # text, or "off"; default: that of the environment, see
                                         # fastingest.access.environment

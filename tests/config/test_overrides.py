@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from fastingest.config.settings import Settings
 from fastingest.config.spec import FeedSpec, Message, TableSpec
 from fastingest.config.toml_file import TomlFile
 from fastingest.model.feed import Feed, Heartbeat
-from fastingest.model.schema import TRADES
+from fastingest.model.schema import TRADES, parse_columns
 
 
 def spec(**values: Any) -> FeedSpec:
@@ -132,6 +132,43 @@ def test_a_feed_is_stale_after_the_time_that_is_given(
     own: float | None, given: float | None, seconds: float | None
 ) -> None:
     assert one(spec(stale_after=own), stale_after=given).stale_after == seconds
+
+
+def test_what_is_given_of_the_stale_takes_the_place_of_what_a_file_says() -> None:
+    own = spec(stale_by="symbol", stale_after=5.0, when_stale="reconnect")
+    feed = one(own, stale_by="price", when_stale="warn")
+    assert (feed.stale_by, feed.when_stale) == ("price", "warn")
+    feed = one(spec(), stale_after=5.0, stale_by="symbol", when_stale="reconnect")
+    assert (feed.stale_by, feed.when_stale) == ("symbol", "reconnect")
+    # in the place of one that would be a mistake, too
+    assert one(spec(stale_by="s", stale_after=5.0), stale_by="volume").stale_by == "volume"
+
+
+def test_a_feed_without_the_column_that_is_given_keeps_its_own() -> None:
+    other = replace(TRADES, columns=parse_columns("channel, price:float"), described=True)
+    own = FeedSpec((TableSpec(other),), url="wss://other/", stale_by="channel", out=Path("o.csv"))
+    feeds = built(spec(), own, stale_after=5.0, stale_by="symbol")
+    assert [feed.stale_by for feed in feeds] == ["symbol", "channel"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"stale_by": "s", "stale_after": 5.0},
+            r"--stale-by: no table has a column 's' from the feed; there are symbol, price, vol",
+        ),
+        (
+            {"stale_by": "time", "stale_after": 5.0, "columns": "s, time=@received"},
+            r"--stale-by: no table has a column 'time' from the feed; there are s$",
+        ),
+        ({"stale_by": "symbol"}, r"--stale-by: goes with --stale-after, which says when"),
+        ({"when_stale": "reconnect"}, r"--when-stale: goes with --stale-after, which says when"),
+    ],
+)
+def test_a_mistake_in_what_is_given_of_the_stale_is_told(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(OptionError, match=said):
+        one(spec(), **given)
 
 
 def test_what_may_be_stale_are_values_of_a_column_that_there_is() -> None:
