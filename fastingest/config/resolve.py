@@ -105,7 +105,10 @@ but options describes no feed, and goes with ``--url`` or ``--feed``.
 
 Conditions of ``reply``, ``refused``, ``reconnect`` and ``when`` are of whole messages: besides
 ``$.event=error`` there are ``$.error`` (it is there, and not null), ``$.result=[]`` and
-``$.result={}`` (it is empty), and ``$=ping`` (the message is that, and need not be JSON). Messages
+``$.result={}`` (it is empty), and ``$=ping`` (the message is that, and need not be JSON). ``[*]``,
+once in a path, is any element of an array: ``$[*].T=error``. All such conditions of one array of
+conditions must hold of the same element, and what is taken out of the message (words, symbols, the
+``{$[*].id}`` of an answer) is that element's. Each element that is refused is a refusal. Messages
 that bring a row are not asked.
 
 In ``url``, and in ``send``, ``reply`` and ``refused`` of ``subscribe``, ``{symbols}`` is all

@@ -81,7 +81,7 @@ class Session:
             transport,
             listener,
             list(zip(feed.subscriptions, access.subscriptions, strict=True)),
-            is_refusal=side.is_refusal,
+            refusals_in=side.refusals_in,
             is_paused=lambda: self._is_paused,
             every=feed.subscribe_every,
             retry_after=feed.retry_refused,

@@ -15,6 +15,7 @@ import asyncio
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from fastingest.access.secrets import Redactor, shown
@@ -22,10 +23,10 @@ from fastingest.decode.values import Values, ValueTree
 from fastingest.metrics.counters import FeedCounters
 from fastingest.model.event import Event
 from fastingest.model.feed import ANSWER_PLACE, Feed
-from fastingest.model.jsonpath import JsonPath, parse_path
+from fastingest.model.jsonpath import ANY, JsonPath, parse_path
 from fastingest.model.message_conditions import MessageCondition, needles_of
 from fastingest.source.events import IgnoredMessage
-from fastingest.source.message_values import hold, values_in
+from fastingest.source.message_values import Group, Match, values_in
 from fastingest.source.refusals import About, Refusals
 from fastingest.source.sample import Sample
 from fastingest.text import shortened
@@ -87,22 +88,28 @@ class _Rule(NamedTuple):
     kind: Literal["refused", "reconnect", "answer"]
     number: int | None  # of the subscription, or of the answer
     conditions: tuple[MessageCondition, ...]
+    group: Group
 
 
 def _rules_of(feed: Feed) -> list[_Rule]:
     rules = [
-        _Rule("refused", number, group)
+        _Rule("refused", number, group, Group(group))
         for number, subscription in enumerate(feed.subscriptions)
         for group in subscription.refused
     ]
-    rules += [_Rule("refused", None, group) for group in feed.refused]
-    rules += [_Rule("reconnect", None, group) for group in feed.reconnect]
+    rules += [_Rule("refused", None, group, Group(group)) for group in feed.refused]
+    rules += [_Rule("reconnect", None, group, Group(group)) for group in feed.reconnect]
     rules += [
-        _Rule("answer", number, group)
+        _Rule("answer", number, group, Group(group, _places(answer.send)))
         for number, answer in enumerate(feed.answers)
         for group in answer.when
     ]
     return rules
+
+
+def _places(text: str) -> list[JsonPath]:
+    """The paths of what stands in the places of an answer."""
+    return [parse_path(place, any_element=True) for place in ANSWER_PLACE.findall(text)]
 
 
 class SideMessages:
@@ -121,12 +128,9 @@ class SideMessages:
         """Whether any message may fulfil a condition."""
         self.needles: tuple[bytes, ...] = needles or ()
         r"""Otherwise only those that contain one of these, or a ``\u``."""
-        paths = [condition.path for rule in self._rules for condition in rule.conditions]
-        paths += [
-            parse_path(place)
-            for answer in feed.answers
-            for place in ANSWER_PLACE.findall(answer.send)
-        ]
+        paths = [path for rule in self._rules for path in rule.group.paths]
+        places = [path for answer in feed.answers for path in _places(answer.send)]
+        paths += [path for path in places if ANY not in path.steps]
         self._values = ValueTree.of(paths)
         self._sample = Sample()
         self._actor: SideActor | None = None
@@ -192,12 +196,12 @@ class SideMessages:
             return self.takes_any
         return _ESCAPE in message or any(needle in message for needle in self.needles)
 
-    def is_refusal(self, message: bytes) -> bool:
-        """Whether a message says no."""
+    def refusals_in(self, message: bytes) -> list[bytes | None]:
+        """What of a message says no: elements of it, or None for all of it."""
         if not self._rules or not self.may_be(message):
-            return False
-        rule, _ = self._rule_of(message)
-        return rule is not None and rule.kind == "refused"
+            return []
+        rule, matches = self._rule_of(message)
+        return [] if rule is None or rule.kind != "refused" else [each.element for each in matches]
 
     def take(self, message: bytes, fate_of: Callable[[bytes], Fate] | None = None) -> bool:
         """Act on a message, if it fulfils a condition and brings no row; whether it is so.
@@ -206,17 +210,18 @@ class SideMessages:
         """
         if not self._rules or not self.may_be(message):
             return False
-        rule, found = self._rule_of(message)
+        rule, matches = self._rule_of(message)
         if rule is None or (fate_of is not None and fate_of(message) == "row"):
             return False
         if rule.kind == "refused":
-            self._do(lambda actor: self._refused(actor, message, rule.number))
+            said = [message if each.element is None else each.element for each in matches]
+            self._do(lambda actor: self._refused(actor, said, rule.number))
         elif rule.kind == "reconnect":
             words = self.words(message)
             self._do(lambda actor: actor.asked_to_reconnect(words))
         else:
-            number = rule.number or 0
-            self._do(lambda actor: actor.answer(number, lambda text: _filled(text, found)))
+            number, values = rule.number or 0, matches[0].values
+            self._do(lambda actor: actor.answer(number, lambda text: _filled(text, values)))
         return True
 
     def take_out(
@@ -297,14 +302,19 @@ class SideMessages:
 
     # Conditions
 
-    def _rule_of(self, message: bytes) -> tuple[_Rule | None, Values]:
+    def _rule_of(self, message: bytes) -> tuple[_Rule | None, list[Match]]:
+        """The first rule that holds, and of what of the message it does."""
         found = values_in(message, self._values)
         for rule in self._rules:
-            if hold(rule.conditions, found):
-                return rule, found
-        return None, found
+            if matches := list(islice(rule.group.matches(found), _MAX_PENDING)):
+                return rule, matches
+        return None, []
 
-    def _refused(self, actor: SideActor, message: bytes, number: int | None) -> None:
+    def _refused(self, actor: SideActor, said: Sequence[bytes], number: int | None) -> None:
+        for each in said:
+            self._refused_one(actor, each, number)
+
+    def _refused_one(self, actor: SideActor, message: bytes, number: int | None) -> None:
         words = self.words(message)
         symbols = self.refusals.named_in(message.decode(errors="backslashreplace"))
         number, is_retried = actor.refused(words, symbols, number)
@@ -329,7 +339,7 @@ def _filled(text: str, found: Values) -> str:
     """``text`` with the JSON of a message in its places; ``null`` where there is none."""
 
     def value(place: re.Match[str]) -> str:
-        path: JsonPath = parse_path(place[1])
+        path = parse_path(place[1], any_element=True)
         return found.get(path.steps, b"null").decode(errors="replace")
 
     return ANSWER_PLACE.sub(value, text)

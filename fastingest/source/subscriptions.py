@@ -10,17 +10,18 @@ from functools import partial
 
 import picows
 
+from fastingest.decode.elements import elements_of
 from fastingest.decode.values import ValueTree
 from fastingest.model.feed import Heartbeat, Subscription
 from fastingest.model.message_conditions import MessageCondition
 from fastingest.source.listener import Listener
-from fastingest.source.message_values import hold, values_in
+from fastingest.source.message_values import Group, values_in
 from fastingest.source.refusals import About
 from fastingest.source.retries import SETTLES, Retries
 from fastingest.source.side_messages import subscription_shown
 from fastingest.units import format_duration
 
-__all__ = ["NoReply", "Subscriber", "beat", "says"]
+__all__ = ["NoReply", "Subscriber", "beat", "parts_where", "says"]
 
 
 class NoReply(Exception):
@@ -41,7 +42,8 @@ class Subscriber:
     :param transport: the connection.
     :param listener: takes the frames.
     :param subscriptions: each with its text as it is to be sent.
-    :param is_refusal: tells what is no reply, although it may look like one.
+    :param refusals_in: finds what is no reply, although it may look like one: elements of a
+        message, or None for it as a whole.
     :param is_paused: whether the socket is not being read; the time for a reply stands still then.
     :param every: seconds from sending one to sending the next, at least.
     :param retry_after: seconds after which one that is refused is sent again; 0.0: none is.
@@ -54,7 +56,7 @@ class Subscriber:
         listener: Listener,
         subscriptions: Sequence[tuple[Subscription, str]],
         *,
-        is_refusal: Callable[[bytes], bool],
+        refusals_in: Callable[[bytes], Sequence[bytes | None]],
         is_paused: Callable[[], bool],
         every: float = 0.0,
         retry_after: float = 0.0,
@@ -63,7 +65,7 @@ class Subscriber:
         self._transport = transport
         self._listener = listener
         self._subscriptions = subscriptions
-        self._is_refusal = is_refusal
+        self._refusals_in = refusals_in
         self._is_paused = is_paused
         self._every = every
         self._granted = granted
@@ -156,7 +158,16 @@ class Subscriber:
             reply.cancel()
 
     def _is_reply(self, conditions: Sequence[MessageCondition], message: bytes) -> bool:
-        return says(message, conditions) and not self._is_refusal(message)
+        """Whether a message is the reply, and nothing else."""
+        replies = parts_where(message, conditions)
+        refusals = self._refusals_in(message) if replies else []
+        if refusals and (None in (*refusals, *replies) or set(replies) <= set(refusals)):
+            return False
+        if not refusals and not _has_more(message, replies):
+            return bool(replies)
+        if self._awaited is not None and not self._awaited[1].done():
+            self._awaited[1].set_result(None)  # it is, and goes on for what else is in it
+        return False
 
     async def _wait(self, subscription: Subscription, reply: asyncio.Future[None]) -> None:
         left = subscription.timeout
@@ -274,9 +285,21 @@ async def beat(transport: picows.WSTransport, heartbeat: Heartbeat, text: str) -
         transport.send(picows.WSMsgType.TEXT, text)
 
 
+def _has_more(message: bytes, parts: Sequence[bytes | None]) -> bool:
+    """Whether a message is an array with elements besides these, if they are elements."""
+    text = message.strip()
+    if not parts or None in parts or not text.startswith(b"["):
+        return False
+    return any(element not in parts for element in elements_of(text))
+
+
 def says(message: bytes, conditions: Sequence[MessageCondition]) -> bool:
     """Whether all ``conditions`` hold of ``message``, from its root."""
-    if not conditions:
-        return True
-    tree = ValueTree.of(condition.path for condition in conditions)
-    return hold(conditions, values_in(message, tree))
+    return bool(parts_where(message, conditions))
+
+
+def parts_where(message: bytes, conditions: Sequence[MessageCondition]) -> list[bytes | None]:
+    """The elements of ``message`` of which they hold; None among them: it is it as a whole."""
+    group = Group(conditions)
+    found = values_in(message, ValueTree.of(group.paths))
+    return [match.element for match in group.matches(found)]

@@ -40,6 +40,7 @@ class Actor:
 
     def __init__(self) -> None:
         self.done: list[Any] = []
+        self.text = '<{$.ping}|{$.a[0]}|{"x":1}>'
 
     def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> About:
         self.done.append(("refused", words, tuple(symbols), subscription))
@@ -49,7 +50,7 @@ class Actor:
         self.done.append(("reconnect", words))
 
     def answer(self, number: int, fill: Callable[[str], str]) -> None:
-        self.done.append(("answer", number, fill('<{$.ping}|{$.a[0]}|{"x":1}>')))
+        self.done.append(("answer", number, fill(self.text)))
 
 
 def made(**feed: Any) -> tuple[SideMessages, Actor]:
@@ -94,6 +95,24 @@ def test_the_first_condition_that_holds_counts() -> None:
         ("reconnect", '{"bye": 1}'),
         ("answer", 1, '<1.50|null|{"x":1}>'),
         ("answer", 1, '<"x"|{"b": [1]}|{"x":1}>'),
+    ]
+
+
+def test_of_an_array_each_element_that_is_refused_is_told_by_itself() -> None:
+    side, actor = made(
+        refused=groups("$[*].T=error;$[*].code=405"),
+        answers=(Answer(groups("$[*].ping"), "<{$[*].ping}|{$[*].id}|{$[0].id}>"),),
+        symbols=("LUNA", "BTC"),
+    )
+    actor.text = "<{$[*].ping}|{$[*].id}|{$[0].id}>"
+    luna, other = b'{"T": "error", "code": 405, "msg": "no LUNA"}', b'{"T":"error","code":405}'
+    assert side.take(b'[{"T":"ok","s":"BTC"}, ' + luna + b', {"T":"error"}, ' + other + b"]")
+    assert side.take(b'[{"id":1}, {"ping":7,"id":2}]')
+    assert not side.take(b'[{"T":"error"}, {"code":405}]')
+    assert actor.done == [
+        ("refused", luna.decode(), ("LUNA",), None),
+        ("refused", other.decode(), (), None),
+        ("answer", 0, "<7|2|1>"),
     ]
 
 

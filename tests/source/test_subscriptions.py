@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fastingest.model.feed import Subscription
 from fastingest.model.message_conditions import parse_message_condition
-from fastingest.source.subscriptions import NoReply, Subscriber, says
+from fastingest.source.subscriptions import NoReply, Subscriber, parts_where, says
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,9 @@ from fastingest.source.subscriptions import NoReply, Subscriber, says
         (b'{"id": [ ]}', "id=[]"),
         (b'{"id": {}}', "$.id"),
         (b"ready", "$=ready"),
+        (b'[[1], {"T": "x"}, {"T": "ok"}]', "[*].T=ok"),
+        (b'{"a": [{"b": [1]}, {"b": [2]}]}', "$.a[*].b[0]=2"),
+        (b'["x", "y"]', "$[*]=y"),
     ],
 )
 def test_a_condition_holds(message: bytes, condition: str) -> None:
@@ -56,10 +59,26 @@ def test_a_condition_holds(message: bytes, condition: str) -> None:
         (b"", "id=1"),
         (b'{"id": "\xff"}', "id=1"),
         (b"[" * 100_000, "[0][0]=1"),
+        (b"[" * 100_000, "[*][0]=1"),
+        (b"[]", "$[*].T=ok"),
+        (b'{"T": "ok"}', "$[*].T=ok"),
+        (b'[[{"T": "ok"}]]', "$[*].T=ok"),
+        (b'[{"T": "\xff"}]', "$[*].T=ok"),
     ],
 )
 def test_a_condition_does_not_hold(message: bytes, condition: str) -> None:
     assert not says(message, [parse_message_condition(condition)])
+
+
+def test_all_conditions_on_elements_must_hold_of_the_same_one() -> None:
+    texts = ("$[*].T=error", "$[*].code=402", "$[0].v=1")
+    conditions = [parse_message_condition(text) for text in texts]
+    assert says(b'[{"v":1}, {"T":"error","code":402}]', conditions)
+    assert not says(b'[{"v":1}, {"T":"error","code":407}, {"T":"ok","code":402}]', conditions)
+    assert not says(b'[{"v":2}, {"T":"error","code":402}]', conditions)
+    both = [parse_message_condition(text) for text in ("$.a[*]=1", "$.b[*]=2")]
+    assert says(b'{"a":[0,1], "b":[2]}', both)
+    assert not says(b'{"a":[0,1], "b":[1]}', both)
 
 
 def test_all_conditions_must_hold() -> None:
@@ -106,12 +125,59 @@ def test_nothing_comes_without_a_login_or_anything_beside_it(
     subscriber = Subscriber(
         *(cast(Any, None), cast(Any, None)),  # nothing is sent, nor waited for
         [(each, each.text) for each in subscriptions],
-        is_refusal=lambda _: False,
+        refusals_in=lambda _: [],
         is_paused=lambda: False,
     )
     for number in refused:
         subscriber.refuse((), number, has_rows=False)
     assert subscriber.is_refused is is_refused
+
+
+# An array may bring a reply, and something else
+
+
+def of_elements(message: bytes) -> tuple[bool, bool]:
+    """Whether a message is the reply and no more, and whether it is waited for no longer."""
+    talk = Talk([], {})
+    talk.subscriber = Subscriber(
+        *(cast(Any, talk), cast(Any, talk)),
+        [(Subscription("sub", (parse_message_condition("$[*].s=ok,no"),)), "sub")],
+        refusals_in=lambda message: parts_where(message, [parse_message_condition("$[*].s=no")]),
+        is_paused=lambda: False,
+    )
+
+    async def run() -> tuple[bool, bool]:
+        asking = asyncio.create_task(talk.subscriber.run())
+        await asyncio.sleep(0)
+        assert talk.awaited is not None
+        taken = talk.awaited[0](message)
+        is_over = talk.awaited[1].done()
+        asking.cancel()
+        return taken, is_over
+
+    try:
+        return talk.loop.run_until_complete(run())
+    finally:
+        talk.loop.close()
+
+
+@pytest.mark.parametrize(
+    ("message", "is_reply_alone", "is_waited_for"),
+    [
+        (b'[{"s": "ok"}]', True, True),  # whoever asks ends the wait
+        (b' [{"s":"ok","n":1}, {"s":"ok","n":2}] ', True, True),
+        (b'[{"s":"ok"}, {"s":"no"}]', False, False),
+        (b'[{"p":1.5}, {"s":"ok"}]', False, False),
+        (b'[{"s":"no"}]', False, True),
+        (b'[{"s":"no"}, {"p":1.5}]', False, True),
+        (b'[{"p":1.5}]', False, True),
+        (b'{"s":"ok"}', False, True),
+    ],
+)
+def test_a_reply_in_an_array_costs_nothing_of_what_else_is_in_it(
+    message: bytes, is_reply_alone: bool, is_waited_for: bool
+) -> None:
+    assert of_elements(message) == (is_reply_alone, not is_waited_for)
 
 
 # What is refused is sent again; by a clock that jumps to whatever is next
@@ -156,13 +222,13 @@ class Talk:
         self.granted: list[tuple[float, int, tuple[str, ...]]] = []
         self._answers = answers
         self._symbols = symbols
-        self._awaited: tuple[Any, asyncio.Future[None]] | None = None
+        self.awaited: tuple[Any, asyncio.Future[None]] | None = None
         self.loop = Jumping()
         self.subscriber = Subscriber(
             cast(Any, self),
             cast(Any, self),
             [(each, each.text) for each in subscriptions],
-            is_refusal=lambda message: message.startswith(b'"no'),
+            refusals_in=lambda message: [None] if message.startswith(b'"no') else [],
             is_paused=lambda: False,
             every=every,
             retry_after=5.0,
@@ -182,13 +248,13 @@ class Talk:
             symbols = [each for each in self._symbols if each in message.split()]
             self.subscriber.refuse(symbols, None, has_rows=False)
             return
-        is_it, reply = self._awaited or (lambda _: False, self.loop.create_future())
+        is_it, reply = self.awaited or (lambda _: False, self.loop.create_future())
         if is_it(f'"{message}"'.encode()) and not reply.done():
             reply.set_result(None)
 
     def wait_for(self, is_it: Any) -> asyncio.Future[None]:
-        self._awaited = is_it, self.loop.create_future()
-        return self._awaited[1]
+        self.awaited = is_it, self.loop.create_future()
+        return self.awaited[1]
 
     def run(self, seconds: float) -> None:
         """Subscribe, and go on for so long."""
