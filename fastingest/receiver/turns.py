@@ -27,6 +27,7 @@ class Turns:
         self._tell = tell
         self._numbers = itertools.count()
         self._asked: dict[int, asyncio.Future[Turn]] = {}
+        self._is_unanswered = False
 
     def queues(self, receivers: int) -> HostQueues:
         """Those of a receiver.
@@ -37,18 +38,22 @@ class Turns:
 
     async def ask(self, host: str, feeds: int) -> Turn | None:
         """As in :class:`~fastingest.source.connect_queue.Office`."""
+        if self._is_unanswered:
+            return None
         number = next(self._numbers)
         answer = self._asked[number] = asyncio.get_running_loop().create_future()
         try:
             self._tell(control.AskTurn(number, host, feeds))
             return await asyncio.wait_for(answer, PATIENCE)
         except TimeoutError:
+            self._is_unanswered = True
             return None
         finally:
             del self._asked[number]
 
     def answered(self, turn: control.Turn) -> None:
-        """The supervisor has answered; nothing happens where it took too long."""
+        """The supervisor has answered; if that took too long, it may be asked again at least."""
+        self._is_unanswered = False
         answer = self._asked.get(turn.number)
         if answer is not None and not answer.done():
             answer.set_result(Turn(turn.at, turn.is_now))

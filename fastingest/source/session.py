@@ -1,6 +1,7 @@
 """One life of a socket, from the end of the handshake on: subscribe, watch, and why it is over.
 
 A session is *ready* when all subscriptions are sent, and answered where an answer is expected. It
+is not while all of them are refused, and sent again until one is granted (``retry-refused``). It
 ends when the server ends it, when it is closed (:meth:`Session.close`), and when it is given up: a
 reply does not come, the watchdog finds it dead, the server refuses all that it is asked for, or
 asks for another connection, or a task of its own fails. Whatever ends it, its tasks are cancelled,

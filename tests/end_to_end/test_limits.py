@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,22 @@ def test_many_feeds_of_a_host_get_in_though_each_try_prolongs_a_ban(
     assert len(accepted) == 20
     assert max(accepted) < 60
     assert len(venue.clients) - 20 <= 17  # fifteen of those who had asked before it said so
+
+
+def test_a_supervisor_that_is_stopped_keeps_nobody_from_connecting_again(tmp_path: Path) -> None:
+    """Two receivers, which ask it for their turn; what they wait for its answer has a bound."""
+    out = tmp_path / "out.csv"
+    row = '{"symbol": "A", "price": 1.5, "volume": 1}'
+    with Venue([accept(), send(row)]) as venue:
+        urls = [text for n in range(2) for text in ("--url", f"{venue.url}{n}")]
+        with Command(*urls, "--out", out, "--receivers", 2, *QUICK) as command:
+            wait_until(lambda: out.exists() and out.read_text().count("\n") == 3)
+            command.signal(signal.SIGSTOP)
+            try:
+                venue.close_port()
+                venue.open_port()
+                wait_until(lambda: out.read_text().count("\n") == 5)
+            finally:
+                command.signal(signal.SIGCONT)
+            summary = command.stop(0)
+    assert (summary["written"], summary["restarts"]) == (4, 0)

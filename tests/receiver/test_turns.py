@@ -36,10 +36,17 @@ def test_each_who_asks_gets_the_answer_to_it() -> None:
 def test_a_supervisor_that_does_not_answer_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "PATIENCE", 0.01)
 
-    async def run() -> Turn | None:
-        office = Turns(lambda _: None)
-        answer = await office.ask("a", 1)
-        office.answered(control.Turn(0, 1.0, is_now=True))  # too late
-        return answer
+    told: list[control.Notice] = []
 
-    assert asyncio.run(run()) is None
+    async def run() -> None:
+        office = Turns(told.append)
+        assert await office.ask("a", 1) is None
+        assert await office.ask("b", 1) is None
+        assert told == [control.AskTurn(0, "a", 1)]  # the second one has not even waited
+        office.answered(control.Turn(0, 1.0, is_now=True))  # too late, but it is there again
+        asking = asyncio.create_task(office.ask("b", 1))
+        await asyncio.sleep(0)
+        office.answered(control.Turn(1, 2.0, is_now=True))
+        assert await asking == Turn(2.0, is_now=True)
+
+    asyncio.run(run())

@@ -19,7 +19,7 @@ from fastingest.model.feed import Answer, Feed, Subscription, Table
 from fastingest.model.jsonpath import parse_condition
 from fastingest.model.message_conditions import Groups, parse_message_condition
 from fastingest.model.schema import Schema, parse_columns
-from fastingest.source.events import IgnoredMessage, RefusedByFeed
+from fastingest.source.events import GrantedByFeed, IgnoredMessage, RefusedByFeed
 from fastingest.source.refusals import About
 from fastingest.source.side_messages import FIRST_LOOKS, LOOKS, SideMessages
 from tests.peers.raw import CLOSE, TEXT, RawConnection, RawServer, frame
@@ -343,6 +343,47 @@ def test_a_refused_symbol_does_not_take_the_others_down(native: bool) -> None:
     ]
     assert met.counters[Slot.REFUSED] == met.counters[Slot.REFUSED_NOW] == 1
     assert met.counters[Slot.IGNORED] == 3
+
+
+def test_a_symbol_of_a_list_is_asked_for_again_by_the_same_connection(native: bool) -> None:
+    said: list[str] = []
+
+    no = '{"e": "error", "m": "LUNA comes too fast"}'
+
+    def script(peer: RawConnection) -> None:
+        peer.handshake()
+        for answers in [('{"e": "ok"}', no), (no,), ('{"e": "ok"}',)]:
+            said.append(_text(peer))
+            for message in (ROW, *answers, ROW):
+                peer.send_text(message)
+        _stay(peer)
+
+    met = _met(
+        script,
+        lambda met: any(isinstance(each, GrantedByFeed) for each in met.events),
+        subscriptions=(
+            Subscription(
+                'sub "BTC" "LUNA"',
+                groups("$.e=ok")[0],
+                3600.0,
+                symbols=("BTC", "LUNA"),
+                listed=('"BTC"', '"LUNA"'),
+                join=" ",
+            ),
+        ),
+        symbols=("BTC", "LUNA"),
+        refused=groups("$.e=error"),
+        retry_refused=0.02,
+        native=native,
+    )
+    assert said == ['sub "BTC" "LUNA"', 'sub "LUNA"', 'sub "LUNA"']
+    assert [each for each in met.events if isinstance(each, GrantedByFeed | RefusedByFeed)] == [
+        RefusedByFeed(no, "LUNA"),
+        GrantedByFeed("LUNA"),
+    ]
+    assert (met.counters[Slot.REFUSED], met.counters[Slot.REFUSED_NOW]) == (2, 0)
+    assert (met.reasons, met.gaps) == ([], [])
+    assert met.counters.ledger.received >= 5
 
 
 @pytest.mark.parametrize("with_reply", [True, False])
