@@ -17,6 +17,7 @@ from typing import Any, get_args, get_type_hints
 from fastingest.access.references import check_syntax
 from fastingest.access.urls import check_written_url, parse_header
 from fastingest.config.parse_messages import (
+    at_least_one,
     heartbeats_of,
     messages_of,
     positive_duration,
@@ -43,7 +44,8 @@ _SHARED = (
 )
 _FEED = (
     *("name", "url", "headers", "header", "subscribe", "heartbeat", "ignore", "inflate"),
-    *("subscribe_every", "symbols", "table", "refused", "reconnect", "answer", "stale_by"),
+    *("subscribe_every", "per_connection", "symbols", "table", "refused", "reconnect", "answer"),
+    "stale_by",
     *_SHARED,
     *TABLE_KEYS,
 )
@@ -163,6 +165,9 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
             "subscribe_every", section.text("subscribe_every"), positive_duration
         )
         or 0.0,
+        per_connection=section.read(
+            "per_connection", section.get("per_connection", int), at_least_one
+        ),
         heartbeats=heartbeats_of(section),
         ignore=section.texts("ignore") or (),
         refused=groups_of(section, "refused", parse_message_condition),
@@ -173,8 +178,9 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
         stale_by=section.text("stale_by") or "",
         **said,
     )
-    if "symbols" in section and not feed.has_place:
-        section.problem("symbols", "nothing holds {symbols} or {symbol}: they have no place")
+    for key, who in (("symbols", "they have"), ("per_connection", "symbols have")):
+        if key in section and not feed.has_place:
+            section.problem(key, f"nothing holds {{symbols}} or {{symbol}}: {who} no place")
     return feed
 
 

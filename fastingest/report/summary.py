@@ -250,17 +250,7 @@ class Summary:
     @property
     def state(self) -> State:
         """What the connections are doing: the one that most needs to be looked at."""
-        order = (
-            State.WAITING,
-            State.PAUSED,
-            State.CONNECTING,
-            State.SUBSCRIBING,
-            State.STARTING,
-            State.CONNECTED,
-            State.CLOSED,
-        )
-        states = {feed.state for feed in self.feeds}
-        return next(state for state in order if state in states)
+        return State.worst({feed.state for feed in self.feeds})
 
     @property
     def connections(self) -> int:

@@ -1,8 +1,9 @@
 """What a venue refuses: told once, in its own words, with the symbols that it is about.
 
-Refusals are counted one by one. In the log each has one line for its words, whatever connections
-they come by. Where the same words come for further symbols, these are gathered for a moment, and
-told together. Moments, and the symbols themselves, make no other words.
+Refusals are counted one by one, for each of the feed's connections. In the log each has one line
+for its words, whatever connections they come by. Where the same words come for further symbols,
+these are gathered for a moment, and told together. Moments, and the symbols themselves, make no
+other words.
 """
 
 from __future__ import annotations
@@ -28,15 +29,20 @@ _MOMENT = re.compile(r"\d{2}:\d{2}:\d{2}[.\d]*|\d{9,}")
 
 
 class Refusals:
-    """Those of one feed.
+    """Those of one feed, by all its connections, each of which has a number from 0 on.
 
     :param symbols: the feed's.
     :param counters: the feed's.
     :param report: takes events for the log.
+    :param lines: how many connections the feed has.
     """
 
     def __init__(
-        self, symbols: Sequence[str], counters: FeedCounters, report: Callable[[Event], None]
+        self,
+        symbols: Sequence[str],
+        counters: FeedCounters,
+        report: Callable[[Event], None],
+        lines: int = 1,
     ) -> None:
         self._symbols = symbols
         self._counters = counters
@@ -44,15 +50,24 @@ class Refusals:
         self._told: dict[str, set[str]] = {}  # about what, by the words
         self._gathered: dict[str, tuple[str, list[str]]] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._on_connection = 0
+        self._here = [0] * lines  # on the present connection
+        self._now = [0] * lines  # the same, or what is known of the one before
+        self._unknown = set(range(lines))  # of which it is not known yet
+        self._before = counters[Slot.REFUSED_NOW]
 
-    def connected(self) -> None:
-        """What comes from now on comes by another connection."""
-        self._on_connection = 0
+    def connected(self, line: int = 0) -> None:
+        """What comes from now on comes by another connection in the place of this one."""
+        self._here[line] = 0
 
-    def ready(self) -> None:
-        """All is asked for, so it is known what is refused now; more may follow."""
-        self._counters[Slot.REFUSED_NOW] = self._on_connection
+    def ready(self, line: int = 0) -> None:
+        """All is asked for there, so it is known what is refused now; more may follow."""
+        self._now[line] = self._here[line]
+        self._unknown.discard(line)
+        self._count()
+
+    def _count(self) -> None:
+        now = sum(self._now)
+        self._counters[Slot.REFUSED_NOW] = max(now, self._before) if self._unknown else now
 
     def named_in(self, text: str) -> tuple[str, ...]:
         """The feed's symbols that stand in a text, as whole words, in any case."""
@@ -69,7 +84,9 @@ class Refusals:
         any_of_them = "|".join(map(re.escape, sorted(self._symbols, key=len, reverse=True)))
         return re.compile(rf"(?<![^\W_])(?:{any_of_them})(?![^\W_])", re.IGNORECASE)
 
-    def add(self, words: str, symbols: Sequence[str], subscription: str | None) -> None:
+    def add(
+        self, words: str, symbols: Sequence[str], subscription: str | None, line: int = 0
+    ) -> None:
         """Count one, and tell it.
 
         :param words: the venue's, for people.
@@ -77,9 +94,9 @@ class Refusals:
         :param subscription: or else the subscription that it is about; None: that is not known.
         """
         self._counters.add(Slot.REFUSED)
-        self._on_connection += 1
-        before = self._counters[Slot.REFUSED_NOW]
-        self._counters[Slot.REFUSED_NOW] = max(before, self._on_connection)
+        self._here[line] += 1
+        self._now[line] = max(self._now[line], self._here[line])
+        self._count()
         key = _MOMENT.sub("#", words)
         if self._pattern is not None:
             key = self._pattern.sub("#", key)

@@ -30,7 +30,7 @@ from fastingest.source.side_messages import SideMessages
 from fastingest.source.subscriptions import NoReply, Subscriber, beat
 from fastingest.source.watchdog import Come, Dead, Watchdog
 
-__all__ = ["Session", "rows_of"]
+__all__ = ["Session"]
 
 _CLOSE_TIMEOUT = 0.3  # seconds that the server gets to answer our close frame
 _TICK = 1.0  # seconds between two looks at a connection that no clock is to end
@@ -44,10 +44,11 @@ class Session:
     :param feed: what to say there.
     :param options: how long to wait for what.
     :param listener: takes the frames.
-    :param counters: the feed's.
+    :param counters: the feed's, as its connection has them.
     :param on_ready: called when it is ready.
     :param side: brings what the server says beside the rows.
-    :param is_first: whether the feed has never worked in this run: then it ends if it is refused.
+    :param is_first: whether the connection has never worked in this run, which then may end if it
+        is refused.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Session:
         self._on_ready = on_ready
         self._side = side
         self._is_first = is_first
-        self._rows_before = rows_of(counters)
+        self._rows_before = listener.arrivals.rows
         self._subscriber = Subscriber(
             transport,
             listener,
@@ -97,7 +98,7 @@ class Session:
     @property
     def has_rows(self) -> bool:
         """Whether it has brought any."""
-        return rows_of(self._counters) > self._rows_before
+        return self._listener.arrivals.rows > self._rows_before
 
     @property
     def ready_for(self) -> float | None:
@@ -187,7 +188,7 @@ class Session:
             if not self._subscriber.is_refused:
                 self._ready_at = time.monotonic()
                 self._show_state()
-                self._side.refusals.ready()
+                self._side.ready()
                 self._on_ready()
 
     def _show_state(self) -> None:
@@ -241,8 +242,8 @@ class Session:
         """What has come so far."""
         if self._options.idle_timeout is not None:
             self._listener.decode()  # what waits for company may be rows
-        rows = sum(table[Slot.RECEIVED] for table in self._counters.tables)
-        return Come(self._reads, self._counters[Slot.MESSAGES], rows)
+        come = self._listener.arrivals
+        return Come(self._reads, come.messages, come.rows + come.rejects)
 
     @property
     def _reads(self) -> int:
@@ -276,11 +277,6 @@ class Session:
         self._given_up, self.silence = trouble, silence
         self._transport.send_close(picows.WSCloseCode.GOING_AWAY)
         self._transport.disconnect(graceful=False)  # a dead peer acknowledges nothing
-
-
-def rows_of(counters: FeedCounters) -> int:
-    """How many rows a feed has brought in this run."""
-    return sum(table.rows_received for table in counters.tables)
 
 
 def _hold(transport: asyncio.Transport, on: bool) -> None:

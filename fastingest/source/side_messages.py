@@ -98,14 +98,27 @@ def _rules_of(feed: Feed) -> list[_Rule]:
 
 
 class SideMessages:
-    """Those of one feed, over all its connections.
+    """Those of one feed, or of one of its connections, over all its lives.
 
-    :param feed: the feed.
+    :param feed: the feed, as the connection has it.
     :param counters: the feed's.
+    :param line: which of its connections it is, from 0.
+    :param sister: those of another of them: what is told there is not told again here.
+    :param refusals: the feed's, where it has several connections; None: there is one.
     """
 
-    def __init__(self, feed: Feed, counters: FeedCounters) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        counters: FeedCounters,
+        *,
+        line: int = 0,
+        sister: SideMessages | None = None,
+        refusals: Refusals | None = None,
+    ) -> None:
         self._subscriptions = feed.subscriptions
+        self._symbols = frozenset(feed.symbols)
+        self._line = line
         self._rules = _rules_of(feed)
         self._ignore = frozenset(text.encode() for text in feed.ignore)
         needles = needles_of(tuple(rule.conditions for rule in self._rules))
@@ -120,7 +133,7 @@ class SideMessages:
             for place in ANSWER_PLACE.findall(answer.send)
         ]
         self._values = ValueTree.of(paths)
-        self._sample = Sample()
+        self._sample: Sample = Sample(sister=None if sister is None else sister._sample)
         self._actor: SideActor | None = None
         self._pending: list[Callable[[SideActor], None]] = []
         self._tell: Callable[[Event], None] = lambda _: None
@@ -130,7 +143,7 @@ class SideMessages:
         self.looks = FIRST_LOOKS
         """Messages that may be sampled now."""
         self.redactor = Redactor()
-        self.refusals = Refusals(feed.symbols, counters, self._report)
+        self._refusals = refusals or Refusals(feed.symbols, counters, self._report)
 
     @property
     def has_rules(self) -> bool:
@@ -156,8 +169,16 @@ class SideMessages:
         self._actor = None
         self._pending.clear()
         self._sample.connected()
-        self.refusals.connected()
+        self._refusals.connected(self._line)
         self._refill(FIRST_LOOKS)
+
+    def ready(self) -> None:
+        """All is asked for on this connection."""
+        self._refusals.ready(self._line)
+
+    def disconnected(self) -> None:
+        """The connection is over: tell what waits for more to be told with."""
+        self._refusals.flush()
 
     def act_by(self, actor: SideActor) -> None:
         """Have this session act on what comes by its connection, and has come."""
@@ -298,13 +319,14 @@ class SideMessages:
 
     def _refused(self, actor: SideActor, message: bytes, number: int | None) -> None:
         words = self.words(message)
-        symbols = self.refusals.named_in(message.decode(errors="backslashreplace"))
+        named = self._refusals.named_in(message.decode(errors="backslashreplace"))
+        symbols = tuple(symbol for symbol in named if symbol in self._symbols)
         number = actor.refused(words, symbols, number)
         subscription = None
         if number is not None:
             symbols = symbols or self._subscriptions[number].symbols
             subscription = subscription_shown(self._subscriptions[number].text)
-        self.refusals.add(words, symbols, subscription)
+        self._refusals.add(words, symbols, subscription, self._line)
 
     def _report(self, event: Event) -> None:
         self._tell(event)

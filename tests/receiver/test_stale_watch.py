@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import cast
 
@@ -32,9 +32,11 @@ class FakeSource:
     def __init__(self) -> None:
         self.redactor = Redactor()
         self.reasons: list[str] = []
+        self.lines: list[set[int]] = []
 
-    def give_up(self, reason: str) -> None:
+    def give_up(self, reason: str, lines: Collection[int]) -> None:
         self.reasons.append(reason)
+        self.lines.append(set(lines))
 
 
 class Watched:

@@ -39,6 +39,7 @@ NOTICES: list[Notice] = [
     control.Full(),
     control.FeedRefusal("wss://x/", "403"),
     control.GapEnded("feed", 1_700_000_000_123_456_789, 0.1, "the server closed"),
+    control.LineState("f", 2, 1, never_ready=True),
     control.Sampled("feed", '{"error":"é"}'),
     control.StaleNow("feed", ("é", "B")),
     control.PipeBroke(2**62 + 5),
