@@ -26,6 +26,8 @@ class Arrivals:
     :param side: takes what its messages say that bring no row; None: nobody does.
     """
 
+    __slots__ = ("asked", "messages", "number", "rejects", "rows", "side")
+
     def __init__(self, side: SideMessages | None) -> None:
         self.side = side
         self.asked = side if side is not None and side.has_rules else None
