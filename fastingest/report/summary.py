@@ -76,9 +76,9 @@ class FeedSummary:
     :param state: what its connection is doing.
     :param ledger: its counts.
     :param connections: opened so far.
-    :param gaps: times without a ready connection.
+    :param gaps: times without a ready connection; of several, those of each.
     :param gap_seconds: their length in all.
-    :param never_ready: whether there has been no ready one so far.
+    :param never_ready: whether there has been no ready one so far; of several, whether one is so.
     :param refused: messages by which it has refused something.
     :param row_age: seconds since its last row came; None: none has.
     :param stale: how much of it is stale: itself, values of a column, symbols.

@@ -28,7 +28,7 @@ from fastingest.decode.batch_builder import ColumnBuffers
 from fastingest.decode.decoder import Decoder
 from fastingest.metrics.counters import FeedCounters, Slot
 from fastingest.model.batch import Batch
-from fastingest.source.arrivals import Arrivals, MessageReader, Run, runs_of
+from fastingest.source.arrivals import Arrivals, Brought, MessageReader, Run, Turns, runs_of
 from fastingest.source.side_messages import SideMessages
 
 __all__ = ["MAX_WAITING_BYTES", "Intake", "Limit"]
@@ -42,7 +42,6 @@ MAX_WAITING_BYTES = 256 * 1024
 """What may wait undecoded, in messages and in bytes."""
 
 
-_NOBODY = Arrivals(None)
 _MESSAGES = int(Slot.MESSAGES)  # once a read, an int is quicker than a member of an enum
 
 
@@ -86,10 +85,8 @@ class Intake:
         self._limit = limit or Limit()
         self.first = Arrivals(side)
         """What comes by the only connection, or the first one."""
-        self._every = [self.first]
-        self._present = _NOBODY  # by whose connection came what is decoded now
-        self._has_numbers = True  # whether the decoder wants to know which one that is
-        self._connects = 0
+        self._turns = Turns(decoder, counters)
+        self._has_several = False
         self._redactors: list[Redactor] = []
         self._all_slots = [table.slots for table in counters.tables]
         self._call_later = asyncio.get_running_loop().call_later
@@ -113,9 +110,9 @@ class Intake:
 
         :param side: as for the first.
         """
-        self._every.append(Arrivals(side))
-        self._has_numbers = any(table.tells_connections for table in self._decoder.tables)
-        return self._every[-1]
+        self._has_several = True
+        self._turns.share()
+        return Arrivals(side)
 
     def when_stopped(self, call: Callable[[], None]) -> None:
         """Have the source, or a connection of it, told when it is to feed nothing any more."""
@@ -149,14 +146,14 @@ class Intake:
         if side is not None:
             side.redactor = redactor
 
+    def brought(self, by: Arrivals) -> Brought:
+        """What a connection has brought, as far as it is decoded."""
+        return self._turns.brought(by)
+
     def connected(self, by: Arrivals | None = None) -> None:
         """Take note that this connection is another one from now on."""
         by = by or self.first
-        counted = self._counters[Slot.CONNECTIONS]
-        # Where there are several, others may be open that are not counted yet.
-        self._connects = max(self._connects, counted) if len(self._every) > 1 else counted
-        self._connects += 1
-        by.number, self._present = self._connects, _NOBODY
+        self._turns.connected(by)
         if by.side is not None:
             by.side.connected()
 
@@ -176,7 +173,7 @@ class Intake:
 
     def count_ignored(self, by: Arrivals | None = None) -> None:
         """Count a message that the source has used up itself."""
-        (by or self.first).messages += 1
+        self._turns.turn_to(by or self.first)
         self._counters.tables[0].add(Slot.IGNORED)
         self._counters.add(Slot.MESSAGES)
         self._counters.add(Slot.DECODED)
@@ -215,7 +212,7 @@ class Intake:
         if not new:
             self._time = 0
             return
-        self._count_messages(new, by)
+        self._count_messages(new)
         stamps.append((len(messages), self._now()))
         self._owners.append(by)
         self._time = 0
@@ -236,8 +233,7 @@ class Intake:
             self._time = time.time_ns()
         return self._time
 
-    def _count_messages(self, new: int, by: Arrivals) -> None:
-        by.messages += new
+    def _count_messages(self, new: int) -> None:
         for slots in self._all_slots:
             slots[_MESSAGES] += new
         if self._timer is None:
@@ -250,10 +246,9 @@ class Intake:
         messages, ignored = self._reader.take_counts()
         if not messages:
             return
-        by = by or self.first
-        self._count_messages(messages, by)
-        if by is not self._present:
-            self._turn_to(by)
+        self._count_messages(messages)
+        if by is not self._turns.present:
+            self._turns.turn_to(by or self.first)
         table = self._decoder.tables[0]
         before = [(table.rows, table.rejects)]
         self._decoder.ignored += ignored
@@ -271,14 +266,13 @@ class Intake:
             return
         counted = self._stamps[-1][0] if self._stamps else 0
         if counted < len(messages):  # it is not the end of a read
-            by = by or self.first
-            self._count_messages(len(messages) - counted, by)
+            self._count_messages(len(messages) - counted)
             self._stamps.append((len(messages), self._now()))
-            self._owners.append(by)
-        if len(self._every) == 1:
-            runs = [Run(messages[:], self._stamps[:], self.first)]
-        else:
+            self._owners.append(by or self.first)
+        if self._has_several:
             runs = list(runs_of(messages, self._stamps, self._owners))
+        else:
+            runs = [Run(messages[:], self._stamps[:], self.first)]
         messages.clear()
         self._stamps.clear()
         self._owners.clear()
@@ -286,16 +280,10 @@ class Intake:
         for run in runs:
             self._decode(run)
 
-    def _turn_to(self, by: Arrivals) -> None:
-        """What is decoded from now on came by this connection."""
-        self._present = by
-        if self._has_numbers:
-            self._decoder.connected(by.number)
-
     def _decode(self, run: Run) -> None:
         (messages, stamps, by), decoder = run, self._decoder
-        if by is not self._present:
-            self._turn_to(by)
+        if by is not self._turns.present:
+            self._turns.turn_to(by)
         before = [(table.rows, table.rejects) for table in decoder.tables]
         ignored, decoded, closed = decoder.ignored, len(messages), []
         if by.asked is not None and by.asked.may_be_among(messages):
@@ -324,9 +312,7 @@ class Intake:
             counters.add(Slot.RECEIVED, rows + rejects)
             if rejects:
                 counters.add(Slot.REJECTED, rejects)
-                self._present.rejects += rejects
             taken += rows
-        self._present.rows += taken
         if ignored:
             self._counters.tables[0].add(Slot.IGNORED, ignored)
         # Last: what a kill finds in between is counted twice rather than not at all.

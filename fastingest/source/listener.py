@@ -35,7 +35,7 @@ from picows import WSFrame, WSMsgType, WSTransport
 
 from fastingest.access.secrets import Redactor
 from fastingest.decode.batch_builder import ColumnBuffers
-from fastingest.source.arrivals import Arrivals, MessageReader
+from fastingest.source.arrivals import Arrivals, Brought, MessageReader
 from fastingest.source.frames import MessageAssembler, answer_close, answer_ping, check_control
 from fastingest.source.inflate import inflate_of
 from fastingest.source.intake import MAX_WAITING_BYTES, Intake
@@ -79,7 +79,7 @@ class Listener(picows.WSListener):
     ) -> None:
         self._intake = intake
         self.arrivals = arrivals or intake.first
-        """What has come here."""
+        """The intake's."""
         self._max_message_size = max_message_size
         self._assembler = MessageAssembler(
             max_message_size, inflate_of(inflate, max_message_size) if inflate else None
@@ -108,6 +108,11 @@ class Listener(picows.WSListener):
     def has_enough(self) -> bool:
         """Whether all the rows have come that were wanted."""
         return self._intake.has_enough
+
+    @property
+    def brought(self) -> Brought:
+        """What has been decoded of what came here."""
+        return self._intake.brought(self.arrivals)
 
     def hide_with(self, redactor: Redactor) -> None:
         """Hide in rejects what ``redactor`` hides."""

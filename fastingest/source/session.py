@@ -73,7 +73,7 @@ class Session:
         self._on_ready = on_ready
         self._side = side
         self._is_first = is_first
-        self._rows_before = listener.arrivals.rows
+        self._rows_before = listener.brought.rows
         self._subscriber = Subscriber(
             transport,
             listener,
@@ -98,7 +98,7 @@ class Session:
     @property
     def has_rows(self) -> bool:
         """Whether it has brought any."""
-        return self._listener.arrivals.rows > self._rows_before
+        return self._listener.brought.rows > self._rows_before
 
     @property
     def ready_for(self) -> float | None:
@@ -242,8 +242,8 @@ class Session:
         """What has come so far."""
         if self._options.idle_timeout is not None:
             self._listener.decode()  # what waits for company may be rows
-        come = self._listener.arrivals
-        return Come(self._reads, come.messages, come.rows + come.rejects)
+        brought = self._listener.brought
+        return Come(self._reads, brought.messages, brought.rows + brought.rejects)
 
     @property
     def _reads(self) -> int:

@@ -196,3 +196,33 @@ def test_each_goes_on_with_its_gap_though_the_receiver_dies_in_it(tmp_path: Path
     begun = [gap["start"] for gap in noted]
     assert begun[2] <= first["time"] < begun[0]
     assert begun[0] == begun[1]
+
+
+@pytest.mark.parametrize(("barred", "status"), [("S61", 3), ("S", 2)])
+def test_the_run_ends_at_once_only_when_none_of_them_can_be_had(
+    tmp_path: Path, barred: str, status: int
+) -> None:
+    let_in = unless(lambda client: barred not in client.request_line, refuse(404))
+    with Venue([let_in, accept(), stream(0.05, ROW)], desk=DESK) as venue:
+        with Command(*config(tmp_path, f"{venue.url}?all={{symbols}}")) as command:
+            if status == 3:
+                wait_until(lambda: len({row[0] for row in rows(tmp_path)}) == 60)
+                summary = command.stop(3)
+                assert summary["never_ready"] == ["venue"]
+            else:
+                assert command.wait() == 2
+    assert "404" in command.events[-1]["event"]
+
+
+def test_the_connection_of_a_stale_symbol_is_made_anew_alone(tmp_path: Path) -> None:
+    more = 'stale-by = "s"\nstale-after = "1s"\nwhen-stale = "reconnect"'
+    first: list[Step] = [accept(), stream(0.05, ROW, but=["S40"])]
+    with Venue(first, first, first, [accept(), stream(0.05, ROW)], desk=DESK) as venue:
+        with Command(*config(tmp_path, venue.url, more)) as command:
+            command.wait_for("no longer stale")
+            summary = command.stop()
+    assert [entry["names"] for entry in told(command, "stale")] == ["S40"]
+    assert summary["connections"] == 4
+    (noted,) = gaps(tmp_path)
+    assert noted["connection"] == 2
+    assert noted["reason"].startswith("stale, no row for 1s: S40")

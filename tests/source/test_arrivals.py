@@ -120,13 +120,8 @@ def test_rows_are_in_the_order_of_the_reads_and_counted_by_connection(
         heard.intake.flush()
         assert heard.rows == wanted
         for line, listener in enumerate(heard.listeners):
-            come = listener.arrivals
             rows = sum(connection == line + 1 for _, connection in wanted)
-            assert (come.messages, come.rows, come.rejects) == (
-                messages[line],
-                rows,
-                rejects[line],
-            )
+            assert listener.brought == (messages[line], rows, rejects[line])
         assert heard.counters[Slot.MESSAGES] == heard.counters[Slot.DECODED] == number
 
     asyncio.run(scenario())
