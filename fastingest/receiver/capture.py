@@ -73,14 +73,15 @@ class Capture:
         emits: Sequence[Callable[[Batch], None]],
         before: Mapping[int, LineState],
     ) -> None:
-        self._feed, self._counters, self._around = feed, counters, around
-        parts = feed.by_line()
-        self._has_several = len(parts) > 1
-        numbers = range(1, len(parts) + 1)
-        by_line: Sequence[FeedCounters] = [counters]
-        if self._has_several:
+        self._feed, self._around = feed, around
+        self._parts = feed.by_line()
+        self._numbers: list[int | None] = [None]
+        self._by_line: Sequence[FeedCounters] = [counters]
+        if feed.lines:
+            numbers = range(1, len(feed.lines) + 1)
             never = [number in before and before[number].never_ready for number in numbers]
-            by_line = counters_by_line(counters, never, self._line_changed)
+            self._numbers = [*numbers]
+            self._by_line = counters_by_line(counters, never, self._line_changed)
         self.stale_watch: StaleWatch | None = None
         """What watches it, where it has a limit."""
         if feed.stale_after is not None:
@@ -90,17 +91,10 @@ class Capture:
                 flush_interval=around.options.flush_interval,
                 report=self._report,
                 tell=around.tell,
-                lines=by_line,
+                lines=self._by_line,
             )
             emits = [self.stale_watch.through(emit) for emit in emits]
-        refusals = None
-        if self._has_several:
-            refusals = Refusals(feed.symbols, counters, self._report, len(parts))
-        sides = [SideMessages(parts[0], counters, refusals=refusals)]
-        sides += [
-            SideMessages(part, counters, line=line, sister=sides[0], refusals=refusals)
-            for line, part in enumerate(parts[1:], 1)
-        ]
+        sides = self._sides(counters)
         self.intake = Intake(
             decoder,
             counters,
@@ -111,36 +105,49 @@ class Capture:
             side=sides[0],
         )
         """What makes rows."""
+        connections = self._connections(sides)
+        since = {number - 1: state.since for number, state in before.items()}
+        self.source: Source = Lines(connections, since) if feed.lines else connections[0]
+        """What keeps it coming."""
+
+    def _sides(self, counters: FeedCounters) -> list[SideMessages]:
+        """What takes what each connection says beside the rows."""
+        refusals = None
+        if self._feed.lines:
+            refusals = Refusals(self._feed.symbols, counters, self._report, len(self._parts))
+        sides = [SideMessages(self._parts[0], counters, refusals=refusals)]
+        sides += [
+            SideMessages(part, counters, line=line, sister=sides[0], refusals=refusals)
+            for line, part in enumerate(self._parts[1:], 1)
+        ]
+        return sides
+
+    def _connections(self, sides: Sequence[SideMessages]) -> list[Connection]:
+        feed, around = self._feed, self._around
         arrivals = [self.intake.first, *map(self.intake.another, sides[1:])]
         make_reader = reader_of(feed) if around.native else None
-        prospects = Prospects(len(parts))
-        connections = []
-        for line, part in enumerate(parts):
-            number = numbers[line] if self._has_several else None
-            listener = Listener(
-                self.intake,
-                max_message_size=around.options.max_message_size,
-                make_reader=make_reader,
-                inflate=feed.inflate,
-                arrivals=arrivals[line],
+        prospects = Prospects(len(self._parts))
+        return [
+            Connection(
+                part,
+                around.options,
+                Listener(
+                    self.intake,
+                    max_message_size=around.options.max_message_size,
+                    make_reader=make_reader,
+                    inflate=feed.inflate,
+                    arrivals=arrivals[line],
+                ),
+                self._by_line[line],
+                partial(self._report, connection=self._numbers[line]),
+                side=sides[line],
+                observer=Teller(feed.name, around.tell, self._numbers[line]),
+                queue=around.queues.of(part.url),
+                line=line,
+                prospects=prospects,
             )
-            connections.append(
-                Connection(
-                    part,
-                    around.options,
-                    listener,
-                    by_line[line],
-                    partial(self._report, connection=number),
-                    side=sides[line],
-                    observer=Teller(feed.name, around.tell, number),
-                    queue=around.queues.of(part.url),
-                    line=line,
-                    prospects=prospects,
-                )
-            )
-        since = {number - 1: state.since for number, state in before.items()}
-        self.source: Source = Lines(connections, since) if self._has_several else connections[0]
-        """What keeps it coming."""
+            for line, part in enumerate(self._parts)
+        ]
 
     def _line_changed(self, line: int, since: int, never_ready: bool) -> None:
         self._around.tell(LineState(self._feed.name, line + 1, since, never_ready))
