@@ -58,6 +58,9 @@ def test_an_event_is_told_as_the_log_shows_it() -> None:
     assert Report.of(event) == Report("warning", "gap", fields)
     told = Report.of(event, feed="a")
     assert list(told.fields.items()) == [("feed", "a"), *fields.items()]
+    told = Report.of(event, feed="a", connection=2)
+    assert list(told.fields)[:3] == ["feed", "connection", "start_ns"]
+    assert told.fields["connection"] == 2
 
 
 def test_every_command_comes_as_it_was_sent() -> None:

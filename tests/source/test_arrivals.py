@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
+import picows
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -141,3 +142,26 @@ def test_one_that_is_connected_anew_has_another_number(native: bool) -> None:
         assert heard.rows == [(1, 1), (2, 2), (3, 1), (4, 4)]
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_what_a_read_has_brought_that_ends_in_the_middle_is_of_its_connection(native: bool) -> None:
+    """The frame behind it breaks the protocol, so nothing says that the read is over."""
+
+    async def scenario() -> None:
+        heard = Heard(native, 100)
+        heard.listeners[0]._message(b'{"n": 1, "s": "a"}')
+        with pytest.raises(picows.WSProtocolError):
+            heard.listeners[0]._special_frame(OPEN, _split_without_beginning())
+        heard.read(1, [b'{"n": 2, "s": "a"}'])
+        heard.intake.flush()
+        assert heard.rows == [(1, 1), (2, 2)]
+        assert [listener.brought.rows for listener in heard.listeners] == [1, 1, 0]
+
+    asyncio.run(scenario())
+
+
+def _split_without_beginning() -> Any:
+    """The end of a message that has no beginning."""
+    kind = picows.WSMsgType.CONTINUATION
+    return SimpleNamespace(msg_type=kind, rsv1=False, rsv2=False, rsv3=False, fin=True)
