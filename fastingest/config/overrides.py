@@ -18,7 +18,7 @@ from fastingest.config.settings import Settings
 from fastingest.config.spec import FeedSpec, Message, TableSpec
 from fastingest.config.symbols import has_place
 from fastingest.errors import OptionError, UsageError
-from fastingest.model.feed import Feed, Table
+from fastingest.model.feed import MAX_LINES, Feed, Line, Subscription, Table
 from fastingest.model.jsonpath import Condition, parse_condition, parse_path
 from fastingest.model.schema import EXAMPLE, TRADES, Schema, parse_columns
 
@@ -178,7 +178,6 @@ def _feed(
     symbols: Sequence[str],
     outs: Sequence[Path],
 ) -> Feed:
-    messages = [*spec.messages, *map(Message, overrides.subscribe)]
     stale_by = _stale_by(spec, overrides)
     return Feed(
         name=name,
@@ -187,11 +186,7 @@ def _feed(
             Table(out, table.schema) for out, table in zip(outs, spec.tables, strict=True)
         ),
         headers=_headers(spec.headers, overrides.header),
-        subscriptions=tuple(
-            subscription
-            for message in messages
-            for subscription in message.subscriptions(spec.symbols, symbols)
-        ),
+        subscriptions=_subscriptions(spec, symbols, overrides),
         subscribe_every=spec.subscribe_every,
         heartbeats=spec.heartbeats,
         ignore=spec.ignore,
@@ -200,6 +195,7 @@ def _feed(
         reconnect=spec.reconnect,
         answers=spec.answers,
         symbols=tuple(symbols),
+        lines=_lines(spec, symbols, overrides),
         stale_after=spec.stale_after or None
         if overrides.stale_after is None
         else overrides.stale_after,
@@ -216,6 +212,36 @@ def _feed(
         compression=spec.compression or "off"
         if overrides.compression == "off"
         else overrides.compression,
+    )
+
+
+def _subscriptions(
+    spec: FeedSpec, symbols: Sequence[str], overrides: Overrides
+) -> tuple[Subscription, ...]:
+    """What is sent on a connection that asks for these symbols."""
+    messages = [*spec.messages, *map(Message, overrides.subscribe)]
+    return tuple(
+        subscription
+        for message in messages
+        for subscription in message.subscriptions(spec.symbols, symbols)
+    )
+
+
+def _lines(spec: FeedSpec, symbols: Sequence[str], overrides: Overrides) -> tuple[Line, ...]:
+    """The feed's connections, where its symbols are too many for one."""
+    size = spec.per_connection or len(symbols)
+    if len(symbols) <= size:
+        return ()
+    groups = [tuple(symbols[at : at + size]) for at in range(0, len(symbols), size)]
+    if len(groups) > MAX_LINES:
+        problem = (
+            f"{len(symbols):,} symbols need {len(groups):,} connections with {size:,} on each; "
+            f"{MAX_LINES:,} are the most"
+        )
+        raise spec.error("symbols", problem, "per-connection")
+    return tuple(
+        Line(_url(spec, group, overrides), _subscriptions(spec, group, overrides), group)
+        for group in groups
     )
 
 

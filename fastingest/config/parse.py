@@ -17,6 +17,7 @@ from typing import Any, get_args, get_type_hints
 from fastingest.access.references import check_syntax
 from fastingest.access.urls import check_written_url, parse_header
 from fastingest.config.parse_messages import (
+    at_least_one,
     heartbeats_of,
     messages_of,
     positive_duration,
@@ -43,7 +44,8 @@ _SHARED = (
 )
 _FEED = (
     *("name", "url", "headers", "header", "subscribe", "heartbeat", "ignore", "inflate"),
-    *("subscribe_every", "symbols", "table", "refused", "retry_refused", "reconnect", "answer"),
+    *("subscribe_every", "per_connection", "symbols", "table", "refused", "retry_refused"),
+    *("reconnect", "answer"),
     "stale_by",
     *_SHARED,
     *TABLE_KEYS,
@@ -161,6 +163,9 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
         headers=_headers(section),
         messages=messages_of(section),
         subscribe_every=_duration(section, "subscribe_every"),
+        per_connection=section.read(
+            "per_connection", section.get("per_connection", int), at_least_one
+        ),
         heartbeats=heartbeats_of(section),
         ignore=section.texts("ignore") or (),
         refused=groups_of(section, "refused", parse_message_condition),
@@ -172,8 +177,9 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
         stale_by=section.text("stale_by") or "",
         **said,
     )
-    if "symbols" in section and not feed.has_place:
-        section.problem("symbols", "nothing holds {symbols} or {symbol}: they have no place")
+    for key, who in (("symbols", "they have"), ("per_connection", "symbols have")):
+        if key in section and not feed.has_place:
+            section.problem(key, f"nothing holds {{symbols}} or {{symbol}}: {who} no place")
     has_refused = "refused" in section or any(each.refused for each in feed.messages)
     if feed.retry_refused and not has_refused:
         section.problem("retry_refused", "it goes with 'refused', which says what a refusal is")

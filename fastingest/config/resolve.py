@@ -56,6 +56,9 @@ The format of the file. Paths are relative to where the command is started. Text
                                         # refuse this one), and per-message = 100, the most symbols
                                         # in one {symbols}: more go into several messages
     subscribe-every = "250ms"           # time from one of them to the next, at least; default: none
+    per-connection = 30                 # the most symbols on one connection: for more, the feed has
+                                        # several, each of which sends all of the above for its own
+                                        # symbols; default: any number on one
     heartbeat = {send = '{"op":"ping"}', every = "20s"}    # or an array of them; default: none
     ignore = ["pong"]                   # texts that are neither row nor reject; default: none
     refused = ["$.success=false"]       # conditions, all of which hold of a message that says no to

@@ -98,6 +98,8 @@ class FeedSpec:
     :param file: the file; None: it is from the command line alone.
     :param key: where it is in the file.
     :param out: the file of those of its tables that name none.
+    :param per_connection: how many symbols are asked for on one connection at most: for more, it
+        has several. None: any number.
     :param stale_after: 0.0: it never is.
     """
 
@@ -110,6 +112,7 @@ class FeedSpec:
     headers: tuple[str, ...] = ()
     messages: tuple[Message, ...] = ()
     subscribe_every: float = 0.0
+    per_connection: int | None = None
     heartbeats: tuple[Heartbeat, ...] = ()
     ignore: tuple[str, ...] = ()
     refused: Groups = ()

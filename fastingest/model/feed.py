@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastingest.model.message_conditions import Groups, MessageCondition
@@ -19,16 +19,21 @@ __all__ = [
     "ANSWER_PLACE",
     "INFLATES",
     "MAX_FEEDS",
+    "MAX_LINES",
     "WHEN_STALE",
     "Answer",
     "Feed",
     "Heartbeat",
+    "Line",
     "Subscription",
     "Table",
 ]
 
 MAX_FEEDS = 1024
 """The most feeds that a run may have."""
+
+MAX_LINES = 1024
+"""The most connections that a feed may have at a time."""
 
 ANSWER_PLACE = re.compile(r"\{(\$[^{}]*)\}")
 """Where a value of a message stands in :attr:`Answer.send`, and by which path."""
@@ -113,6 +118,20 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Line:
+    """One of several connections of a feed, each of which asks for a part of its symbols.
+
+    :param url: where it connects to.
+    :param subscriptions: what is sent there after every connect, in order.
+    :param symbols: what it asks for.
+    """
+
+    url: str
+    subscriptions: tuple[Subscription, ...]
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Feed:
     """One WebSocket URL that is captured, and what comes of it.
 
@@ -129,6 +148,8 @@ class Feed:
     :param reconnect: those of a message that asks for another connection.
     :param answers: what is answered to which messages.
     :param symbols: what is asked for, as they stand in its URL and its subscriptions.
+    :param lines: its connections, where the symbols are too many for one; empty: there is one. The
+        URL and the subscriptions above are what one would need for all symbols.
     :param stale_after: seconds without a row after which it is stale. None: it never is.
     :param stale_by: the column of which each value, and each symbol, may be stale by itself; empty:
         only the feed as a whole may.
@@ -156,6 +177,7 @@ class Feed:
     reconnect: Groups = ()
     answers: tuple[Answer, ...] = ()
     symbols: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
     stale_after: float | None = None
     stale_by: str = ""
     when_stale: str = "warn"
@@ -166,3 +188,22 @@ class Feed:
     connect_timeout: float = 10.0
     compression: str = "off"
     inflate: str = ""
+
+    def by_line(self) -> tuple[Feed, ...]:
+        """The feed as each of its connections has it, in order; itself where there is one."""
+        if not self.lines:
+            return (self,)
+        return tuple(
+            replace(
+                self,
+                url=line.url,
+                subscriptions=line.subscriptions,
+                symbols=line.symbols,
+                lines=(),
+            )
+            for line in self.lines
+        )
+
+    def at(self, url: str) -> Feed:
+        """The feed as it is to be had at another URL."""
+        return replace(self, url=url, lines=tuple(replace(each, url=url) for each in self.lines))

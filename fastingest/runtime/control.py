@@ -35,6 +35,7 @@ __all__ = [
     "GiveUp",
     "Go",
     "HostRefused",
+    "LineState",
     "Listening",
     "Notice",
     "OutputRefusal",
@@ -135,13 +136,16 @@ class Report(_Message, frozen=True):
     fields: dict[str, Any]
 
     @classmethod
-    def of(cls, event: Event, feed: str | None = None) -> Report:
+    def of(cls, event: Event, feed: str | None = None, connection: int | None = None) -> Report:
         """How an event is told.
 
         :param feed: the name of the feed that it is about, where there are several: the first
             field then.
+        :param connection: likewise the number of the feed's connection, from 1.
         """
-        about = {} if feed is None else {"feed": feed}
+        about: dict[str, Any] = {} if feed is None else {"feed": feed}
+        if connection is not None:
+            about["connection"] = connection
         return cls(event.level, event.message, about | event.fields)
 
 
@@ -182,12 +186,29 @@ class GapEnded(_Message, frozen=True):
     :param start: from when on, in nanoseconds since the epoch.
     :param seconds: how long.
     :param reason: why; it holds no secret.
+    :param connection: the number of the feed's connection that was not, from 1; None: it has one.
     """
 
     feed: str
     start: int
     seconds: float
     reason: str
+    connection: int | None = None
+
+
+class LineState(_Message, frozen=True):
+    """One of several connections of a feed is ready, or is not any more.
+
+    :param feed: the feed's name.
+    :param connection: its number, from 1.
+    :param since: from when on it has not been ready, in nanoseconds since the epoch; 0: it is.
+    :param never_ready: whether it was not ready once.
+    """
+
+    feed: str
+    connection: int
+    since: int
+    never_ready: bool
 
 
 class Sampled(_Message, frozen=True):
@@ -298,6 +319,7 @@ Notice: TypeAlias = (
     | Full
     | FeedRefusal
     | GapEnded
+    | LineState
     | Sampled
     | StaleNow
     | PipeBroke

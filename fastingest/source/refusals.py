@@ -1,9 +1,9 @@
 """What a venue refuses: told once, in its own words, with the symbols that it is about.
 
-Refusals are counted one by one. In the log each has one line for its words, whatever connections
-they come by. Where the same words come for further symbols, these are gathered for a moment, and
-told together. Moments, and the symbols themselves, make no other words. What is granted after all
-is told as well, and is news when it is refused anew.
+Refusals are counted one by one, for each of the feed's connections. In the log each has one line
+for its words, whatever connections they come by. Where the same words come for further symbols,
+these are gathered for a moment, and told together. Moments, and the symbols themselves, make no
+other words. What is granted after all is told as well, and is news when it is refused anew.
 """
 
 from __future__ import annotations
@@ -39,15 +39,20 @@ class About(NamedTuple):
 
 
 class Refusals:
-    """Those of one feed.
+    """Those of one feed, by all its connections, each of which has a number from 0 on.
 
     :param symbols: the feed's.
     :param counters: the feed's.
     :param report: takes events for the log.
+    :param lines: how many connections the feed has.
     """
 
     def __init__(
-        self, symbols: Sequence[str], counters: FeedCounters, report: Callable[[Event], None]
+        self,
+        symbols: Sequence[str],
+        counters: FeedCounters,
+        report: Callable[[Event], None],
+        lines: int = 1,
     ) -> None:
         self._symbols = symbols
         self._counters = counters
@@ -55,29 +60,34 @@ class Refusals:
         self._told: dict[str, set[str]] = {}  # about what, by the words
         self._gathered: dict[str, tuple[str, list[str]]] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._on_connection = 0  # refusals of what is not asked for again
-        self._retried = 0  # things that are
-        self._is_known = False  # what is refused by this connection
+        self._here = [0] * lines  # on the present connection, of what is not asked for again
+        self._retried = [0] * lines  # things that are
+        self._now = [0] * lines  # both, or what is known of the connection before
+        self._known: set[int] = set()  # whose present connection has been asked for all
+        self._unknown = set(range(lines))  # of which it is not known yet
+        self._before = counters[Slot.REFUSED_NOW]
 
-    def connected(self) -> None:
-        """What comes from now on comes by another connection."""
-        self._on_connection = self._retried = 0
-        self._is_known = False
+    def connected(self, line: int = 0) -> None:
+        """What comes from now on comes by another connection in the place of this one."""
+        self._here[line] = self._retried[line] = 0
+        self._known.discard(line)
 
-    def ready(self) -> None:
-        """All is asked for, so it is known what is refused now; more may follow."""
-        self._is_known = True
-        self._show_now()
+    def ready(self, line: int = 0) -> None:
+        """All is asked for there, so it is known what is refused now; more may follow."""
+        self._known.add(line)
+        self._unknown.discard(line)
+        self._count(line)
 
-    def retried(self, things: int) -> None:
-        """So many things are refused now that are asked for again."""
-        self._retried = things
-        self._show_now()
+    def retried(self, things: int, line: int = 0) -> None:
+        """So many things are refused there now that are asked for again."""
+        self._retried[line] = things
+        self._count(line)
 
-    def _show_now(self) -> None:
-        now = self._on_connection + self._retried
-        before = 0 if self._is_known else self._counters[Slot.REFUSED_NOW]
-        self._counters[Slot.REFUSED_NOW] = max(before, now)
+    def _count(self, line: int) -> None:
+        here = self._here[line] + self._retried[line]
+        self._now[line] = here if line in self._known else max(self._now[line], here)
+        now = sum(self._now)
+        self._counters[Slot.REFUSED_NOW] = max(now, self._before) if self._unknown else now
 
     def named_in(self, text: str) -> tuple[str, ...]:
         """The feed's symbols that stand in a text, as whole words, in any case."""
@@ -99,6 +109,7 @@ class Refusals:
         words: str,
         symbols: Sequence[str],
         subscription: str | None,
+        line: int = 0,
         *,
         is_retried: bool = False,
     ) -> None:
@@ -110,8 +121,8 @@ class Refusals:
         :param is_retried: that is asked for again, and counted by :meth:`retried`.
         """
         self._counters.add(Slot.REFUSED)
-        self._on_connection += not is_retried
-        self._show_now()
+        self._here[line] += not is_retried
+        self._count(line)
         key = _MOMENT.sub("#", words)
         if self._pattern is not None:
             key = self._pattern.sub("#", key)

@@ -32,7 +32,7 @@ from fastingest.source.side_messages import SideMessages
 from fastingest.source.subscriptions import NoReply, Subscriber, beat
 from fastingest.source.watchdog import Come, Dead, Watchdog
 
-__all__ = ["Session", "rows_of"]
+__all__ = ["Session"]
 
 _CLOSE_TIMEOUT = 0.3  # seconds that the server gets to answer our close frame
 _TICK = 1.0  # seconds between two looks at a connection that no clock is to end
@@ -46,11 +46,12 @@ class Session:
     :param feed: what to say there.
     :param options: how long to wait for what.
     :param listener: takes the frames.
-    :param counters: the feed's.
+    :param counters: the feed's, as its connection has them.
     :param on_ready: called when it is ready.
     :param on_unready: called when all is refused, and asked for again; with the reason.
     :param side: brings what the server says beside the rows.
-    :param is_first: whether the feed has never worked in this run: then it ends if it is refused.
+    :param is_first: whether the connection has never worked in this run, which then may end if it
+        is refused.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Session:
         self._on_unready = on_unready
         self._side = side
         self._is_first = is_first
-        self._rows_before = rows_of(counters)
+        self._rows_before = listener.brought.rows
         self._subscriber = Subscriber(
             transport,
             listener,
@@ -106,7 +107,7 @@ class Session:
     @property
     def has_rows(self) -> bool:
         """Whether it has brought any."""
-        return rows_of(self._counters) > self._rows_before
+        return self._listener.brought.rows > self._rows_before
 
     @property
     def ready_for(self) -> float | None:
@@ -204,12 +205,12 @@ class Session:
             self._ready_at = time.monotonic()
             self._has_been_ready = True
             self._show_state()
-            self._side.refusals.ready()
+            self._side.ready()
             self._on_ready()
 
     def _granted(self, number: int, symbols: Sequence[str]) -> None:
         """Something is granted that was refused before."""
-        self._side.refusals.retried(self._subscriber.refused_things)
+        self._side.retried(self._subscriber.refused_things)
         self._side.granted(number, symbols)
         self._look_whether_ready()
 
@@ -222,7 +223,7 @@ class Session:
     def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> About:
         """As in :class:`fastingest.source.side_messages.SideActor`."""
         about = self._subscriber.refuse(symbols, subscription, has_rows=self.has_rows)
-        self._side.refusals.retried(self._subscriber.refused_things)
+        self._side.retried(self._subscriber.refused_things)
         reason = f"it refuses: {words}"
         if self._options.strict or self._subscriber.is_hopeless:
             permanent = self._options.strict or (self._is_first and not self.has_rows)
@@ -269,8 +270,8 @@ class Session:
         """What has come so far."""
         if self._options.idle_timeout is not None:
             self._listener.decode()  # what waits for company may be rows
-        rows = sum(table[Slot.RECEIVED] for table in self._counters.tables)
-        return Come(self._reads, self._counters[Slot.MESSAGES], rows)
+        brought = self._listener.brought
+        return Come(self._reads, brought.messages, brought.rows + brought.rejects)
 
     @property
     def _reads(self) -> int:
@@ -304,11 +305,6 @@ class Session:
         self._given_up, self.silence = trouble, silence
         self._transport.send_close(picows.WSCloseCode.GOING_AWAY)
         self._transport.disconnect(graceful=False)  # a dead peer acknowledges nothing
-
-
-def rows_of(counters: FeedCounters) -> int:
-    """How many rows a feed has brought in this run."""
-    return sum(table.rows_received for table in counters.tables)
 
 
 def _hold(transport: asyncio.Transport, on: bool) -> None:

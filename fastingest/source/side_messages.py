@@ -12,23 +12,23 @@ is one; they wait for it.
 from __future__ import annotations
 
 import asyncio
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from fastingest.access.secrets import Redactor, shown
-from fastingest.decode.values import Values, ValueTree
+from fastingest.decode.values import ValueTree
 from fastingest.metrics.counters import FeedCounters
 from fastingest.model.event import Event
-from fastingest.model.feed import ANSWER_PLACE, Feed
-from fastingest.model.jsonpath import ANY, JsonPath, parse_path
-from fastingest.model.message_conditions import MessageCondition, needles_of
+from fastingest.model.feed import Feed
+from fastingest.model.jsonpath import ANY
+from fastingest.model.message_conditions import needles_of
 from fastingest.source.events import IgnoredMessage
-from fastingest.source.message_values import Group, Match, values_in
+from fastingest.source.message_values import Match, values_in
 from fastingest.source.refusals import About, Refusals
 from fastingest.source.sample import Sample
+from fastingest.source.side_rules import Rule, filled, places_in, rules_of
 from fastingest.text import shortened
 
 __all__ = [
@@ -82,46 +82,29 @@ class SideActor(Protocol):
         """
 
 
-class _Rule(NamedTuple):
-    """A group of conditions, and what a message is that fulfils it."""
-
-    kind: Literal["refused", "reconnect", "answer"]
-    number: int | None  # of the subscription, or of the answer
-    conditions: tuple[MessageCondition, ...]
-    group: Group
-
-
-def _rules_of(feed: Feed) -> list[_Rule]:
-    rules = [
-        _Rule("refused", number, group, Group(group))
-        for number, subscription in enumerate(feed.subscriptions)
-        for group in subscription.refused
-    ]
-    rules += [_Rule("refused", None, group, Group(group)) for group in feed.refused]
-    rules += [_Rule("reconnect", None, group, Group(group)) for group in feed.reconnect]
-    rules += [
-        _Rule("answer", number, group, Group(group, _places(answer.send)))
-        for number, answer in enumerate(feed.answers)
-        for group in answer.when
-    ]
-    return rules
-
-
-def _places(text: str) -> list[JsonPath]:
-    """The paths of what stands in the places of an answer."""
-    return [parse_path(place, any_element=True) for place in ANSWER_PLACE.findall(text)]
-
-
 class SideMessages:
-    """Those of one feed, over all its connections.
+    """Those of one feed, or of one of its connections, over all its lives.
 
-    :param feed: the feed.
+    :param feed: the feed, as the connection has it.
     :param counters: the feed's.
+    :param line: which of its connections it is, from 0.
+    :param sister: those of another of them: what is told there is not told again here.
+    :param refusals: the feed's, where it has several connections; None: there is one.
     """
 
-    def __init__(self, feed: Feed, counters: FeedCounters) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        counters: FeedCounters,
+        *,
+        line: int = 0,
+        sister: SideMessages | None = None,
+        refusals: Refusals | None = None,
+    ) -> None:
         self._subscriptions = feed.subscriptions
-        self._rules = _rules_of(feed)
+        self._symbols = frozenset(feed.symbols)
+        self._line = line
+        self._rules = rules_of(feed)
         self._ignore = frozenset(text.encode() for text in feed.ignore)
         needles = needles_of(tuple(rule.conditions for rule in self._rules))
         self.takes_any = needles is None
@@ -129,10 +112,10 @@ class SideMessages:
         self.needles: tuple[bytes, ...] = needles or ()
         r"""Otherwise only those that contain one of these, or a ``\u``."""
         paths = [path for rule in self._rules for path in rule.group.paths]
-        places = [path for answer in feed.answers for path in _places(answer.send)]
+        places = [path for answer in feed.answers for path in places_in(answer.send)]
         paths += [path for path in places if ANY not in path.steps]
         self._values = ValueTree.of(paths)
-        self._sample = Sample()
+        self._sample: Sample = Sample(sister=None if sister is None else sister._sample)
         self._actor: SideActor | None = None
         self._pending: list[Callable[[SideActor], None]] = []
         self._tell: Callable[[Event], None] = lambda _: None
@@ -142,7 +125,7 @@ class SideMessages:
         self.looks = FIRST_LOOKS
         """Messages that may be sampled now."""
         self.redactor = Redactor()
-        self.refusals = Refusals(feed.symbols, counters, self._report)
+        self._refusals = refusals or Refusals(feed.symbols, counters, self._report)
 
     @property
     def has_rules(self) -> bool:
@@ -168,8 +151,20 @@ class SideMessages:
         self._actor = None
         self._pending.clear()
         self._sample.connected()
-        self.refusals.connected()
+        self._refusals.connected(self._line)
         self._refill(FIRST_LOOKS)
+
+    def ready(self) -> None:
+        """All is asked for on this connection."""
+        self._refusals.ready(self._line)
+
+    def retried(self, things: int) -> None:
+        """So many things are refused now, on this connection, that are asked for again."""
+        self._refusals.retried(things, self._line)
+
+    def disconnected(self) -> None:
+        """The connection is over: tell what waits for more to be told with."""
+        self._refusals.flush()
 
     def act_by(self, actor: SideActor) -> None:
         """Have this session act on what comes by its connection, and has come."""
@@ -221,7 +216,7 @@ class SideMessages:
             self._do(lambda actor: actor.asked_to_reconnect(words))
         else:
             number, values = rule.number or 0, matches[0].values
-            self._do(lambda actor: actor.answer(number, lambda text: _filled(text, values)))
+            self._do(lambda actor: actor.answer(number, lambda text: filled(text, values)))
         return True
 
     def take_out(
@@ -302,7 +297,7 @@ class SideMessages:
 
     # Conditions
 
-    def _rule_of(self, message: bytes) -> tuple[_Rule | None, list[Match]]:
+    def _rule_of(self, message: bytes) -> tuple[Rule | None, list[Match]]:
         """The first rule that holds, and of what of the message it does."""
         found = values_in(message, self._values)
         for rule in self._rules:
@@ -316,30 +311,21 @@ class SideMessages:
 
     def _refused_one(self, actor: SideActor, message: bytes, number: int | None) -> None:
         words = self.words(message)
-        symbols = self.refusals.named_in(message.decode(errors="backslashreplace"))
+        named = self._refusals.named_in(message.decode(errors="backslashreplace"))
+        symbols = tuple(symbol for symbol in named if symbol in self._symbols)
         number, is_retried = actor.refused(words, symbols, number)
         subscription = None
         if number is not None:
             symbols = symbols or self._subscriptions[number].symbols
             subscription = subscription_shown(self._subscriptions[number].text)
-        self.refusals.add(words, symbols, subscription, is_retried=is_retried)
+        self._refusals.add(words, symbols, subscription, self._line, is_retried=is_retried)
 
     def granted(self, number: int, symbols: Sequence[str]) -> None:
         """Tell that a subscription is granted that was refused before.
 
         :param symbols: those of its symbols that are.
         """
-        self.refusals.granted(symbols, subscription_shown(self._subscriptions[number].text))
+        self._refusals.granted(symbols, subscription_shown(self._subscriptions[number].text))
 
     def _report(self, event: Event) -> None:
         self._tell(event)
-
-
-def _filled(text: str, found: Values) -> str:
-    """``text`` with the JSON of a message in its places; ``null`` where there is none."""
-
-    def value(place: re.Match[str]) -> str:
-        path = parse_path(place[1], any_element=True)
-        return found.get(path.steps, b"null").decode(errors="replace")
-
-    return ANSWER_PLACE.sub(value, text)

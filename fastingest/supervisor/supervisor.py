@@ -260,6 +260,8 @@ class Supervisor:
                 write(notice)
             case control.GapEnded():
                 self._accounts.note_gap(notice)
+            case control.LineState():
+                self._accounts.lines.note(notice)
             case control.Sampled(feed, words):
                 self._monitor.note_sample(feed, words)
             case control.StaleNow(feed, names):

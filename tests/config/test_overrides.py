@@ -249,3 +249,48 @@ def test_what_is_wrong_is_told_of_the_file_unless_the_command_line_brought_it() 
     given = OptionError("ca_file", "wrong")
     assert located(given, of_file, Overrides(ca_file=Path("y"))) is given
     assert str(located(given, spec(), Overrides())) == "--ca-file: wrong"
+
+
+# Several connections
+
+
+def shared_out(*symbols: str, size: int | None = 2, **more: Any) -> Feed:
+    messages = (Message("login"), Message("all {symbols}"), Message("one {symbol}"))
+    return one(spec(messages=messages, per_connection=size, **more), symbols=symbols)
+
+
+@pytest.mark.parametrize(("count", "size"), [(3, None), (3, 3), (3, 4)])
+def test_symbols_that_fit_on_one_connection_have_one(count: int, size: int | None) -> None:
+    feed = shared_out(*"ABC"[:count], size=size)
+    assert feed.lines == ()
+    assert feed.by_line() == (feed,)
+
+
+def test_symbols_are_shared_out_in_order_and_each_connection_sends_all_for_its_own() -> None:
+    feed = shared_out(*"ABCDE", url="wss://h/x?s={symbols}")
+    assert [line.symbols for line in feed.lines] == [("A", "B"), ("C", "D"), ("E",)]
+    assert [line.url for line in feed.lines] == [
+        f"wss://h/x?s={each}" for each in ("A,B", "C,D", "E")
+    ]
+    assert [[each.text for each in line.subscriptions] for line in feed.lines] == [
+        ["login", "all A,B", "one A", "one B"],
+        ["login", "all C,D", "one C", "one D"],
+        ["login", "all E", "one E"],
+    ]
+    assert (feed.url, feed.symbols) == ("wss://h/x?s=A,B,C,D,E", tuple("ABCDE"))
+    parts = feed.by_line()
+    assert [(part.url, part.subscriptions, part.symbols) for part in parts] == [
+        (line.url, line.subscriptions, line.symbols) for line in feed.lines
+    ]
+    assert {(part.name, part.tables, part.lines) for part in parts} == {
+        (feed.name, feed.tables, ())
+    }
+    moved = feed.at("ws://other/")
+    assert {part.url for part in (moved, *moved.by_line())} == {"ws://other/"}
+
+
+def test_so_many_connections_are_too_many() -> None:
+    feed = shared_out(*(f"S{n}" for n in range(1024)), size=1)
+    assert len(feed.lines) == 1024
+    with pytest.raises(OptionError, match=r"1,025 symbols need 1,025 connections with 1 on each"):
+        shared_out(*(f"S{n}" for n in range(1025)), size=1)

@@ -15,13 +15,16 @@ from fastingest.source.refusals import GATHERED_FOR, MAX_WORDS, Refusals
 class Rig:
     """Refusals, with what the log is told, and a timer that is set off by hand."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *symbols: str) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *symbols: str, lines: int = 1, before: int = 0
+    ) -> None:
         self.counters = Counters.create()
+        self.counters[Slot.REFUSED_NOW] = before
         self.told: list[dict[str, Any]] = []
         self.timers: list[tuple[float, Any]] = []
         loop = SimpleNamespace(call_later=self._call_later)
         monkeypatch.setattr(asyncio, "get_running_loop", lambda: loop)
-        self.refusals = Refusals(symbols, FeedCounters([self.counters]), self._report)
+        self.refusals = Refusals(symbols, FeedCounters([self.counters]), self._report, lines)
 
     def _report(self, event: Event) -> None:
         assert isinstance(event, RefusedByFeed | GrantedByFeed)
@@ -130,3 +133,30 @@ def test_what_is_asked_for_again_is_refused_now_until_it_is_granted(
     rig.refusals.connected()
     rig.refusals.ready()
     assert rig.counts == (6, 0)
+
+
+def test_what_is_refused_now_is_that_of_all_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, lines=2, before=2)
+    refusals = rig.refusals
+    refusals.connected(0)
+    for _ in range(3):
+        refusals.add("no", (), None, 0)
+    assert rig.counts == (3, 3)
+    refusals.ready(0)
+    refusals.add("no", (), None, 1)
+    assert rig.counts == (4, 4)
+    refusals.ready(1)
+    for line, now in ((0, 1), (1, 0)):  # both are made anew, and refused nothing
+        refusals.connected(line)
+        refusals.ready(line)
+        assert rig.counts == (4, now)
+
+
+def test_what_a_process_before_has_seen_holds_until_all_are_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig(monkeypatch, lines=2, before=5)
+    rig.refusals.ready(0)
+    assert rig.counts == (0, 5)
+    rig.refusals.ready(1)
+    assert rig.counts == (0, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ from fastingest.model.jsonpath import parse_condition
 from fastingest.model.message_conditions import Groups, parse_message_condition
 from fastingest.model.schema import Schema, parse_columns
 from fastingest.source.events import GrantedByFeed, IgnoredMessage, RefusedByFeed
-from fastingest.source.refusals import About
+from fastingest.source.refusals import About, Refusals
 from fastingest.source.side_messages import FIRST_LOOKS, LOOKS, SideMessages
 from tests.peers.raw import CLOSE, TEXT, RawConnection, RawServer, frame
 from tests.support.meeting import Met, meet
@@ -509,3 +510,33 @@ def test_a_reply_that_does_not_come_quotes_what_came(native: bool) -> None:
     )
     reason = 'no reply for 200ms to the subscription sub; the server said: {"e": "no"}'
     assert met.reasons[0] == reason
+
+
+def test_a_connection_knows_its_own_symbols_alone_and_tells_no_shape_again() -> None:
+    async def scenario() -> None:
+        counters = FeedCounters([Counters.create()])
+        feed = Feed("f", "ws://h", (TABLE,), refused=groups("$.error"), symbols=("A", "B"))
+        refusals = Refusals(feed.symbols, counters, lambda event: None, 2)
+        first = SideMessages(replace(feed, symbols=("A",)), counters, refusals=refusals)
+        other = SideMessages(
+            replace(feed, symbols=("B",)), counters, line=1, sister=first, refusals=refusals
+        )
+        told: list[str] = []
+        for side in (first, other):
+            actor = Actor()
+            side.tell(lambda event: None, told.append)
+            side.connected()
+            side.act_by(actor)
+            assert side.take(b'{"error": "no A, no B"}')
+            side.look(b'{"hello": 1}', is_reject=False)
+            ((_, _, symbols, _),) = actor.done
+            assert symbols == (("A",) if side is first else ("B",))
+            assert side.reason(has_rows=False) == '{"hello": 1}'
+            side.ready()
+        assert told == ['{"hello": 1}']
+        assert (counters[Slot.REFUSED], counters[Slot.REFUSED_NOW]) == (2, 2)
+        first.connected()
+        first.ready()
+        assert counters[Slot.REFUSED_NOW] == 1
+
+    asyncio.run(scenario())
