@@ -28,7 +28,7 @@ import re
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import quote, unquote
@@ -50,6 +50,7 @@ __all__ = [
     "Unanswered",
     "expand",
     "expand_url",
+    "joint",
     "shown",
     "user_info",
 ]
@@ -214,6 +215,32 @@ class Redactor:
         for value in self._bytes:
             raw = raw.replace(value, HIDDEN.encode())
         return raw
+
+
+class _Joint(Redactor):
+    """Hides what any of several hides."""
+
+    def __init__(self, each: Sequence[Redactor]) -> None:
+        super().__init__()
+        self._each = tuple(each)
+
+    def __bool__(self) -> bool:
+        return any(self._each)
+
+    def hide(self, text: str) -> str:
+        for redactor in self._each:
+            text = redactor.hide(text)
+        return text
+
+    def hide_in(self, raw: bytes) -> bytes:
+        for redactor in self._each:
+            raw = redactor.hide_in(raw)
+        return raw
+
+
+def joint(redactors: Sequence[Redactor]) -> Redactor:
+    """One that hides what any of ``redactors`` hides, now and whatever they are told later."""
+    return redactors[0] if len(redactors) == 1 else _Joint(redactors)
 
 
 def _forms(value: str) -> set[str]:

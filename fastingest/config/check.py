@@ -117,10 +117,15 @@ def check_text(found: Check) -> str:
     for feed in found.feeds:
         lines.append(f"{feed.name}: {shown(feed.url)}")
         if feed.subscriptions or feed.heartbeats:
-            sent = len(feed.subscriptions)
+            sent = max(len(each.subscriptions) for each in feed.by_line())
             lines.append(
                 f"  sends {sent} message{'s' * (sent != 1)} after a connect, "
                 f"{len(feed.heartbeats)} by the clock"
+            )
+        if feed.lines:
+            lines.append(
+                f"  asks for {len(feed.symbols)} symbols on {len(feed.lines)} connections, "
+                f"{len(feed.lines[0].symbols)} on each at most"
             )
         lines += _stale_lines(feed)
         lines += [f"  {table.out}: {table.schema.header}" for table in feed.tables]

@@ -18,9 +18,9 @@ from fastingest.config.settings import Settings
 from fastingest.config.spec import FeedSpec, Message, TableSpec
 from fastingest.config.symbols import has_place
 from fastingest.errors import OptionError, UsageError
-from fastingest.model.feed import Feed, Table
+from fastingest.model.feed import MAX_LINES, Feed, Line, Subscription, Table
 from fastingest.model.jsonpath import Condition, parse_condition, parse_path
-from fastingest.model.schema import EXAMPLE, TRADES, parse_columns
+from fastingest.model.schema import EXAMPLE, TRADES, Schema, parse_columns
 
 __all__ = ["Overrides", "build_feeds", "located"]
 
@@ -45,6 +45,8 @@ class Overrides:
     proxy: str | None = None
     connect_timeout: float = Settings.connect_timeout
     stale_after: float | None = None
+    stale_by: str | None = None
+    when_stale: str | None = None
     out: Path = Path("stock_data.csv")
 
     @classmethod
@@ -91,6 +93,7 @@ def build_feeds(specs: Sequence[FeedSpec], overrides: Overrides) -> tuple[Feed, 
         for spec, name, url, chosen, own in zip(specs, names, made_urls, symbols, outs, strict=True)
     )
     check_outputs(specs, feeds)
+    _check_stale(feeds, overrides)
     return feeds
 
 
@@ -175,7 +178,6 @@ def _feed(
     symbols: Sequence[str],
     outs: Sequence[Path],
 ) -> Feed:
-    messages = [*spec.messages, *map(Message, overrides.subscribe)]
     stale_by = _stale_by(spec, overrides)
     return Feed(
         name=name,
@@ -184,23 +186,21 @@ def _feed(
             Table(out, table.schema) for out, table in zip(outs, spec.tables, strict=True)
         ),
         headers=_headers(spec.headers, overrides.header),
-        subscriptions=tuple(
-            subscription
-            for message in messages
-            for subscription in message.subscriptions(spec.symbols, symbols)
-        ),
+        subscriptions=_subscriptions(spec, symbols, overrides),
         subscribe_every=spec.subscribe_every,
         heartbeats=spec.heartbeats,
         ignore=spec.ignore,
         refused=spec.refused,
+        retry_refused=spec.retry_refused,
         reconnect=spec.reconnect,
         answers=spec.answers,
         symbols=tuple(symbols),
+        lines=_lines(spec, symbols, overrides),
         stale_after=spec.stale_after or None
         if overrides.stale_after is None
         else overrides.stale_after,
         stale_by=stale_by,
-        when_stale=spec.when_stale,
+        when_stale=overrides.when_stale or spec.when_stale,
         proxy=spec.proxy if overrides.proxy is None else overrides.proxy,
         connect_timeout=spec.connect_timeout or Overrides.connect_timeout
         if overrides.connect_timeout == Overrides.connect_timeout
@@ -215,14 +215,44 @@ def _feed(
     )
 
 
+def _subscriptions(
+    spec: FeedSpec, symbols: Sequence[str], overrides: Overrides
+) -> tuple[Subscription, ...]:
+    """What is sent on a connection that asks for these symbols."""
+    messages = [*spec.messages, *map(Message, overrides.subscribe)]
+    return tuple(
+        subscription
+        for message in messages
+        for subscription in message.subscriptions(spec.symbols, symbols)
+    )
+
+
+def _lines(spec: FeedSpec, symbols: Sequence[str], overrides: Overrides) -> tuple[Line, ...]:
+    """The feed's connections, where its symbols are too many for one."""
+    size = spec.per_connection or len(symbols)
+    if len(symbols) <= size:
+        return ()
+    groups = [tuple(symbols[at : at + size]) for at in range(0, len(symbols), size)]
+    if len(groups) > MAX_LINES:
+        problem = (
+            f"{len(symbols):,} symbols need {len(groups):,} connections with {size:,} on each; "
+            f"{MAX_LINES:,} are the most"
+        )
+        raise spec.error("symbols", problem, "per-connection")
+    return tuple(
+        Line(_url(spec, group, overrides), _subscriptions(spec, group, overrides), group)
+        for group in groups
+    )
+
+
 def _stale_by(spec: FeedSpec, overrides: Overrides) -> str:
-    """The column that tells what of a feed is stale; empty where other columns were given."""
-    columns = [
-        column.name
-        for table in spec.tables
-        for column in table.schema.columns
-        if not column.is_metadata
-    ]
+    """The column that tells what of a feed is stale: the one that was given, if it has that.
+
+    Its own one, otherwise; empty where other columns were given.
+    """
+    columns = [column for table in spec.tables for column in _columns(table.schema)]
+    if overrides.stale_by in columns:
+        return overrides.stale_by
     if not spec.stale_by or spec.stale_by in columns:
         return spec.stale_by
     if not overrides.columns:
@@ -230,6 +260,25 @@ def _stale_by(spec: FeedSpec, overrides: Overrides) -> str:
         problem = f"{_who(spec)} has no column {spec.stale_by!r} from the feed; it has {there}"
         raise spec.error("stale_by", problem, "stale-by")
     return ""
+
+
+def _columns(schema: Schema) -> list[str]:
+    """The columns that come from the feed."""
+    return [column.name for column in schema.columns if not column.is_metadata]
+
+
+def _check_stale(feeds: Sequence[Feed], overrides: Overrides) -> None:
+    """Refuse what is said of the stale where nothing can be."""
+    said = [name for name in ("stale_by", "when_stale") if getattr(overrides, name)]
+    if said and all(feed.stale_after is None for feed in feeds):
+        raise OptionError(said[0], "goes with --stale-after, which says when something is stale")
+    columns = [
+        column for feed in feeds for table in feed.tables for column in _columns(table.schema)
+    ]
+    if overrides.stale_by and overrides.stale_by not in columns:
+        there = ", ".join(dict.fromkeys(columns))
+        problem = f"no table has a column {overrides.stale_by!r} from the feed; there are {there}"
+        raise OptionError("stale_by", problem)
 
 
 def located(error: OptionError, spec: FeedSpec, overrides: Overrides) -> UsageError:

@@ -17,6 +17,7 @@ from typing import Any, get_args, get_type_hints
 from fastingest.access.references import check_syntax
 from fastingest.access.urls import check_written_url, parse_header
 from fastingest.config.parse_messages import (
+    at_least_one,
     heartbeats_of,
     messages_of,
     positive_duration,
@@ -43,7 +44,9 @@ _SHARED = (
 )
 _FEED = (
     *("name", "url", "headers", "header", "subscribe", "heartbeat", "ignore", "inflate"),
-    *("subscribe_every", "symbols", "table", "refused", "reconnect", "answer", "stale_by"),
+    *("subscribe_every", "per_connection", "symbols", "table", "refused", "retry_refused"),
+    *("reconnect", "answer"),
+    "stale_by",
     *_SHARED,
     *TABLE_KEYS,
 )
@@ -159,13 +162,14 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
         out=out,
         headers=_headers(section),
         messages=messages_of(section),
-        subscribe_every=section.read(
-            "subscribe_every", section.text("subscribe_every"), positive_duration
-        )
-        or 0.0,
+        subscribe_every=_duration(section, "subscribe_every"),
+        per_connection=section.read(
+            "per_connection", section.get("per_connection", int), at_least_one
+        ),
         heartbeats=heartbeats_of(section),
         ignore=section.texts("ignore") or (),
         refused=groups_of(section, "refused", parse_message_condition),
+        retry_refused=_duration(section, "retry_refused"),
         reconnect=groups_of(section, "reconnect", parse_message_condition),
         answers=answers_of(section),
         inflate=section.choice("inflate", INFLATES) or "",
@@ -173,9 +177,18 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
         stale_by=section.text("stale_by") or "",
         **said,
     )
-    if "symbols" in section and not feed.has_place:
-        section.problem("symbols", "nothing holds {symbols} or {symbol}: they have no place")
+    for key, who in (("symbols", "they have"), ("per_connection", "symbols have")):
+        if key in section and not feed.has_place:
+            section.problem(key, f"nothing holds {{symbols}} or {{symbol}}: {who} no place")
+    has_refused = "refused" in section or any(each.refused for each in feed.messages)
+    if feed.retry_refused and not has_refused:
+        section.problem("retry_refused", "it goes with 'refused', which says what a refusal is")
     return feed
+
+
+def _duration(section: Section, name: str) -> float:
+    """What is said in a unit; 0.0 where nothing is."""
+    return section.read(name, section.text(name), positive_duration) or 0.0
 
 
 def _headers(section: Section) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from fastingest.model.feed import Heartbeat, Subscription
 from fastingest.model.message_conditions import parse_message_condition
 from fastingest.units import parse_duration
 
-__all__ = ["heartbeats_of", "messages_of", "positive_duration", "symbols_of"]
+__all__ = ["at_least_one", "heartbeats_of", "messages_of", "positive_duration", "symbols_of"]
 
 
 def symbols_of(section: Section) -> Symbols:
@@ -73,7 +73,7 @@ def _answered(section: Section) -> Message:
     timeout = section.read("timeout", section.text("timeout"), positive_duration)
     if timeout is None:
         timeout = Subscription.timeout
-    per_message = section.read("per_message", section.get("per_message", int), _at_least_one)
+    per_message = section.read("per_message", section.get("per_message", int), at_least_one)
     if per_message and text and ("{symbol}" in text or "{symbols}" not in text):
         section.problem("per_message", "it goes with {symbols} in 'send', and without {symbol}")
     return Message(text or "", reply, timeout, refused, per_message)
@@ -96,7 +96,11 @@ def _text_to_send(value: Any) -> str:
     return check_syntax(read_subscription(value) if isinstance(value, str) else json_text(value))
 
 
-def _at_least_one(number: int) -> int:
+def at_least_one(number: int) -> int:
+    """``number``, if it is one of things that there must be some of.
+
+    :raises ValueError: it is less than 1.
+    """
     if number < 1:
         raise ValueError(f"{number} is out of range; it must be at least 1")
     return number

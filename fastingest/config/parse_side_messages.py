@@ -73,5 +73,5 @@ def _answer_text(value: Any) -> str:
     if not isinstance(value, str):
         text = _QUOTED_PLACE.sub(r"\1", text)
     for place in ANSWER_PLACE.finditer(text):
-        parse_path(place[1])
+        parse_path(place[1], any_element=True)
     return text

@@ -19,7 +19,10 @@ setting               what it does to a feed of ``--feed`` or ``--config``
 ``--compression``,    take the place of its own, where they are given (``off`` is not)
 ``--proxy``, files,
 ``--connect-timeout``,
-``--stale-after``
+``--stale-after``,
+``--when-stale``
+``--stale-by``        takes the place of its own, where one of its tables has that column; in one of
+                      all feeds one must
 ``--out``             where it writes, if there is one table in all; if there are more, it is for
                       those that name no ``out``, nor does their feed
 ====================  ==============================================================================
@@ -53,10 +56,15 @@ The format of the file. Paths are relative to where the command is started. Text
                                         # refuse this one), and per-message = 100, the most symbols
                                         # in one {symbols}: more go into several messages
     subscribe-every = "250ms"           # time from one of them to the next, at least; default: none
+    per-connection = 30                 # the most symbols on one connection: for more, the feed has
+                                        # several, each of which sends all of the above for its own
+                                        # symbols; default: any number on one
     heartbeat = {send = '{"op":"ping"}', every = "20s"}    # or an array of them; default: none
     ignore = ["pong"]                   # texts that are neither row nor reject; default: none
     refused = ["$.success=false"]       # conditions, all of which hold of a message that says no to
                                         # something; or an array of such arrays; default: none
+    retry-refused = "5s"                # what is refused is asked for again after so long, by the
+                                        # same connection; default: not before the next one
     reconnect = ["$.type=info", "$.code=20051"]     # the same, of one that asks for another
                                         # connection; default: none
     answer = [{when = ["$.ping"], send = '{"pong":{$.ping}}'}]  # sent at once, when (as above) a
@@ -67,7 +75,7 @@ The format of the file. Paths are relative to where the command is started. Text
                                         # stale; or "off"; default: that of --stale-after
     stale-by = "symbol"                 # a column: each of its values may be stale by itself, and
                                         # each of the symbols; default: the feed as a whole
-    when-stale = "reconnect"            # or "warn"; default: warn
+    when-stale = "reconnect"            # or "warn"; default: that of --when-stale, or warn
     compression = "deflate"             # or "off"; default: off
     proxy = "socks5://host:1080"        # text, or "off"; default: that of the environment, see
                                         # fastingest.access.environment
@@ -100,7 +108,10 @@ but options describes no feed, and goes with ``--url`` or ``--feed``.
 
 Conditions of ``reply``, ``refused``, ``reconnect`` and ``when`` are of whole messages: besides
 ``$.event=error`` there are ``$.error`` (it is there, and not null), ``$.result=[]`` and
-``$.result={}`` (it is empty), and ``$=ping`` (the message is that, and need not be JSON). Messages
+``$.result={}`` (it is empty), and ``$=ping`` (the message is that, and need not be JSON). ``[*]``,
+once in a path, is any element of an array: ``$[*].T=error``. All such conditions of one array of
+conditions must hold of the same element, and what is taken out of the message (words, symbols, the
+``{$[*].id}`` of an answer) is that element's. Each element that is refused is a refusal. Messages
 that bring a row are not asked.
 
 In ``url``, and in ``send``, ``reply`` and ``refused`` of ``subscribe``, ``{symbols}`` is all

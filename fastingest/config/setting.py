@@ -129,6 +129,8 @@ def check_choice(field: dataclasses.Field[Any], value: Any) -> None:
     :raises OptionError: it is.
     """
     choices = field.metadata["choices"]
+    if value is None and "None" in str(field.type):
+        return
     if choices and value not in choices:
         raise OptionError(field.name, f"{value!r} is not one of {', '.join(choices)}")
 

@@ -29,6 +29,7 @@ from fastingest.config.setting import (
 )
 from fastingest.errors import OptionError
 from fastingest.model.batch import PARTITIONS
+from fastingest.model.feed import WHEN_STALE
 from fastingest.storage.ownership import check_writable
 from fastingest.units import format_duration
 
@@ -121,6 +122,17 @@ class Settings:
         None,
         (1e-2, math.inf),
         off=True,
+    )
+    stale_by: str | None = setting(
+        "Column of which each value may be stale by itself, and each symbol that was asked for.",
+        None,
+        metavar="COLUMN",
+    )
+    when_stale: str | None = setting(
+        "What is done then: warn (say so), or reconnect as well.",
+        None,
+        metavar="WHAT",
+        choices=WHEN_STALE,
     )
     reconnect_initial: float = duration_setting(
         "Longest first wait before a reconnect.", _FIRST_WAIT, (1e-3, 86400)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,10 @@ class Message:
             parts = [(partial(how.fill, symbols=chunk), chunk) for chunk in chunks]
         else:
             parts = [(partial(how.fill, symbols=symbols), ())]
-        return [self._subscription(fill, own) for fill, own in parts]
+        made = [self._subscription(fill, own) for fill, own in parts]
+        if "{symbol}" in self.text or "{symbols}" not in self.text:
+            return made
+        return [replace(each, listed=how.listed(each.symbols), join=how.join) for each in made]
 
     def _subscription(self, fill: Callable[[str], str], symbols: tuple[str, ...]) -> Subscription:
         def conditions(texts: Sequence[str]) -> tuple[MessageCondition, ...]:
@@ -95,6 +98,8 @@ class FeedSpec:
     :param file: the file; None: it is from the command line alone.
     :param key: where it is in the file.
     :param out: the file of those of its tables that name none.
+    :param per_connection: how many symbols are asked for on one connection at most: for more, it
+        has several. None: any number.
     :param stale_after: 0.0: it never is.
     """
 
@@ -107,9 +112,11 @@ class FeedSpec:
     headers: tuple[str, ...] = ()
     messages: tuple[Message, ...] = ()
     subscribe_every: float = 0.0
+    per_connection: int | None = None
     heartbeats: tuple[Heartbeat, ...] = ()
     ignore: tuple[str, ...] = ()
     refused: Groups = ()
+    retry_refused: float = 0.0
     reconnect: Groups = ()
     answers: tuple[Answer, ...] = ()
     symbols: Symbols = field(default_factory=Symbols)

@@ -65,9 +65,13 @@ class Symbols:
             ]
         return tuple(dict.fromkeys(symbols))
 
+    def listed(self, symbols: Sequence[str]) -> tuple[str, ...]:
+        """How each of ``symbols`` stands in ``{symbols}``."""
+        return tuple(self.each.replace("{symbol}", symbol) for symbol in symbols)
+
     def fill(self, text: str, symbols: Sequence[str], *, one: str = "") -> str:
         """``text`` with ``symbols`` for ``{symbols}``, and ``one`` for ``{symbol}``."""
-        together = self.join.join(self.each.replace("{symbol}", symbol) for symbol in symbols)
+        together = self.join.join(self.listed(symbols))
         return text.replace("{symbols}", together).replace("{symbol}", one)
 
     def fill_url(self, url: str, symbols: Sequence[str]) -> str:

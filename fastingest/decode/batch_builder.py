@@ -88,6 +88,11 @@ class BatchBuilder:
         return Batch(0, [], self._layout, table=self._table)
 
     @property
+    def tells_connections(self) -> bool:
+        """Whether a column says by which connection a row came."""
+        return any(each.type.startswith("@connection") for each in self.schema.columns)
+
+    @property
     def is_empty(self) -> bool:
         """Whether the batch holds nothing."""
         return not self._batch.rows and not self._batch.rejects

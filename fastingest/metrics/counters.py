@@ -27,7 +27,7 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import IntEnum, auto
 from functools import cached_property
 from multiprocessing import reduction
@@ -58,11 +58,11 @@ class Slot(IntEnum):
     UNSAVED = auto()  # received, and not written when the receiver ended, with no place to keep it
     # of the feed
     CONNECTIONS = auto()  # connections opened
-    NEVER_READY = auto()  # 1: it was to be connected, and has not been ready once
+    NEVER_READY = auto()  # of its connections, those that were to be, and were not ready once
     GAPS = auto()  # times without a ready connection: subscribed, and granted where replies tell
     GAP_NS = auto()  # their length in all
     # When the time without one that lasts now began, in nanoseconds since the epoch; or 0. The
-    # first connect is none, unless something fails.
+    # first connect is none, unless something fails. Of several connections, the longest.
     GAP_SINCE = auto()
     # of the receiver's outbox for this output, with the receiver's first feed in it
     OUTBOX_BYTES = auto()  # batches that the writer has not acknowledged, in memory and on disk
@@ -72,7 +72,7 @@ class Slot(IntEnum):
     # of the feed
     PAUSES = auto()  # times the socket was not read because an outbox was full
     REFUSED = auto()  # messages by which the feed has refused something; most of them are IGNORED
-    REFUSED_NOW = auto()  # of them, those of the latest connection
+    REFUSED_NOW = auto()  # of them, those of the latest connection; or of the latest of each
     STALE = auto()  # what of it is stale now: itself, values of a column, symbols
     LAST_ROW = auto()  # when the last row of a closed batch came, in nanoseconds since the epoch
     # written by the writer; of the feed's table in this output
@@ -104,7 +104,7 @@ class Slot(IntEnum):
 
 
 class State(IntEnum):
-    """What a feed's connection is doing."""
+    """What a feed's connection is doing; of several, the one that is worst off."""
 
     STARTING = 0
     CONNECTING = auto()
@@ -113,6 +113,22 @@ class State(IntEnum):
     WAITING = auto()  # for the next try
     PAUSED = auto()  # connected, not read: the writer is behind
     CLOSED = auto()
+
+    @classmethod
+    def worst(cls, states: Collection[State]) -> State:
+        """Of several connections, what the one does that most needs to be looked at."""
+        return next(state for state in _WORST_FIRST if state in states)
+
+
+_WORST_FIRST = (
+    State.WAITING,
+    State.PAUSED,
+    State.CONNECTING,
+    State.SUBSCRIBING,
+    State.STARTING,
+    State.CONNECTED,
+    State.CLOSED,
+)
 
 
 class Counters:

@@ -8,7 +8,8 @@ that no secret is in any process but the receiver, and what is shown never holds
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastingest.model.message_conditions import Groups, MessageCondition
@@ -18,16 +19,21 @@ __all__ = [
     "ANSWER_PLACE",
     "INFLATES",
     "MAX_FEEDS",
+    "MAX_LINES",
     "WHEN_STALE",
     "Answer",
     "Feed",
     "Heartbeat",
+    "Line",
     "Subscription",
     "Table",
 ]
 
 MAX_FEEDS = 1024
 """The most feeds that a run may have."""
+
+MAX_LINES = 1024
+"""The most connections that a feed may have at a time."""
 
 ANSWER_PLACE = re.compile(r"\{(\$[^{}]*)\}")
 """Where a value of a message stands in :attr:`Answer.send`, and by which path."""
@@ -61,6 +67,8 @@ class Subscription:
     :param timeout: seconds to wait for it; then the connection is made anew.
     :param refused: groups of conditions of a message that refuses it.
     :param symbols: what it asks for, as they stand in its text.
+    :param listed: how each of them stands in a list in the text; empty: there is none.
+    :param join: what stands between two of them there.
     """
 
     text: str
@@ -68,6 +76,20 @@ class Subscription:
     timeout: float = 10.0
     refused: Groups = ()
     symbols: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    join: str = ","
+
+    def narrowed(self, text: str, symbols: Collection[str]) -> str:
+        """What is sent to ask for these symbols only.
+
+        :param text: what is sent for all of them, with its secrets.
+        :param symbols: of its symbols; empty: all of them.
+        """
+        if not symbols or not self.listed:
+            return text
+        pairs = zip(self.symbols, self.listed, strict=True)
+        some = [listed for symbol, listed in pairs if symbol in symbols]
+        return text.replace(self.join.join(self.listed), self.join.join(some))
 
 
 @dataclass(frozen=True)
@@ -96,6 +118,20 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Line:
+    """One of several connections of a feed, each of which asks for a part of its symbols.
+
+    :param url: where it connects to.
+    :param subscriptions: what is sent there after every connect, in order.
+    :param symbols: what it asks for.
+    """
+
+    url: str
+    subscriptions: tuple[Subscription, ...]
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Feed:
     """One WebSocket URL that is captured, and what comes of it.
 
@@ -108,9 +144,12 @@ class Feed:
     :param heartbeats: sent while connected.
     :param ignore: messages that are neither row nor reject, word for word, such as ``pong``.
     :param refused: groups of conditions of a message that says no to something.
+    :param retry_refused: seconds after which what is refused is asked for again; 0.0: it is not.
     :param reconnect: those of a message that asks for another connection.
     :param answers: what is answered to which messages.
     :param symbols: what is asked for, as they stand in its URL and its subscriptions.
+    :param lines: its connections, where the symbols are too many for one; empty: there is one. The
+        URL and the subscriptions above are what one would need for all symbols.
     :param stale_after: seconds without a row after which it is stale. None: it never is.
     :param stale_by: the column of which each value, and each symbol, may be stale by itself; empty:
         only the feed as a whole may.
@@ -134,9 +173,11 @@ class Feed:
     heartbeats: tuple[Heartbeat, ...] = ()
     ignore: tuple[str, ...] = ()
     refused: Groups = ()
+    retry_refused: float = 0.0
     reconnect: Groups = ()
     answers: tuple[Answer, ...] = ()
     symbols: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
     stale_after: float | None = None
     stale_by: str = ""
     when_stale: str = "warn"
@@ -147,3 +188,22 @@ class Feed:
     connect_timeout: float = 10.0
     compression: str = "off"
     inflate: str = ""
+
+    def by_line(self) -> tuple[Feed, ...]:
+        """The feed as each of its connections has it, in order; itself where there is one."""
+        if not self.lines:
+            return (self,)
+        return tuple(
+            replace(
+                self,
+                url=line.url,
+                subscriptions=line.subscriptions,
+                symbols=line.symbols,
+                lines=(),
+            )
+            for line in self.lines
+        )
+
+    def at(self, url: str) -> Feed:
+        """The feed as it is to be had at another URL."""
+        return replace(self, url=url, lines=tuple(replace(each, url=url) for each in self.lines))

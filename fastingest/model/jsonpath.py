@@ -27,6 +27,7 @@ from typing import NamedTuple, Self
 import msgspec
 
 __all__ = [
+    "ANY",
     "Condition",
     "JsonPath",
     "NoTree",
@@ -40,9 +41,13 @@ __all__ = [
 Steps = tuple[str | int, ...]
 """Member names and array indices, one step after the other."""
 
+ANY = -1
+"""The step that is written ``[*]``: any element of an array. Few paths may have it."""
+
 _NAME = r"[^\W\d][\w@/:-]*|[\d@][\w@/:-]*"
 _STEP = re.compile(
-    rf'\.?(?P<name>{_NAME})|\[(?P<index>\d{{1,6}})\]|\[(?P<quoted>"(?:[^"\\]|\\.)*")\]'
+    rf'\.?(?P<name>{_NAME})|\[(?P<index>\d{{1,6}})\]|\[(?P<quoted>"(?:[^"\\]|\\.)*")\]|'
+    r"\[(?P<any>\*)\]"
 )
 _BARE = re.compile(_NAME)
 _MAX_STEPS = 64
@@ -59,7 +64,7 @@ class JsonPath(NamedTuple):
         text = "$" if self.from_root else ""
         for step in self.steps:
             if isinstance(step, int):
-                text += f"[{step}]"
+                text += "[*]" if step == ANY else f"[{step}]"
             elif _BARE.fullmatch(step):
                 text += f".{step}" if text else step
             else:
@@ -67,9 +72,10 @@ class JsonPath(NamedTuple):
         return text
 
 
-def parse_path(text: str) -> JsonPath:
+def parse_path(text: str, *, any_element: bool = False) -> JsonPath:
     """The path that ``text`` says.
 
+    :param any_element: whether ``[*]`` may stand in it, once.
     :raises ValueError: it says none.
     """
     rest = text.strip()
@@ -86,7 +92,12 @@ def parse_path(text: str) -> JsonPath:
                 f"{text.strip()!r} is no path; write for example price, last.price, [0], "
                 '["odd name"] or $.data.symbol'
             )
-        if step["index"] is not None:
+        if step["any"]:
+            if not any_element or ANY in steps:
+                where = "once in a path" if any_element else "in conditions of whole messages only"
+                raise ValueError(f"{text.strip()!r} is no path here; [*] may stand {where}")
+            steps.append(ANY)
+        elif step["index"] is not None:
             steps.append(int(step["index"]))
         else:
             steps.append(step["name"] or json.loads(step["quoted"]))
@@ -176,9 +187,10 @@ def text_of(value: bytes | msgspec.Raw | None) -> str | None:
     return None if text[:1] in (b"", b"{", b"[") else text.decode()
 
 
-def parse_condition(text: str) -> Condition:
+def parse_condition(text: str, *, any_element: bool = False) -> Condition:
     """The condition that ``text`` says.
 
+    :param any_element: as in :func:`parse_path`.
     :raises ValueError: it says none.
     """
     # The = that ends the path is the first one outside quotes.
@@ -187,7 +199,7 @@ def parse_condition(text: str) -> Condition:
         raise ValueError(f"{text!r} is no condition; write for example $.data.e=trade")
     if match[2].startswith("=") or match[1].rstrip().endswith(("!", "<", ">")):
         raise ValueError(f"{text!r} is no condition; there is = alone, as in $.data.e=trade")
-    path = parse_path(match[1])
+    path = parse_path(match[1], any_element=any_element)
     if not path.steps:
         raise ValueError(f"{text!r} compares a whole message; name a member of it")
     return Condition(path, tuple(value.strip() for value in match[2].split(",")))

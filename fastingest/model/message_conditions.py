@@ -7,6 +7,7 @@ Paths begin at the message's root, with ``$`` or without::
     $.error                 it is there, and not null; this one needs its $
     $.result=[]             an empty array; {} is an empty object
     $=ping                  the whole message, which need not be JSON
+    $[*].T=error            of any element of an array; all such conditions of a group of the same
 
 Conditions come in *groups*: all of a group must hold, and any group will do.
 
@@ -84,13 +85,13 @@ def parse_message_condition(text: str) -> MessageCondition:
             JsonPath((), True), tuple(each.strip() for each in whole[1].split(","))
         )
     if "=" in re.sub(r'"(?:[^"\\]|\\.)*"', "", text):
-        return MessageCondition(*parse_condition(text))
+        return MessageCondition(*parse_condition(text, any_element=True))
     if not text.strip().startswith("$"):
         raise ValueError(
             f"{text!r} is no condition; write for example $.event=error, or $.error where it must "
             "only be there"
         )
-    path = parse_path(text)
+    path = parse_path(text, any_element=True)
     if not path.steps:
         raise ValueError(f"{text!r} holds of every message; write for example $.error, or $=ping")
     return MessageCondition(path)

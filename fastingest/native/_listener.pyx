@@ -42,7 +42,7 @@ cdef class NativeListener(WSListener):
 
     :param listener: a :class:`fastingest.source.listener.Listener`.
     :param intake: the :class:`fastingest.source.intake.Intake` that it feeds.
-    :param parser: what reads messages.
+    :param parser: what reads messages: one for all connections of a feed.
     :param max_message_size: bytes.
     """
 
@@ -52,11 +52,11 @@ cdef class NativeListener(WSListener):
     cdef list waiting  # messages that the intake has not decoded yet
     cdef Py_ssize_t batch_size  # rows from which on the intake is told at once
     cdef Py_ssize_t max_message_size
-    cdef Py_ssize_t count  # messages read since the intake has asked
     cdef int missed
     cdef int pause  # messages left that go to Python
     cdef int next_pause
     cdef public bint is_on
+    cdef object arrivals  # the listener's
     cdef object side  # None: nobody wants what brings no row
     cdef tuple needles
     cdef bint takes_any
@@ -71,7 +71,8 @@ cdef class NativeListener(WSListener):
         self.batch_size = intake.batch_size
         self.max_message_size = max_message_size
         self.next_pause = FIRST_PAUSE
-        self.side, self.needles = intake.side, ()
+        self.arrivals = listener.arrivals
+        self.side, self.needles = self.arrivals.side, ()
         if self.side is not None:
             self.needles, self.takes_any = self.side.needles, self.side.takes_any
             self.has_rules = self.side.has_rules
@@ -133,16 +134,16 @@ cdef class NativeListener(WSListener):
             self.waiting.append(PyBytes_FromStringAndSize(text, size))
             return True
         if PyList_GET_SIZE(self.waiting):
-            self.intake.decode()
+            self.intake.decode(self.arrivals)
         rows = self.parser.columns.rows
         if self.parser.read(text, size):
-            self.count += 1
+            self.parser.messages += 1
             if self.parser.columns.rows == rows:
                 if self.looks or (self.has_rules and self.may_say(text, size)):
                     message = PyBytes_FromStringAndSize(text, size)
                     self.looks = self.side.brought_no_row(message)
             elif self.parser.columns.rows >= self.batch_size:
-                self.intake.settle()
+                self.intake.settle(self.arrivals)
             if self.missed:
                 self.missed -= 1
                 if not self.missed:
@@ -154,13 +155,16 @@ cdef class NativeListener(WSListener):
             self.next_pause = min(2 * self.next_pause, MAX_PAUSE)
             self.missed = MAX_MISSED - MISS
         self.waiting.append(PyBytes_FromStringAndSize(text, size))
-        self.intake.decode()
+        self.intake.decode(self.arrivals)
         return True
 
     def take_counts(self):
-        """Messages read since this was last asked, and of them (or their rows) those ignored."""
-        counts = self.count, self.parser.ignored
-        self.count = self.parser.ignored = 0
+        """Messages read since this was last asked, and of them (or their rows) those ignored.
+
+        By whichever of the listeners that share the parser.
+        """
+        counts = self.parser.messages, self.parser.ignored
+        self.parser.messages = self.parser.ignored = 0
         return counts
 
 

@@ -12,6 +12,7 @@ from fastingest.native._tree cimport Node, ParseTree, Reading
 cdef class RowParser:
     cdef readonly ColumnBuilders columns
     cdef public Py_ssize_t ignored
+    cdef Py_ssize_t messages  # that were read, as listeners count them
     cdef ParseTree tree
     cdef Node* nodes  # the tree's
     cdef Reading* readings

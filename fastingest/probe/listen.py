@@ -99,7 +99,8 @@ def listen(
             f"{len(options.feeds)} feeds are named, and a probe is of one; name one of them"
         )
     with asyncio.Runner(loop_factory=ReceiverLoop) as runner:
-        return runner.run(_listen(options.feeds[0], options, how, connected))
+        feed = options.feeds[0].by_line()[0]  # of several connections one will do
+        return runner.run(_listen(feed, options, how, connected))
 
 
 class _Observer(SourceObserver):

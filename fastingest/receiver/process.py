@@ -3,7 +3,7 @@
 ::
 
     Connection ──frames──▶ Listener ──messages──▶ Intake ──batches──▶ Sender ══▶ writer
-                    one for each feed                        one for each output
+              one or more for each feed                      one for each output
 
 No call here waits, and the only other thread is the spool's: sockets are read and pings answered
 whatever the writer is doing. When the outbox is full, ``--when-full`` says what becomes of the
@@ -39,11 +39,12 @@ from fastingest.metrics.counters import FeedCounters
 from fastingest.model.batch import Batch
 from fastingest.model.event import Event
 from fastingest.model.feed import Feed
-from fastingest.native.factory import layout_problem, reader_of
+from fastingest.native.factory import layout_problem
+from fastingest.receiver.capture import Capture, Surroundings
 from fastingest.receiver.delivery import Delivery
 from fastingest.receiver.events import PipeUnusable, ReceivingEnded
 from fastingest.receiver.stale_watch import StaleWatch
-from fastingest.receiver.teller import Teller
+from fastingest.receiver.turns import Turns
 from fastingest.runtime.assignment import Assignment
 from fastingest.runtime.control import (
     FeedRefusal,
@@ -55,6 +56,7 @@ from fastingest.runtime.control import (
     Report,
     Save,
     Stop,
+    Turn,
     UnknownMessage,
     command_from,
     encode,
@@ -68,14 +70,9 @@ from fastingest.runtime.process_setup import (
     show_name,
 )
 from fastingest.source.base import Source
-from fastingest.source.clock import elapsed
-from fastingest.source.connect_queue import HostQueues
-from fastingest.source.connection import Connection
 from fastingest.source.gap import Outage
 from fastingest.source.intake import Intake, Limit
-from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
-from fastingest.source.side_messages import SideMessages
 from fastingest.transport.pipe.channel import Channel
 from fastingest.transport.pipe.fd_passing import receive_pipe
 from fastingest.transport.pipe.uplink import PipeUplink
@@ -120,7 +117,7 @@ class _Receiver:
     def __init__(self, options: Settings, plan: Assignment) -> None:
         self._options = options
         self._plan = plan
-        self._queues = HostQueues(options.receivers, elapsed)
+        self._turns = Turns(self._tell)
         self._saves = {number: asyncio.Event() for number in plan.shares}
         self._go = asyncio.Event()
         self._waiting_outputs: set[int] = set()  # for which nothing is received
@@ -157,9 +154,21 @@ class _Receiver:
             taken = sum(each.rows_received for share in shares for each in share.counters.feeds)
             self._limit.left = max(0, self._limit.left - taken)
         problem = layout_problem() if self._plan.native else None
-        self._native = self._plan.native and problem is None
+        around = Surroundings(
+            self._options,
+            native=self._plan.native and problem is None,
+            is_one_of_many=self._plan.is_one_of_many,
+            limit=self._limit,
+            queues=self._turns.queues(self._options.receivers if self._plan.is_one_of_many else 1),
+            tell=self._tell,
+            finished=self._finish,
+        )
         for feed in self._plan.feeds:
-            self._sources[feed.name] = self._source_of(feed)
+            capture = self._capture_of(feed, around)
+            self._sources[feed.name] = capture.source
+            self._intakes.append(capture.intake)
+            if capture.stale_watch is not None:
+                self._stale_watches[feed.name] = capture.stale_watch
         self._to_supervisor = await Channel.open(control, self._on_message, self._on_orphaned)
         if problem is not None:
             self._report(NativeUnused(problem))
@@ -186,7 +195,7 @@ class _Receiver:
         # At once: a name look-up that hangs has a thread of libuv's, which an exit would wait for.
         os._exit(0)
 
-    def _source_of(self, feed: Feed) -> Source:
+    def _capture_of(self, feed: Feed, around: Surroundings) -> Capture:
         """What captures a feed."""
         targets = [
             next(
@@ -204,45 +213,8 @@ class _Receiver:
             table.first = each.rows_received + 1
             if self._options.escape_formulas:
                 table.escape_formulas()
-        name = feed.name if self._plan.is_one_of_many else None
-        report = partial(self._report, feed=name)
-        if feed.stale_after is not None:
-            watch = self._stale_watches[feed.name] = StaleWatch(
-                feed,
-                counters,
-                flush_interval=self._options.flush_interval,
-                report=report,
-                tell=self._tell,
-            )
-            emits = [watch.through(emit) for emit in emits]
-        side = SideMessages(feed, counters)
-        intake = Intake(
-            decoder,
-            counters,
-            emit=emits[0] if len(emits) == 1 else lambda batch: emits[batch.table](batch),
-            finished=self._finish,
-            flush_interval=self._options.flush_interval,
-            limit=self._limit,
-            side=side,
-        )
-        self._intakes.append(intake)
-        listener = Listener(
-            intake,
-            max_message_size=self._options.max_message_size,
-            make_reader=reader_of(feed) if self._native else None,
-            inflate=feed.inflate,
-        )
-        observer = Teller(feed.name, self._tell)
-        return Connection(
-            feed,
-            self._options,
-            listener,
-            counters,
-            report,
-            side=side,
-            observer=observer,
-            queue=self._queues.of(feed.url),
-        )
+        before = self._plan.lines.get(feed.name, {})
+        return Capture(feed, around, decoder=decoder, counters=counters, emits=emits, before=before)
 
     async def _capture(self, feed: str) -> None:
         since = self._plan.gaps.get(feed)
@@ -314,6 +286,8 @@ class _Receiver:
         match command_from(message):
             case Go():
                 pass
+            case Turn() as turn:
+                self._turns.answered(turn)
             case Stop():
                 self._stop_all()
             case Save(output):
@@ -338,8 +312,8 @@ class _Receiver:
             trace = source.redactor.hide(trace)
         self._report(InternalError(context["message"], trace))
 
-    def _report(self, event: Event, feed: str | None = None) -> None:
-        self._tell(Report.of(event, feed))
+    def _report(self, event: Event) -> None:
+        self._tell(Report.of(event))
 
     def _tell(self, notice: Notice) -> None:
         self._to_supervisor.send(encode(notice))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastingest.metrics.counters import FeedCounters, Slot, State
@@ -39,6 +39,7 @@ class StaleWatch:
     :param flush_interval: seconds that a row may wait for its batch.
     :param report: takes events for the log.
     :param tell: takes notices for the supervisor.
+    :param lines: the counters as each of the feed's connections has them; None: there is one.
     """
 
     def __init__(
@@ -49,16 +50,19 @@ class StaleWatch:
         flush_interval: float,
         report: Callable[[Event], None],
         tell: Callable[[Notice], None],
+        lines: Sequence[FeedCounters] | None = None,
     ) -> None:
         limit = feed.stale_after or 0.0
         self._feed = feed
         self._limit = limit
         self._counters = counters
+        self._lines = [counters] if lines is None else lines
         self._report = report
         self._tell = tell
         self._columns = [_place(table.schema, feed.stale_by) for table in feed.tables]
         symbols = feed.symbols if feed.stale_by else ()
-        self._staleness = Staleness(feed.name, limit + flush_interval, symbols)
+        by_line = [line.symbols for line in feed.lines]
+        self._staleness = Staleness(feed.name, limit + flush_interval, symbols, by_line)
         self._tick = min(_MAX_TICK, limit / 4)
         self._looked = 0.0
         self._source: Source | None = None
@@ -102,21 +106,23 @@ class StaleWatch:
 
     def _look(self) -> None:
         before, self._looked = self._looked, elapsed()
-        is_ready = self._counters[Slot.STATE] == State.CONNECTED
+        ready = [line[Slot.STATE] == State.CONNECTED for line in self._lines]
         # Where it was much longer, this process did not run, and what came waits to be read.
-        seconds = min(self._looked - before, 2 * self._tick) if is_ready else 0.0
-        change = self._staleness.look(seconds)
+        seconds = min(self._looked - before, 2 * self._tick)
+        by_line = [seconds * is_ready for is_ready in ready] if self._feed.lines else []
+        change = self._staleness.look(seconds * any(ready), by_line)
         self._tell_change(change)
-        if change.must_reconnect and is_ready and self._feed.when_stale == "reconnect":
-            self._staleness.gave_up()
-            self._reconnect()
+        if change.must_reconnect and any(ready) and self._feed.when_stale == "reconnect":
+            self._staleness.gave_up(change.lines)
+            self._reconnect(change.lines, {line for line, is_ready in enumerate(ready) if is_ready})
         self._look_later()
 
-    def _reconnect(self) -> None:
+    def _reconnect(self, lines: frozenset[int] | None, ready: set[int]) -> None:
         if self._source is not None:
             names = self._listed(self._staleness.names)
             after = format_duration(self._limit)
-            self._source.give_up(f"stale, no row for {after}: {names}")
+            wanted = ready if lines is None else ready & lines
+            self._source.give_up(f"stale, no row for {after}: {names}", wanted)
 
     def _tell_change(self, change: Change) -> None:
         if change.stale or change.back:

@@ -15,10 +15,14 @@ class Teller(SourceObserver):
 
     :param feed: its name.
     :param tell: takes notices.
+    :param connection: the number of one of its connections, from 1, where it has several.
     """
 
-    def __init__(self, feed: str, tell: Callable[[Notice], None]) -> None:
+    def __init__(
+        self, feed: str, tell: Callable[[Notice], None], connection: int | None = None
+    ) -> None:
         self._feed, self._tell = feed, tell
+        self._connection = connection
 
     def sampled(self, words: str) -> None:
         """As in :class:`SourceObserver`."""
@@ -26,4 +30,4 @@ class Teller(SourceObserver):
 
     def gap_ended(self, start_ns: int, seconds: float, reason: str) -> None:
         """As in :class:`SourceObserver`."""
-        self._tell(GapEnded(self._feed, start_ns, seconds, reason))
+        self._tell(GapEnded(self._feed, start_ns, seconds, reason, self._connection))

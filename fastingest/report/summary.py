@@ -76,9 +76,9 @@ class FeedSummary:
     :param state: what its connection is doing.
     :param ledger: its counts.
     :param connections: opened so far.
-    :param gaps: times without a ready connection.
+    :param gaps: times without a ready connection; of several, those of each.
     :param gap_seconds: their length in all.
-    :param never_ready: whether there has been no ready one so far.
+    :param never_ready: whether there has been no ready one so far; of several, whether one is so.
     :param refused: messages by which it has refused something.
     :param row_age: seconds since its last row came; None: none has.
     :param stale: how much of it is stale: itself, values of a column, symbols.
@@ -250,17 +250,7 @@ class Summary:
     @property
     def state(self) -> State:
         """What the connections are doing: the one that most needs to be looked at."""
-        order = (
-            State.WAITING,
-            State.PAUSED,
-            State.CONNECTING,
-            State.SUBSCRIBING,
-            State.STARTING,
-            State.CONNECTED,
-            State.CLOSED,
-        )
-        states = {feed.state for feed in self.feeds}
-        return next(state for state in order if state in states)
+        return State.worst({feed.state for feed in self.feeds})
 
     @property
     def connections(self) -> int:

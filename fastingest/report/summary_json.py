@@ -26,7 +26,8 @@ def summary_json(summary: Summary) -> str:
     - ``latency_p50``, ``latency_p99``, ``latency_max``: seconds from receipt to file; null without
       rows.
     - ``connections``, ``gaps``, ``gap_seconds``: connections opened; times without one that was
-      ready, and their length. ``never_ready``: the names of the feeds that had none.
+      ready, and their length, of each of a feed's connections. ``never_ready``: the names of the
+      feeds that had none, or of which a connection was not ready once.
     - ``refused``: messages by which feeds have refused something.
     - ``stale``: how much of the feeds had brought no row for too long, at the end.
     - ``listener``: what read the feeds, ``native``, or ``Python`` and why it was that.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastingest.metrics.counters import Counters
 from fastingest.model.feed import Feed
+from fastingest.runtime.control import LineState
 from fastingest.spool.directories import SpoolDirectories
 from fastingest.storage.lock import OutputLock
 from fastingest.storage.names import named
@@ -57,6 +58,8 @@ class Assignment:
     :param shares: the outputs that they go to, by their index.
     :param gaps: for each feed that was to be connected before, by its name: since when, in
         nanoseconds since the epoch, and why it has had no ready connection.
+    :param lines: for such a feed that has several connections, how each of them stood, by its
+        number.
     :param parts: how many outboxes all receivers of the run have.
     :param is_one_of_many: whether the run has other feeds.
     :param native: whether the native listener is used (:mod:`fastingest.native.availability`).
@@ -66,6 +69,7 @@ class Assignment:
     feeds: tuple[Feed, ...]
     shares: dict[int, SharedOutput]
     gaps: dict[str, tuple[int, str]]
+    lines: dict[str, dict[int, LineState]]
     parts: int
     is_one_of_many: bool
     native: bool

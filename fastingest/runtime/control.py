@@ -23,6 +23,7 @@ import msgspec
 from fastingest.model.event import Event, Level
 
 __all__ = [
+    "AskTurn",
     "Command",
     "Complete",
     "End",
@@ -33,6 +34,8 @@ __all__ = [
     "GapEnded",
     "GiveUp",
     "Go",
+    "HostRefused",
+    "LineState",
     "Listening",
     "Notice",
     "OutputRefusal",
@@ -43,6 +46,7 @@ __all__ = [
     "Save",
     "StaleNow",
     "Stop",
+    "Turn",
     "UnknownMessage",
     "WorksAgain",
     "WriteFailure",
@@ -83,6 +87,19 @@ class Save(_Message, frozen=True):
     output: int | None = None
 
 
+class Turn(_Message, frozen=True):
+    """The answer to :class:`AskTurn`.
+
+    :param number: as it was asked.
+    :param at: the moment, in seconds by the clock that goes on while the machine is suspended.
+    :param is_now: the host may be asked, once; otherwise nobody may ask before that moment.
+    """
+
+    number: int
+    at: float
+    is_now: bool
+
+
 # To the writer
 
 
@@ -99,7 +116,7 @@ class GiveUp(_Message, frozen=True):
     output: int | None = None
 
 
-Command: TypeAlias = Go | Stop | Save | End | GiveUp
+Command: TypeAlias = Go | Stop | Save | Turn | End | GiveUp
 """What the supervisor says to a child."""
 
 
@@ -119,13 +136,16 @@ class Report(_Message, frozen=True):
     fields: dict[str, Any]
 
     @classmethod
-    def of(cls, event: Event, feed: str | None = None) -> Report:
+    def of(cls, event: Event, feed: str | None = None, connection: int | None = None) -> Report:
         """How an event is told.
 
         :param feed: the name of the feed that it is about, where there are several: the first
             field then.
+        :param connection: likewise the number of the feed's connection, from 1.
         """
-        about = {} if feed is None else {"feed": feed}
+        about: dict[str, Any] = {} if feed is None else {"feed": feed}
+        if connection is not None:
+            about["connection"] = connection
         return cls(event.level, event.message, about | event.fields)
 
 
@@ -166,12 +186,29 @@ class GapEnded(_Message, frozen=True):
     :param start: from when on, in nanoseconds since the epoch.
     :param seconds: how long.
     :param reason: why; it holds no secret.
+    :param connection: the number of the feed's connection that was not, from 1; None: it has one.
     """
 
     feed: str
     start: int
     seconds: float
     reason: str
+    connection: int | None = None
+
+
+class LineState(_Message, frozen=True):
+    """One of several connections of a feed is ready, or is not any more.
+
+    :param feed: the feed's name.
+    :param connection: its number, from 1.
+    :param since: from when on it has not been ready, in nanoseconds since the epoch; 0: it is.
+    :param never_ready: whether it was not ready once.
+    """
+
+    feed: str
+    connection: int
+    since: int
+    never_ready: bool
 
 
 class Sampled(_Message, frozen=True):
@@ -201,6 +238,31 @@ class PipeBroke(_Message, frozen=True):
     """A pipe of the receiver that has this stream cannot be used."""
 
     stream: int
+
+
+class AskTurn(_Message, frozen=True):
+    """It wants to connect to a host that other receivers may want to connect to as well.
+
+    :param number: stands in the answer, :class:`Turn`.
+    :param host: its name, without secrets.
+    :param feeds: how many of its feeds the host has.
+    """
+
+    number: int
+    host: str
+    feeds: int
+
+
+class HostRefused(_Message, frozen=True):
+    """A host has said that it is asked too often.
+
+    :param asked_at: when it was asked: the moment of the :class:`Turn`.
+    :param wait: seconds that it wants to be left alone; 0.0: it did not say.
+    """
+
+    host: str
+    asked_at: float
+    wait: float
 
 
 # From the writer. An output is told by its path, as the run names it.
@@ -257,9 +319,12 @@ Notice: TypeAlias = (
     | Full
     | FeedRefusal
     | GapEnded
+    | LineState
     | Sampled
     | StaleNow
     | PipeBroke
+    | AskTurn
+    | HostRefused
     | Ready
     | Failing
     | WorksAgain

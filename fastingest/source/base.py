@@ -6,6 +6,7 @@ for who takes the rows: :meth:`Source.pause` is how it is told that they find no
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 from fastingest.access.secrets import Redactor
@@ -64,8 +65,9 @@ class Source(Protocol):
     def resume(self) -> None:
         """Read again."""
 
-    def give_up(self, reason: str) -> None:
+    def give_up(self, reason: str, lines: Collection[int] | None = None) -> None:
         """Connect anew, for this reason; nothing where there is no connection.
 
         :param reason: one line for people, without secrets.
+        :param lines: which of the feed's connections, from 0; None: all.
         """

@@ -1,78 +1,46 @@
-"""When a host may be asked for another connection, over all feeds of a receiver.
+"""Where feeds wait for their turn to connect: one queue for each host.
 
-Venues limit how often one may connect, and some prolong a ban with each try in it. So connects to
-one host go through one queue. Nobody waits in it until the host has said once that it is too
-often. Then
-
-- nobody asks for as long as it says (``Retry-After``). Where it does not say, and the host has
-  several feeds, that is :data:`FIRST_HOLD` seconds, twice as long each time that it says so again,
-  up to :data:`MAX_HOLD`; a single feed waits as it does after any failure;
-- after that one asks, and the others follow one by one, :data:`FIRST_PACE` seconds apart, which
-  grows likewise.
-
-What was asked before the host said so, and is refused after it, is no news. When it has said
-nothing of the kind for :data:`CALM` seconds, all is forgotten.
-
-Receivers that share the feeds of a run have a queue each; the times between their connects are
-longer by their number.
+When it is somebody's turn is decided by a :class:`~fastingest.runtime.gate.Gate`. A receiver that
+is alone has those of all its hosts itself. Where several share the feeds of a run, one place
+decides for all of them (:class:`Office`), and is asked at each connect. It says at once when the
+host may be asked; who may not yet waits, and asks again. So nobody waits there, and who dies
+meanwhile is in nobody's way. A receiver that gets no answer decides by a gate of its own, at which
+the times between two connects are longer by the number of the receivers.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from fastingest.access.secrets import shown
+from fastingest.runtime.gate import Gate
 
-__all__ = ["CALM", "FIRST_HOLD", "FIRST_PACE", "MAX_HOLD", "ConnectQueue", "Gate", "HostQueues"]
-
-FIRST_HOLD, MAX_HOLD = 5.0, 60.0
-"""Seconds without a connect after a refusal."""
-
-FIRST_PACE, MAX_PACE = 0.5, 10.0
-"""Seconds between two connects after that."""
-
-CALM = 120.0
-"""Seconds after which a refusal is forgotten."""
+__all__ = ["ConnectQueue", "HostQueues", "Office", "SharedQueue", "Turn"]
 
 
-class Gate:
-    """Decides for one host. It is told what happens, and looks at no clock.
+class Turn(NamedTuple):
+    """When a host may be asked."""
 
-    Moments are in seconds, by one clock.
+    at: float
+    """The moment."""
+    is_now: bool
+    """Whether it is that of who has asked; otherwise nobody may ask before it."""
 
-    :param sharers: how many receivers ask the same host.
-    """
 
-    def __init__(self, sharers: int = 1) -> None:
-        self._sharers = sharers
-        self.is_shared = sharers > 1
-        """Whether several feeds ask it."""
-        self._hold = self._pace = 0.0
-        self._refused_at: float | None = None
-        self.open_at = 0.0
-        """From when on somebody may ask."""
+class Office(Protocol):
+    """Decides for all receivers when a host may be asked."""
 
-    def passed(self, now: float) -> None:
-        """Somebody asks."""
-        if self._refused_at is not None and now - self._refused_at >= CALM:
-            self._hold = self._pace = 0.0
-            self._refused_at = None
-        self.open_at = now + self._pace * self._sharers
+    async def ask(self, host: str, feeds: int) -> Turn | None:
+        """Ask for a turn; None: nobody answers.
 
-    def refused(self, asked_at: float, now: float, wait: float) -> None:
-        """The host has said that it is asked too often.
-
-        :param asked_at: when it was asked.
-        :param wait: seconds that it wants to be left alone; 0.0: it did not say.
+        :param feeds: how many of this receiver the host has.
         """
-        if self._refused_at is None or asked_at >= self._refused_at:
-            self._hold = min(max(FIRST_HOLD, 2 * self._hold), MAX_HOLD)
-            self._pace = min(max(FIRST_PACE, 2 * self._pace), MAX_PACE)
-            self._refused_at = now
-        hold = self._hold if self.is_shared else 0.0
-        self.open_at = max(self.open_at, now + (wait or hold))
+
+    def refused(self, host: str, asked_at: float, wait: float) -> None:
+        """Tell that the host is asked too often, as in :meth:`ConnectQueue.refused`."""
 
 
 class ConnectQueue:
@@ -99,11 +67,14 @@ class ConnectQueue:
     async def turn(self) -> float:
         """Wait until the caller may ask; when that is."""
         async with self._turn:
-            while (left := self._gate.open_at - self._now()) > 0:
-                await asyncio.sleep(left)  # meanwhile it may be said that it takes longer
-            now = self._now()
-            self._gate.passed(now)
-            return now
+            return await self._pass()
+
+    async def _pass(self) -> float:
+        while (left := self._gate.open_at - self._now()) > 0:
+            await asyncio.sleep(left)  # meanwhile it may be said that it takes longer
+        now = self._now()
+        self._gate.passed(now)
+        return now
 
     def refused(self, asked_at: float, wait: float) -> None:
         """Take note that the host has said that it is asked too often.
@@ -114,15 +85,63 @@ class ConnectQueue:
         self._gate.refused(asked_at, self._now(), wait)
 
 
+class SharedQueue(ConnectQueue):
+    """That of a host which other receivers may ask as well.
+
+    :param gate: decides where nobody answers.
+    :param now: the clock of all receivers.
+    :param host: its name.
+    :param office: decides otherwise.
+    """
+
+    def __init__(self, gate: Gate, now: Callable[[], float], host: str, office: Office) -> None:
+        super().__init__(gate, now)
+        self._host = host
+        self._office = office
+        self._feeds = 1
+        self._open_at = 0.0  # nobody may ask before, as far as this receiver knows
+
+    def share(self) -> None:
+        """As in :class:`ConnectQueue`."""
+        super().share()
+        self._feeds += 1
+
+    @property
+    def wait(self) -> float:
+        """As in :class:`ConnectQueue`."""
+        return max(0.0, self._open_at - self._now())
+
+    async def _pass(self) -> float:
+        while True:
+            while (left := self.wait) > 0:
+                await asyncio.sleep(left)
+            turn = await self._office.ask(self._host, self._feeds)
+            if turn is None:
+                return await super()._pass()
+            if turn.is_now:
+                self._gate.passed(turn.at)
+                return turn.at
+            self._open_at = max(self._open_at, turn.at)
+
+    def refused(self, asked_at: float, wait: float) -> None:
+        """As in :class:`ConnectQueue`."""
+        now = self._now()
+        hold = self._gate.refused(asked_at, now, wait)  # the office may say more
+        self._open_at = max(self._open_at, now + hold)
+        self._office.refused(self._host, asked_at, wait)
+
+
 class HostQueues:
     """The queues of a receiver.
 
     :param sharers: how many receivers the run has.
+    :param office: decides for them; None: this is the only one.
     """
 
-    def __init__(self, sharers: int, now: Callable[[], float]) -> None:
+    def __init__(self, sharers: int, now: Callable[[], float], office: Office | None) -> None:
         self._sharers = sharers
         self._now = now
+        self._office = office
         self._queues: dict[str, ConnectQueue] = {}
 
     def of(self, url: str) -> ConnectQueue:
@@ -133,6 +152,11 @@ class HostQueues:
         host = urlsplit(shown(url)).netloc.rpartition("@")[2].lower()
         if host in self._queues:
             self._queues[host].share()
-        else:
-            self._queues[host] = ConnectQueue(Gate(self._sharers), self._now)
+            return self._queues[host]
+        gate = Gate(self._sharers)
+        self._queues[host] = (
+            ConnectQueue(gate, self._now)
+            if self._office is None
+            else SharedQueue(gate, self._now, host, self._office)
+        )
         return self._queues[host]

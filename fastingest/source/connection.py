@@ -12,7 +12,8 @@ Theory of operation. :meth:`Connection.run` is one loop with these states
 Everything that can go wrong becomes a :class:`~fastingest.source.failure.ConnectionFailure`, in
 words that hold no secret. Only before the first connection of a run does a *permanent* one end it
 (``FeedRefused``): a feed that has worked will work again, whatever it says in between, unless
-``--strict`` says otherwise. Only a session that has been ready for a while makes the waits start
+``--strict`` says otherwise. Where the feed has several connections, that has to become of all of
+them (:class:`Prospects`). Only a session that has been ready for a while makes the waits start
 over, or one that has brought rows and was ended because the server had asked for another.
 """
 
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 import picows
@@ -32,21 +33,22 @@ from fastingest.errors import FeedRefused
 from fastingest.metrics.counters import FeedCounters, Slot, State
 from fastingest.model.event import Event
 from fastingest.model.feed import Feed
+from fastingest.runtime.gate import Gate
 from fastingest.source.backoff import delays
 from fastingest.source.base import SourceObserver
 from fastingest.source.clock import elapsed
-from fastingest.source.connect_queue import ConnectQueue, Gate
+from fastingest.source.connect_queue import ConnectQueue
 from fastingest.source.connector import Connector
 from fastingest.source.events import Connected, NoConnection
 from fastingest.source.failure import ConnectionFailure, classify
 from fastingest.source.gap import GapRecorder, Outage
 from fastingest.source.listener import Listener
-from fastingest.source.session import Session, rows_of
+from fastingest.source.session import Session
 from fastingest.source.side_messages import SideMessages
 from fastingest.text import shortened
 from fastingest.units import format_duration
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Prospects"]
 
 _MAX_URL = 200  # characters that the log shows; with many symbols a URL may have thousands
 
@@ -54,8 +56,29 @@ HEALTHY = 60.0
 """Seconds after which a connection that is ready counts as success, and the waits start over."""
 
 
+class Prospects:
+    """Whether anything may still come of a feed, of which nothing has come yet.
+
+    :param lines: how many connections it has.
+    """
+
+    def __init__(self, lines: int = 1) -> None:
+        self._good = set(range(lines))
+
+    def end(self, line: int) -> bool:
+        """A connection cannot be had, and waiting will not change that; whether it is the last."""
+        self._good.discard(line)
+        return not self._good
+
+    def begin(self, line: int) -> None:
+        """A connection is ready."""
+        self._good.add(line)
+
+
 class Connection:
     """Keeps one feed connected; a :class:`fastingest.source.base.Source`.
+
+    A feed with many symbols may need several (:mod:`fastingest.source.lines`).
 
     :param feed: where to, and what to say there.
     :param options: how.
@@ -65,6 +88,8 @@ class Connection:
     :param side: brings what the server says beside the rows.
     :param observer: told what becomes of the connection; None: nobody is.
     :param queue: that of the host; None: one of its own.
+    :param line: which of the feed's connections it is, from 0.
+    :param prospects: the feed's.
     """
 
     def __init__(
@@ -78,6 +103,8 @@ class Connection:
         side: SideMessages,
         observer: SourceObserver | None = None,
         queue: ConnectQueue | None = None,
+        line: int = 0,
+        prospects: Prospects | None = None,
     ) -> None:
         self._feed = feed
         self._url = shortened(shown(feed.url), _MAX_URL)
@@ -98,7 +125,10 @@ class Connection:
         self._stopping = asyncio.Event()
         self._being_opened: asyncio.Task[tuple[picows.WSTransport, Endpoint]] | None = None
         self._session: Session | None = None  # the last one, from its connect on
-        self._has_been_ready = rows_of(counters) > 0
+        self._line = line
+        self._prospects = prospects or Prospects()
+        self._has_connected = counters[Slot.CONNECTIONS] > 0
+        self._has_been_ready = any(table.rows_received for table in counters.tables)
 
     async def run(self, since: Outage | None = None) -> None:
         """Stay connected until :meth:`stop`.
@@ -121,7 +151,7 @@ class Connection:
                 break  # by stop()
             except Exception as error:
                 trouble = self._without_secrets(classify(error))
-                if trouble.permanent and not self._counters[Slot.CONNECTIONS]:
+                if trouble.permanent and not self._has_connected and self._must_end():
                     raise FeedRefused(self._url, trouble.reason) from None
                 self._gaps.fail(trouble.reason)
                 if trouble.too_often:
@@ -134,15 +164,17 @@ class Connection:
                     options=self._options,
                     listener=self._listener,
                     counters=self._counters,
-                    on_ready=self._gaps.ready,
+                    on_ready=self._ready,
+                    on_unready=self._gaps.fail,
                     side=self._side,
                     is_first=not self._has_been_ready,
                 )
                 trouble = await self._stay(session)
                 if self._stopping.is_set():
                     break
-                if trouble.permanent:
+                if trouble.permanent and self._must_end():
                     raise FeedRefused(self._url, trouble.reason)
+                self._gaps.fail(trouble.reason, session.silence)
                 ready_for = session.ready_for
                 self._has_been_ready |= ready_for is not None
                 is_asked = trouble.asked and session.has_rows
@@ -177,8 +209,10 @@ class Connection:
         if self._session is not None:
             self._session.resume()
 
-    def give_up(self, reason: str) -> None:
-        """Connect anew; nothing where there is no connection."""
+    def give_up(self, reason: str, lines: Collection[int] | None = None) -> None:
+        """Connect anew; nothing where there is no connection, or it is not among ``lines``."""
+        if lines is not None and self._line not in lines:
+            return
         if self._session is not None:
             self._session.give_up(reason)
 
@@ -190,13 +224,20 @@ class Connection:
         """Stay with a session until it is over; the trouble says why it is."""
         self._session = session
         self._counters.add(Slot.CONNECTIONS)
+        self._has_connected = True
         self._observer.connected()
         self._report(Connected(self._url))
         trouble = self._without_secrets(await session.run(self._stopping))
-        self._side.refusals.flush()
-        if not self._stopping.is_set() and not trouble.permanent:
-            self._gaps.fail(trouble.reason, session.silence)
+        self._side.disconnected()
         return trouble
+
+    def _ready(self) -> None:
+        self._prospects.begin(self._line)
+        self._gaps.ready()
+
+    def _must_end(self) -> bool:
+        """Whether a run ends for what waiting will not change here."""
+        return self._options.strict or self._prospects.end(self._line)
 
     @property
     def _unready(self) -> str:

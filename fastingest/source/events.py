@@ -7,6 +7,7 @@ from fastingest.model.event import Event
 __all__ = [
     "Connected",
     "Gap",
+    "GrantedByFeed",
     "IgnoredMessage",
     "NoConnection",
     "NoLongerStale",
@@ -60,6 +61,19 @@ class RefusedByFeed(Event, frozen=True):
     level = "warning"
     text = "refused by the feed"
     said: str
+    symbols: str | None = None
+    subscription: str | None = None
+
+
+class GrantedByFeed(Event, frozen=True):
+    """A feed has granted what it had refused, when it was asked again.
+
+    :param symbols: what that is, where it is symbols.
+    :param subscription: or else the subscription, as it was written.
+    """
+
+    level = "info"
+    text = "granted by the feed"
     symbols: str | None = None
     subscription: str | None = None
 

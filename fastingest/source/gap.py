@@ -35,9 +35,9 @@ class Outage(NamedTuple):
 
 
 class GapRecorder:
-    """Records one feed's gaps, one after the other.
+    """Records the gaps of a feed, or of one of several connections, one after the other.
 
-    :param counters: the feed's.
+    :param counters: the feed's, as the connection has them.
     :param report: takes events for the log.
     :param ended: told of each gap that is over: from when on it was, in nanoseconds since the
         epoch, its length in seconds, and why it was.

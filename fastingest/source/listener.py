@@ -35,9 +35,10 @@ from picows import WSFrame, WSMsgType, WSTransport
 
 from fastingest.access.secrets import Redactor
 from fastingest.decode.batch_builder import ColumnBuffers
+from fastingest.source.arrivals import Arrivals, Brought, MessageReader
 from fastingest.source.frames import MessageAssembler, answer_close, answer_ping, check_control
 from fastingest.source.inflate import inflate_of
-from fastingest.source.intake import MAX_WAITING_BYTES, Intake, MessageReader
+from fastingest.source.intake import MAX_WAITING_BYTES, Intake
 
 __all__ = ["FrameReader", "Listener", "MakeReader"]
 
@@ -55,13 +56,16 @@ buffers."""
 
 
 class Listener(picows.WSListener):
-    """Takes one feed's frames, over all its connections, one at a time.
+    """Takes a feed's frames, over all its connections, one at a time.
+
+    A feed that has several at a time has a listener for each; they share the intake.
 
     :param intake: takes the messages.
     :param max_message_size: bytes; a split message that grows larger fails the connection.
     :param make_reader: what reads messages natively; None: all are read in Python.
     :param inflate: how the server compresses its binary messages, one of
         :data:`fastingest.model.feed.INFLATES`; empty: it does not.
+    :param arrivals: the intake's, for what comes here; None: the first.
     """
 
     def __init__(
@@ -71,8 +75,11 @@ class Listener(picows.WSListener):
         max_message_size: int,
         make_reader: MakeReader | None = None,
         inflate: str = "",
+        arrivals: Arrivals | None = None,
     ) -> None:
         self._intake = intake
+        self.arrivals = arrivals or intake.first
+        """The intake's."""
         self._max_message_size = max_message_size
         self._assembler = MessageAssembler(
             max_message_size, inflate_of(inflate, max_message_size) if inflate else None
@@ -82,7 +89,7 @@ class Listener(picows.WSListener):
         if make_reader is not None:
             self._native, columns = make_reader(self, intake, max_message_size)
             intake.read_with(self._native, columns)
-        self._message = intake.message
+        self._message = intake.waiting.append if self._native is None else self._native.take
         self._plain_handler = self._make_handler()
         self._usual_handler = self._plain_handler
         self._ignore_all()
@@ -102,13 +109,18 @@ class Listener(picows.WSListener):
         """Whether all the rows have come that were wanted."""
         return self._intake.has_enough
 
+    @property
+    def brought(self) -> Brought:
+        """What has been decoded of what came here."""
+        return self._intake.brought(self.arrivals)
+
     def hide_with(self, redactor: Redactor) -> None:
         """Hide in rejects what ``redactor`` hides."""
-        self._intake.hide_with(redactor)
+        self._intake.hide_with(redactor, self.arrivals)
 
     def decode(self) -> None:
         """Decode what waits for more to be decoded with."""
-        self._intake.decode()
+        self._intake.decode(self.arrivals)
 
     def stop(self) -> None:
         """Hand on everything received, and take nothing any more."""
@@ -142,13 +154,13 @@ class Listener(picows.WSListener):
         self.is_connected = True
         self._assembler.begin()
         self._awaited = None
-        self._intake.connected()
+        self._intake.connected(self.arrivals)
         self._handle_with(self._ignore if self._intake.closed else self._first_handler)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Hand on what the connection brought."""
         self.is_connected = False
-        self._intake.disconnected()
+        self._intake.disconnected(self.arrivals)
 
     def end_of_read(self, transport: WSTransport) -> None:
         """Take note that a read has ended."""
@@ -157,7 +169,7 @@ class Listener(picows.WSListener):
         # A frame that picows has refused for its size still comes here, once it is complete.
         if transport.is_close_frame_sent and self._intake.drop_larger_than(self._max_message_size):
             self._ignore_all()
-        self._intake.end_of_read()
+        self._intake.end_of_read(self.arrivals)
 
     # Handlers
 
@@ -207,7 +219,7 @@ class Listener(picows.WSListener):
                 try:
                     message(inflated(frame.get_payload_as_bytes()))
                 except picows.WSProtocolError:
-                    self._ignore_all()
+                    self._fail()
                     raise
             else:
                 special_frame(transport, frame)
@@ -241,7 +253,7 @@ class Listener(picows.WSListener):
             message = self._assembler.put(frame)
         except picows.WSProtocolError:  # with whose code picows closes
             self._assembler.begin()
-            self._ignore_all()
+            self._fail()
             raise
         if message is not None:
             if self._awaited is not None and self._awaited[0](message):
@@ -251,11 +263,16 @@ class Listener(picows.WSListener):
         if not frame.fin or kind is WSMsgType.CONTINUATION:  # a split message begins, or ends
             self._handle_usually()
 
+    def _fail(self) -> None:
+        """Take nothing any more of this connection, whose read ends here, in the middle."""
+        self._ignore_all()
+        self._intake.decode(self.arrivals)
+
     def _control_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         check_control(frame)
         if frame.msg_type is WSMsgType.PING:
             # An answer says that what came before is here: then it is accounted for, whoever dies.
-            self._intake.decode()
+            self._intake.decode(self.arrivals)
             if not self._intake.closed:
                 answer_ping(transport, frame.get_payload_as_bytes())
         elif frame.msg_type is WSMsgType.CLOSE:
@@ -267,5 +284,5 @@ class Listener(picows.WSListener):
         self._awaited = None
         if not future.done():
             future.set_result(None)
-        self._intake.count_ignored()
+        self._intake.count_ignored(self.arrivals)
         self._handle_usually()

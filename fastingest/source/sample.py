@@ -28,14 +28,17 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Sample:
-    """The sample of one feed.
+    """The sample of one feed, or of one of its connections.
 
     :param monotonic: seconds.
+    :param sister: of another connection of the feed: what is its first is not so here.
     """
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, monotonic: Callable[[], float] = time.monotonic, sister: Sample | None = None
+    ) -> None:
         self._monotonic = monotonic
-        self._shapes: set[Any] = set()
+        self._shapes: set[Any] = set() if sister is None else sister._shapes
         self._here: set[Any] = set()  # on this connection
         self._last: bytes | None = None
         self._newest: tuple[float, bytes] | None = None  # of a shape that is new on it, and when

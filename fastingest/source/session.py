@@ -1,6 +1,7 @@
 """One life of a socket, from the end of the handshake on: subscribe, watch, and why it is over.
 
 A session is *ready* when all subscriptions are sent, and answered where an answer is expected. It
+is not while all of them are refused, and sent again until one is granted (``retry-refused``). It
 ends when the server ends it, when it is closed (:meth:`Session.close`), and when it is given up: a
 reply does not come, the watchdog finds it dead, the server refuses all that it is asked for, or
 asks for another connection, or a task of its own fails. Whatever ends it, its tasks are cancelled,
@@ -26,11 +27,12 @@ from fastingest.source.failure import ConnectionFailure, classify
 from fastingest.source.listener import Listener
 from fastingest.source.loop import BoundedReads
 from fastingest.source.receipt import Receipt
+from fastingest.source.refusals import About
 from fastingest.source.side_messages import SideMessages
 from fastingest.source.subscriptions import NoReply, Subscriber, beat
 from fastingest.source.watchdog import Come, Dead, Watchdog
 
-__all__ = ["Session", "rows_of"]
+__all__ = ["Session"]
 
 _CLOSE_TIMEOUT = 0.3  # seconds that the server gets to answer our close frame
 _TICK = 1.0  # seconds between two looks at a connection that no clock is to end
@@ -44,10 +46,12 @@ class Session:
     :param feed: what to say there.
     :param options: how long to wait for what.
     :param listener: takes the frames.
-    :param counters: the feed's.
+    :param counters: the feed's, as its connection has them.
     :param on_ready: called when it is ready.
+    :param on_unready: called when all is refused, and asked for again; with the reason.
     :param side: brings what the server says beside the rows.
-    :param is_first: whether the feed has never worked in this run: then it ends if it is refused.
+    :param is_first: whether the connection has never worked in this run, which then may end if it
+        is refused.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Session:
         listener: Listener,
         counters: FeedCounters,
         on_ready: Callable[[], None],
+        on_unready: Callable[[str], None],
         side: SideMessages,
         is_first: bool,
     ) -> None:
@@ -70,22 +75,27 @@ class Session:
         self._listener = listener
         self._counters = counters
         self._on_ready = on_ready
+        self._on_unready = on_unready
         self._side = side
         self._is_first = is_first
-        self._rows_before = rows_of(counters)
+        self._rows_before = listener.brought.rows
         self._subscriber = Subscriber(
             transport,
             listener,
             list(zip(feed.subscriptions, access.subscriptions, strict=True)),
-            is_refusal=side.is_refusal,
+            refusals_in=side.refusals_in,
             is_paused=lambda: self._is_paused,
             every=feed.subscribe_every,
+            retry_after=feed.retry_refused,
+            granted=self._granted,
         )
+        self._is_all_sent = False
         self._is_over = False
         self._is_paused = False
         self._given_up: ConnectionFailure | None = None  # why this side ended it
         self._is_asked_to_end = False  # by what the server has said
         self._ready_at: float | None = None
+        self._has_been_ready = False
         self._protocol = transport.underlying_transport.get_protocol()
         self._receipt = Receipt(elapsed(), self._reads)
         self.silence = 0.0
@@ -97,12 +107,14 @@ class Session:
     @property
     def has_rows(self) -> bool:
         """Whether it has brought any."""
-        return rows_of(self._counters) > self._rows_before
+        return self._listener.brought.rows > self._rows_before
 
     @property
     def ready_for(self) -> float | None:
-        """Seconds since it was ready; None: it was not."""
-        return None if self._ready_at is None else time.monotonic() - self._ready_at
+        """Seconds since it was ready; 0.0: it is not any more; None: it was not."""
+        if self._ready_at is None:
+            return 0.0 if self._has_been_ready else None
+        return time.monotonic() - self._ready_at
 
     async def run(self, stopping: asyncio.Event) -> ConnectionFailure:
         """Subscribe, and stay until it is over; the trouble says why it is.
@@ -184,11 +196,23 @@ class Session:
         except NoReply as error:
             self._give_up(ConnectionFailure(str(error)))
         else:
-            if not self._subscriber.is_refused:
-                self._ready_at = time.monotonic()
-                self._show_state()
-                self._side.refusals.ready()
-                self._on_ready()
+            self._is_all_sent = True
+            self._look_whether_ready()
+            await self._subscriber.retry()
+
+    def _look_whether_ready(self) -> None:
+        if self._ready_at is None and self._is_all_sent and not self._subscriber.is_refused:
+            self._ready_at = time.monotonic()
+            self._has_been_ready = True
+            self._show_state()
+            self._side.ready()
+            self._on_ready()
+
+    def _granted(self, number: int, symbols: Sequence[str]) -> None:
+        """Something is granted that was refused before."""
+        self._side.retried(self._subscriber.refused_things)
+        self._side.granted(number, symbols)
+        self._look_whether_ready()
 
     def _show_state(self) -> None:
         state = State.SUBSCRIBING if self._ready_at is None else State.CONNECTED
@@ -196,13 +220,18 @@ class Session:
 
     # What the server says; it is in the middle of a read then
 
-    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> int | None:
+    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> About:
         """As in :class:`fastingest.source.side_messages.SideActor`."""
         about = self._subscriber.refuse(symbols, subscription, has_rows=self.has_rows)
-        is_refused = self._subscriber.is_refused
-        if self._options.strict or is_refused:
+        self._side.retried(self._subscriber.refused_things)
+        reason = f"it refuses: {words}"
+        if self._options.strict or self._subscriber.is_hopeless:
             permanent = self._options.strict or (self._is_first and not self.has_rows)
-            self._give_up_soon(ConnectionFailure(f"it refuses: {words}", permanent=permanent))
+            self._give_up_soon(ConnectionFailure(reason, permanent=permanent))
+        elif self._subscriber.is_refused:
+            self._ready_at = None
+            self._show_state()
+            self._on_unready(reason)
         return about
 
     def asked_to_reconnect(self, words: str) -> None:
@@ -241,8 +270,8 @@ class Session:
         """What has come so far."""
         if self._options.idle_timeout is not None:
             self._listener.decode()  # what waits for company may be rows
-        rows = sum(table[Slot.RECEIVED] for table in self._counters.tables)
-        return Come(self._reads, self._counters[Slot.MESSAGES], rows)
+        brought = self._listener.brought
+        return Come(self._reads, brought.messages, brought.rows + brought.rejects)
 
     @property
     def _reads(self) -> int:
@@ -276,11 +305,6 @@ class Session:
         self._given_up, self.silence = trouble, silence
         self._transport.send_close(picows.WSCloseCode.GOING_AWAY)
         self._transport.disconnect(graceful=False)  # a dead peer acknowledges nothing
-
-
-def rows_of(counters: FeedCounters) -> int:
-    """How many rows a feed has brought in this run."""
-    return sum(table.rows_received for table in counters.tables)
 
 
 def _hold(transport: asyncio.Transport, on: bool) -> None:

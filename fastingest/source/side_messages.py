@@ -12,25 +12,34 @@ is one; they wait for it.
 from __future__ import annotations
 
 import asyncio
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from itertools import islice
+from typing import Literal, Protocol, TypeAlias
 
 from fastingest.access.secrets import Redactor, shown
-from fastingest.decode.values import Values, ValueTree
+from fastingest.decode.values import ValueTree
 from fastingest.metrics.counters import FeedCounters
 from fastingest.model.event import Event
-from fastingest.model.feed import ANSWER_PLACE, Feed
-from fastingest.model.jsonpath import JsonPath, parse_path
-from fastingest.model.message_conditions import MessageCondition, needles_of
+from fastingest.model.feed import Feed
+from fastingest.model.jsonpath import ANY
+from fastingest.model.message_conditions import needles_of
 from fastingest.source.events import IgnoredMessage
-from fastingest.source.message_values import hold, values_in
-from fastingest.source.refusals import Refusals
+from fastingest.source.message_values import Match, values_in
+from fastingest.source.refusals import About, Refusals
 from fastingest.source.sample import Sample
+from fastingest.source.side_rules import Rule, filled, places_in, rules_of
 from fastingest.text import shortened
 
-__all__ = ["FIRST_LOOKS", "LOOKS", "Fate", "SideActor", "SideMessages", "subscription_shown"]
+__all__ = [
+    "FIRST_LOOKS",
+    "LOOKS",
+    "About",
+    "Fate",
+    "SideActor",
+    "SideMessages",
+    "subscription_shown",
+]
 
 FIRST_LOOKS = 1000
 """Messages that are sampled of a connection before their number is limited."""
@@ -54,13 +63,13 @@ def subscription_shown(text: str) -> str:
 class SideActor(Protocol):
     """Acts on what a server says."""
 
-    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> int | None:
+    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> About:
         """Something is refused.
 
         :param words: the server's, for people.
         :param symbols: those that they name.
         :param subscription: the one that it must be about.
-        :returns: the subscription that it is about; None: that is not known.
+        :returns: what it is about.
         """
 
     def asked_to_reconnect(self, words: str) -> None:
@@ -73,54 +82,40 @@ class SideActor(Protocol):
         """
 
 
-class _Rule(NamedTuple):
-    """A group of conditions, and what a message is that fulfils it."""
-
-    kind: Literal["refused", "reconnect", "answer"]
-    number: int | None  # of the subscription, or of the answer
-    conditions: tuple[MessageCondition, ...]
-
-
-def _rules_of(feed: Feed) -> list[_Rule]:
-    rules = [
-        _Rule("refused", number, group)
-        for number, subscription in enumerate(feed.subscriptions)
-        for group in subscription.refused
-    ]
-    rules += [_Rule("refused", None, group) for group in feed.refused]
-    rules += [_Rule("reconnect", None, group) for group in feed.reconnect]
-    rules += [
-        _Rule("answer", number, group)
-        for number, answer in enumerate(feed.answers)
-        for group in answer.when
-    ]
-    return rules
-
-
 class SideMessages:
-    """Those of one feed, over all its connections.
+    """Those of one feed, or of one of its connections, over all its lives.
 
-    :param feed: the feed.
+    :param feed: the feed, as the connection has it.
     :param counters: the feed's.
+    :param line: which of its connections it is, from 0.
+    :param sister: those of another of them: what is told there is not told again here.
+    :param refusals: the feed's, where it has several connections; None: there is one.
     """
 
-    def __init__(self, feed: Feed, counters: FeedCounters) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        counters: FeedCounters,
+        *,
+        line: int = 0,
+        sister: SideMessages | None = None,
+        refusals: Refusals | None = None,
+    ) -> None:
         self._subscriptions = feed.subscriptions
-        self._rules = _rules_of(feed)
+        self._symbols = frozenset(feed.symbols)
+        self._line = line
+        self._rules = rules_of(feed)
         self._ignore = frozenset(text.encode() for text in feed.ignore)
         needles = needles_of(tuple(rule.conditions for rule in self._rules))
         self.takes_any = needles is None
         """Whether any message may fulfil a condition."""
         self.needles: tuple[bytes, ...] = needles or ()
         r"""Otherwise only those that contain one of these, or a ``\u``."""
-        paths = [condition.path for rule in self._rules for condition in rule.conditions]
-        paths += [
-            parse_path(place)
-            for answer in feed.answers
-            for place in ANSWER_PLACE.findall(answer.send)
-        ]
+        paths = [path for rule in self._rules for path in rule.group.paths]
+        places = [path for answer in feed.answers for path in places_in(answer.send)]
+        paths += [path for path in places if ANY not in path.steps]
         self._values = ValueTree.of(paths)
-        self._sample = Sample()
+        self._sample: Sample = Sample(sister=None if sister is None else sister._sample)
         self._actor: SideActor | None = None
         self._pending: list[Callable[[SideActor], None]] = []
         self._tell: Callable[[Event], None] = lambda _: None
@@ -130,7 +125,7 @@ class SideMessages:
         self.looks = FIRST_LOOKS
         """Messages that may be sampled now."""
         self.redactor = Redactor()
-        self.refusals = Refusals(feed.symbols, counters, self._report)
+        self._refusals = refusals or Refusals(feed.symbols, counters, self._report)
 
     @property
     def has_rules(self) -> bool:
@@ -156,8 +151,20 @@ class SideMessages:
         self._actor = None
         self._pending.clear()
         self._sample.connected()
-        self.refusals.connected()
+        self._refusals.connected(self._line)
         self._refill(FIRST_LOOKS)
+
+    def ready(self) -> None:
+        """All is asked for on this connection."""
+        self._refusals.ready(self._line)
+
+    def retried(self, things: int) -> None:
+        """So many things are refused now, on this connection, that are asked for again."""
+        self._refusals.retried(things, self._line)
+
+    def disconnected(self) -> None:
+        """The connection is over: tell what waits for more to be told with."""
+        self._refusals.flush()
 
     def act_by(self, actor: SideActor) -> None:
         """Have this session act on what comes by its connection, and has come."""
@@ -184,12 +191,12 @@ class SideMessages:
             return self.takes_any
         return _ESCAPE in message or any(needle in message for needle in self.needles)
 
-    def is_refusal(self, message: bytes) -> bool:
-        """Whether a message says no."""
+    def refusals_in(self, message: bytes) -> list[bytes | None]:
+        """What of a message says no: elements of it, or None for all of it."""
         if not self._rules or not self.may_be(message):
-            return False
-        rule, _ = self._rule_of(message)
-        return rule is not None and rule.kind == "refused"
+            return []
+        rule, matches = self._rule_of(message)
+        return [] if rule is None or rule.kind != "refused" else [each.element for each in matches]
 
     def take(self, message: bytes, fate_of: Callable[[bytes], Fate] | None = None) -> bool:
         """Act on a message, if it fulfils a condition and brings no row; whether it is so.
@@ -198,17 +205,18 @@ class SideMessages:
         """
         if not self._rules or not self.may_be(message):
             return False
-        rule, found = self._rule_of(message)
+        rule, matches = self._rule_of(message)
         if rule is None or (fate_of is not None and fate_of(message) == "row"):
             return False
         if rule.kind == "refused":
-            self._do(lambda actor: self._refused(actor, message, rule.number))
+            said = [message if each.element is None else each.element for each in matches]
+            self._do(lambda actor: self._refused(actor, said, rule.number))
         elif rule.kind == "reconnect":
             words = self.words(message)
             self._do(lambda actor: actor.asked_to_reconnect(words))
         else:
-            number = rule.number or 0
-            self._do(lambda actor: actor.answer(number, lambda text: _filled(text, found)))
+            number, values = rule.number or 0, matches[0].values
+            self._do(lambda actor: actor.answer(number, lambda text: filled(text, values)))
         return True
 
     def take_out(
@@ -289,32 +297,35 @@ class SideMessages:
 
     # Conditions
 
-    def _rule_of(self, message: bytes) -> tuple[_Rule | None, Values]:
+    def _rule_of(self, message: bytes) -> tuple[Rule | None, list[Match]]:
+        """The first rule that holds, and of what of the message it does."""
         found = values_in(message, self._values)
         for rule in self._rules:
-            if hold(rule.conditions, found):
-                return rule, found
-        return None, found
+            if matches := list(islice(rule.group.matches(found), _MAX_PENDING)):
+                return rule, matches
+        return None, []
 
-    def _refused(self, actor: SideActor, message: bytes, number: int | None) -> None:
+    def _refused(self, actor: SideActor, said: Sequence[bytes], number: int | None) -> None:
+        for each in said:
+            self._refused_one(actor, each, number)
+
+    def _refused_one(self, actor: SideActor, message: bytes, number: int | None) -> None:
         words = self.words(message)
-        symbols = self.refusals.named_in(message.decode(errors="backslashreplace"))
-        number = actor.refused(words, symbols, number)
+        named = self._refusals.named_in(message.decode(errors="backslashreplace"))
+        symbols = tuple(symbol for symbol in named if symbol in self._symbols)
+        number, is_retried = actor.refused(words, symbols, number)
         subscription = None
         if number is not None:
             symbols = symbols or self._subscriptions[number].symbols
             subscription = subscription_shown(self._subscriptions[number].text)
-        self.refusals.add(words, symbols, subscription)
+        self._refusals.add(words, symbols, subscription, self._line, is_retried=is_retried)
+
+    def granted(self, number: int, symbols: Sequence[str]) -> None:
+        """Tell that a subscription is granted that was refused before.
+
+        :param symbols: those of its symbols that are.
+        """
+        self._refusals.granted(symbols, subscription_shown(self._subscriptions[number].text))
 
     def _report(self, event: Event) -> None:
         self._tell(event)
-
-
-def _filled(text: str, found: Values) -> str:
-    """``text`` with the JSON of a message in its places; ``null`` where there is none."""
-
-    def value(place: re.Match[str]) -> str:
-        path: JsonPath = parse_path(place[1])
-        return found.get(path.steps, b"null").decode(errors="replace")
-
-    return ANSWER_PLACE.sub(value, text)

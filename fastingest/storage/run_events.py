@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +42,24 @@ class Events:
         """What :func:`read_events` returns of them."""
         self._note({"feeds": described})
 
-    def gap(self, feed: str, start: int, seconds: float, reason: str) -> None:
+    def gap(
+        self,
+        feed: str,
+        start: int,
+        seconds: float,
+        reason: str,
+        of_line: Mapping[str, Any] | None = None,
+    ) -> None:
         """A feed had no connection for so long.
 
         :param feed: its name.
         :param start: from when on, in nanoseconds since the epoch.
+        :param of_line: which of several connections it was, and what that asks for.
         """
         if len(self.known["gaps"]) < MAX_GAPS:
             length = round(seconds, 6)
             gap = {"feed": feed, "start": iso_time(start), "seconds": length, "reason": reason}
+            gap |= of_line or {}
             self.known["gaps"].append(gap)
             self._note({"gap": gap})
 

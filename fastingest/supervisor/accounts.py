@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from fastingest.access.secrets import shown
 from fastingest.config.options import Options
@@ -23,10 +24,13 @@ from fastingest.storage.ledger import ledger_path
 from fastingest.storage.lock import OutputLock
 from fastingest.supervisor.account import Account, problem_of, report_fallbacks
 from fastingest.supervisor.events import LedgerUnwritable, LeftoversStay
+from fastingest.supervisor.line_states import LineStates
 from fastingest.supervisor.log import report, said
 from fastingest.supervisor.outcome import Outcome
 
 __all__ = ["Accounts"]
+
+_MAX_NUMBERS = 10  # of connections in a message about a feed that has more
 
 
 class Accounts:
@@ -51,7 +55,11 @@ class Accounts:
             feed.name: feed.name if len(feeds) > 1 else shown(feed.url) for feed in feeds
         }
         self._is_strict = options.strict
-        self._reasons: dict[str, str] = {}  # why each feed had its last gap
+        self._feeds = {feed.name: feed for feed in feeds}
+        # Why each feed had its last gap, or each of several connections, by their numbers.
+        self._reasons: dict[tuple[str, int | None], str] = {}
+        self.lines = LineStates()
+        """How connections stand of feeds that have several."""
         self.each: list[Account] = []
         self.shares: list[SharedOutput] = []
         try:
@@ -71,10 +79,15 @@ class Accounts:
 
     def note_gap(self, gap: GapEnded) -> None:
         """A feed was not ready: that belongs to the account of each output that it goes to."""
-        self._reasons[gap.feed] = gap.reason
+        self._reasons[gap.feed, gap.connection] = gap.reason
+        of_line: dict[str, Any] = {}
+        if gap.connection is not None:
+            symbols = self._feeds[gap.feed].lines[gap.connection - 1].symbols
+            of_line = {"connection": gap.connection, "symbols": len(symbols)}
+            of_line |= {"first_symbol": symbols[0], "last_symbol": symbols[-1]}
         for share, account in zip(self.shares, self.each, strict=True):
             if gap.feed in share.target.tables:
-                account.events.gap(gap.feed, gap.start, gap.seconds, gap.reason)
+                account.events.gap(gap.feed, gap.start, gap.seconds, gap.reason, of_line)
 
     def note_stale(self, feed: str, names: tuple[str, ...]) -> None:
         """Something else of a feed is stale now: for the account of each output of it."""
@@ -103,11 +116,21 @@ class Accounts:
 
     def _never_ready(self) -> NeverReady | None:
         feeds = [
-            (name, self._reasons.get(feed, "its receiver died"))
-            for feed, name in self._shown.items()
+            self._why_never_ready(feed)
+            for feed in self._shown
             if self._counted(feed, Slot.NEVER_READY)
         ]
         return NeverReady(feeds) if feeds else None
+
+    def _why_never_ready(self, feed: str) -> tuple[str, str]:
+        """What a feed is called, or those of its connections that it is about, and why."""
+        name, numbers = self._shown[feed], self.lines.never_ready(feed)
+        reason = self._reasons.get((feed, numbers[0] if numbers else None), "its receiver died")
+        if len(numbers) < len(self._feeds[feed].lines):
+            shown = ", ".join(map(str, numbers[:_MAX_NUMBERS]))
+            more = f" and {left} more" if (left := len(numbers) - _MAX_NUMBERS) > 0 else ""
+            name = f"{name}, connection{'s' * (len(numbers) > 1)} {shown}{more}"
+        return name, reason
 
     def _refused(self) -> CaptureIncomplete | None:
         """What feeds refuse at the end."""

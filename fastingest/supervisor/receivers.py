@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 from fastingest.metrics.counters import Slot
 from fastingest.model.feed import Feed
 from fastingest.runtime.assignment import Assignment, SharedOutput, feeds_of_partition
 from fastingest.supervisor.account import Account, new_stream
+from fastingest.supervisor.line_states import LineStates
 
 __all__ = ["Before", "ReceiverPool"]
 
@@ -29,6 +29,7 @@ class ReceiverPool:
     :param accounts: theirs.
     :param receivers: how many there may be; no more than feeds.
     :param native: whether they use the native listener.
+    :param lines: what is told of connections of feeds that have several.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class ReceiverPool:
         receivers: int,
         *,
         native: bool,
+        lines: LineStates | None = None,
     ) -> None:
         self._feeds = list(feeds)
         self._shares = shares
         self._accounts = accounts
         self._native = native
+        self._lines = lines or LineStates()
         count = min(receivers, len(feeds))
         self.partitions: Mapping[str, int] = {
             "receiver" if count == 1 else f"receiver {partition + 1}": partition
@@ -60,9 +63,7 @@ class ReceiverPool:
 
         :param feed: its name.
         """
-        self._feeds = [
-            replace(each, url=url) if each.name == feed else each for each in self._feeds
-        ]
+        self._feeds = [each.at(url) if each.name == feed else each for each in self._feeds]
 
     def begin(self, name: str, gaps: dict[str, tuple[int, str]]) -> Assignment:
         """A new life of a receiver: what it has to do.
@@ -97,6 +98,7 @@ class ReceiverPool:
             feeds=feeds,
             shares=shares,
             gaps=gaps,
+            lines={feed.name: self._lines.of(feed) for feed in feeds if feed.name in gaps},
             parts=self._parts,
             is_one_of_many=len(self._feeds) > 1,
             native=self._native,
@@ -131,6 +133,9 @@ class ReceiverPool:
                     gaps[feed] = since or time.time_ns(), how
                     # The next one may be dead before it has come to say so.
                     counters[Slot.GAP_SINCE] = gaps[feed][0]
+        for each in self._feeds:
+            if each.name in gaps:
+                self._lines.bury(each, gaps[each.name][0], time.time_ns())
         return gaps
 
     def count_restart(self, name: str) -> None:

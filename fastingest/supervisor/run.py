@@ -109,7 +109,12 @@ class Run:
         self._accounts = Accounts(options, locked, feeds)
         shares = self._accounts.shares
         pool = ReceiverPool(
-            feeds, shares, self._accounts.each, options.receivers, native=native.is_used
+            feeds,
+            shares,
+            self._accounts.each,
+            options.receivers,
+            native=native.is_used,
+            lines=self._accounts.lines,
         )
         self._processes = Processes(options, shares, pool)
         self._monitor = Monitor(feeds, shares, native.listener)

@@ -76,10 +76,12 @@ from fastingest.errors import (
 from fastingest.report.summary import Summary
 from fastingest.runtime import control
 from fastingest.runtime.control import Go, Stop, UnknownMessage
+from fastingest.source.clock import elapsed
 from fastingest.supervisor.accounts import Accounts
 from fastingest.supervisor.children import Child
 from fastingest.supervisor.ending import Ending
 from fastingest.supervisor.events import UnknownNotice
+from fastingest.supervisor.gates import Gates
 from fastingest.supervisor.log import report, said, write
 from fastingest.supervisor.monitor import Monitor
 from fastingest.supervisor.oom import OomWatch
@@ -127,6 +129,7 @@ class Supervisor:
         self._shutdown = Shutdown(processes, self._restarts, self._ending, outcome)
         self._succession = Succession(processes, self._restarts, self._shutdown, monitor)
         self._oom = OomWatch()
+        self._gates = Gates(elapsed)
         self._interrupts = 0
         self.is_ready = False
         """Whether a writer has had the files open."""
@@ -245,23 +248,29 @@ class Supervisor:
         """Take all that the child has said so far."""
         try:
             for notice in child.notices():
-                self._told(notice)
+                self._told(child, notice)
         except UnknownMessage as error:
             report(UnknownNotice(child.name, child.process.pid, str(error)))
             child.watched = False
             child.process.kill()  # its end is dealt with like any other's
 
-    def _told(self, notice: control.Notice) -> None:  # noqa: PLR0912 - one for each
+    def _told(self, child: Child, notice: control.Notice) -> None:  # noqa: PLR0912 - one for each
         match notice:
             case control.Report():
                 write(notice)
             case control.GapEnded():
                 self._accounts.note_gap(notice)
+            case control.LineState():
+                self._accounts.lines.note(notice)
             case control.Sampled(feed, words):
                 self._monitor.note_sample(feed, words)
             case control.StaleNow(feed, names):
                 self._accounts.note_stale(feed, names)
                 self._monitor.note_stale(feed, names)
+            case control.AskTurn():
+                child.tell(self._gates.answer(child.name, notice))
+            case control.HostRefused():
+                self._gates.refused(notice)
             case control.Ready():
                 self._writer_ready()
             case control.PipeBroke(stream):

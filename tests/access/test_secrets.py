@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.access.references import SecretError
-from fastingest.access.secrets import Redactor, expand, expand_url, shown, user_info
+from fastingest.access.secrets import Redactor, expand, expand_url, joint, shown, user_info
 
 
 @pytest.fixture(autouse=True)
@@ -162,3 +162,15 @@ def test_values_are_hidden_until_the_connect_after_the_next() -> None:
     for values in ({"first"}, {"second"}, {"second"}, {"third"}):
         redactor.use(values)
     assert redactor.hide("first second third") == "first *** ***"
+
+
+def test_several_redactors_hide_together_whatever_they_are_told_later() -> None:
+    one, other = Redactor(), Redactor()
+    both = joint([one, other])
+    assert not both
+    one.use(["first"])
+    other.use(["second"])
+    assert both
+    assert both.hide("first, second, third") == "***, ***, third"
+    assert both.hide_in(b"first, second, third") == b"***, ***, third"
+    assert joint([one]) is one

@@ -119,6 +119,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "ping_interval": ("off", None),
     "idle_timeout": ("OFF", None),
     "stale_after": ("30s", 30.0),
+    "stale_by": ("price", "price"),
+    "when_stale": ("reconnect", "reconnect"),
     "reconnect_initial": ("250ms", 0.25),
     "reconnect_max": ("1m", 60.0),
     "max_message_size": ("64KiB", 65536),
@@ -144,6 +146,8 @@ NEEDS = {
     "rows": ("--columns", "a"),
     "where": ("--columns", "a"),
     "key_file": ("--cert-file", "own.pem"),
+    "stale_by": ("--stale-after", "30s"),
+    "when_stale": ("--stale-after", "30s"),
 }
 """What must be given as well."""
 

@@ -208,3 +208,12 @@ proxy = "${two words}"
     for line, (number, words) in zip(found, said, strict=True):
         assert line.startswith(f"{path}:{number}: ")
         assert words in line
+
+
+def test_connections_are_counted_where_there_are_several(tmp_path: Path) -> None:
+    text = "url='ws://a'\nsubscribe=['{symbol}', 'x']\nper-connection=2\nsymbols=['A','B','C']\n"
+    lines = check_text(check(file(tmp_path, text))).splitlines()
+    assert lines[2:4] == [
+        "  sends 3 messages after a connect, 0 by the clock",
+        "  asks for 3 symbols on 2 connections, 2 on each at most",
+    ]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from fastingest.config.settings import Settings
 from fastingest.config.spec import FeedSpec, Message, TableSpec
 from fastingest.config.toml_file import TomlFile
 from fastingest.model.feed import Feed, Heartbeat
-from fastingest.model.schema import TRADES
+from fastingest.model.schema import TRADES, parse_columns
 
 
 def spec(**values: Any) -> FeedSpec:
@@ -134,6 +134,43 @@ def test_a_feed_is_stale_after_the_time_that_is_given(
     assert one(spec(stale_after=own), stale_after=given).stale_after == seconds
 
 
+def test_what_is_given_of_the_stale_takes_the_place_of_what_a_file_says() -> None:
+    own = spec(stale_by="symbol", stale_after=5.0, when_stale="reconnect")
+    feed = one(own, stale_by="price", when_stale="warn")
+    assert (feed.stale_by, feed.when_stale) == ("price", "warn")
+    feed = one(spec(), stale_after=5.0, stale_by="symbol", when_stale="reconnect")
+    assert (feed.stale_by, feed.when_stale) == ("symbol", "reconnect")
+    # in the place of one that would be a mistake, too
+    assert one(spec(stale_by="s", stale_after=5.0), stale_by="volume").stale_by == "volume"
+
+
+def test_a_feed_without_the_column_that_is_given_keeps_its_own() -> None:
+    other = replace(TRADES, columns=parse_columns("channel, price:float"), described=True)
+    own = FeedSpec((TableSpec(other),), url="wss://other/", stale_by="channel", out=Path("o.csv"))
+    feeds = built(spec(), own, stale_after=5.0, stale_by="symbol")
+    assert [feed.stale_by for feed in feeds] == ["symbol", "channel"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"stale_by": "s", "stale_after": 5.0},
+            r"--stale-by: no table has a column 's' from the feed; there are symbol, price, vol",
+        ),
+        (
+            {"stale_by": "time", "stale_after": 5.0, "columns": "s, time=@received"},
+            r"--stale-by: no table has a column 'time' from the feed; there are s$",
+        ),
+        ({"stale_by": "symbol"}, r"--stale-by: goes with --stale-after, which says when"),
+        ({"when_stale": "reconnect"}, r"--when-stale: goes with --stale-after, which says when"),
+    ],
+)
+def test_a_mistake_in_what_is_given_of_the_stale_is_told(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(OptionError, match=said):
+        one(spec(), **given)
+
+
 def test_what_may_be_stale_are_values_of_a_column_that_there_is() -> None:
     own = spec(stale_by="s")
     with pytest.raises(OptionError, match="no column 's' from the feed; it has symbol, price, vol"):
@@ -212,3 +249,48 @@ def test_what_is_wrong_is_told_of_the_file_unless_the_command_line_brought_it() 
     given = OptionError("ca_file", "wrong")
     assert located(given, of_file, Overrides(ca_file=Path("y"))) is given
     assert str(located(given, spec(), Overrides())) == "--ca-file: wrong"
+
+
+# Several connections
+
+
+def shared_out(*symbols: str, size: int | None = 2, **more: Any) -> Feed:
+    messages = (Message("login"), Message("all {symbols}"), Message("one {symbol}"))
+    return one(spec(messages=messages, per_connection=size, **more), symbols=symbols)
+
+
+@pytest.mark.parametrize(("count", "size"), [(3, None), (3, 3), (3, 4)])
+def test_symbols_that_fit_on_one_connection_have_one(count: int, size: int | None) -> None:
+    feed = shared_out(*"ABC"[:count], size=size)
+    assert feed.lines == ()
+    assert feed.by_line() == (feed,)
+
+
+def test_symbols_are_shared_out_in_order_and_each_connection_sends_all_for_its_own() -> None:
+    feed = shared_out(*"ABCDE", url="wss://h/x?s={symbols}")
+    assert [line.symbols for line in feed.lines] == [("A", "B"), ("C", "D"), ("E",)]
+    assert [line.url for line in feed.lines] == [
+        f"wss://h/x?s={each}" for each in ("A,B", "C,D", "E")
+    ]
+    assert [[each.text for each in line.subscriptions] for line in feed.lines] == [
+        ["login", "all A,B", "one A", "one B"],
+        ["login", "all C,D", "one C", "one D"],
+        ["login", "all E", "one E"],
+    ]
+    assert (feed.url, feed.symbols) == ("wss://h/x?s=A,B,C,D,E", tuple("ABCDE"))
+    parts = feed.by_line()
+    assert [(part.url, part.subscriptions, part.symbols) for part in parts] == [
+        (line.url, line.subscriptions, line.symbols) for line in feed.lines
+    ]
+    assert {(part.name, part.tables, part.lines) for part in parts} == {
+        (feed.name, feed.tables, ())
+    }
+    moved = feed.at("ws://other/")
+    assert {part.url for part in (moved, *moved.by_line())} == {"ws://other/"}
+
+
+def test_so_many_connections_are_too_many() -> None:
+    feed = shared_out(*(f"S{n}" for n in range(1024)), size=1)
+    assert len(feed.lines) == 1024
+    with pytest.raises(OptionError, match=r"1,025 symbols need 1,025 connections with 1 on each"):
+        shared_out(*(f"S{n}" for n in range(1025)), size=1)

@@ -80,7 +80,7 @@ def test_a_text_with_one_symbol_is_repeated_and_its_reply_with_it() -> None:
         symbols = {default = ["A", "B"], each = "<{symbol}>", join = ";", case = "lower"}"""
     )
     assert sent(feed) == [
-        Subscription("<a>;<b>", symbols=("a", "b")),
+        Subscription("<a>;<b>", symbols=("a", "b"), listed=("<a>", "<b>"), join=";"),
         Subscription('{"c":"a"}', (parse_message_condition("$.c=a"),), symbols=("a",)),
         Subscription('{"c":"b"}', (parse_message_condition("$.c=b"),), symbols=("b",)),
     ]
@@ -115,6 +115,11 @@ def test_a_heartbeat_is_a_table_or_several(text: str) -> None:
         ("subscribe = {send = '{symbols}', per-message = '5'}\n", "2: 'per-message' must be a w"),
         ("subscribe = {send = '{symbol}', per-message = 5}\n", "2: it goes with {symbols}"),
         ("subscribe = {send = 'all', per-message = 5}\n", "2: it goes with {symbols}"),
+        ("subscribe = '{symbol}'\nper-connection = 0\n", "3: 0 is out of range; it must be at l"),
+        ("subscribe = '{symbol}'\nper-connection = '5'\n", "3: 'per-connection' must be a whole"),
+        ("subscribe = '{symbol}'\nper-connection = 2.5\n", "3: 'per-connection' must be a whole"),
+        ("subscribe = '{symbol}'\nper-connection = true\n", "3: 'per-connection' must be a whol"),
+        ("subscribe = 'all'\nper-connection = 5\n", "3: nothing holds {symbols} or {symbol}"),
         ("subscribe = 'a'\nsubscribe-every = '0s'\n", "3: '0s' is out of range"),
         ("subscribe = 'a'\nsubscribe-every = 5\n", "3: 'subscribe-every' must be a text"),
         ("subscribe = '@/nowhere/at/all'\n", "2: /nowhere/at/all: No such file"),

@@ -31,6 +31,13 @@ def test_conditions_are_one_group_or_several(key: str, text: str, expected: Grou
     assert getattr(built(f"{key} = {text}"), key) == expected
 
 
+def test_what_is_refused_may_be_asked_for_again() -> None:
+    assert feed_in(URL + "refused = '$.e'\nretry-refused = '250ms'\n").retry_refused == 0.25
+    own = "subscribe = {send = 'a', refused = '$.e'}\nretry-refused = '1m'\n"
+    assert feed_in(URL + own).retry_refused == 60
+    assert feed_in(URL + "refused = '$.e'\n").retry_refused == 0
+
+
 def test_a_subscription_has_its_own_with_its_symbols_in_them() -> None:
     feed = built(
         """subscribe = {send = '{"c":"{symbol}"}', refused = ["$.error", "$.c={symbol}"]}
@@ -74,6 +81,8 @@ def test_answers(text: str, expected: list[Answer]) -> None:
         ("refused = [[]]\n", "2: 'refused' has no condition"),
         ("refused = ['$.a',\n'error']\n", "3: 'error' is no condition"),
         ("refused = [['$.a'],\n['error']]\n", "3: 'error' is no condition"),
+        ("refused = '$[*][*].a=1'\n", "2: '$[*][*].a' is no path here; [*] may stand once"),
+        ("rows = 'data[*]'\ncolumns = 'a'\n", "2: 'data[*]' is no path here; [*] may stand in con"),
         ("refused = 5\n", "2: 'refused' must be an array or a text"),
         ("refused = [['$.a', 5]]\n", "2: each condition must be a text"),
         ("reconect = '$.a'\n", "2: there is no key 'reconect' here; did you mean 'reconnect'?"),
@@ -82,6 +91,10 @@ def test_answers(text: str, expected: list[Answer]) -> None:
         ("answer = {when = '$.a', send = ''}\n", "2: 'send' is empty"),
         ("answer = {when = '$.a', send = '{$.a..b}'}\n", "2: '$.a..b' is no path"),
         ("answer = ['pong']\n", "2: 'answer' must be tables"),
+        ("retry-refused = '5s'\n", "2: it goes with 'refused', which says what a refusal is"),
+        ("refused = 'a=1'\nretry-refused = '0s'\n", "3: '0s' is out of range"),
+        ("refused = 'a=1'\nretry-refused = 5\n", "3: 'retry-refused' must be a text"),
+        ("refused = 'b'\nretry-refused = '5s'\n", "2: 'b' is no condition"),
         ("subscribe = {send = 'a', refused = 'b'}\n", "2: 'b' is no condition"),
     ],
 )

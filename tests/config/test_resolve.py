@@ -181,6 +181,18 @@ def test_many_symbols_of_binance_go_into_several_messages_of_200() -> None:
     assert [each.text.count("@bookTicker") for each in feed.subscriptions] == [200] * 5 + [24]
     assert feed.subscribe_every == 0.25
     assert len(feed.url) < 100
+    assert feed.lines == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("binance-trades", 1024), ("binance-book-tickers", 1024), ("crypto-com-trades", 400)],
+)
+def test_a_known_feed_has_another_connection_above_what_its_venue_allows(
+    name: str, most: int
+) -> None:
+    feed = feed_of(feed=name, symbols=tuple(f"S{number}" for number in range(most + 1)))
+    assert [len(line.symbols) for line in feed.lines] == [most, 1]
 
 
 def test_several_known_feeds_with_one_header_write_one_file() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -61,17 +62,38 @@ def test_as_many_symbols_of_binance_as_a_connection_may_have(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("ban", [2.0, pytest.param(10.0, marks=pytest.mark.long)])
+@pytest.mark.parametrize("receivers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_many_feeds_of_a_host_get_in_though_each_try_prolongs_a_ban(
-    tmp_path: Path, ban: float
+    tmp_path: Path, ban: float, receivers: int
 ) -> None:
     out = tmp_path / "out.csv"
     row = '{"symbol": "A", "price": 1.5, "volume": 1}'
     with Venue([accept(), send(row)], openings=Rate(5, 2.0, ban=ban)) as venue:
         urls = [text for n in range(20) for text in ("--url", f"{venue.url}{n}")]
-        with Command(*urls, "--out", out, *QUICK) as command:
+        with Command(*urls, "--out", out, "--receivers", receivers, *QUICK) as command:
             wait_until(lambda: out.exists() and out.read_text().count("\n") == 21)
             command.stop(0)
     first = min(client.at for client in venue.clients)
     accepted = [client.at - first for client in venue.clients if client.status == 101]
     assert len(accepted) == 20
     assert max(accepted) < 60
+    assert len(venue.clients) - 20 <= 17  # fifteen of those who had asked before it said so
+
+
+def test_a_supervisor_that_is_stopped_keeps_nobody_from_connecting_again(tmp_path: Path) -> None:
+    """Two receivers, which ask it for their turn; what they wait for its answer has a bound."""
+    out = tmp_path / "out.csv"
+    row = '{"symbol": "A", "price": 1.5, "volume": 1}'
+    with Venue([accept(), send(row)]) as venue:
+        urls = [text for n in range(2) for text in ("--url", f"{venue.url}{n}")]
+        with Command(*urls, "--out", out, "--receivers", 2, *QUICK) as command:
+            wait_until(lambda: out.exists() and out.read_text().count("\n") == 3)
+            command.signal(signal.SIGSTOP)
+            try:
+                venue.close_port()
+                venue.open_port()
+                wait_until(lambda: out.read_text().count("\n") == 5)
+            finally:
+                command.signal(signal.SIGCONT)
+            summary = command.stop(0)
+    assert (summary["written"], summary["restarts"]) == (4, 0)

@@ -64,6 +64,22 @@ def desk(**refused: str) -> Desk:
     return Desk(re.compile(r'"sub":"(\w+)"'), '{"e":"ok","s":"{symbol}"}', refused)
 
 
+def refusing(times: int, words: str) -> Step:
+    """Refuse what is asked for so often, then grant it."""
+
+    async def step(client: Client) -> None:
+        for number in range(1, times + 1):
+            await client.until(lambda number=number: len(client.said) >= number)  # type: ignore[misc]
+            await client.send(words)
+        await client.until(lambda: len(client.said) > times)
+        await client.send(
+            '{"e":"ok","s":"BTC"}',
+        )
+        client.granted.append("BTC")
+
+    return step
+
+
 def has_symbols(folder: Path, *symbols: str) -> bool:
     return (folder / "o.csv").exists() and symbols_in(folder) >= set(symbols)
 
@@ -128,6 +144,60 @@ def test_a_run_that_is_refused_all_of_it_at_first_ends_with_the_words(tmp_path: 
         assert command.events[-1]["event"] == f'{venue.url}: it refuses: {{"e":"error","m":"no"}}'
         assert venue.clients[0].texts == ['{"sub":"A"}', '{"sub":"B"}']
     assert refusals(command)[0]["symbols"] == "A"
+
+
+TOO_FAST = '{"e":"error","m":"rate limit exceeded"}'
+
+
+def test_what_is_refused_is_asked_for_again_until_it_is_granted(tmp_path: Path) -> None:
+    more = f'{subscribing("BTC")}retry-refused = "200ms"'
+    with (
+        Venue([accept(), refusing(2, TOO_FAST), stream(0.05, ROW)]) as venue,
+        Command(*config(tmp_path, venue.url, more)) as command,
+    ):
+        wait_until(lambda: has_symbols(tmp_path, "BTC"))
+        summary = command.stop(0)
+        (client,) = venue.clients
+    moments = [at for at, _ in client.said]
+    assert client.texts == ['{"sub":"BTC"}'] * 3
+    assert moments[1] - moments[0] >= 0.2
+    assert moments[2] - moments[1] >= 0.4
+    (refusal,) = refusals(command)
+    assert refusal["said"] == TOO_FAST
+    (granted,) = [each for each in command.events if each["event"] == "granted by the feed"]
+    assert (granted["level"], granted["symbols"]) == ("info", "BTC")
+    assert summary["refused"] == ledger_of(tmp_path)["refused"] == 2
+    (gap,) = ledger_of(tmp_path)["gaps"]
+    assert gap["reason"] == f"it refuses: {TOO_FAST}"
+
+
+def test_what_is_never_granted_is_refused_at_the_end(tmp_path: Path) -> None:
+    more = f'{subscribing("BTC", "LUNA")}retry-refused = "50ms"'
+    words = '{"e":"error","m":"no LUNA"}'
+    with (
+        Venue([accept(), stream(0.05, ROW)], desk=desk(LUNA=words)) as venue,
+        Command(*config(tmp_path, venue.url, more)) as command,
+    ):
+        venue.wait_for(lambda: bool(venue.clients) and len(venue.clients[0].said) >= 4)
+        wait_until(lambda: has_symbols(tmp_path, "BTC"))
+        command.stop(3)
+        (client,) = venue.clients
+    assert client.texts[:4] == ['{"sub":"BTC"}', *['{"sub":"LUNA"}'] * 3]
+    assert len(refusals(command)) == 1
+    assert command.events[-1]["event"].startswith("venue has refused 1 thing: the log has")
+
+
+def test_all_may_be_refused_at_first_where_it_is_asked_for_again(tmp_path: Path) -> None:
+    more = f'{subscribing("BTC")}retry-refused = "50ms"'
+    with (
+        Venue([accept()], desk=desk(BTC=TOO_FAST)) as venue,
+        Command(*config(tmp_path, venue.url, more)) as command,
+    ):
+        venue.wait_for(lambda: bool(venue.clients) and len(venue.clients[0].said) >= 3)
+        command.signal(15)
+        assert command.wait() == 3
+        assert len(venue.clients) == 1
+    assert f"it refuses: {TOO_FAST}" in command.events[-1]["event"]
 
 
 AUTH = '[{"T":"error","code":402,"msg":"auth failed"}]'

@@ -160,11 +160,12 @@ def test_with_strict_it_is_an_error(tmp_path: Path, native: str) -> None:
 
 
 def test_a_silent_feed_is_connected_anew_where_that_is_asked_for(tmp_path: Path) -> None:
-    more = 'stale-after = "500ms"\nwhen-stale = "reconnect"'
+    more = 'when-stale = "warn"'  # the command line comes before it
+    options = ("--stale-after", "500ms", "--when-stale", "reconnect")
     beating = every(0.05, '{"type":"heartbeat"}')
     first: list[Step] = [accept(), send(TRADE), beating]
     with Venue(first, [accept(), beating], [accept(), every(0.05, TRADE)]) as venue:
-        with Command(*config(tmp_path, venue.url, more)) as command:
+        with Command(*config(tmp_path, venue.url, more), *options) as command:
             command.wait_for("no longer stale")
             summary = command.stop()
     assert told(command, "stale") == told(command, "no longer stale") == ["venue"]

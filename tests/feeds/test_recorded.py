@@ -15,6 +15,7 @@ from fastingest.format.csv import to_csv, to_frame
 from fastingest.metrics.counters import Counters, FeedCounters
 from fastingest.model.batch import Batch
 from fastingest.model.feed import Feed
+from fastingest.source.refusals import About
 from fastingest.source.side_messages import SideMessages
 from tests.feeds.recorded import EXPECTED, SECRETS, messages_of
 from tests.peers.plain_reading import Reading, read
@@ -95,8 +96,9 @@ class Acting:
         self.asked: list[str] = []
         self.answers: list[str] = []
 
-    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> None:
+    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> About:
         self.refused_words.append(words)
+        return About(subscription)
 
     def asked_to_reconnect(self, words: str) -> None:
         self.asked.append(words)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from fastingest.model.jsonpath import JsonPath
+from fastingest.model.jsonpath import ANY, JsonPath
 from fastingest.model.message_conditions import (
     MAX_NEEDLES,
     Groups,
@@ -29,6 +29,8 @@ def groups(*texts: str) -> Groups:
         (' $["a=b"] ', MessageCondition(JsonPath(("a=b",), True))),
         ("$.result=[]", MessageCondition(JsonPath(("result",), True), ("[]",))),
         ("$=ping", MessageCondition(JsonPath((), True), ("ping",))),
+        ("$[*].T=a", MessageCondition(JsonPath((ANY, "T"), True), ("a",))),
+        ("$.data[*].code", MessageCondition(JsonPath(("data", ANY, "code"), True))),
         (" $ = ping,Ping", MessageCondition(JsonPath((), True), ("ping", "Ping"))),
     ],
 )
@@ -46,6 +48,7 @@ def test_a_condition_of_a_message(text: str, expected: MessageCondition) -> None
         ("$=", "compares a whole message"),
         ("$.a==b", "there is = alone"),
         ("$.a..b", "is no path"),
+        ("$[*].a[*]=1", "[*] may stand once in a path"),
     ],
 )
 def test_what_is_no_condition_of_a_message(text: str, said: str) -> None:
@@ -77,6 +80,7 @@ def test_what_a_condition_holds_of(
         (["$.success=false"], (b'"success"',)),
         (["$.code=20051"], (b'"code"',)),
         (["$.e=error"], (b'"error"',)),  # "e" is in every message
+        (["$[*].T=error;$[*].code=402"], (b'"error"',)),
         (["$.e=a,error"], (b'"a"', b'"error"')),
         (["$.e=a,1"], (b'"e"',)),  # 1 may stand without quotes
         (["$.result=[]"], (b'"result"',)),

@@ -51,6 +51,7 @@ class Client:
         self.granted: list[str] = []
         """The symbols that the desk has granted."""
         self.pings = 0
+        self.pongs = 0
         self.close_code: int | None = None
         """That of the client's close frame; None: it has sent none, or one without a code."""
         self.has_left = False
@@ -101,6 +102,13 @@ class Client:
         data = message.encode() if isinstance(message, str) else message
         await self.write(frame(TEXT if is_text else BINARY, data))
 
+    async def put(self, message: str) -> None:
+        """Send a message, and wait until the client has it."""
+        pongs = self.pongs
+        await self.send(message)
+        await self.write(frame(PING, b""))
+        await self.until(lambda: self.pongs > pongs or self.has_left)
+
     async def close(self, code: int, reason: str = "") -> None:
         """Send a close frame, and end the connection once the client has answered or left."""
         await self._send_close(struct.pack("!H", code) + reason.encode())
@@ -131,6 +139,8 @@ class Client:
                     self.pings += 1
                     if not self.is_silent:
                         await self.write(frame(PONG, payload))
+                elif opcode == PONG:
+                    self.pongs += 1
                 elif opcode == CLOSE:
                     self.close_code = struct.unpack("!H", payload[:2])[0] if payload else None
                     await self._send_close(payload)

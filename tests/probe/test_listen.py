@@ -82,6 +82,23 @@ def test_headers_and_subscriptions_are_sent() -> None:
     assert sample.messages == [b'abc {"op":"sub"}']
 
 
+def test_of_several_connections_the_first_is_listened_to(tmp_path: Path) -> None:
+    def script(peer: RawConnection) -> None:
+        peer.handshake()
+        frame = peer.recv_frame()
+        assert frame is not None
+        peer.send_text(frame[1].decode())
+        peer.stall()
+
+    config = tmp_path / "f.toml"
+    config.write_text(
+        "subscribe = '{symbols}'\nper-connection = 2\nsymbols = ['A', 'B', 'C']\n", "utf-8"
+    )
+    sample = sample_of(script, messages=1, config=config)
+    assert sample.messages == [b"A,B"]
+    assert sample.feed.symbols == ("A", "B")
+
+
 def test_a_secret_that_the_server_repeats_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def script(peer: RawConnection) -> None:
         peer.handshake()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +13,7 @@ from fastingest.access.secrets import Redactor
 from fastingest.metrics.counters import Counters, FeedCounters, Slot, State
 from fastingest.model.batch import Batch, Reject
 from fastingest.model.event import Event
-from fastingest.model.feed import Feed, Table
+from fastingest.model.feed import Feed, Line, Table
 from fastingest.receiver import stale_watch
 from fastingest.receiver.stale_watch import StaleWatch
 from fastingest.runtime.control import Notice, StaleNow
@@ -32,15 +32,17 @@ class FakeSource:
     def __init__(self) -> None:
         self.redactor = Redactor()
         self.reasons: list[str] = []
+        self.lines: list[set[int]] = []
 
-    def give_up(self, reason: str) -> None:
+    def give_up(self, reason: str, lines: Collection[int]) -> None:
         self.reasons.append(reason)
+        self.lines.append(set(lines))
 
 
 class Watched:
     """A feed that is connected, what it hands on, and what is told of it."""
 
-    def __init__(self, **of_feed: object) -> None:
+    def __init__(self, by_line: Sequence[FeedCounters] | None = None, **of_feed: object) -> None:
         table = Table(Path("o.csv"))
         feed = Feed("venue", "ws://x", (table,), stale_after=AFTER, **of_feed)  # type: ignore[arg-type]
         self.counters = FeedCounters([Counters.create()])
@@ -55,6 +57,7 @@ class Watched:
             flush_interval=0.0,
             report=self.events.append,
             tell=self.notices.append,
+            lines=by_line,
         )
         self.emit = self.watch.through(self.batches.append)
 
@@ -166,5 +169,32 @@ def test_that_values_are_not_followed_is_said_once(monkeypatch: pytest.MonkeyPat
         watched.watch.end()
         said = [event for event in watched.events if isinstance(event, TooManyValues)]
         assert said == [TooManyValues("symbol", 1)]
+
+    asyncio.run(scenario())
+
+
+def test_of_several_connections_that_is_made_anew_which_asks_for_the_symbol() -> None:
+    async def scenario() -> None:
+        states = [FeedCounters([Counters.create()]) for _ in range(3)]
+        states[0][Slot.STATE] = states[1][Slot.STATE] = State.CONNECTED
+        states[2][Slot.STATE] = State.WAITING
+        watched = Watched(
+            states,
+            when_stale="reconnect",
+            stale_by="symbol",
+            symbols=("A", "B", "C"),
+            lines=tuple(Line("ws://x", (), (symbol,)) for symbol in "ABC"),
+        )
+        watched.begin()
+        async with asyncio.timeout(LIMIT):
+            while not watched.source.lines:
+                watched.rows("A")
+                await asyncio.sleep(AFTER / 10)
+        await watched.until(lambda: len(watched.source.lines) > 1)
+        watched.watch.end()
+        assert watched.source.lines[:2] == [{1}, {0, 1}]
+        stale = [event.names for event in watched.events if isinstance(event, Stale)]
+        assert stale[0] == "B"
+        assert "C" not in "".join(stale)
 
     asyncio.run(scenario())

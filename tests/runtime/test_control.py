@@ -28,6 +28,7 @@ COMMANDS: list[Command] = [
     control.Stop(),
     control.Save(),
     control.Save(3),
+    control.Turn(3, 1.5, is_now=True),
     control.End(),
     control.GiveUp(),
     control.GiveUp(0),
@@ -39,9 +40,12 @@ NOTICES: list[Notice] = [
     control.Full(),
     control.FeedRefusal("wss://x/", "403"),
     control.GapEnded("feed", 1_700_000_000_123_456_789, 0.1, "the server closed"),
+    control.LineState("f", 2, 1, never_ready=True),
     control.Sampled("feed", '{"error":"é"}'),
     control.StaleNow("feed", ("é", "B")),
     control.PipeBroke(2**62 + 5),
+    control.AskTurn(3, "host:1", 10),
+    control.HostRefused("host:1", 1.5, 0.0),
     control.Ready(),
     control.Failing("/out.csv", "/out.csv.journal", "no space"),
     control.WorksAgain("/out.csv"),
@@ -57,6 +61,9 @@ def test_an_event_is_told_as_the_log_shows_it() -> None:
     assert Report.of(event) == Report("warning", "gap", fields)
     told = Report.of(event, feed="a")
     assert list(told.fields.items()) == [("feed", "a"), *fields.items()]
+    told = Report.of(event, feed="a", connection=2)
+    assert list(told.fields)[:3] == ["feed", "connection", "start_ns"]
+    assert told.fields["connection"] == 2
 
 
 def test_every_command_comes_as_it_was_sent() -> None:

@@ -1,111 +1,20 @@
-"""When a host may be asked for another connection: gates with moments of our own, then a queue."""
+"""Where feeds wait for their turn to connect to a host: with a clock of our own."""
 
 from __future__ import annotations
 
 import asyncio
 
-from fastingest.source.connect_queue import (
-    CALM,
-    FIRST_HOLD,
-    FIRST_PACE,
-    MAX_HOLD,
-    MAX_PACE,
-    ConnectQueue,
-    Gate,
-    HostQueues,
-)
-from tests.peers.venue import Meter, Rate
+from fastingest.runtime.control import AskTurn, HostRefused
+from fastingest.runtime.gate import FIRST_HOLD, FIRST_PACE, Gate
+from fastingest.source.connect_queue import ConnectQueue, HostQueues, Office, SharedQueue, Turn
+from fastingest.supervisor.gates import Gates
 
 
-def shared(sharers: int = 1) -> Gate:
+def shared() -> Gate:
     """That of a host with several feeds."""
-    gate = Gate(sharers)
+    gate = Gate()
     gate.is_shared = True
     return gate
-
-
-def test_nobody_waits_for_a_host_that_has_not_complained() -> None:
-    gate = shared()
-    for now in (0.0, 0.0, 1.0):
-        gate.passed(now)
-        assert gate.open_at <= now
-
-
-def test_after_a_refusal_all_wait_and_then_go_one_by_one() -> None:
-    gate = shared()
-    gate.passed(10.0)
-    gate.refused(10.0, 10.1, 0.0)
-    assert gate.open_at == 10.1 + FIRST_HOLD
-    gate.passed(20.0)
-    assert gate.open_at == 20.0 + FIRST_PACE
-
-
-def test_a_host_may_say_for_how_long() -> None:
-    gate = shared()
-    gate.refused(0.0, 0.0, 30.0)
-    assert gate.open_at == 30.0
-    gate = shared()
-    gate.refused(0.0, 0.0, 1.0)
-    assert gate.open_at == 1.0
-    gate.passed(1.0)  # and then not all at once
-    assert gate.open_at == 1.0 + FIRST_PACE
-
-
-def test_a_single_feed_is_held_for_as_long_as_the_host_says_and_no_longer() -> None:
-    gate = Gate()
-    gate.refused(0.0, 0.0, 0.0)
-    assert gate.open_at == 0.0
-    gate.refused(1.0, 1.0, 30.0)
-    assert gate.open_at == 31.0
-
-
-def test_refusals_of_what_was_asked_before_are_no_news() -> None:
-    gate = shared()
-    for answered_at in (1.0, 1.1, 1.2):
-        gate.refused(0.5, answered_at, 0.0)
-    assert gate.open_at == 1.2 + FIRST_HOLD
-    gate.passed(7.0)
-    assert gate.open_at == 7.0 + FIRST_PACE
-
-
-def test_times_grow_with_each_refusal_up_to_a_limit_and_are_forgotten() -> None:
-    gate, now = shared(), 0.0
-    holds, paces = [], []
-    for _ in range(6):
-        gate.refused(now, now, 0.0)
-        holds.append(gate.open_at - now)
-        now = gate.open_at
-        gate.passed(now)
-        paces.append(gate.open_at - now)
-    assert holds == [5.0, 10.0, 20.0, 40.0, MAX_HOLD, MAX_HOLD]
-    assert paces == [0.5, 1.0, 2.0, 4.0, 8.0, MAX_PACE]
-    gate.passed(now + CALM)
-    assert gate.open_at == now + CALM
-    gate.refused(now + CALM, now + CALM, 0.0)
-    assert gate.open_at == now + CALM + FIRST_HOLD
-
-
-def test_receivers_that_share_a_host_leave_room_for_each_other() -> None:
-    gate = shared(3)
-    gate.refused(0.0, 0.0, 0.0)
-    gate.passed(10.0)
-    assert gate.open_at == 10.0 + 3 * FIRST_PACE
-
-
-def test_twenty_get_in_though_each_try_prolongs_a_ban() -> None:
-    """What a venue allows, told by its meter, with moments of our own: five in two seconds."""
-    meter, gate, now, waiting = Meter(Rate(5, 2.0, ban=10.0)), shared(), 0.0, 20
-    tries = 0
-    while waiting:
-        now = max(now, gate.open_at)
-        tries += 1
-        gate.passed(now)
-        if meter.exceeded(now):
-            gate.refused(now, now, 0.0)
-        else:
-            waiting -= 1
-    assert now < 60
-    assert tries < 25
 
 
 def test_a_queue_lets_them_through_in_order_and_holds_those_who_wait_already() -> None:
@@ -140,7 +49,7 @@ def test_a_queue_lets_them_through_in_order_and_holds_those_who_wait_already() -
 
 
 def test_feeds_of_one_host_share_a_queue() -> None:
-    queues = HostQueues(1, lambda: 0.0)
+    queues = HostQueues(1, lambda: 0.0, None)
     one = queues.of("wss://me:pw@Host:1/a")
     one.refused(0.0, 0.0)
     assert one.wait == 0
@@ -148,3 +57,92 @@ def test_feeds_of_one_host_share_a_queue() -> None:
     assert queues.of("wss://host:2/a") is not one
     one.refused(0.0, 0.0)
     assert one.wait == 2 * FIRST_HOLD
+
+
+class Central(Office):
+    """That of the supervisor, without the way there and back.
+
+    :param gates: the supervisor's; None: nobody answers.
+    """
+
+    def __init__(self, receiver: str, gates: Gates | None) -> None:
+        self._receiver = receiver
+        self._gates = gates
+        self.asked: list[str] = []
+
+    async def ask(self, host: str, feeds: int) -> Turn | None:
+        self.asked.append(host)
+        if self._gates is None:
+            return None
+        answer = self._gates.answer(self._receiver, AskTurn(0, host, feeds))
+        return Turn(answer.at, answer.is_now)
+
+    def refused(self, host: str, asked_at: float, wait: float) -> None:
+        if self._gates is not None:
+            self._gates.refused(HostRefused(host, asked_at, wait))
+
+
+def test_what_one_receiver_is_refused_holds_the_others() -> None:
+    now, passed = 100.0, []
+
+    async def ask(queue: ConnectQueue, name: str) -> None:
+        passed.append((name, await queue.turn()))
+
+    async def run() -> None:
+        nonlocal now
+        gates = Gates(lambda: now)
+        offices = [Central(name, gates) for name in ("one", "two")]
+        one, two = (HostQueues(2, lambda: now, each).of("wss://me:${PW}@h/") for each in offices)
+        await ask(one, "one")
+        await ask(two, "two")
+        one.refused(100.0, 30.0)
+        assert one.wait == 30.0
+        assert two.wait == 0.0  # it will hear of it when it asks
+        waiting = asyncio.create_task(ask(two, "two"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert (len(passed), two.wait) == (2, 30.0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        now = 130.0
+        await ask(one, "one")
+        assert offices[0].asked == ["h", "h"]
+        waiting = asyncio.create_task(ask(two, "two"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert (len(passed), two.wait) == (3, FIRST_PACE)
+        now += FIRST_PACE
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await ask(two, "two")
+
+    asyncio.run(run())
+    assert passed == [("one", 100.0), ("two", 100.0), ("one", 130.0), ("two", 130.5)]
+
+
+def test_who_gets_no_answer_decides_alone_and_leaves_room_for_the_others() -> None:
+    now = 100.0
+
+    async def run() -> None:
+        nonlocal now
+        queue = SharedQueue(Gate(3), lambda: now, "h", Central("one", None))
+        queue.share()
+        assert await queue.turn() == 100.0
+        queue.refused(100.0, 0.0)
+        assert queue.wait == FIRST_HOLD
+        now += FIRST_HOLD
+        assert await queue.turn() == 100.0 + FIRST_HOLD
+        waiting = asyncio.create_task(queue.turn())
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        waiting.cancel()
+        now += 3 * FIRST_PACE
+        assert await queue.turn() == 100.0 + FIRST_HOLD + 3 * FIRST_PACE
+
+    asyncio.run(run())
+
+
+def test_a_receiver_that_is_alone_asks_nobody() -> None:
+    office = Central("one", None)
+    assert isinstance(HostQueues(2, lambda: 0.0, office).of("ws://h/"), SharedQueue)
+    assert not isinstance(HostQueues(1, lambda: 0.0, None).of("ws://h/"), SharedQueue)

@@ -8,23 +8,26 @@ import pytest
 
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.event import Event
-from fastingest.source.events import RefusedByFeed
+from fastingest.source.events import GrantedByFeed, RefusedByFeed
 from fastingest.source.refusals import GATHERED_FOR, MAX_WORDS, Refusals
 
 
 class Rig:
     """Refusals, with what the log is told, and a timer that is set off by hand."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *symbols: str) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *symbols: str, lines: int = 1, before: int = 0
+    ) -> None:
         self.counters = Counters.create()
+        self.counters[Slot.REFUSED_NOW] = before
         self.told: list[dict[str, Any]] = []
         self.timers: list[tuple[float, Any]] = []
         loop = SimpleNamespace(call_later=self._call_later)
         monkeypatch.setattr(asyncio, "get_running_loop", lambda: loop)
-        self.refusals = Refusals(symbols, FeedCounters([self.counters]), self._report)
+        self.refusals = Refusals(symbols, FeedCounters([self.counters]), self._report, lines)
 
     def _report(self, event: Event) -> None:
-        assert isinstance(event, RefusedByFeed)
+        assert isinstance(event, RefusedByFeed | GrantedByFeed)
         self.told.append(event.fields)
 
     def _call_later(self, delay: float, call: Any) -> Any:
@@ -108,3 +111,52 @@ def test_what_is_refused_now_is_that_of_the_latest_connection(
     rig.refusals.connected()
     rig.refusals.ready()
     assert rig.counts == (4, 0)
+
+
+def test_what_is_asked_for_again_is_refused_now_until_it_is_granted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig(monkeypatch, "A", "B")
+    rig.refusals.ready()
+    rig.refusals.add("no", (), None)  # nobody knows of what, so it stays
+    for things, symbol in [(1, "A"), (2, "B"), (2, "A"), (2, "B")]:
+        rig.refusals.retried(things)
+        rig.refusals.add(f"no {symbol}", (symbol,), None, is_retried=True)
+    assert rig.counts == (5, 3)
+    rig.refusals.retried(1)
+    rig.refusals.granted(("A",), "sub")
+    assert rig.counts == (5, 2)
+    assert [each for each in rig.told if "said" not in each] == [{"symbols": "A"}]
+    rig.refusals.add("no A", ("A",), None, is_retried=True)  # anew, so it is news
+    rig.refusals.flush()
+    assert rig.told[-1] == {"said": "no A", "symbols": "A"}
+    rig.refusals.connected()
+    rig.refusals.ready()
+    assert rig.counts == (6, 0)
+
+
+def test_what_is_refused_now_is_that_of_all_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, lines=2, before=2)
+    refusals = rig.refusals
+    refusals.connected(0)
+    for _ in range(3):
+        refusals.add("no", (), None, 0)
+    assert rig.counts == (3, 3)
+    refusals.ready(0)
+    refusals.add("no", (), None, 1)
+    assert rig.counts == (4, 4)
+    refusals.ready(1)
+    for line, now in ((0, 1), (1, 0)):  # both are made anew, and refused nothing
+        refusals.connected(line)
+        refusals.ready(line)
+        assert rig.counts == (4, now)
+
+
+def test_what_a_process_before_has_seen_holds_until_all_are_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig(monkeypatch, lines=2, before=5)
+    rig.refusals.ready(0)
+    assert rig.counts == (0, 5)
+    rig.refusals.ready(1)
+    assert rig.counts == (0, 0)

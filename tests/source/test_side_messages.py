@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,8 @@ from fastingest.model.feed import Answer, Feed, Subscription, Table
 from fastingest.model.jsonpath import parse_condition
 from fastingest.model.message_conditions import Groups, parse_message_condition
 from fastingest.model.schema import Schema, parse_columns
-from fastingest.source.events import IgnoredMessage, RefusedByFeed
+from fastingest.source.events import GrantedByFeed, IgnoredMessage, RefusedByFeed
+from fastingest.source.refusals import About, Refusals
 from fastingest.source.side_messages import FIRST_LOOKS, LOOKS, SideMessages
 from tests.peers.raw import CLOSE, TEXT, RawConnection, RawServer, frame
 from tests.support.meeting import Met, meet
@@ -39,16 +41,17 @@ class Actor:
 
     def __init__(self) -> None:
         self.done: list[Any] = []
+        self.text = '<{$.ping}|{$.a[0]}|{"x":1}>'
 
-    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> int | None:
+    def refused(self, words: str, symbols: Sequence[str], subscription: int | None) -> About:
         self.done.append(("refused", words, tuple(symbols), subscription))
-        return subscription
+        return About(subscription)
 
     def asked_to_reconnect(self, words: str) -> None:
         self.done.append(("reconnect", words))
 
     def answer(self, number: int, fill: Callable[[str], str]) -> None:
-        self.done.append(("answer", number, fill('<{$.ping}|{$.a[0]}|{"x":1}>')))
+        self.done.append(("answer", number, fill(self.text)))
 
 
 def made(**feed: Any) -> tuple[SideMessages, Actor]:
@@ -93,6 +96,24 @@ def test_the_first_condition_that_holds_counts() -> None:
         ("reconnect", '{"bye": 1}'),
         ("answer", 1, '<1.50|null|{"x":1}>'),
         ("answer", 1, '<"x"|{"b": [1]}|{"x":1}>'),
+    ]
+
+
+def test_of_an_array_each_element_that_is_refused_is_told_by_itself() -> None:
+    side, actor = made(
+        refused=groups("$[*].T=error;$[*].code=405"),
+        answers=(Answer(groups("$[*].ping"), "<{$[*].ping}|{$[*].id}|{$[0].id}>"),),
+        symbols=("LUNA", "BTC"),
+    )
+    actor.text = "<{$[*].ping}|{$[*].id}|{$[0].id}>"
+    luna, other = b'{"T": "error", "code": 405, "msg": "no LUNA"}', b'{"T":"error","code":405}'
+    assert side.take(b'[{"T":"ok","s":"BTC"}, ' + luna + b', {"T":"error"}, ' + other + b"]")
+    assert side.take(b'[{"id":1}, {"ping":7,"id":2}]')
+    assert not side.take(b'[{"T":"error"}, {"code":405}]')
+    assert actor.done == [
+        ("refused", luna.decode(), ("LUNA",), None),
+        ("refused", other.decode(), (), None),
+        ("answer", 0, "<7|2|1>"),
     ]
 
 
@@ -325,6 +346,47 @@ def test_a_refused_symbol_does_not_take_the_others_down(native: bool) -> None:
     assert met.counters[Slot.IGNORED] == 3
 
 
+def test_a_symbol_of_a_list_is_asked_for_again_by_the_same_connection(native: bool) -> None:
+    said: list[str] = []
+
+    no = '{"e": "error", "m": "LUNA comes too fast"}'
+
+    def script(peer: RawConnection) -> None:
+        peer.handshake()
+        for answers in [('{"e": "ok"}', no), (no,), ('{"e": "ok"}',)]:
+            said.append(_text(peer))
+            for message in (ROW, *answers, ROW):
+                peer.send_text(message)
+        _stay(peer)
+
+    met = _met(
+        script,
+        lambda met: any(isinstance(each, GrantedByFeed) for each in met.events),
+        subscriptions=(
+            Subscription(
+                'sub "BTC" "LUNA"',
+                groups("$.e=ok")[0],
+                3600.0,
+                symbols=("BTC", "LUNA"),
+                listed=('"BTC"', '"LUNA"'),
+                join=" ",
+            ),
+        ),
+        symbols=("BTC", "LUNA"),
+        refused=groups("$.e=error"),
+        retry_refused=0.02,
+        native=native,
+    )
+    assert said == ['sub "BTC" "LUNA"', 'sub "LUNA"', 'sub "LUNA"']
+    assert [each for each in met.events if isinstance(each, GrantedByFeed | RefusedByFeed)] == [
+        RefusedByFeed(no, "LUNA"),
+        GrantedByFeed("LUNA"),
+    ]
+    assert (met.counters[Slot.REFUSED], met.counters[Slot.REFUSED_NOW]) == (2, 0)
+    assert (met.reasons, met.gaps) == ([], [])
+    assert met.counters.ledger.received >= 5
+
+
 @pytest.mark.parametrize("with_reply", [True, False])
 def test_a_feed_that_refuses_all_at_first_ends_the_run(native: bool, with_reply: bool) -> None:
     def script(peer: RawConnection) -> None:
@@ -448,3 +510,33 @@ def test_a_reply_that_does_not_come_quotes_what_came(native: bool) -> None:
     )
     reason = 'no reply for 200ms to the subscription sub; the server said: {"e": "no"}'
     assert met.reasons[0] == reason
+
+
+def test_a_connection_knows_its_own_symbols_alone_and_tells_no_shape_again() -> None:
+    async def scenario() -> None:
+        counters = FeedCounters([Counters.create()])
+        feed = Feed("f", "ws://h", (TABLE,), refused=groups("$.error"), symbols=("A", "B"))
+        refusals = Refusals(feed.symbols, counters, lambda event: None, 2)
+        first = SideMessages(replace(feed, symbols=("A",)), counters, refusals=refusals)
+        other = SideMessages(
+            replace(feed, symbols=("B",)), counters, line=1, sister=first, refusals=refusals
+        )
+        told: list[str] = []
+        for side in (first, other):
+            actor = Actor()
+            side.tell(lambda event: None, told.append)
+            side.connected()
+            side.act_by(actor)
+            assert side.take(b'{"error": "no A, no B"}')
+            side.look(b'{"hello": 1}', is_reject=False)
+            ((_, _, symbols, _),) = actor.done
+            assert symbols == (("A",) if side is first else ("B",))
+            assert side.reason(has_rows=False) == '{"hello": 1}'
+            side.ready()
+        assert told == ['{"hello": 1}']
+        assert (counters[Slot.REFUSED], counters[Slot.REFUSED_NOW]) == (2, 2)
+        first.connected()
+        first.ready()
+        assert counters[Slot.REFUSED_NOW] == 1
+
+    asyncio.run(scenario())

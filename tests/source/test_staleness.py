@@ -138,3 +138,43 @@ def test_a_value_is_of_a_symbol(symbol: str, value: str) -> None:
 )
 def test_a_value_is_of_another_symbol(symbol: str, value: str) -> None:
     assert not is_meant(symbol, value)
+
+
+# By several connections
+
+
+def follow_lines() -> Staleness:
+    return Staleness("venue", 10.0, ("a", "b", "c"), (("a", "b"), ("c",)))
+
+
+def test_a_symbol_is_followed_by_the_clock_of_its_connection() -> None:
+    followed = follow_lines()
+    followed.see(["x_a", "C", "other"])
+    assert followed.look(6.0, (6.0, 0.0)) == NOTHING
+    followed.see(["other"])
+    assert followed.look(4.0, (4.0, 0.0)) == Change(("b", "x_a"), (), True, frozenset({0}))
+    followed.see(["other"])
+    assert followed.look(9.0, (0.0, 9.0)) == NOTHING
+    followed.see(["other"])
+    assert followed.look(1.0, (0.0, 1.0)) == Change(("C",), (), True, frozenset({1}))
+
+
+def test_for_the_feed_or_an_unknown_value_all_connections_are_made_anew() -> None:
+    followed = follow_lines()
+    followed.see(["a", "other"])
+    followed.look(5.0, (5.0, 5.0))
+    followed.see(["a", "b", "c"])
+    assert followed.look(5.0, (5.0, 5.0)) == Change(("other",), (), True)
+    followed = follow_lines()
+    assert followed.look(10.0, (10.0, 10.0)) == Change(("venue", "a", "b", "c"), (), True)
+
+
+def test_only_what_comes_by_the_connection_that_is_given_up_has_its_time_again() -> None:
+    followed = follow_lines()
+    followed.see(["a", "c"])
+    followed.look(5.0, (5.0, 5.0))
+    followed.see(["a", "c"])
+    assert followed.look(5.0, (5.0, 5.0)).stale == ("b",)
+    followed.gave_up(frozenset({0}))
+    assert followed.look(5.0, (5.0, 5.0)) == Change(("venue", "c"), (), True)
+    assert followed.look(5.0, (5.0, 5.0)).stale == ("a",)

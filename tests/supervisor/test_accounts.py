@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import pytest
 from fastingest import CaptureIncomplete, FeedsStale, Options, OutputRefused, RowsLost, RunFailed
 from fastingest.errors import FeedRefused, NeverReady
 from fastingest.metrics.counters import Slot
-from fastingest.model.feed import Feed, Table
+from fastingest.model.feed import Feed, Line, Table
 from fastingest.runtime.assignment import OutputSpec, targets_of
-from fastingest.runtime.control import GapEnded
+from fastingest.runtime.control import GapEnded, LineState
 from fastingest.storage.ledger import read_entries
 from fastingest.storage.lock import OutputLock
 from fastingest.supervisor.account import Account
@@ -222,3 +223,37 @@ def test_what_is_stale_at_the_end_is_in_the_line_and_a_problem_where_that_is_str
 
 def _problem(accounts: Accounts) -> Exception | None:
     return accounts.problem
+
+
+def test_a_gap_of_one_of_several_connections_says_what_that_asks_for(outputs: Outputs) -> None:
+    lines = (Line("ws://h", (), ("A", "B")), Line("ws://h", (), ("C",)))
+    outputs.feeds[1] = replace(outputs.feeds[1], lines=lines)
+    accounts = outputs.open()
+    accounts.note_gap(GapEnded("b", GAP.start, 0.5, "why", 1))
+    accounts.note_gap(GapEnded("b", GAP.start, 0.5, "why", 2))
+    accounts.close(ENDED, {0, 1}, Outcome(), has_begun=True)
+    names = ("connection", "symbols", "first_symbol", "last_symbol")
+    noted = outputs.lines[1][0]["gaps"]
+    assert [tuple(gap[name] for name in names) for gap in noted] == [
+        (1, 2, "A", "B"),
+        (2, 1, "C", "C"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [((2,), "b, connection 2"), ((1, 3), "b, connections 1, 3"), ((1, 2, 3), "b")],
+)
+def test_connections_that_were_never_ready_are_told_by_their_numbers(
+    outputs: Outputs, numbers: tuple[int, ...], said: str
+) -> None:
+    lines = tuple(Line("ws://h", (), (symbol,)) for symbol in "ABC")
+    outputs.feeds[1] = replace(outputs.feeds[1], lines=lines)
+    accounts = outputs.open()
+    for share in accounts.shares:
+        share.counters.of("b")[Slot.NEVER_READY] = len(numbers)
+    for number in (1, 2, 3):
+        accounts.lines.note(LineState("b", number, 0, never_ready=number in numbers))
+        accounts.note_gap(GapEnded("b", GAP.start, 0.5, f"why {number}", number))
+    expected = f"{said}: it was not ready once in this run: why {numbers[0]}"
+    assert str(accounts.problem) == expected

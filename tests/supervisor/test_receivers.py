@@ -90,6 +90,7 @@ def test_who_follows_on_a_dead_receiver_knows_what_was_before_it(shares: Shares)
     assert following.stream > plan.stream
     assert partition_of(following.stream) == 0
     assert following.gaps == gaps
+    assert following.lines == {"a": {}, "c": {}}
     assert sorted(pool.before["receiver 1"][0]) == [(0, 9, 3), (2, 0, 0)]
 
 
