@@ -57,6 +57,10 @@ LATE_OURS = {
 NATIVE = {f"native.{name}" for name in ("_builders", "_listener", "_parser", "_strings", "_tree")}
 
 
+MAX_LINES = 350
+"""Of a module."""
+
+
 class Import(NamedTuple):
     """One name that a module imports."""
 
@@ -208,3 +212,9 @@ def test_an_import_against_a_rule_is_found(module: str, line: str, fault: str) -
 def test_every_module_stands_in_a_layer() -> None:
     placed = {each for rooms in LAYERS for each in rooms} | set(APART)
     assert {room(module) for module in sources()} == placed
+
+
+def test_no_module_is_longer_than_one_can_keep_in_mind() -> None:
+    modules = [path for suffix in ("py", "pyx", "pxd") for path in PACKAGE.rglob(f"*.{suffix}")]
+    lengths = {path: path.read_text().count("\n") for path in modules}
+    assert {path: length for path, length in lengths.items() if length > MAX_LINES} == {}

@@ -3,7 +3,8 @@
 The supervisor gives a child commands (:data:`Command`), and a child gives the supervisor notice of
 what has happened (:data:`Notice`). Each is a struct of its own: on the connection it is a msgpack
 map of its fields, with the name of its class as ``type``. How a message is cut out of the bytes
-there is no matter of this module; it does no I/O.
+there is no matter of this module; it does no I/O. What a receiver says is described in
+:mod:`fastingest.runtime.receiver_notices`.
 
 What the supervisor acts on has a notice of its own. A :class:`Report` is for the log, and nobody
 decides anything by its text.
@@ -21,6 +22,19 @@ from typing import Any, TypeAlias
 import msgspec
 
 from fastingest.model.event import Event, Level
+from fastingest.runtime.message import Message
+from fastingest.runtime.receiver_notices import (
+    AskTurn,
+    FeedRefusal,
+    Finished,
+    Full,
+    GapEnded,
+    HostRefused,
+    LineState,
+    PipeBroke,
+    Sampled,
+    StaleNow,
+)
 
 __all__ = [
     "AskTurn",
@@ -63,22 +77,18 @@ class UnknownMessage(ValueError):
     """A message that is none, or none for the process that has got it."""
 
 
-class _Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
-    """One message."""
-
-
 # To a receiver
 
 
-class Go(_Message, frozen=True):
+class Go(Message, frozen=True):
     """Connect: the writer has the files open."""
 
 
-class Stop(_Message, frozen=True):
+class Stop(Message, frozen=True):
     """Receive nothing more, and end once everything is acknowledged."""
 
 
-class Save(_Message, frozen=True):
+class Save(Message, frozen=True):
     """Receive nothing more, and put on disk what is not acknowledged.
 
     :param output: only what goes to this output, by its index; None: all.
@@ -87,7 +97,7 @@ class Save(_Message, frozen=True):
     output: int | None = None
 
 
-class Turn(_Message, frozen=True):
+class Turn(Message, frozen=True):
     """The answer to :class:`AskTurn`.
 
     :param number: as it was asked.
@@ -103,11 +113,11 @@ class Turn(_Message, frozen=True):
 # To the writer
 
 
-class End(_Message, frozen=True):
+class End(Message, frozen=True):
     """There will be no other receiver: end when everything is written."""
 
 
-class GiveUp(_Message, frozen=True):
+class GiveUp(Message, frozen=True):
     """End without writing what is left.
 
     :param output: only with this output, by its index; None: with all.
@@ -123,7 +133,7 @@ Command: TypeAlias = Go | Stop | Save | Turn | End | GiveUp
 # From any child
 
 
-class Report(_Message, frozen=True):
+class Report(Message, frozen=True):
     """An event for the log.
 
     :param level: ``debug``, ``info``, ``warning`` or ``error``.
@@ -152,127 +162,20 @@ class Report(_Message, frozen=True):
 # From a demo exchange
 
 
-class Listening(_Message, frozen=True):
+class Listening(Message, frozen=True):
     """It can be connected to, at this port."""
 
     port: int
 
 
-# From a receiver
-
-
-class Finished(_Message, frozen=True):
-    """It has received all the rows that are wanted."""
-
-
-class Full(_Message, frozen=True):
-    """There is no room for more rows, and the run shall end then."""
-
-
-class FeedRefusal(_Message, frozen=True):
-    """A feed cannot be had, and waiting will not change that.
-
-    :param url: the feed's, without secrets.
-    """
-
-    url: str
-    problem: str
-
-
-class GapEnded(_Message, frozen=True):
-    """A feed had no ready connection for a time, and has one, or is not wanted any more.
-
-    :param feed: its name.
-    :param start: from when on, in nanoseconds since the epoch.
-    :param seconds: how long.
-    :param reason: why; it holds no secret.
-    :param connection: the number of the feed's connection that was not, from 1; None: it has one.
-    """
-
-    feed: str
-    start: int
-    seconds: float
-    reason: str
-    connection: int | None = None
-
-
-class LineState(_Message, frozen=True):
-    """One of several connections of a feed is ready, or is not any more.
-
-    :param feed: the feed's name.
-    :param connection: its number, from 1.
-    :param since: from when on it has not been ready, in nanoseconds since the epoch; 0: it is.
-    :param never_ready: whether it was not ready once.
-    """
-
-    feed: str
-    connection: int
-    since: int
-    never_ready: bool
-
-
-class Sampled(_Message, frozen=True):
-    """A feed has sent a message of a new shape that brings no row, and that nothing describes.
-
-    :param feed: its name.
-    :param words: the message, for people; it holds no secret.
-    """
-
-    feed: str
-    words: str
-
-
-class StaleNow(_Message, frozen=True):
-    """What of a feed has brought no row for too long is something else than before.
-
-    :param feed: its name.
-    :param names: what is stale now, or the first of it: the feed itself, values of a column,
-        symbols. They hold no secret.
-    """
-
-    feed: str
-    names: tuple[str, ...]
-
-
-class PipeBroke(_Message, frozen=True):
-    """A pipe of the receiver that has this stream cannot be used."""
-
-    stream: int
-
-
-class AskTurn(_Message, frozen=True):
-    """It wants to connect to a host that other receivers may want to connect to as well.
-
-    :param number: stands in the answer, :class:`Turn`.
-    :param host: its name, without secrets.
-    :param feeds: how many of its feeds the host has.
-    """
-
-    number: int
-    host: str
-    feeds: int
-
-
-class HostRefused(_Message, frozen=True):
-    """A host has said that it is asked too often.
-
-    :param asked_at: when it was asked: the moment of the :class:`Turn`.
-    :param wait: seconds that it wants to be left alone; 0.0: it did not say.
-    """
-
-    host: str
-    asked_at: float
-    wait: float
-
-
 # From the writer. An output is told by its path, as the run names it.
 
 
-class Ready(_Message, frozen=True):
+class Ready(Message, frozen=True):
     """All files are open: what is received has a place to go."""
 
 
-class Failing(_Message, frozen=True):
+class Failing(Message, frozen=True):
     """An output cannot be written just now; this is said at each try.
 
     :param path: what it is that cannot be written.
@@ -283,26 +186,26 @@ class Failing(_Message, frozen=True):
     problem: str
 
 
-class WorksAgain(_Message, frozen=True):
+class WorksAgain(Message, frozen=True):
     """An output that was failing is written again."""
 
     output: str
 
 
-class Complete(_Message, frozen=True):
+class Complete(Message, frozen=True):
     """All that there was for an output is written."""
 
     output: str
 
 
-class OutputRefusal(_Message, frozen=True):
+class OutputRefusal(Message, frozen=True):
     """A file cannot, or must not, be appended to."""
 
     path: str
     problem: str
 
 
-class WriteFailure(_Message, frozen=True):
+class WriteFailure(Message, frozen=True):
     """An output has ended without all its rows.
 
     :param path: what it is that could not be written.
