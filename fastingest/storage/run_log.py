@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,8 @@ def log_run(
             "receiver_restarts": counters[Slot.RECEIVER_RESTARTS],
             "writer_restarts": counters[Slot.WRITER_RESTARTS],
         }
+        if end is None:
+            line["gaps"] = [*events["gaps"], *_unended_gaps(events["feeds"], counters)]
     # Where nothing has been appended since, the region may have begun anew behind the one that is
     # in the line.
     same = ["run", "written", "quarantined", "set_aside", "kept"]
@@ -107,6 +109,17 @@ def log_run(
         if "ended" not in logged and all(logged.get(name, 0) == line[name] for name in same):
             return
     append_entry(out, line)
+
+
+def _unended_gaps(
+    feeds: Sequence[Mapping[str, Any]], counters: Counters
+) -> Iterator[dict[str, Any]]:
+    """Those that were not over when the run was interrupted; nobody knows how long they were."""
+    for name in (feed["name"] for feed in feeds):
+        since = counters.of(name)[Slot.GAP_SINCE] if counters.row_of(name) is not None else 0
+        if since:
+            reason = "it was not over when the run was interrupted"
+            yield {"feed": name, "start": iso_time(since), "seconds": None, "reason": reason}
 
 
 def _without_kept(before: dict[str, Any], now: FeedCount) -> dict[str, Any]:

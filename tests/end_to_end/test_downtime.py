@@ -296,6 +296,26 @@ def test_a_connection_that_ended_while_we_did_not_run_may_have_ended_at_once(
     assert gap["length"] >= STOPPED
 
 
+def test_a_gap_in_which_the_run_is_killed_is_in_its_line(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with Venue([accept(), send(ROW), drop()], [refuse(503)]) as venue:
+        with started(venue, out) as command:
+            began = command.wait_for("no connection")
+            wait_until(has_rows(out))
+            for pid in (command.pid, *command.children()):
+                os.kill(pid, signal.SIGKILL)
+        venue.play([accept(), every(0.05, ROW)])
+        with started(venue, out) as command:
+            wait_until(has_rows(out, count=2))
+            command.stop()
+    interrupted, whole = read_entries(out)
+    (gap,) = interrupted["gaps"]
+    assert (interrupted["end"], gap["seconds"], whole["gaps"]) == (None, None, [])
+    assert gap["reason"] == "it was not over when the run was interrupted"
+    # The log's moments are in milliseconds, without what is left over.
+    assert seconds(interrupted["start"]) < seconds(gap["start"]) < seconds(began["time"]) + 0.001
+
+
 def test_a_gap_goes_on_though_the_receiver_dies_in_it(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     with Venue([refuse(503)]) as venue, started(venue, out) as command:
