@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 import threading
 import tracemalloc
@@ -198,10 +199,11 @@ def test_a_broken_message_closes_with_its_code_and_costs_no_other_row(
         peer.send_frame(TEXT, deflate(record(1)), rsv=4)
         peer.send_frame(TEXT, deflate(record(2)), rsv=4)
         misbehave(peer, deflate)
-        peer.send_text(record(91))
+        with contextlib.suppress(OSError):
+            peer.send_text(record(91))  # comes too late, or never
         codes.append(close_code(peer))
 
-    met = met_by(script, lambda met: bool(met.reasons))
+    met = met_by(script, lambda met: bool(met.reasons and codes))
     assert codes == [code]
     assert met.reasons[0].startswith(f"closed with code {code}: ")
     assert (met.volumes, met.rejects) == ([1, 2], [])
@@ -217,7 +219,7 @@ def test_a_compressed_message_that_nobody_agreed_to_breaks_the_protocol(opcode: 
         codes.append(close_code(peer))
 
     with RawServer(script, RawConnection.stall) as server:
-        met = meet(server.url, lambda met: bool(met.reasons))
+        met = meet(server.url, lambda met: bool(met.reasons and codes))
     assert server.errors == []
     assert codes == [1002]
     assert met.reasons == ["closed with code 1002: a frame has a reserved bit set"]

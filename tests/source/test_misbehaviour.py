@@ -427,7 +427,7 @@ def test_a_broken_protocol_closes_with_its_code_and_reconnects(
         codes.append(*struct.unpack_from("!H", received[1]))
 
     def has_second(met: Met) -> bool:
-        return 2 in met.volumes
+        return 2 in met.volumes and bool(codes)
 
     with RawServer(script, serve(2)) as server:
         met = meet(server.url, until=has_second, native=native, options={"max_message_size": 1024})
