@@ -78,6 +78,9 @@ class BatchBuilder:
         """Rows taken so far, over all batches."""
         self.rejects = 0
         """Rejects so far."""
+        self.blanked = 0
+        """Cells so far that are empty because their value was no number; of rows that were dropped
+        at a limit as well."""
         self.redactor = Redactor()
         """Hides secrets in rejects."""
         self._batch = self._new_batch()

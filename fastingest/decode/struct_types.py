@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fastingest.decode.column_types import ColumnType
+from fastingest.decode.cells import ColumnType
 from fastingest.model.jsonpath import NoTree, PathTree, Steps
 
 __all__ = ["PathNode", "access", "compiled", "comprehension"]
@@ -43,6 +43,7 @@ class PathNode(PathTree):
     :param is_row: whether it is a row: then its first element, if it has elements, is no array.
     :param elements: it is an array of these.
     :param is_whole: whether its text is wanted, whatever it is.
+    :param is_loose: whether its value stays JSON text, because it may be of several types.
     :param attr: its name in the struct.
     """
 
@@ -53,6 +54,7 @@ class PathNode(PathTree):
     is_row: bool = False
     elements: PathNode | None = None
     is_whole: bool = False
+    is_loose: bool = False
     attr: str = ""
 
     def require(self, steps: Steps) -> PathNode:
@@ -104,6 +106,8 @@ class PathNode(PathTree):
     @property
     def is_raw(self) -> bool:
         """Whether its value stays JSON text, because it is wanted in more than one way."""
+        if self.is_loose:
+            return True
         if self.values is None:
             return len(self.kinds) > 1
         return any(kind.parsed is not str or kind.checked for kind in self.kinds) or any(

@@ -102,6 +102,30 @@ cdef inline const char* add_number(
     return behind
 
 
+cdef inline const char* no_number(const char* p, const char* end) noexcept nogil:
+    """What stands behind a string that is a word for what is no number; NULL: it is none."""
+    p += 1
+    p += p[0] == b"-" or p[0] == b"+"
+    if end - p > 4 and memcmp(p, b'\xe2\x88\x9e"', 4) == 0:
+        return p + 4
+    if is_word(p, end, b"nan", 3) or is_word(p, end, b"inf", 3):
+        return p + 4
+    return p + 9 if is_word(p, end, b"infinity", 8) else NULL
+
+
+cdef inline bint is_word(
+    const char* p, const char* end, const char* word, Py_ssize_t size
+) noexcept nogil:
+    """Whether a string's rest is a word, which stands here in small letters."""
+    cdef Py_ssize_t at
+    if end - p <= size or p[size] != b'"':
+        return False
+    for at in range(size):
+        if p[at] | 32 != word[at]:
+            return False
+    return True
+
+
 cdef inline bint is_whole(Number* found) noexcept nogil:
     return not found.has_point and not found.has_exponent
 

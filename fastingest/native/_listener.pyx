@@ -158,9 +158,9 @@ cdef class NativeListener(WSListener):
         return True
 
     def take_counts(self):
-        """Messages read since this was last asked, and of them (or their rows) those ignored."""
-        counts = self.count, self.parser.ignored
-        self.count = self.parser.ignored = 0
+        """As in :class:`fastingest.source.intake.MessageReader`."""
+        counts = self.count, self.parser.ignored, self.parser.blanked
+        self.count = self.parser.ignored = self.parser.blanked = 0
         return counts
 
 

@@ -12,6 +12,7 @@ from fastingest.native._tree cimport Node, ParseTree, Reading
 cdef class RowParser:
     cdef readonly ColumnBuilders columns
     cdef public Py_ssize_t ignored
+    cdef public Py_ssize_t blanked
     cdef ParseTree tree
     cdef Node* nodes  # the tree's
     cdef Reading* readings
@@ -46,4 +47,5 @@ cdef class RowParser:
     cdef const char* row(self, const char* p, const char* end) except? NULL
     cdef bint fill_up(self) except -1
     cdef const char* condition(self, int index, const char* p, const char* end) except? NULL
+    cdef const char* blank(self, int index, const char* p, const char* end) except? NULL
     cdef const char* cell(self, int index, const char* p, const char* end) except? NULL

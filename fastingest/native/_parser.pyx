@@ -29,7 +29,7 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memcmp
 
 from fastingest.native._builders cimport ColumnBuilders
-from fastingest.native._cells cimport add_cell
+from fastingest.native._cells cimport add_cell, no_number
 from fastingest.native._json cimport behind_item, literal, scalar, skip, space
 from fastingest.native._tree cimport (
     ARRAY,
@@ -39,6 +39,7 @@ from fastingest.native._tree cimport (
     LATER,
     OBJECT,
     ROWS,
+    TEXT,
     Node,
     ParseTree,
     behind_name,
@@ -50,7 +51,8 @@ cdef enum:
 
 @cython.final
 cdef class RowParser:
-    """Reads one table's messages into :attr:`columns`, and counts in :attr:`ignored`.
+    """Reads one table's messages into :attr:`columns`, and counts in :attr:`ignored`
+    and, cells that are empty because their value is no number, in :attr:`blanked`.
 
     :param plan: the table's :class:`fastingest.native.parse_plan.ParsePlan`.
     """
@@ -74,6 +76,7 @@ cdef class RowParser:
         cdef const char* end = message + size
         cdef Py_ssize_t rows = self.columns.rows
         cdef Py_ssize_t ignored = self.ignored
+        cdef Py_ssize_t blanked = self.blanked
         cdef bint certain = False
         while end > message and (end - 1)[0] in b" \n\r\t":
             end -= 1
@@ -86,12 +89,13 @@ cdef class RowParser:
         finally:
             if not certain:
                 self.columns.cut_to(rows)
-                self.ignored = ignored
+                self.ignored, self.blanked = ignored, blanked
         return certain
 
     cdef bint message(self, const char* p, const char* end) except -1:
         cdef Py_ssize_t rows = self.columns.rows
         cdef Py_ssize_t ignored = self.ignored
+        cdef Py_ssize_t blanked = self.blanked
         cdef int index
         self.walk += 1
         self.failed = self.found = False
@@ -109,7 +113,7 @@ cdef class RowParser:
             if not self.failed and self.held == self.of_root and self.of_root:
                 return False  # it was meant to have rows
             self.columns.cut_to(rows)
-            self.ignored = ignored + 1
+            self.ignored, self.blanked = ignored + 1, blanked
         elif self.in_row != self.columns.width:
             return self.read_later(rows, end)
         return True
@@ -230,6 +234,7 @@ cdef class RowParser:
         return p
 
     cdef const char* row(self, const char* p, const char* end) except? NULL:
+        cdef Py_ssize_t blanked = self.blanked
         columns = self.columns
         if columns.rows == columns.capacity:
             columns.make_room()
@@ -246,6 +251,7 @@ cdef class RowParser:
         if self.failed or self.held != self.of_row:
             columns.cut_to(columns.rows)
             self.ignored += 1
+            self.blanked = blanked
             return p
         if self.cells != self.in_row and not self.fill_up():
             return NULL
@@ -288,12 +294,33 @@ cdef class RowParser:
 
     cdef const char* cell(self, int index, const char* p, const char* end) except? NULL:
         """Add the cell that stands here; what stands behind it."""
+        cdef const char* behind
         reading = &self.readings[index]
         column = &self.columns.columns[index]
         if p[0] != b"n":
-            return add_cell(column, reading, p, end)
+            behind = add_cell(column, reading, p, end)
+            if behind is NULL and not reading.required:
+                return self.blank(index, p, end)
+            return behind
         p = literal(p, end)
         if reading.required or p is NULL:
             return NULL
         self.columns.add_null(column)
+        return p
+
+    cdef const char* blank(self, int index, const char* p, const char* end) except? NULL:
+        """Add an empty cell for a string that says that there is no value."""
+        reading = &self.readings[index]
+        if p[0] != b'"' or reading.type == TEXT:
+            return NULL
+        if p[1] == b'"':
+            p += 2
+        elif reading.has_words:
+            p = no_number(p, end)
+            if p is NULL:
+                return NULL
+            self.blanked += 1
+        else:
+            return NULL
+        self.columns.add_null(&self.columns.columns[index])
         return p

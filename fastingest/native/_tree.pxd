@@ -61,6 +61,7 @@ cdef struct Node:
 cdef struct Reading:  # how a column's cells are read
     int type
     bint required
+    bint has_words  # whether "NaN" and the like are empty cells, if there may be any
     bint is_later
     int64_t least
     int64_t greatest

@@ -51,6 +51,7 @@ cdef class ParseTree:
         for index, column in enumerate(plan.columns):
             reading = &self.readings[index]
             reading.type, reading.required = NOTATIONS[column.notation], column.required
+            reading.has_words = column.has_words
             reading.least, reading.greatest = column.least, column.greatest
         self.names = []
         for index, (kind, of, leads_to) in enumerate(plan.nodes):

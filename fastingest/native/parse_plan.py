@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
-from fastingest.decode.column_types import moments
+from fastingest.decode.column_types import column_type
+from fastingest.decode.time_types import moments
 from fastingest.model.jsonpath import JsonPath, NoTree, PathTree, Steps
 from fastingest.model.schema import Schema, base_type
 
@@ -58,9 +59,9 @@ _READ = {
     "timestamp[iso]": (Notation.ISO, "text"),
 }
 _BOUNDS = {
-    "timestamp[ms]": moments(10**3),
-    "timestamp[us]": moments(10**6),
-    "timestamp[ns]": moments(10**9),
+    "timestamp[ms]": moments("ms"),
+    "timestamp[us]": moments("us"),
+    "timestamp[ns]": moments("ns"),
 }
 _INT64 = (-(2**63), 2**63 - 1)
 
@@ -77,6 +78,8 @@ class ColumnPlan(NamedTuple):
     least: int
     greatest: int
     """Bounds of an integer."""
+    has_words: bool
+    """Whether an empty cell may stand for what is no number, such as ``"NaN"``."""
 
 
 @dataclass
@@ -176,7 +179,9 @@ def _plan_of(schema: Schema) -> ParsePlan:
     plans = []
     for column, _ in columns:
         type_ = base_type(column.type)
-        plans.append(ColumnPlan(*_READ[type_], column.required, *_BOUNDS.get(type_, _INT64)))
+        bounds = _BOUNDS.get(type_, _INT64)
+        has_words = column_type(column.type).is_number
+        plans.append(ColumnPlan(*_READ[type_], column.required, *bounds, has_words))
     return ParsePlan(
         plans,
         nodes,

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from fastingest.access.secrets import Redactor
-from fastingest.decode.batch_builder import ColumnBuffers
+from fastingest.decode.batch_builder import BatchBuilder, ColumnBuffers
 from fastingest.decode.decoder import Decoder
 from fastingest.metrics.counters import FeedCounters, Slot
 from fastingest.model.batch import Batch
@@ -44,8 +44,12 @@ class MessageReader(Protocol):
     def take(self, message: bytes) -> None:
         """Take a whole message: read it, or leave it to be decoded in Python."""
 
-    def take_counts(self) -> tuple[int, int]:
-        """Messages read since this was last asked, and of them (or their rows) those ignored."""
+    def take_counts(self) -> tuple[int, int, int]:
+        """What came since this was last asked.
+
+        :returns: messages read, of them (or their rows) those ignored, and cells that are empty
+            because their value was no number.
+        """
 
 
 class Limit:
@@ -216,12 +220,13 @@ class Intake:
         """Account for what was read natively."""
         if self._reader is None:
             return
-        messages, ignored = self._reader.take_counts()
+        messages, ignored, blanked = self._reader.take_counts()
         if not messages:
             return
         self._count_messages(messages)
         table = self._decoder.tables[0]
-        before = [(table.rows, table.rejects)]
+        before = [_counts(table)]
+        table.blanked += blanked
         self._decoder.ignored += ignored
         closed = table.settle(self._now(), self._limit.left)
         self._account(before, ignored, messages, closed)
@@ -236,7 +241,7 @@ class Intake:
         if counted < len(messages):  # it is not the end of a read
             self._count_messages(len(messages) - counted)
             self._stamps.append((len(messages), self._now()))
-        before = [(table.rows, table.rejects) for table in decoder.tables]
+        before = [_counts(table) for table in decoder.tables]
         ignored, decoded, closed = decoder.ignored, len(messages), []
         if self._asked is not None and self._asked.may_be_among(messages):
             self._asked.take_out(messages, self._stamps, decoder.fate_of)
@@ -245,7 +250,7 @@ class Intake:
             closed = decoder.decode(messages, self._stamps, self._limit.left)
         if self.side is not None and self.side.looks:
             rejects = sum(table.rejects for table in decoder.tables)
-            if decoder.ignored > ignored or rejects > sum(each for _, each in before):
+            if decoder.ignored > ignored or rejects > sum(each for _, each, _ in before):
                 self.side.look_among(messages, decoder.fate_of)
         messages.clear()
         self._stamps.clear()
@@ -253,20 +258,22 @@ class Intake:
         self._account(before, decoder.ignored - ignored + aside, decoded, closed)
 
     def _account(
-        self, before: list[tuple[int, int]], ignored: int, decoded: int, closed: list[Batch]
+        self, before: list[tuple[int, int, int]], ignored: int, decoded: int, closed: list[Batch]
     ) -> None:
         """Count what messages have brought, and hand on the batches that this has closed.
 
-        :param before: of each table, its rows and rejects before.
+        :param before: of each table, its :func:`_counts` before.
         """
         decoder = self._decoder
         taken = 0
         tables = zip(decoder.tables, self._counters.tables, before, strict=True)
-        for table, counters, (rows, rejects) in tables:
+        for table, counters, (rows, rejects, blanked) in tables:
             rows, rejects = table.rows - rows, table.rejects - rejects  # noqa: PLW2901
             counters.add(Slot.RECEIVED, rows + rejects)
             if rejects:
                 counters.add(Slot.REJECTED, rejects)
+            if table.blanked > blanked:
+                counters.add(Slot.BLANKED, table.blanked - blanked)
             taken += rows
         if ignored:
             self._counters.tables[0].add(Slot.IGNORED, ignored)
@@ -298,3 +305,8 @@ class Intake:
         most = min(_MAX_WAITING, self._decoder.room)
         left = self._limit.left
         self._most_waiting = most if left is None else min(most, left)
+
+
+def _counts(table: BatchBuilder) -> tuple[int, int, int]:
+    """What a table has so far: rows, rejects, and cells that are empty for what is no number."""
+    return table.rows, table.rejects, table.blanked

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastingest.decode.column_types import cells_of, column_type
+from fastingest.decode.cells import Cells, cells_of
+from fastingest.decode.column_types import column_type
 
 _TYPES = [
     "str", "int", "float", "number", "bool", "decimal", "timestamp[s]", "timestamp[ms]",
@@ -57,21 +58,23 @@ def test_a_cell(type_: str, value: str, cell: Any) -> None:
 @pytest.mark.parametrize(
     ("type_", "value", "reason"),
     [
-        ("str", "1", "Expected `str`, got `int`"),
-        ("str", "true", "Expected `str`, got `bool`"),
-        ("str", "[]", "Expected `str`, got `array`"),
-        ("str", "{}", "Expected `str`, got `object`"),
-        *[("int", value, "Expected `int`, got `float`") for value in ("1.5", "1e18")],
-        *[("int", value, "Expected `int`, got `str`") for value in ('"1_0"', '""', '" 1"')],
-        ("int", "true", "Expected `int`, got `bool`"),
-        ("int", "1e400", "Number out of range"),
-        *[("float", value, "a number that is not finite") for value in ('"nan"', '"inf"')],
-        ("float", "1e400", "Number out of range"),
-        *[("float", value, "Expected `float`, got `str`") for value in ('"01"', '"+1"', '".5"')],
-        ("float", "[1]", "Expected `float`, got `array`"),
-        ("bool", "2", "Expected `bool`, got `int`"),
-        ("bool", "1.0", "Expected `bool`, got `float`"),
-        *[("bool", value, "Expected `bool`, got `str`") for value in ('"yes"', '""')],
+        *[("str", value, f"Expected a string, got {value}") for value in ("1", "true", "[]", "{}")],
+        *[
+            ("int", value, f"Expected a whole number, got {value}")
+            for value in ("1.5", "1e18", '"1_0"', '""', '" 1"', "true", "1e400")
+        ],
+        ("int", "9" * 4301, f"Expected a whole number of at most 4,300 digits, got {'9' * 40}…"),
+        *[
+            (type_, value, f"Expected a number, got {value}")
+            for type_ in ("float", "number")
+            for value in ('"nan"', '"inf"', '"01"', '"+1"', '".5"', "[1]", "true")
+        ],
+        ("float", "1e400", "Expected a number that a double holds, got 1e400"),
+        ("number", '"1e400"', 'Expected a number that a double holds, got "1e400"'),
+        *[
+            ("bool", value, f"Expected true or false, got {value}")
+            for value in ("2", "1.0", '"yes"', '""', "[ ]")
+        ],
         *[
             ("decimal", value, f"Expected a number, got {value}")
             for value in ('"1,2"', '"1\\n2"', '""', "true", "[1]", '"\\uff11"')
@@ -82,10 +85,17 @@ def test_a_cell(type_: str, value: str, cell: Any) -> None:
             ("timestamp[s]", value, f"{value} seconds are not within the years 1 to 9999")
             for value in ("-62135596801", "-62135596800.1", "9" * 12)
         ],
-        ("timestamp[ms]", "-62135596800001", "Expected `int` >= -62135596800000"),
-        ("timestamp[ms]", "253402300800000", "Expected `int` <= 253402300799999"),
-        ("timestamp[ms]", "0.5", "Expected `int`, got `float`"),
-        ("timestamp[ns]", str(2**63), f"Expected `int` <= {2**63 - 1}"),
+        *[
+            ("timestamp[ms]", value, f"{value} milliseconds are not within the years 1 to 9999")
+            for value in ("-62135596800001", '"253402300800000"')
+        ],
+        ("timestamp[ms]", "0.5", "Expected a whole number of milliseconds, got 0.5"),
+        ("timestamp[us]", '"x"', 'Expected a whole number of microseconds, got "x"'),
+        (
+            "timestamp[ns]",
+            str(2**63),
+            f"{2**63} nanoseconds are not within the years 1677 to 2262",
+        ),
         ("timestamp[iso]", '"2023-02-29T00:00:00Z"', "2023-02-29 is no date"),
         ("timestamp[iso]", '"0000-01-01T00:00:00Z"', "0000-01-01 is no date"),
         *[
@@ -231,11 +241,44 @@ def test_timestamps_of_several_days_are_settled_at_once() -> None:
 
 
 def test_empty_cells_stay_where_they_are() -> None:
-    settle = column_type("decimal").settle
+    kind = column_type("decimal")
     raws: list[Any] = [msgspec.Raw(raw) for raw in (b"1", b"", b'"2"', b"null")]
-    assert cells_of(settle, [*raws, None], required=False) == ["1", None, "2", None, None]
-    assert cells_of(settle, [None, *raws], required=False) == [None, "1", None, "2", None]
-    assert cells_of(settle, [None, "1", "2"], required=False) == [None, "1", "2"]
-    assert cells_of(settle, [None, None], required=False) == [None, None]
+    for values, expected in (
+        ([*raws, None], ["1", None, "2", None, None]),
+        ([None, *raws], [None, "1", None, "2", None]),
+        ([None, "1", "2"], [None, "1", "2"]),
+        ([None, None], [None, None]),
+    ):
+        assert cells_of(kind, kind.settle, values, required=False) == Cells(expected)
     for values in ([*raws], [None, "1"], [None]):
-        assert cells_of(settle, values, required=True) is None
+        assert cells_of(kind, kind.settle, values, required=True) is None
+
+
+@pytest.mark.parametrize("type_", ["int", "float", "number", "decimal"])
+def test_what_is_no_number_is_an_empty_cell_of_an_optional_column_and_counted(type_: str) -> None:
+    kind = column_type(type_)
+    cell = kind.read(b"1")
+    words = ["NaN", "nan", "Infinity", "-Infinity", "+inf", "\u221e", "-\u221e"]
+    raws: list[Any] = [b"1", *(json.dumps(word).encode() for word in words), b"1", b'""', b"null"]
+    raws = [*map(msgspec.Raw, raws), None]
+    expected = [cell, *[None] * 7, cell, *[None] * 3]
+    assert cells_of(kind, kind.settle_raw, raws, required=False) == Cells(expected, 7)
+    assert cells_of(kind, kind.settle_raw, raws[:2], required=True) is None
+    raws.append(msgspec.Raw(b'"nan "'))
+    assert cells_of(kind, kind.settle_raw, raws, required=False) is None
+
+
+@pytest.mark.parametrize("type_", ["bool", "timestamp[s]", "timestamp[ms]", "timestamp[iso]"])
+def test_an_empty_string_is_an_empty_cell_of_an_optional_column(type_: str) -> None:
+    kind = column_type(type_)
+    raws = [msgspec.Raw(b'""')] * 2
+    assert cells_of(kind, kind.settle_raw, raws, required=False) == Cells([None, None])
+    assert cells_of(kind, kind.settle_raw, raws, required=True) is None
+    nan = [msgspec.Raw(b'"NaN"')]
+    assert cells_of(kind, kind.settle_raw, nan, required=False) is None
+
+
+def test_an_empty_string_is_itself_in_a_column_of_strings() -> None:
+    kind = column_type("str")
+    raws = [msgspec.Raw(b'""'), msgspec.Raw(b'"NaN"')]
+    assert cells_of(kind, kind.settle_raw, raws, required=False) == Cells(["", "NaN"])

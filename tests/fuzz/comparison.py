@@ -91,12 +91,15 @@ def compare(shape: int, messages: Sequence[bytes]) -> int:
     rows = RowParser(_plan(shape))
     decoder = decoder_of(shape)
     (table,) = decoder.tables
+    blanked_before = table.blanked
     expected: list[list[Any]] = [[] for _ in types]
     certain = ignored = 0
     for message in messages:
-        before = rows.columns.rows, rows.ignored
+        before = rows.columns.rows, rows.ignored, rows.blanked
         if not rows.parse(message):
-            assert (rows.columns.rows, rows.ignored) == before, f"changed by {message!r}"
+            assert (rows.columns.rows, rows.ignored, rows.blanked) == before, (
+                f"changed by {message!r}"
+            )
             continue
         rejects, ignored_before = table.rejects, decoder.ignored
         decoder.decode([message], [(1, 1)])
@@ -107,6 +110,9 @@ def compare(shape: int, messages: Sequence[bytes]) -> int:
                 column.extend(more)
         certain += 1
         ignored += decoder.ignored - ignored_before
+        assert rows.blanked == table.blanked - blanked_before, (
+            f"blanked {rows.blanked}: {message!r}"
+        )
         assert rows.ignored == ignored, f"ignored {rows.ignored} and not {ignored}: {message!r}"
         count = rows.columns.rows
         assert count == len(expected[0]), f"{count} rows and not {len(expected[0])}: {message!r}"

@@ -34,14 +34,19 @@ def _read(rows: Any) -> list[list[Any]]:
     return [list(row) for row in zip(*map(cells, chunks), strict=True)]
 
 
-def _decode(schema: Schema, message: bytes) -> tuple[list[list[Any]], int, int]:
-    """Rows, rejects and ignored ones, as Python has them."""
+def _decode(schema: Schema, message: bytes) -> tuple[list[list[Any]], int, int, int]:
+    """Rows, rejects, ignored ones and blanked cells, as Python has them."""
     decoder = FeedDecoder([schema], 10**9)
     decoder.decode([message], [(1, 1)])
     (table,) = decoder.tables
     rejects = table.rejects
     columns = table.take().columns()
-    return [list(row) for row in zip(*columns, strict=True)], rejects, decoder.ignored
+    return (
+        [list(row) for row in zip(*columns, strict=True)],
+        rejects,
+        decoder.ignored,
+        table.blanked,
+    )
 
 
 def _exact(rows: list[list[Any]]) -> list[list[tuple[str, str]]]:
@@ -65,18 +70,19 @@ def check(schema: Schema, messages: Sequence[bytes]) -> int:
     """Hold the native reader to Python, message by message; how many it was certain about."""
     rows = _reader(schema)
     expected: list[list[Any]] = []
-    certain = ignored = 0
+    certain = ignored = blanked = 0
     for message in messages:
-        before = rows.columns.rows, rows.ignored
+        before = rows.columns.rows, rows.ignored, rows.blanked
         if rows.parse(message):
-            found, rejects, left_out = _decode(schema, message)
+            found, rejects, left_out, empty = _decode(schema, message)
             assert not rejects
             expected += found
             ignored += left_out
+            blanked += empty
             certain += 1
         else:
-            assert (rows.columns.rows, rows.ignored) == before
-    assert rows.ignored == ignored
+            assert (rows.columns.rows, rows.ignored, rows.blanked) == before
+    assert (rows.ignored, rows.blanked) == (ignored, blanked)
     read = _read(rows)
     assert len(read) == len(expected)
     assert _exact(_whole_as_read(schema, read, expected)) == _exact(expected)
@@ -343,3 +349,32 @@ def test_a_message_that_shall_not_be_taken_is_ignored() -> None:
     assert rows.parse(json.dumps({"e": "trade", "d": [{"s": "A", "p": 1}]}).encode())
     assert rows.parse(json.dumps({"d": {"s": "A", "p": 1}, "e": ["trade"]}).encode())
     assert (rows.ignored, _read(rows)) == (2, [["A", 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("message", "row", "blanked"),
+    [
+        ('{"s":"A","b":"","a":"1.5"}', ["A", None, "1.5", None, None, None], 0),
+        ('{"s":"","b":"NaN","a":"-\u221e"}', ["", None, None, None, None, None], 2),
+        ('{"s":"A","i":"+Infinity","t":"","m":""}', ["A", None, None, None, None, None], 1),
+    ],
+)
+def test_empty_strings_and_what_is_no_number_are_empty_cells(
+    message: str, row: list[Any], blanked: int
+) -> None:
+    schema = schema_of("s=s, b:decimal?=b, a:decimal?=a, i:int?, t:timestamp?, m:timestamp[ms]?")
+    text = json.dumps(json.loads(message), ensure_ascii=False).encode()
+    assert check(schema, [text]) == 1
+    rows = _reader(schema)
+    assert rows.parse(text)
+    assert (_read(rows), rows.blanked) == ([row], blanked)
+    required = schema_of("s=s, b:decimal, a:decimal?, i:int, t:timestamp?, m:timestamp[ms]")
+    assert not _reader(required).parse(text)
+
+
+def test_a_row_that_is_left_out_has_no_blanked_cells() -> None:
+    schema = schema_of("p:float?, q:float?=$.q", "d", "k=x")
+    row, other = '{"p":"nan","k":"x"}', '{"p":"nan","k":"y"}'
+    assert check(schema, [f'{{"q":"inf","d":[{row},{other},{row}]}}'.encode()]) == 1
+    assert check(schema, [f'{{"q":"inf","d":[{other}]}}'.encode()]) == 1
+    assert check(schema, [f'{{"d":[{row},{row[:-1]}'.encode()]) == 0

@@ -31,10 +31,12 @@ class TableReading:
 
     :param rows: the cells' texts, as csv.reader gives them; metadata columns are left out.
     :param rejects: the messages, or elements of arrays of rows, that are no rows.
+    :param blanked: cells that are empty because their value is no number.
     """
 
     rows: list[list[str]] = field(default_factory=list)
     rejects: list[bytes] = field(default_factory=list)
+    blanked: int = 0
 
 
 @dataclass
@@ -103,6 +105,7 @@ def _read_message(
         return True
     rows_read: list[list[str]] = []
     bad: list[bytes] = []
+    blanked = 0
     for row, raw in kept:
         cells = [_cell(column, text if _of_root(column) else row) for column in columns]
         shown = [cell for cell in cells if cell is not None]
@@ -110,11 +113,15 @@ def _read_message(
             bad.append(raw)
         else:
             rows_read.append(shown)
+            blanked += sum(
+                _is_blanked(column, text if _of_root(column) else row) for column in columns
+            )
     if len(bad) > MAX_BAD:
         reading.ignored -= len(rows) - len(kept)
         table.rejects.append(message)
     else:
         table.rows += rows_read
+        table.blanked += blanked
         table.rejects += bad
     return True
 
@@ -244,7 +251,26 @@ def _cell(column: Column, text: str) -> str | None:
     value = _find(text, column.path.steps)
     if value is None or value == "null":
         return None if column.required else ""
-    return _fitting(column.type, value)
+    cell = _fitting(column.type, value)
+    if cell is None and not column.required and (value == '""' or _is_word(column, value)):
+        return ""
+    return cell
+
+
+def _is_blanked(column: Column, text: str) -> bool:
+    """Whether the value says that there is no number, where one is wanted."""
+    assert column.path is not None
+    value = _find(text, column.path.steps)
+    return value is not None and _is_word(column, value)
+
+
+def _is_word(column: Column, value: str) -> bool:
+    if column.type not in ("int", "float", "number", "decimal") or not value.startswith('"'):
+        return False
+    word = json.loads(value).lower()
+    if word.startswith(("+", "-")):
+        word = word[1:]
+    return word in ("nan", "inf", "infinity", "∞")
 
 
 def _fitting(kind: str, value: str) -> str | None:

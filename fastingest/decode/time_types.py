@@ -1,0 +1,157 @@
+"""JSON values → cells of timestamp columns."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from functools import lru_cache
+from typing import Annotated, Any
+
+import msgspec
+
+from fastingest.decode.cells import ColumnType, shown
+from fastingest.decode.number_types import ParsedType, TextType
+
+__all__ = ["IsoType", "SecondsType", "TicksType", "moments"]
+
+_FIRST, _LAST = -62135596800, 253402300799  # seconds of the years 1 and 9999 since the epoch
+_Seconds = Annotated[float, msgspec.Meta(ge=0, lt=_LAST + 1)]
+_PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+_WHOLE = re.compile(rb'"?-?(?:0|[1-9][0-9]*)"?')
+_WORDS = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+
+
+def moments(unit: str) -> tuple[int, int]:
+    """The first and the last time of the years 1 to 9999 that 64 bits hold, since the epoch.
+
+    :param unit: ``ms``, ``us`` or ``ns``.
+    """
+    per_second = _PER_SECOND[unit]
+    return (
+        max(_FIRST * per_second, -(2**63)),
+        min((_LAST + 1) * per_second, 2**63) - 1,
+    )
+
+
+class TicksType(ParsedType):
+    """Whole milli-, micro- or nanoseconds.
+
+    :param unit: ``ms``, ``us`` or ``ns``.
+    """
+
+    def __init__(self, unit: str) -> None:
+        super().__init__("int")
+        least, greatest = moments(unit)
+        self.is_number = False
+        self._expected = f"a whole number of {_WORDS[unit]}"
+        self.parsed = Annotated[int, msgspec.Meta(ge=least, le=greatest)]
+        self._decode = msgspec.json.Decoder(self.parsed, strict=False).decode
+        self._decode_list = msgspec.json.Decoder(list[self.parsed], strict=False).decode  # type: ignore[name-defined]
+        self._decode_wide = None
+        self._unit = _WORDS[unit]
+
+    def read(self, raw: bytes) -> Any:
+        """As in :class:`ColumnType`."""
+        try:
+            return super().read(raw)
+        except ValueError:
+            if _WHOLE.fullmatch(raw) is None:
+                raise
+            years = "1677 to 2262" if self._unit == "nanoseconds" else "1 to 9999"
+            text = f"{shown(raw)} {self._unit} are not within the years {years}"
+            raise ValueError(text) from None
+
+
+class SecondsType(TextType):
+    """Seconds, maybe with a fraction."""
+
+    # A sign is left to read(), as is what rounds to a second too many.
+    _characters = b"0123456789."
+    _prove = staticmethod(msgspec.json.Decoder(list[_Seconds]).decode)
+    _fits = re.compile(r"-?(?:0|[1-9][0-9]{0,11})(?:\.[0-9]++)?")
+    _expected = "seconds since 1970"
+
+    def read(self, raw: bytes) -> str:
+        """As in :class:`ColumnType`."""
+        text = super().read(raw)
+        whole, _, fraction = text.partition(".")
+        seconds = int(whole) - (text.startswith("-") and fraction.strip("0") != "")
+        if not _FIRST <= seconds <= _LAST:
+            raise ValueError(f"{text} seconds are not within the years 1 to 9999")
+        return text
+
+
+_strings = ParsedType("str")
+
+
+class IsoType(ColumnType):
+    """RFC 3339."""
+
+    parsed = str
+    _text = re.compile(
+        r"([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}"
+        r"(?:\.[0-9]++)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+    )
+    _texts = re.compile(rf"(?>{_text.pattern.replace('(', '(?:', 1)}\n)*+")
+    _zeros = bytes.maketrans(b"123456789", b"000000000")
+
+    def settle(self, values: list[str]) -> list[str] | None:
+        """As in :class:`ColumnType`."""
+        if not values:
+            return []
+        joined = "\n".join([*values, ""])
+        if not joined.isascii():
+            return None
+        if self._is_alike(joined.encode(), values):
+            return values
+        joined = self._corrected(joined)
+        cells = joined.split("\n")[:-1]
+        # No cell has a line feed of its own.
+        if len(cells) != len(values) or not self._texts.fullmatch(joined):
+            return None
+        return cells if all(map(_is_date, {cell[:10] for cell in cells})) else None
+
+    @classmethod
+    def _is_alike(cls, joined: bytes, cells: list[str]) -> bool:
+        """Whether all cells are as long, of one hour, and fit."""
+        first = cells[0]
+        width = len(first) + 1
+        return (
+            cls._text.fullmatch(first) is not None
+            and _is_date(first[:10])
+            and joined.translate(cls._zeros)
+            == (first.encode() + b"\n").translate(cls._zeros) * len(cells)
+            and joined.count(first[:13].encode() + b":") == len(cells)
+            # the tens of minutes and of seconds
+            and not joined[14::width].strip(b"012345")
+            and not joined[17::width].strip(b"012345")
+            and (first.endswith("Z") or all(cell.endswith(first[-6:]) for cell in cells))
+        )
+
+    @staticmethod
+    def _corrected(text: str) -> str:
+        return text.replace(" ", "T").replace("t", "T").replace("z", "Z")
+
+    def settle_raw(self, values: list[Any]) -> list[str] | None:
+        """As in :class:`ColumnType`."""
+        strings = _strings.settle_raw(values)
+        return None if strings is None else self.settle(strings)
+
+    def read(self, raw: bytes) -> str:
+        """As in :class:`ColumnType`."""
+        text = self._corrected(msgspec.json.decode(raw)) if raw.startswith(b'"') else ""
+        match = self._text.fullmatch(text)
+        if match is None:
+            raise ValueError(f"Expected a time as in RFC 3339, got {shown(raw)}")
+        if not _is_date(match[1]):
+            raise ValueError(f"{match[1]} is no date")
+        return text
+
+
+@lru_cache(maxsize=1024)
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
