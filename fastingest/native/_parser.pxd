@@ -13,6 +13,9 @@ cdef class RowParser:
     cdef readonly ColumnBuilders columns
     cdef public Py_ssize_t ignored
     cdef public Py_ssize_t blanked
+    cdef Py_ssize_t blanked_before  # the message
+    cdef Py_ssize_t blanked_in_row
+    cdef uint64_t blanked_walk  # which row that is
     cdef ParseTree tree
     cdef Node* nodes  # the tree's
     cdef Reading* readings

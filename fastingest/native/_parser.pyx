@@ -76,7 +76,6 @@ cdef class RowParser:
         cdef const char* end = message + size
         cdef Py_ssize_t rows = self.columns.rows
         cdef Py_ssize_t ignored = self.ignored
-        cdef Py_ssize_t blanked = self.blanked
         cdef bint certain = False
         while end > message and (end - 1)[0] in b" \n\r\t":
             end -= 1
@@ -84,18 +83,18 @@ cdef class RowParser:
             return False
         if self.columns.holding:  # Python objects, until the batch is closed
             return False
+        self.blanked_before = self.blanked
         try:
             certain = self.message(space(message), end)
         finally:
             if not certain:
                 self.columns.cut_to(rows)
-                self.ignored, self.blanked = ignored, blanked
+                self.ignored, self.blanked = ignored, self.blanked_before
         return certain
 
     cdef bint message(self, const char* p, const char* end) except -1:
         cdef Py_ssize_t rows = self.columns.rows
         cdef Py_ssize_t ignored = self.ignored
-        cdef Py_ssize_t blanked = self.blanked
         cdef int index
         self.walk += 1
         self.failed = self.found = False
@@ -113,7 +112,7 @@ cdef class RowParser:
             if not self.failed and self.held == self.of_root and self.of_root:
                 return False  # it was meant to have rows
             self.columns.cut_to(rows)
-            self.ignored, self.blanked = ignored + 1, blanked
+            self.ignored, self.blanked = ignored + 1, self.blanked_before
         elif self.in_row != self.columns.width:
             return self.read_later(rows, end)
         return True
@@ -234,7 +233,6 @@ cdef class RowParser:
         return p
 
     cdef const char* row(self, const char* p, const char* end) except? NULL:
-        cdef Py_ssize_t blanked = self.blanked
         columns = self.columns
         if columns.rows == columns.capacity:
             columns.make_room()
@@ -251,7 +249,8 @@ cdef class RowParser:
         if self.failed or self.held != self.of_row:
             columns.cut_to(columns.rows)
             self.ignored += 1
-            self.blanked = blanked
+            if self.blanked_walk == self.walk:
+                self.blanked -= self.blanked_in_row
             return p
         if self.cells != self.in_row and not self.fill_up():
             return NULL
@@ -319,6 +318,9 @@ cdef class RowParser:
             p = no_number(p, end)
             if p is NULL:
                 return NULL
+            if self.blanked_walk != self.walk:
+                self.blanked_walk, self.blanked_in_row = self.walk, 0
+            self.blanked_in_row += 1
             self.blanked += 1
         else:
             return NULL
