@@ -21,9 +21,9 @@ The first two may give up (None) where the third does not. What the values mean:
   ``1e3``) where the double of it is whole and at most 2**53. It has at most 4300 digits.
 - A ``bool`` may be 1 or 0, and a string: ``"1"``, ``"0"``, ``"true"``, ``"FALSE"``.
 - A ``decimal`` is any number that JSON can write, with an exponent or without; ``timestamp[s]`` one
-  without.
-- ``timestamp[iso]`` is RFC 3339 with an offset; a space for the T and small letters are put right.
-  There is no second 60.
+  without. So is ``timestamp[ms]`` or ``[us]`` that has a fraction.
+- ``timestamp[iso]`` is RFC 3339; a space for the T and small letters are put right. A time without
+  an offset is in UTC; an offset may lack its colon, or its minutes. There is no second 60.
 
 **Proofs for a column.** Cells that are joined by commas, and of which nothing but commas is left
 when the characters of numbers are deleted, exactly one fewer than there are cells, hold no comma

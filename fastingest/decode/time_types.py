@@ -9,15 +9,16 @@ from typing import Annotated, Any
 
 import msgspec
 
-from fastingest.decode.cells import ColumnType, shown
+from fastingest.decode.cells import ColumnType, content_of, shown
 from fastingest.decode.number_types import ParsedType, TextType
+from fastingest.decode.reasons import Unfit
 
 __all__ = ["IsoType", "SecondsType", "TicksType", "moments"]
 
 _FIRST, _LAST = -62135596800, 253402300799  # seconds of the years 1 and 9999 since the epoch
 _Seconds = Annotated[float, msgspec.Meta(ge=0, lt=_LAST + 1)]
 _PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
-_WHOLE = re.compile(rb'"?-?(?:0|[1-9][0-9]*)"?')
+_TICKS = re.compile(r"(-?(?:0|[1-9][0-9]{0,99}+))(?:\.([0-9]++))?")
 _WORDS = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
@@ -34,32 +35,61 @@ def moments(unit: str) -> tuple[int, int]:
 
 
 class TicksType(ParsedType):
-    """Whole milli-, micro- or nanoseconds.
+    """Milli-, micro- or nanoseconds; all but these may have a fraction, and then stay text.
 
     :param unit: ``ms``, ``us`` or ``ns``.
     """
 
     def __init__(self, unit: str) -> None:
         super().__init__("int")
-        least, greatest = moments(unit)
         self.is_number = False
-        self._expected = f"a whole number of {_WORDS[unit]}"
-        self.parsed = Annotated[int, msgspec.Meta(ge=least, le=greatest)]
+        self.has_other_forms = unit != "ns"
+        self._unit = _WORDS[unit]
+        self._least, self._greatest = moments(unit)
+        self._expected = f"{'a' if self.has_other_forms else 'a whole'} number of {self._unit}"
+        self.parsed = Annotated[int, msgspec.Meta(ge=self._least, le=self._greatest)]
         self._decode = msgspec.json.Decoder(self.parsed, strict=False).decode
         self._decode_list = msgspec.json.Decoder(list[self.parsed], strict=False).decode  # type: ignore[name-defined]
         self._decode_wide = None
-        self._unit = _WORDS[unit]
+        some = Annotated[float, msgspec.Meta(ge=0, lt=float(self._greatest + 1))]
+        self._prove = msgspec.json.Decoder(list[some]).decode
+
+    def settle_raw(self, values: list[Any]) -> list[Any] | None:
+        """As in :class:`ColumnType`."""
+        cells = super().settle_raw(values)
+        if cells is not None or not self.has_other_forms:
+            return cells
+        # As in TextType. A sign and an exponent are left to read().
+        joined = b",".join(values).replace(b'"', b"")
+        if len(joined.translate(None, b"0123456789.")) != len(values) - 1:
+            return None
+        try:
+            self._prove(b"[" + joined + b"]")
+        except Unfit:
+            return None
+        return [_tick(text) for text in joined.decode().split(",")]
 
     def read(self, raw: bytes) -> Any:
         """As in :class:`ColumnType`."""
         try:
             return super().read(raw)
         except ValueError:
-            if _WHOLE.fullmatch(raw) is None:
+            text = content_of(raw) or raw.decode()
+            match = _TICKS.fullmatch(text)
+            if match is None or (match[2] and not self.has_other_forms):
                 raise
+            is_before = text.startswith("-") and (match[2] or "").strip("0") != ""
+            if self._least <= int(match[1]) - is_before <= self._greatest:
+                return _tick(text)
             years = "1677 to 2262" if self._unit == "nanoseconds" else "1 to 9999"
-            text = f"{shown(raw)} {self._unit} are not within the years {years}"
-            raise ValueError(text) from None
+            problem = f"{shown(raw)} {self._unit} are not within the years {years}"
+            raise ValueError(problem) from None
+
+
+def _tick(text: str) -> int | str:
+    """The cell of a number: an integer, unless there is something behind its point."""
+    whole, _, fraction = text.partition(".")
+    return text if fraction.strip("0") else int(whole)
 
 
 class SecondsType(TextType):
@@ -85,7 +115,7 @@ _strings = ParsedType("str")
 
 
 class IsoType(ColumnType):
-    """RFC 3339."""
+    """ISO 8601, as RFC 3339 has it, or nearly."""
 
     parsed = str
     _text = re.compile(
@@ -93,6 +123,7 @@ class IsoType(ColumnType):
         r"(?:\.[0-9]++)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
     )
     _texts = re.compile(rf"(?>{_text.pattern.replace('(', '(?:', 1)}\n)*+")
+    _short = re.compile(r"(.{19}.*[+-][0-9]{2})([0-9]{2})?")  # an offset that lacks something
     _zeros = bytes.maketrans(b"123456789", b"000000000")
 
     def settle(self, values: list[str]) -> list[str] | None:
@@ -104,10 +135,17 @@ class IsoType(ColumnType):
             return None
         if self._is_alike(joined.encode(), values):
             return values
-        joined = self._corrected(joined)
+        cells = self._settle_corrected(joined, len(values))
+        if cells is None:
+            corrected = [self._corrected(value) for value in values]
+            cells = self._settle_corrected("\n".join([*corrected, ""]), len(values))
+        return cells
+
+    def _settle_corrected(self, joined: str, count: int) -> list[str] | None:
+        joined = self._with_capitals(joined)
         cells = joined.split("\n")[:-1]
         # No cell has a line feed of its own.
-        if len(cells) != len(values) or not self._texts.fullmatch(joined):
+        if len(cells) != count or not self._texts.fullmatch(joined):
             return None
         return cells if all(map(_is_date, {cell[:10] for cell in cells})) else None
 
@@ -129,8 +167,19 @@ class IsoType(ColumnType):
         )
 
     @staticmethod
-    def _corrected(text: str) -> str:
+    def _with_capitals(text: str) -> str:
         return text.replace(" ", "T").replace("t", "T").replace("z", "Z")
+
+    @classmethod
+    def _corrected(cls, text: str) -> str:
+        """A time as RFC 3339 has it, if that is what lacks nothing but some of its offset."""
+        text = cls._with_capitals(text)
+        if text.endswith("Z"):
+            return text
+        match = cls._short.fullmatch(text)
+        if match is not None:
+            return f"{match[1]}:{match[2] or '00'}"
+        return text if text[-3:-2] == ":" and text[-6:-5] in ("+", "-") else f"{text}Z"
 
     def settle_raw(self, values: list[Any]) -> list[str] | None:
         """As in :class:`ColumnType`."""
@@ -139,10 +188,10 @@ class IsoType(ColumnType):
 
     def read(self, raw: bytes) -> str:
         """As in :class:`ColumnType`."""
-        text = self._corrected(msgspec.json.decode(raw)) if raw.startswith(b'"') else ""
+        text = self._corrected(content_of(raw) or "")
         match = self._text.fullmatch(text)
         if match is None:
-            raise ValueError(f"Expected a time as in RFC 3339, got {shown(raw)}")
+            raise ValueError(f"Expected a time as in ISO 8601, got {shown(raw)}")
         if not _is_date(match[1]):
             raise ValueError(f"{match[1]} is no date")
         return text

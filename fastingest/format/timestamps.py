@@ -1,7 +1,8 @@
 """Cells of timestamp columns → what the file shows: ISO 8601 text in UTC, or integers.
 
-Integers are written with as many digits behind the second as their unit has (3 for ``ms``); what
-came in seconds, or as text, keeps the digits that it came with. Where integers are asked for,
+Integers are written with as many digits behind the second as their unit has (3 for ``ms``), and
+with those of a fraction behind them; what came in seconds, or as text, keeps the digits that it
+came with. Where integers are asked for,
 digits below their unit are cut off (towards the past).
 
 To write a moment takes polars 135 ns. In a large batch many are of the same second, so there each
@@ -35,6 +36,9 @@ def timestamps(kind: str, cells: pl.Series) -> pl.Series:
     :param cells: integers or text, see :mod:`fastingest.model.schema`.
     """
     unit, _, written = kind[len("timestamp[") : -1].partition(",")
+    if unit in _DIGITS and cells.dtype == pl.String:  # some have a fraction
+        texts = [None if text is None else _to_seconds(text, _DIGITS[unit]) for text in cells]
+        cells, unit = pl.Series(cells.name, texts, dtype=pl.String), "s"
     if unit in _DIGITS:
         return _scaled(cells, unit, written) if written else iso_of(cells, unit)
     if not written:
@@ -42,6 +46,17 @@ def timestamps(kind: str, cells: pl.Series) -> pl.Series:
     scale, count = _scale_text if unit == "s" else _scale_iso, _PER_SECOND[written]
     texts = cells.to_list()
     return _integers(cells.name, [None if text is None else scale(text, count) for text in texts])
+
+
+def _to_seconds(text: str, digits: int) -> str:
+    """A number in a unit as seconds: of ms ``1700000000123.25`` is ``1700000000.12325``.
+
+    :param digits: that the unit has behind the second.
+    """
+    whole, _, fraction = text.partition(".")
+    sign = "-" if whole.startswith("-") else ""
+    whole = whole.removeprefix("-").rjust(digits + 1, "0")
+    return f"{sign}{whole[:-digits]}.{whole[-digits:]}{fraction}"
 
 
 def _integers(name: str, cells: list[int | None]) -> pl.Series:

@@ -15,7 +15,8 @@ type                          a cell on its way from the receiver to the writer
 ``bool``                      bool
 ``decimal``                   str, the number's own text
 ``timestamp[s]``              str, a number without exponent: seconds, maybe with a fraction
-``timestamp[ms]``, us, ns     int of 64 bits, in this unit, since the epoch
+``timestamp[ns]``             int of 64 bits, in this unit, since the epoch
+``timestamp[ms]``, us         likewise; with a fraction, its text: a number without exponent
 ``timestamp[iso]``            str, RFC 3339 with upper-case T and Z, or an offset
 ============================  ==================================================================
 

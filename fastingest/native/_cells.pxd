@@ -42,6 +42,8 @@ cdef extern from "Python.h":
 cdef enum:
     MAX_EXACT = 19  # digits of which an integer of 64 bits without a sign holds any
     MAX_DOUBLE = 64
+    MAX_MOMENT = 64
+    LONG_MONTHS = 0b1010110101010  # a bit for each that has 31 days
 
 
 cdef inline const char* add_cell(
@@ -53,8 +55,10 @@ cdef inline const char* add_cell(
         if p[0] != b'"':
             return NULL
         behind = string(p + 1, end)
-        if behind is NULL or (reading.type == ISO and not is_moment(p + 1, behind)):
+        if behind is NULL:
             return NULL
+        if reading.type == ISO and not is_moment(p + 1, behind):
+            return add_corrected(column, p + 1, behind)
         add_text(column, p + 1, behind - p - 1)
         return behind + 1
     if reading.type == BOOL:
@@ -160,8 +164,30 @@ cdef inline bint is_second(const char* p, const char* end) noexcept nogil:
     return behind > p and behind - p <= 12 and seconds <= LAST_SECOND
 
 
+cdef inline const char* add_corrected(
+    Column* column, const char* p, const char* end
+) except? NULL:
+    """Add a time in which the T is a space, or something is small, or that has no offset."""
+    cdef char[MAX_MOMENT + 1] text
+    cdef Py_ssize_t size = end - p
+    if not 19 <= size <= MAX_MOMENT:
+        return NULL
+    memcpy(text, p, size)
+    if text[10] == b" " or text[10] == b"t":
+        text[10] = b"T"
+    if text[size - 1] == b"z":
+        text[size - 1] = b"Z"
+    elif text[size - 1] != b"Z":
+        text[size] = b"Z"
+        size += 1
+    if not is_moment(text, text + size):
+        return NULL
+    add_text(column, text, size)
+    return end + 1
+
+
 cdef inline bint is_moment(const char* p, const char* end) noexcept nogil:
-    """Whether a text is a time as in RFC 3339 that any month has, in UTC."""
+    """Whether a text is a time as in RFC 3339, in UTC; February has no 29th here."""
     cdef const char* form = b"0000-00-00T00:00:00"
     cdef int position
     if end - p < 20 or (end - 1)[0] != b"Z":
@@ -183,11 +209,15 @@ cdef inline bint is_moment(const char* p, const char* end) noexcept nogil:
     return (
         memcmp(p, b"0000", 4) != 0
         and 1 <= two(p + 5) <= 12
-        and 1 <= two(p + 8) <= 28
+        and 1 <= two(p + 8) <= days_of(two(p + 5))
         and two(p + 11) < 24
         and two(p + 14) < 60
         and two(p + 17) < 60
     )
+
+
+cdef inline int days_of(int month) noexcept nogil:
+    return 28 if month == 2 else 30 + ((LONG_MONTHS >> month) & 1)
 
 
 cdef inline int two(const char* p) noexcept nogil:

@@ -46,6 +46,13 @@ _TYPES = [
         ("timestamp[s,ns]", "1.5", "1.5"),
         ("timestamp[ms]", '"1672515782136"', 1672515782136),
         ("timestamp[ms,s]", "253402300799999", 253402300799999),
+        ("timestamp[ms]", '"1700000000123.25"', "1700000000123.25"),
+        ("timestamp[ms]", "-0.50", "-0.50"),
+        ("timestamp[us]", "253402300799999999.9", "253402300799999999.9"),
+        ("timestamp[us]", '"9007199254740995.0"', 9007199254740995),
+        ("timestamp[iso]", '"2026-01-01 10:00:00.123456"', "2026-01-01T10:00:00.123456Z"),
+        ("timestamp[iso]", '"2026-01-01T10:00:00+0900"', "2026-01-01T10:00:00+09:00"),
+        ("timestamp[iso]", '"2026-01-01T10:00:00.5-09"', "2026-01-01T10:00:00.5-09:00"),
         ("timestamp[iso]", '"2024-01-01 00:00:00.5z"', "2024-01-01T00:00:00.5Z"),
         ("timestamp[iso]", '"2024-01-01t23:59:59-05:30"', "2024-01-01T23:59:59-05:30"),
     ],
@@ -87,10 +94,13 @@ def test_a_cell(type_: str, value: str, cell: Any) -> None:
         ],
         *[
             ("timestamp[ms]", value, f"{value} milliseconds are not within the years 1 to 9999")
-            for value in ("-62135596800001", '"253402300800000"')
+            for value in (
+                "-62135596800001", '"253402300800000"', "253402300800000.0", '"-62135596800000.1"',
+            )
         ],
-        ("timestamp[ms]", "0.5", "Expected a whole number of milliseconds, got 0.5"),
-        ("timestamp[us]", '"x"', 'Expected a whole number of microseconds, got "x"'),
+        ("timestamp[ms]", "1.55e1", "Expected a number of milliseconds, got 1.55e1"),
+        ("timestamp[us]", '"x"', 'Expected a number of microseconds, got "x"'),
+        ("timestamp[ns]", "0.5", "Expected a whole number of nanoseconds, got 0.5"),
         (
             "timestamp[ns]",
             str(2**63),
@@ -99,10 +109,12 @@ def test_a_cell(type_: str, value: str, cell: Any) -> None:
         ("timestamp[iso]", '"2023-02-29T00:00:00Z"', "2023-02-29 is no date"),
         ("timestamp[iso]", '"0000-01-01T00:00:00Z"', "0000-01-01 is no date"),
         *[
-            ("timestamp[iso]", value, f"Expected a time as in RFC 3339, got {value}")
+            ("timestamp[iso]", value, f"Expected a time as in ISO 8601, got {value}")
             for value in (
                 '"2024-01-01T24:00:00Z"', '"2024-01-01T00:60:00Z"', '"2024-01-01T00:00:60Z"',
-                '"2024-01-01T00:00:00"', '"2024-01-01T00:00:00.Z"', '"2024-01-01T00:00:00+24:00"',
+                '"2024-01-01T00:00"', '"2024-01-01T00:00:00.Z"', '"2024-01-01T00:00:00-05Z"',
+                '"2024-01-01T00:00:00+2400"', '"2024-01-01T00:00:00+010"', '"2024-01-01"',
+                '"2024-01-01T00:00:00+24:00"',
                 '"2024-1-1T00:00:00Z"', '"2024-01-01T00:00:00Z\\n"', '""', "20240101",
             )
         ],
@@ -149,7 +161,9 @@ _decimals = st.from_regex(r"-?(0|[1-9]\d{0,9})(\.\d{1,9})?(E-?\d)?", fullmatch=T
 _times = st.datetimes().map(lambda time: f"{time.isoformat()}Z") | st.sampled_from(
     [f"2024-01-01T0{n}:0{n}:0{n}Z" for n in range(10)]
     + ["2024-01-01T01:00:00+01:00", "2024-02-29 00:00:00.5z", "2024-02-29t00:00:00Z"]
+    + ["2024-01-01 01:00:00", "2024-01-01T01:00:00.5+0100", "2024-01-01T01:00:00-01"]
 )
+_ticks = st.from_regex(r"-?(0|[1-9]\d{0,13})\.\d{1,9}", fullmatch=True)
 _FITTING = {
     "str": st.text(st.characters(exclude_categories=["Cs"]), max_size=4).map(json.dumps),
     "int": _spelled(st.integers(-(2**64), 2**64) | st.integers(-9, 9)),
@@ -158,8 +172,8 @@ _FITTING = {
     "bool": st.sampled_from(["true", "false", "1", "0", '"1"', '"0"', '"true"', '"FALSE"']),
     "decimal": _spelled(_decimals),
     "timestamp[s]": _spelled(st.from_regex(r"[1-9]\d{0,10}(\.\d{1,9})?", fullmatch=True)),
-    "timestamp[ms]": _spelled(st.integers(-62135596800000, 253402300799999)),
-    "timestamp[us]": _spelled(st.integers(-62135596800000000, 253402300799999999)),
+    "timestamp[ms]": _spelled(st.integers(-62135596800000, 253402300799999) | _ticks),
+    "timestamp[us]": _spelled(st.integers(-62135596800000000, 253402300799999999) | _ticks),
     "timestamp[ns]": _spelled(st.integers(-(2**63), 2**63 - 1)),
     "timestamp[iso]": _times.map(json.dumps),
 }
@@ -192,6 +206,9 @@ def _may_give_up(type_: str, values: list[str], cells: list[Any]) -> bool:
             return any(isinstance(cell, str) for cell in cells)  # past 64 bits
         case "decimal":
             return any("\\" in value for value in values)
+        case "timestamp[ms]" | "timestamp[us]":
+            has_text = any(isinstance(cell, str) for cell in cells)
+            return has_text and any(set("\\-eE") & set(value) for value in values)
         case "timestamp[s]":
             return any("\\" in value or "-" in value for value in values)
     return False
@@ -282,3 +299,15 @@ def test_an_empty_string_is_itself_in_a_column_of_strings() -> None:
     kind = column_type("str")
     raws = [msgspec.Raw(b'""'), msgspec.Raw(b'"NaN"')]
     assert cells_of(kind, kind.settle_raw, raws, required=False) == Cells(["", "NaN"])
+
+
+def test_times_that_lack_an_offset_or_have_a_fraction_are_settled_at_once() -> None:
+    iso = column_type("timestamp[iso]")
+    assert iso.settle(["2024-02-29 23:59:59.5"] * 3) == ["2024-02-29T23:59:59.5Z"] * 3
+    assert iso.settle(["2024-02-29T23:59:59+0530", "2024-02-29 23:59:59Z"]) == [
+        "2024-02-29T23:59:59+05:30",
+        "2024-02-29T23:59:59Z",
+    ]
+    raws = [msgspec.Raw(raw) for raw in (b'"1.25"', b"2", b"3.0", b'"1700000000123.5"')]
+    assert column_type("timestamp[ms]").settle_raw(raws) == ["1.25", 2, 3, "1700000000123.5"]
+    assert column_type("timestamp[ns]").settle_raw(raws) is None

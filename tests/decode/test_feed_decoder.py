@@ -469,8 +469,8 @@ def test_several_tables_take_what_is_theirs() -> None:
         ('{"p":1,"q":1,"t":1e9}', "time: Expected seconds since 1970, got 1e9 - at t"),
         ('{"p":1,"q":1,"t":253402300800}', "253402300800 seconds are not within the years"),
         ('{"p":1,"q":1,"t":0,"i":"2023-02-29T00:00:00Z"}', "iso: 2023-02-29 is no date - at i"),
-        ('{"p":1,"q":1,"t":0,"i":"yesterday\\n"}', "iso: Expected a time as in RFC 3339, got "),
-        ('{"p":1,"q":1,"t":0,"i":5}', "iso: Expected a time as in RFC 3339, got 5 - at i"),
+        ('{"p":1,"q":1,"t":0,"i":"yesterday\\n"}', "iso: Expected a time as in ISO 8601, got "),
+        ('{"p":1,"q":1,"t":0,"i":5}', "iso: Expected a time as in ISO 8601, got 5 - at i"),
         ("5", "a row should be an object, and this is none"),
     ],
 )

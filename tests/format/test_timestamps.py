@@ -16,7 +16,8 @@ _FIRST, _LAST = -62135596800, 253402300799
 
 
 def _cells(kind: str, *values: Any) -> list[Any]:
-    is_text = kind.startswith(("timestamp[s", "timestamp[iso"))
+    is_text = any(isinstance(value, str) for value in values)
+    is_text = is_text or kind.startswith(("timestamp[s", "timestamp[iso"))
     dtype: Any = pl.String if is_text else pl.Int64
     series = timestamps(kind, pl.Series("time", values, dtype=dtype))
     assert series.name == "time"
@@ -34,6 +35,14 @@ def _cells(kind: str, *values: Any) -> list[Any]:
         ("timestamp[us]", 1672515782136001, "2022-12-31T19:43:02.136001Z"),
         ("timestamp[ns]", 1672515782136001002, "2022-12-31T19:43:02.136001002Z"),
         ("timestamp[ns]", -(2**63), "1677-09-21T00:12:43.145224192Z"),
+        ("timestamp[ms]", "1700000000123.25", "2023-11-14T22:13:20.12325Z"),
+        ("timestamp[ms]", "1700000000123", "2023-11-14T22:13:20.123Z"),
+        ("timestamp[ms]", "-0.50", "1969-12-31T23:59:59.99950Z"),
+        ("timestamp[ms]", "-1000", "1969-12-31T23:59:59.000Z"),
+        ("timestamp[us]", "0.125", "1970-01-01T00:00:00.000000125Z"),
+        ("timestamp[us]", f"{_LAST}999999.9", "9999-12-31T23:59:59.9999999Z"),
+        ("timestamp[ms,ns]", "1700000000123.25", 1700000000123250000),
+        ("timestamp[us,ms]", "-0.5", -1),
         ("timestamp[s]", "1534614057", "2018-08-18T17:40:57Z"),
         ("timestamp[s]", "1534614057.321597", "2018-08-18T17:40:57.321597Z"),
         ("timestamp[s]", "1534614057.1000", "2018-08-18T17:40:57.1000Z"),

@@ -378,3 +378,27 @@ def test_a_row_that_is_left_out_has_no_blanked_cells() -> None:
     assert check(schema, [f'{{"q":"inf","d":[{row},{other},{row}]}}'.encode()]) == 1
     assert check(schema, [f'{{"q":"inf","d":[{other}]}}'.encode()]) == 1
     assert check(schema, [f'{{"d":[{row},{row[:-1]}'.encode()]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("2026-01-31 10:00:00.123456", "2026-01-31T10:00:00.123456Z"),
+        ("2026-01-01t10:00:00z", "2026-01-01T10:00:00Z"),
+        ("2026-04-30T10:00:00", "2026-04-30T10:00:00Z"),
+        ("2026-02-28 23:59:59." + "1" * 43, "2026-02-28T23:59:59." + "1" * 43 + "Z"),
+        ("2026-02-28 23:59:59." + "1" * 45, None),
+        ("2026-04-31T10:00:00", None),
+        ("2026-06-31T10:00:00Z", None),
+        ("2026-02-29T10:00:00Z", None),
+        ("2026-01-01T10:00:00.", None),
+        ("2026-01-01T10:00", None),
+        ("2026-01-01", None),
+    ],
+)
+def test_a_time_that_lacks_its_offset_is_put_right(text: str, cell: str | None) -> None:
+    schema, message = schema_of("t:timestamp"), json.dumps({"t": text}).encode()
+    assert check(schema, [message]) == (cell is not None)
+    rows = _reader(schema)
+    if rows.parse(message):
+        assert _read(rows) == [[cell]]

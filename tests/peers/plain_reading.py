@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from json.decoder import scanstring  # type: ignore[attr-defined]  # where a member's name ends
 from typing import Any, NoReturn
 
@@ -237,7 +238,7 @@ _INTEGER = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
 _SECONDS = re.compile(r"(-?)(0|[1-9]\d*)(?:\.(\d+))?", re.ASCII)
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ]([01]\d|2[0-3])(:[0-5]\d:[0-5]\d)(?:\.(\d+))?"
-    r"([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    r"([Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?",
     re.ASCII,
 )
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -293,6 +294,8 @@ def _numeric(kind: str, content: str) -> str | None:
     if kind.startswith("timestamp[s"):
         return _seconds(kind, content)
     integer = _integer(content)
+    if integer is None and kind.startswith(("timestamp[ms", "timestamp[us")):
+        return _ticks(kind, content)
     if kind in ("int", "number") or integer is None:
         return None if integer is None else str(integer)
     return _timestamp(kind, integer)
@@ -354,6 +357,21 @@ def _timestamp(kind: str, count: int) -> str | None:
     return _shown(kind, count // per_second, f"{count % per_second:0{width}}")
 
 
+def _ticks(kind: str, content: str) -> str | None:
+    """Of a number with a fraction, or one that no double can hold."""
+    match = _SECONDS.fullmatch(content)
+    if match is None or len(match[2]) > 20:
+        return None
+    per_second = _PER_SECOND[kind[len("timestamp[") : -1].partition(",")[0]]
+    digits, fraction = len(str(per_second)) - 1, match[3] or ""
+    if not fraction.strip("0"):
+        return _timestamp(kind, int(f"{match[1]}{match[2]}"))
+    seconds, behind = divmod(Fraction(content), per_second)
+    width = digits + len(fraction)
+    shown = str(int(behind / per_second * 10**width)).rjust(width, "0")
+    return _shown(kind, int(seconds), shown) if _FIRST <= seconds <= _LAST else None
+
+
 def _seconds(kind: str, content: str) -> str | None:
     match = _SECONDS.fullmatch(content)
     if match is None:
@@ -376,8 +394,9 @@ def _iso(kind: str, content: str) -> str | None:
     except ValueError:
         return None
     moment = datetime.fromisoformat(f"{match[1]}T{match[2]}{match[3]}+00:00")
-    if match[5] not in "Zz":
-        hours, minutes = match[5][1:].split(":")
+    if match[5] and match[5] not in "Zz":
+        digits = match[5][1:].replace(":", "")
+        hours, minutes = digits[:2], digits[2:] or "0"
         offset = timedelta(hours=int(hours), minutes=int(minutes))
         # The first and the last hours that a calendar has stay as they are.
         with suppress(OverflowError):
