@@ -24,6 +24,8 @@ The first two may give up (None) where the third does not. What the values mean:
   without. So is ``timestamp[ms]`` or ``[us]`` that has a fraction.
 - ``timestamp[iso]`` is RFC 3339; a space for the T and small letters are put right. A time without
   an offset is in UTC; an offset may lack its colon, or its minutes. There is no second 60.
+- A timestamp that is written with so many digits behind the second (``timestamp[iso:6]``) has no
+  others, unless they are zeros.
 
 **Proofs for a column.** Cells that are joined by commas, and of which nothing but commas is left
 when the characters of numbers are deleted, exactly one fewer than there are cells, hold no comma
@@ -39,7 +41,7 @@ from functools import cache
 from fastingest.decode.cells import ColumnType
 from fastingest.decode.number_types import DecimalType, ParsedType
 from fastingest.decode.time_types import IsoType, SecondsType, TicksType
-from fastingest.model.schema import base_type
+from fastingest.model.schema import base_type, digits_of
 
 __all__ = ["column_type"]
 
@@ -48,15 +50,14 @@ __all__ = ["column_type"]
 def column_type(type_: str) -> ColumnType:
     """How the values of a column's type are read.
 
-    :param type_: see :class:`fastingest.model.schema.Column`; how it is written does not matter.
+    :param type_: see :class:`fastingest.model.schema.Column`; as what unit a timestamp is written
+        does not matter.
     """
-    type_ = base_type(type_)  # as what it is written is the writer's
     if type_ == "decimal":
         return DecimalType()
-    if type_ == "timestamp[s]":
-        return SecondsType()
-    if type_ == "timestamp[iso]":
-        return IsoType()
-    if type_.startswith("timestamp["):
-        return TicksType(type_[len("timestamp[") : -1])
-    return ParsedType(type_)
+    if not type_.startswith("timestamp["):
+        return ParsedType(type_)
+    unit, digits = base_type(type_)[len("timestamp[") : -1], digits_of(type_)
+    if unit == "s":
+        return SecondsType(digits)
+    return IsoType(digits) if unit == "iso" else TicksType(unit, digits)

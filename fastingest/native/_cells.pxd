@@ -57,8 +57,8 @@ cdef inline const char* add_cell(
         behind = string(p + 1, end)
         if behind is NULL:
             return NULL
-        if reading.type == ISO and not is_moment(p + 1, behind):
-            return add_corrected(column, p + 1, behind)
+        if reading.type == ISO and not is_moment(p + 1, behind, reading.digits):
+            return add_corrected(column, p + 1, behind, reading.digits)
         add_text(column, p + 1, behind - p - 1)
         return behind + 1
     if reading.type == BOOL:
@@ -96,11 +96,15 @@ cdef inline const char* add_number(
         whole = <int64_t>found.digits
         if found.negative:
             whole = -whole
-        if reading.least <= whole <= reading.greatest and put_integer(column, whole):
-            return behind
-        return NULL
+        if not reading.least <= whole <= reading.greatest:
+            return NULL
+        if reading.step != 1 and whole % reading.step:
+            return NULL
+        return behind if put_integer(column, whole) else NULL
     # A decimal, or a time in seconds, which is kept as its text.
-    if found.has_exponent or (reading.type == SECONDS and not is_second(p, end)):
+    if found.has_exponent or found.fraction > reading.digits:
+        return NULL
+    if reading.type == SECONDS and not is_second(p, end):
         return NULL
     add_text(column, p, found.end - p)
     return behind
@@ -165,7 +169,7 @@ cdef inline bint is_second(const char* p, const char* end) noexcept nogil:
 
 
 cdef inline const char* add_corrected(
-    Column* column, const char* p, const char* end
+    Column* column, const char* p, const char* end, int most
 ) except? NULL:
     """Add a time in which the T is a space, or something is small, or that has no offset."""
     cdef char[MAX_MOMENT + 1] text
@@ -180,14 +184,17 @@ cdef inline const char* add_corrected(
     elif text[size - 1] != b"Z":
         text[size] = b"Z"
         size += 1
-    if not is_moment(text, text + size):
+    if not is_moment(text, text + size, most):
         return NULL
     add_text(column, text, size)
     return end + 1
 
 
-cdef inline bint is_moment(const char* p, const char* end) noexcept nogil:
-    """Whether a text is a time as in RFC 3339, in UTC; February has no 29th here."""
+cdef inline bint is_moment(const char* p, const char* end, int most) noexcept nogil:
+    """Whether a text is a time as in RFC 3339, in UTC; February has no 29th here.
+
+    :param most: how many digits may stand behind the second.
+    """
     cdef const char* form = b"0000-00-00T00:00:00"
     cdef int position
     if end - p < 20 or (end - 1)[0] != b"Z":
@@ -199,7 +206,7 @@ cdef inline bint is_moment(const char* p, const char* end) noexcept nogil:
         elif p[position] != form[position]:
             return False
     if p[19] == b".":
-        if end - p < 22:
+        if end - p < 22 or end - p - 21 > most:
             return False
         for position in range(20, <int>(end - p) - 1):
             if not is_digit(p[position]):

@@ -65,6 +65,8 @@ cdef struct Reading:  # how a column's cells are read
     bint is_later
     int64_t least
     int64_t greatest
+    int64_t step  # what an integer is a multiple of
+    int digits  # that may stand behind the point of what stays text
     const char* later  # of the root: where its text begins; NULL: it has not come
 
 

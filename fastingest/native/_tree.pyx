@@ -52,6 +52,7 @@ cdef class ParseTree:
             reading = &self.readings[index]
             reading.type, reading.required = NOTATIONS[column.notation], column.required
             reading.has_words = column.has_words
+            reading.step, reading.digits = column.step, column.digits
             reading.least, reading.greatest = column.least, column.greatest
         self.names = []
         for index, (kind, of, leads_to) in enumerate(plan.nodes):

@@ -13,9 +13,9 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from fastingest.decode.column_types import column_type
-from fastingest.decode.time_types import moments
+from fastingest.decode.time_types import moments, step_of
 from fastingest.model.jsonpath import JsonPath, NoTree, PathTree, Steps
-from fastingest.model.schema import Schema, base_type
+from fastingest.model.schema import Schema, base_type, digits_of
 
 __all__ = ["ColumnPlan", "NodeKind", "Notation", "ParsePlan", "plan_of"]
 
@@ -63,6 +63,7 @@ _BOUNDS = {
     "timestamp[us]": moments("us"),
     "timestamp[ns]": moments("ns"),
 }
+_ANY = 2**30  # digits
 _INT64 = (-(2**63), 2**63 - 1)
 
 
@@ -80,6 +81,10 @@ class ColumnPlan(NamedTuple):
     """Bounds of an integer."""
     has_words: bool
     """Whether an empty cell may stand for what is no number, such as ``"NaN"``."""
+    step: int
+    """What an integer must be a multiple of."""
+    digits: int
+    """How many may stand behind the point of a number that stays text, or behind the second."""
 
 
 @dataclass
@@ -181,7 +186,10 @@ def _plan_of(schema: Schema) -> ParsePlan:
         type_ = base_type(column.type)
         bounds = _BOUNDS.get(type_, _INT64)
         has_words = column_type(column.type).is_number
-        plans.append(ColumnPlan(*_READ[type_], column.required, *bounds, has_words))
+        digits = digits_of(column.type)
+        step = step_of(type_[len("timestamp[") : -1], digits) if type_ in _BOUNDS else 1
+        most = _ANY if digits is None else digits
+        plans.append(ColumnPlan(*_READ[type_], column.required, *bounds, has_words, step, most))
     return ParsePlan(
         plans,
         nodes,

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from fastingest.decode.cells import Cells, cells_of
 from fastingest.decode.column_types import column_type
+from fastingest.model.schema import base_type
 
 _TYPES = [
     "str", "int", "float", "number", "bool", "decimal", "timestamp[s]", "timestamp[ms]",
-    "timestamp[us]", "timestamp[ns]", "timestamp[iso]",
+    "timestamp[us]", "timestamp[ns]", "timestamp[iso]", "timestamp[s:3]", "timestamp[s:0]",
+    "timestamp[ms:6]", "timestamp[ms:1]", "timestamp[us:7]", "timestamp[ns:6]", "timestamp[iso:3]",
 ]  # fmt: skip
 
 
@@ -50,6 +52,13 @@ _TYPES = [
         ("timestamp[ms]", "-0.50", "-0.50"),
         ("timestamp[us]", "253402300799999999.9", "253402300799999999.9"),
         ("timestamp[us]", '"9007199254740995.0"', 9007199254740995),
+        ("timestamp[ms:4]", '"1700000000123.5000"', "1700000000123.5000"),
+        ("timestamp[ms:3]", "1700000000123.0", 1700000000123),
+        ("timestamp[ns:6]", "1700000000123456000", 1700000000123456000),
+        ("timestamp[s:3]", "1534614057.3210", "1534614057.3210"),
+        ("timestamp[s:0]", "1534614057.0", "1534614057.0"),
+        ("timestamp[iso:3]", '"2026-01-01T10:00:00.1230000Z"', "2026-01-01T10:00:00.1230000Z"),
+        ("timestamp[iso:0]", '"2026-01-01T10:00:00.0Z"', "2026-01-01T10:00:00.0Z"),
         ("timestamp[iso]", '"2026-01-01 10:00:00.123456"', "2026-01-01T10:00:00.123456Z"),
         ("timestamp[iso]", '"2026-01-01T10:00:00+0900"', "2026-01-01T10:00:00+09:00"),
         ("timestamp[iso]", '"2026-01-01T10:00:00.5-09"', "2026-01-01T10:00:00.5-09:00"),
@@ -100,6 +109,16 @@ def test_a_cell(type_: str, value: str, cell: Any) -> None:
         ],
         ("timestamp[ms]", "1.55e1", "Expected a number of milliseconds, got 1.55e1"),
         ("timestamp[us]", '"x"', 'Expected a number of microseconds, got "x"'),
+        *[
+            (type_, value, f"{value} has more digits behind the second than {type_} writes")
+            for type_, value in (
+                ("timestamp[ms:2]", "1700000000123"), ("timestamp[ms:4]", '"1700000000123.25"'),
+                ("timestamp[ms:0]", "1.5e3"), ("timestamp[ns:6]", '"1700000000123456789"'),
+                ("timestamp[s:3]", "1.0001"), ("timestamp[s:0]", '"1.5"'),
+                ("timestamp[iso:3]", '"2026-01-01T10:00:00.1234Z"'),
+                ("timestamp[iso:0]", '"2026-01-01 10:00:00.05"'),
+            )
+        ],
         ("timestamp[ns]", "0.5", "Expected a whole number of nanoseconds, got 0.5"),
         (
             "timestamp[ns]",
@@ -183,7 +202,7 @@ _FITTING = {
 def _columns(draw: st.DrawFn) -> tuple[str, list[str]]:
     """A type, and values of which all fit, or all but one: a column of any is none at all."""
     type_ = draw(st.sampled_from(_TYPES))
-    values = draw(st.lists(_FITTING[type_], min_size=1, max_size=5))
+    values = draw(st.lists(_FITTING[base_type(type_)], min_size=1, max_size=5))
     if draw(st.booleans()):
         values = values[:1] * 3
     if draw(st.booleans()):
@@ -201,7 +220,7 @@ def _read(type_: str, value: str) -> Any:
 
 def _may_give_up(type_: str, values: list[str], cells: list[Any]) -> bool:
     """Whether a column may be left to be read value by value."""
-    match type_:
+    match base_type(type_):
         case "int" | "number":
             return any(isinstance(cell, str) for cell in cells)  # past 64 bits
         case "decimal":
@@ -244,7 +263,9 @@ def test_what_is_usual_is_settled_at_once(type_: str) -> None:
         "str": '"A"',
         "bool": "true",
         "timestamp[iso]": '"2024-01-01T00:00:00.123Z"',
-    }.get(type_, '"1534614057"')
+    }.get(base_type(type_), '"1534614000000000000"' if "[ns" in type_ else '"1534614057"')
+    if type_ == "timestamp[ms:1]":
+        usual = '"1534614000"'
     cell = column_type(type_).read(usual.encode())
     assert column_type(type_).settle_raw([msgspec.Raw(usual.encode())] * 3) == [cell] * 3
 

@@ -30,6 +30,39 @@ BAD = {
 }
 
 
+WIDE = "i:timestamp[iso:6]=i, t:timestamp[ms:4]?=t"
+
+
+def test_a_file_of_times_of_other_widths_goes_on_with_a_fixed_one(tmp_path: Path) -> None:
+    """The header, which is nothing but names, is that of the version before."""
+    out = tmp_path / "out.csv"
+    before = "i,t\n2026-01-01T10:00:00.5Z,2023-11-14T22:13:20.123Z\n"
+    out.write_text(before, "utf-8")
+    messages = [
+        '{"i":"2026-01-01T10:00:00Z","t":1700000000123}',
+        '{"i":"2026-01-01T10:00:00.1234567Z"}',
+        '{"i":"2026-01-01T10:00:00.1","t":"1700000000123.25"}',
+        '{"i":"2026-01-01T12:00:00.12345600+02:00","t":"1700000000123.5"}',
+    ]
+    arguments = ("--out", out, "--max-rows", 2, "--columns", WIDE, *QUICK)
+    with (
+        RawServer(says(*messages)) as server,
+        Command("--url", server.url, *arguments) as command,
+    ):
+        assert command.summary()["quarantined"] == 2
+    assert out.read_text("utf-8") == (
+        f"{before}2026-01-01T10:00:00.000000Z,2023-11-14T22:13:20.1230Z\n"
+        "2026-01-01T10:00:00.123456Z,2023-11-14T22:13:20.1235Z\n"
+    )
+    reasons = [each["reason"] for each in rejects_of(out)]
+    assert reasons == [
+        'i: "2026-01-01T10:00:00.1234567Z" has more digits behind the second than '
+        "timestamp[iso:6] writes",
+        't: "1700000000123.25" has more digits behind the second than timestamp[ms:4] writes',
+    ]
+    assert verify(out).agrees
+
+
 @pytest.mark.parametrize("native", ["0", "1"])
 def test_values_as_venues_write_them(native: str, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"

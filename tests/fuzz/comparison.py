@@ -34,7 +34,9 @@ class Shape(NamedTuple):
 _EVERYTHING = Schema(
     parse_columns(
         "s:str, i:int?, f:float?, n:number?, d:decimal?, b:bool?, ts:timestamp[s]?, "
-        "us:timestamp[us]?, ns:timestamp[ns]?, iso:timestamp?, id:int=$.id, note:str?=$.note"
+        "us:timestamp[us]?, ns:timestamp[ns]?, iso:timestamp?, "
+        "us9:timestamp[us:9]?, ns6:timestamp[ns:6]?, s3:timestamp[s:3]?, iso6:timestamp[iso:6]?, "
+        "id:int=$.id, note:str?=$.note"
     ),
     parse_path("data.rows"),
     (parse_condition("$.type=row,rows"), parse_condition("take=true,1")),
@@ -42,7 +44,10 @@ _EVERYTHING = Schema(
 _EVERYTHING_SENT = [
     b'{"type":"rows","id":7,"note":"x","data":{"rows":[{"s":"A","i":-12,"f":0.1,"n":3,"d":"0.10",'
     b'"b":true,"ts":1672515782.25,"us":1672515782136001,"ns":167251578213600001,'
-    b'"iso":"2023-01-01T00:00:00.5Z","take":true},{"take":1,"n":2.5,"f":"17","s":"B"}]}}',
+    b'"iso":"2023-01-01T00:00:00.5Z",'
+    b'"us9":1672515782136001,"ns6":1672515782136001000,'
+    b'"s3":"1672515782.25","iso6":"2023-01-01 00:00:00.123456",'
+    b'"take":true},{"take":1,"n":2.5,"f":"17","s":"B"}]}}',
     b'{"data":{"rows":{"take":"1","s":"","n":null,"iso":"1999-02-28T23:59:59Z"}},"id":1,"type":"row"}',
 ]
 _TRADES_SENT = [

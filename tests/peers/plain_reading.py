@@ -349,7 +349,7 @@ def csv_float(double: float) -> str:
 
 
 def _timestamp(kind: str, count: int) -> str | None:
-    unit = kind[len("timestamp[") : -1].partition(",")[0]
+    unit = _unit(kind)
     per_second = _PER_SECOND[unit]
     if not (_FIRST <= count // per_second <= _LAST and -(2**63) <= count < 2**63):
         return None
@@ -362,7 +362,7 @@ def _ticks(kind: str, content: str) -> str | None:
     match = _SECONDS.fullmatch(content)
     if match is None or len(match[2]) > 20:
         return None
-    per_second = _PER_SECOND[kind[len("timestamp[") : -1].partition(",")[0]]
+    per_second = _PER_SECOND[_unit(kind)]
     digits, fraction = len(str(per_second)) - 1, match[3] or ""
     if not fraction.strip("0"):
         return _timestamp(kind, int(f"{match[1]}{match[2]}"))
@@ -404,8 +404,17 @@ def _iso(kind: str, content: str) -> str | None:
     return _shown(kind, (moment - _EPOCH) // timedelta(seconds=1), match[4] or "")
 
 
-def _shown(kind: str, seconds: int, fraction: str) -> str:
-    _, _, written = kind[len("timestamp[") : -1].partition(",")
+def _unit(kind: str) -> str:
+    return kind[len("timestamp[") : -1].partition(",")[0].partition(":")[0]
+
+
+def _shown(kind: str, seconds: int, fraction: str) -> str | None:
+    unit, _, written = kind[len("timestamp[") : -1].partition(",")
+    _, _, digits = unit.partition(":")
+    if digits:
+        if fraction[int(digits) :].strip("0"):
+            return None
+        fraction = fraction[: int(digits)].ljust(int(digits), "0")
     if not written:
         moment = _EPOCH + timedelta(seconds=seconds)
         dotted = f".{fraction}" if fraction else ""

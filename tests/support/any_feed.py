@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from fastingest.model.jsonpath import Condition, JsonPath, parse_condition, parse_path
-from fastingest.model.schema import Column, Schema, parse_columns
+from fastingest.model.schema import Column, Schema, base_type, parse_columns
 
 __all__ = ["feeds", "mixed", "schema_of"]
 
@@ -56,6 +56,14 @@ _TYPES = [
     "timestamp[iso,ms]",
     "timestamp[ns,s]",
     "timestamp[ms,us]",
+    "timestamp[iso:6]",
+    "timestamp[iso:0]",
+    "timestamp[s:3]",
+    "timestamp[ms:6]",
+    "timestamp[ms:1]",
+    "timestamp[us:6]",
+    "timestamp[us:9]",
+    "timestamp[ns:6]",
 ]
 _NEARLY = [
     *(token for tokens in _FITTING.values() for token in tokens),
@@ -69,6 +77,9 @@ _NEARLY = [
     *('"2024-01-01T00:00:00-05Z"', '"2024-01-01T00:00:00+2400"', '"2024-01-01T00:00:00+010"'),
     *('"2024-04-31T00:00:00"', '"2024-04-30T00:00:00z"', '"2024-02-29 00:00:00"'),
     *('"2024-01-01T00:00"', "9007199254740995.0", "1.55e1"),
+    *('"2024-02-29T23:59:59.1230000Z"', '"2024-02-29T23:59:59.1234567Z"', "1672515782.1250000"),
+    *("1672515782100", "1672515782136000", "1672515782000000000"),
+    *('"2024-02-29T23:59:59.000000000"',),
     *('""', '"NaN"', '"-Infinity"', '"∞"', '"-\\u221e"', '"+INF"', '"nan "', '"++nan"', '"infin"'),
 ]  # fmt: skip
 _VALUES = ["A", "trade", "1", "true", "null", "1.0", "", "t"]
@@ -167,8 +178,7 @@ def _messages(draw: st.DrawFn, tables: Sequence[Schema], wrong: int) -> bytes:
         chance = draw(st.integers(0, 9))
         if chance < wrong or is_other:
             return None if chance == 0 else _Token(draw(st.sampled_from(_NEARLY)))
-        unit = type_.partition(",")[0].rstrip("]") + "]" if "[" in type_ else type_
-        return _Token(draw(st.sampled_from(_FITTING[unit])))
+        return _Token(draw(st.sampled_from(_FITTING[base_type(type_)])))
 
     def value_of(condition: Condition, is_other: bool) -> _Token:
         if is_other and draw(st.integers(0, 4)):
