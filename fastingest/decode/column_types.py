@@ -20,6 +20,7 @@ The first two may give up (None) where the third does not. What the values mean:
 - An ``int``, and a timestamp that is one, may be written with a point or an exponent (``1.0``,
   ``1e3``) where the double of it is whole and at most 2**53. It has at most 4300 digits.
 - A ``bool`` may be 1 or 0, and a string: ``"1"``, ``"0"``, ``"true"``, ``"FALSE"``.
+- ``json`` is any value, and null is an empty cell also where the column is required.
 - A ``decimal`` is any number that JSON can write, with an exponent or without; ``timestamp[s]`` one
   without. So is ``timestamp[ms]`` or ``[us]`` that has a fraction.
 - ``timestamp[iso]`` is RFC 3339; a space for the T and small letters are put right. A time without
@@ -39,7 +40,7 @@ from __future__ import annotations
 from functools import cache
 
 from fastingest.decode.cells import ColumnType
-from fastingest.decode.number_types import DecimalType, ParsedType
+from fastingest.decode.number_types import DecimalType, JsonType, ParsedType
 from fastingest.decode.time_types import IsoType, SecondsType, TicksType
 from fastingest.model.schema import base_type, digits_of
 
@@ -55,6 +56,8 @@ def column_type(type_: str) -> ColumnType:
     """
     if type_ == "decimal":
         return DecimalType()
+    if type_ == "json":
+        return JsonType()
     if not type_.startswith("timestamp["):
         return ParsedType(type_)
     unit, digits = base_type(type_)[len("timestamp[") : -1], digits_of(type_)

@@ -11,7 +11,7 @@ import msgspec
 from fastingest.decode.cells import ColumnType, shown
 from fastingest.decode.reasons import Unfit
 
-__all__ = ["DecimalType", "Double", "Int64", "ParsedType", "TextType", "json_number"]
+__all__ = ["DecimalType", "Double", "Int64", "JsonType", "ParsedType", "TextType", "json_number"]
 
 _LARGEST = 1.7976931348623157e308  # the largest finite double: the bounds shut out inf and nan
 Double = Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
@@ -86,6 +86,24 @@ class ParsedType(ColumnType):
             elif expected == "a number":
                 expected += " that a double holds"
         raise ValueError(f"Expected {expected}, got {shown(raw)}")
+
+
+class JsonType(ColumnType):
+    """Any value, as it came."""
+
+    parsed = msgspec.Raw
+    is_text = True
+    takes_null = True
+
+    def settle(self, values: list[Any]) -> list[str]:
+        """As in :class:`ColumnType`."""
+        return [str(value, "utf-8") for value in values]
+
+    settle_raw = settle
+
+    def read(self, raw: bytes) -> str:
+        """As in :class:`ColumnType`."""
+        return raw.decode()
 
 
 class TextType(ColumnType):

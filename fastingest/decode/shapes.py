@@ -130,7 +130,7 @@ def _lenient(schema: Schema, leaves: _Leaves) -> tuple[int, ...]:
     return tuple(
         index
         for index, wanted in enumerate(columns_of(schema))
-        if not wanted.is_required and wanted.kind.parsed not in (None, str)
+        if not wanted.is_required and wanted.kind.parsed not in (None, str, msgspec.Raw)
     )
 
 

@@ -32,7 +32,7 @@ class Wanted(NamedTuple):
     @property
     def is_loose(self) -> bool:
         """Whether there are values that fit, and are not of the type that msgspec looks for."""
-        may_be_blank = not self.is_required and self.kind.parsed not in (None, str)
+        may_be_blank = not self.is_required and self.kind.parsed not in (None, str, msgspec.Raw)
         return may_be_blank or self.kind.has_other_forms
 
 

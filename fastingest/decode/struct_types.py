@@ -104,6 +104,11 @@ class PathNode(PathTree):
                 child.arrange(value[step])
 
     @property
+    def takes_arrays(self) -> bool:
+        """Whether its value may be an array."""
+        return any(kind.parsed is msgspec.Raw for kind in self.kinds)
+
+    @property
     def is_raw(self) -> bool:
         """Whether its value stays JSON text, because it is wanted in more than one way."""
         if self.is_loose:
@@ -185,7 +190,7 @@ def _array(node: PathNode, text: Any) -> Any:
         if index == 0 and node.is_row:
             if child is None:
                 type_ = str | int | float | bool | None
-            elif child.elements or child.container is list:
+            elif child.elements or child.container is list or child.takes_arrays:
                 raise NoTree
             default = msgspec.NODEFAULT
         if fields and fields[-1][2] is msgspec.NODEFAULT:

@@ -14,6 +14,7 @@ type                          a cell on its way from the receiver to the writer
 ``number``                    as ``int``, or as ``float``
 ``bool``                      bool
 ``decimal``                   str, the number's own text
+``json``                      str, the value's own text
 ``timestamp[s]``              str, a number without exponent: seconds, maybe with a fraction
 ``timestamp[ns]``             int of 64 bits, in this unit, since the epoch
 ``timestamp[ms]``, us         likewise; with a fraction, its text: a number without exponent
@@ -62,7 +63,7 @@ the feed it came by, from 1; its number among the rows of the feed in this file,
 ESCAPED = "str:escaped"
 """The type of a column of ``str`` in a batch whose formulas are escaped when they are written."""
 
-_TYPES = ("str", "int", "float", "number", "bool", "decimal")
+_TYPES = ("str", "int", "float", "number", "bool", "decimal", "json")
 _UNITS = ("iso", "s", "ms", "us", "ns")
 EXAMPLE = "write for example 'symbol:str=s, price:float=p, time:timestamp[ms]=T'"
 

@@ -11,13 +11,14 @@ from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from fastingest.native._column cimport WHOLE, Column, add_bool, put_double, put_integer
-from fastingest.native._json cimport Number, digits, is_digit, literal, number, string
+from fastingest.native._json cimport Number, digits, is_digit, literal, number, skip, string
 from fastingest.native._strings cimport add_text
 from fastingest.native._tree cimport (
     BOOL,
     DOUBLE,
     INTEGER,
     ISO,
+    JSON,
     NUMBER,
     SECONDS,
     TEXT,
@@ -61,6 +62,11 @@ cdef inline const char* add_cell(
             return add_corrected(column, p + 1, behind, reading.digits)
         add_text(column, p + 1, behind - p - 1)
         return behind + 1
+    if reading.type == JSON:
+        behind = skip(p, end)
+        if behind is not NULL:
+            add_text(column, p, behind - p)
+        return behind
     if reading.type == BOOL:
         behind = literal(p, end)
         if behind is not NULL:

@@ -36,6 +36,7 @@ from fastingest.native._tree cimport (
     COLUMN,
     CONDITION,
     EXPECTED,
+    JSON,
     LATER,
     OBJECT,
     ROWS,
@@ -302,7 +303,7 @@ cdef class RowParser:
                 return self.blank(index, p, end)
             return behind
         p = literal(p, end)
-        if reading.required or p is NULL:
+        if p is NULL or not reading.takes_null:
             return NULL
         self.columns.add_null(column)
         return p
@@ -310,7 +311,7 @@ cdef class RowParser:
     cdef const char* blank(self, int index, const char* p, const char* end) except? NULL:
         """Add an empty cell for a string that says that there is no value."""
         reading = &self.readings[index]
-        if p[0] != b'"' or reading.type == TEXT:
+        if p[0] != b'"' or reading.type == TEXT or reading.type == JSON:
             return NULL
         if p[1] == b'"':
             p += 2

@@ -29,6 +29,7 @@ cdef enum:  # how cells are read
     DECIMAL
     SECONDS
     ISO
+    JSON
 
 cdef enum:
     EXPECTED = 128  # members of an object whose order is remembered
@@ -61,6 +62,7 @@ cdef struct Node:
 cdef struct Reading:  # how a column's cells are read
     int type
     bint required
+    bint takes_null  # whether that is an empty cell
     bint has_words  # whether "NaN" and the like are empty cells, if there may be any
     bint is_later
     int64_t least

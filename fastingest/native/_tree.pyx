@@ -25,6 +25,7 @@ cdef dict NOTATIONS = {
     Notation.DECIMAL: DECIMAL,
     Notation.SECONDS: SECONDS,
     Notation.ISO: ISO,
+    Notation.JSON: JSON,
 }
 
 
@@ -51,7 +52,7 @@ cdef class ParseTree:
         for index, column in enumerate(plan.columns):
             reading = &self.readings[index]
             reading.type, reading.required = NOTATIONS[column.notation], column.required
-            reading.has_words = column.has_words
+            reading.takes_null, reading.has_words = column.takes_null, column.has_words
             reading.step, reading.digits = column.step, column.digits
             reading.least, reading.greatest = column.least, column.greatest
         self.names = []

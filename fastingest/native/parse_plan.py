@@ -43,6 +43,7 @@ class Notation(Enum):
     DECIMAL = auto()
     SECONDS = auto()
     ISO = auto()
+    JSON = auto()
 
 
 _READ = {
@@ -52,6 +53,7 @@ _READ = {
     "number": (Notation.NUMBER, "number"),
     "bool": (Notation.BOOL, "bool"),
     "decimal": (Notation.DECIMAL, "text"),
+    "json": (Notation.JSON, "text"),
     "timestamp[s]": (Notation.SECONDS, "text"),
     "timestamp[ms]": (Notation.INTEGER, "i8"),
     "timestamp[us]": (Notation.INTEGER, "i8"),
@@ -79,6 +81,8 @@ class ColumnPlan(NamedTuple):
     least: int
     greatest: int
     """Bounds of an integer."""
+    takes_null: bool
+    """Whether null is an empty cell."""
     has_words: bool
     """Whether an empty cell may stand for what is no number, such as ``"NaN"``."""
     step: int
@@ -185,11 +189,15 @@ def _plan_of(schema: Schema) -> ParsePlan:
     for column, _ in columns:
         type_ = base_type(column.type)
         bounds = _BOUNDS.get(type_, _INT64)
-        has_words = column_type(column.type).is_number
+        values = column_type(column.type)
+        takes_null = values.takes_null or not column.required
         digits = digits_of(column.type)
         step = step_of(type_[len("timestamp[") : -1], digits) if type_ in _BOUNDS else 1
         most = _ANY if digits is None else digits
-        plans.append(ColumnPlan(*_READ[type_], column.required, *bounds, has_words, step, most))
+        is_number = values.is_number
+        plans.append(
+            ColumnPlan(*_READ[type_], column.required, *bounds, takes_null, is_number, step, most)
+        )
     return ParsePlan(
         plans,
         nodes,

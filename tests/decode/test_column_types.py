@@ -14,7 +14,7 @@ from fastingest.decode.column_types import column_type
 from fastingest.model.schema import base_type
 
 _TYPES = [
-    "str", "int", "float", "number", "bool", "decimal", "timestamp[s]", "timestamp[ms]",
+    "str", "int", "float", "number", "bool", "decimal", "json", "timestamp[s]", "timestamp[ms]",
     "timestamp[us]", "timestamp[ns]", "timestamp[iso]", "timestamp[s:3]", "timestamp[s:0]",
     "timestamp[ms:6]", "timestamp[ms:1]", "timestamp[us:7]", "timestamp[ns:6]", "timestamp[iso:3]",
 ]  # fmt: skip
@@ -43,6 +43,10 @@ _TYPES = [
         ("decimal", "1.50", "1.50"),
         ("decimal", '"-1E+5"', "-1E+5"),
         ("decimal", '"\\u0031"', "1"),
+        *[
+            ("json", value, value)
+            for value in ('["@", "I"]', '{"a":{"b":[]}}', '"a"', "1.50", '""')
+        ],
         ("timestamp[s]", '"1534614057.321597"', "1534614057.321597"),
         ("timestamp[s]", "-62135596800", "-62135596800"),
         ("timestamp[s,ns]", "1.5", "1.5"),
@@ -190,6 +194,7 @@ _FITTING = {
     "number": _spelled(_floats | st.integers(-(2**64), 2**64)),
     "bool": st.sampled_from(["true", "false", "1", "0", '"1"', '"0"', '"true"', '"FALSE"']),
     "decimal": _spelled(_decimals),
+    "json": st.sampled_from(['["@", "I"]', '{"a": [null]}', '""', "1.50", "true", '"\\u0041"']),
     "timestamp[s]": _spelled(st.from_regex(r"[1-9]\d{0,10}(\.\d{1,9})?", fullmatch=True)),
     "timestamp[ms]": _spelled(st.integers(-62135596800000, 253402300799999) | _ticks),
     "timestamp[us]": _spelled(st.integers(-62135596800000000, 253402300799999999) | _ticks),
@@ -262,6 +267,7 @@ def test_what_is_usual_is_settled_at_once(type_: str) -> None:
     usual = {
         "str": '"A"',
         "bool": "true",
+        "json": '{"a":[1]}',
         "timestamp[iso]": '"2024-01-01T00:00:00.123Z"',
     }.get(base_type(type_), '"1534614000000000000"' if "[ns" in type_ else '"1534614057"')
     if type_ == "timestamp[ms:1]":
@@ -314,6 +320,17 @@ def test_an_empty_string_is_an_empty_cell_of_an_optional_column(type_: str) -> N
     assert cells_of(kind, kind.settle_raw, raws, required=True) is None
     nan = [msgspec.Raw(b'"NaN"')]
     assert cells_of(kind, kind.settle_raw, nan, required=False) is None
+
+
+def test_null_is_an_empty_cell_of_json_also_where_it_is_required() -> None:
+    kind = column_type("json")
+    raws: list[Any] = [msgspec.Raw(raw) for raw in (b'["@"]', b"null", b'"null"', b"[null]")]
+    expected = Cells(['["@"]', None, '"null"', "[null]"])
+    for required in (True, False):
+        assert cells_of(kind, kind.settle, raws, required=required) == expected
+    raws.append(msgspec.Raw(b""))
+    assert cells_of(kind, kind.settle, raws, required=True) is None
+    assert cells_of(kind, kind.settle, raws, required=False) == Cells([*expected.cells, None])
 
 
 def test_an_empty_string_is_itself_in_a_column_of_strings() -> None:

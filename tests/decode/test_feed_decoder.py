@@ -574,3 +574,38 @@ def test_what_is_no_number_in_the_message_counts_for_each_row() -> None:
     message = f'{{"v":"NaN","d":[{row},{other},{row}]}}'
     assert _blanked(table, message) == ([["", ""]] * 2, [], 12)
     assert _blanked(table, f'{{"d":[{row},{other}]}}') == ([["", ""]], [], 3)
+
+
+def test_a_value_may_be_kept_as_it_came() -> None:
+    table = schema_of("i:int=i, c:json=c")
+    messages = [
+        '{"i":1,"c":["@","I"]}',
+        '{"i":2,"c":{"x": [1, 2.50] }}',
+        '{"i":3,"c": "a" }',
+        '{"i":4,"c":1.50}',
+        '{"i":5,"c":null}',
+        '{"i":6}',
+        '{"i":7,"c":""}',
+        '{"i":8,"c":"\\u0041"}',
+    ]
+    cells = ['["@","I"]', '{"x": [1, 2.50] }', '"a"', "1.50", "", '""', '"\\u0041"']
+    rows = [[str(i), cell] for i, cell in zip((1, 2, 3, 4, 5, 7, 8), cells, strict=True)]
+    assert _only(table, *messages) == (rows, ["c: c is missing"], 0)
+    assert _only(schema_of("i:int=i, c:json?=c"), messages[5])[0] == [["6", ""]]
+    assert _only(table, *messages[:5] * 2)[0] == rows[:5] * 2
+
+
+def test_a_row_that_begins_with_an_array_is_an_array_of_rows_whatever_its_columns_are() -> None:
+    table = schema_of("c:json=[0], i:int?=[1]")
+    assert _only(table, '["a",1]', '[{"x":[]},2]', '[["b",3],[["c"],4]]', '["d"]') == (
+        [['"a"', "1"], ['{"x":[]}', "2"], ['"b"', "3"], ['["c"]', "4"], ['"d"', ""]],
+        [],
+        0,
+    )
+
+
+def test_a_value_may_be_kept_beside_what_is_in_it() -> None:
+    table = schema_of("all:json=c, x:int?=c.x, price:float?=p, text:json?=p", "", "c.x=1,2")
+    messages = ['{"c":{"x":1},"p":"1.5"}', '{"c":{"x":3}}', '{"c":{"x": 2 }}']
+    rows = [['{"x":1}', "1", "1.5", '"1.5"'], ['{"x": 2 }', "2", "", ""]]
+    assert _only(table, *messages) == (rows, [], 1)

@@ -36,7 +36,7 @@ _EVERYTHING = Schema(
         "s:str, i:int?, f:float?, n:number?, d:decimal?, b:bool?, ts:timestamp[s]?, "
         "us:timestamp[us]?, ns:timestamp[ns]?, iso:timestamp?, "
         "us9:timestamp[us:9]?, ns6:timestamp[ns:6]?, s3:timestamp[s:3]?, iso6:timestamp[iso:6]?, "
-        "id:int=$.id, note:str?=$.note"
+        "raw:json?, id:int=$.id, note:str?=$.note, raws:json?=$.raws"
     ),
     parse_path("data.rows"),
     (parse_condition("$.type=row,rows"), parse_condition("take=true,1")),
@@ -47,7 +47,7 @@ _EVERYTHING_SENT = [
     b'"iso":"2023-01-01T00:00:00.5Z",'
     b'"us9":1672515782136001,"ns6":1672515782136001000,'
     b'"s3":"1672515782.25","iso6":"2023-01-01 00:00:00.123456",'
-    b'"take":true},{"take":1,"n":2.5,"f":"17","s":"B"}]}}',
+    b'"raw":[1,{"x":null}],"take":true},{"take":1,"n":2.5,"f":"17","s":"B"}]}}',
     b'{"data":{"rows":{"take":"1","s":"","n":null,"iso":"1999-02-28T23:59:59Z"}},"id":1,"type":"row"}',
 ]
 _TRADES_SENT = [

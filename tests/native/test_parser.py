@@ -402,3 +402,18 @@ def test_a_time_that_lacks_its_offset_is_put_right(text: str, cell: str | None) 
     rows = _reader(schema)
     if rows.parse(message):
         assert _read(rows) == [[cell]]
+
+
+def test_a_value_is_kept_as_it_came() -> None:
+    schema = schema_of("i:int=i, c:json=c, d:json?=d")
+    values = ['["@","I"]', '{"x": [1 ,2.50] }', '"a"', "1.50", "true", '""', "[]"]
+    messages = [f'{{"i":1, "c": {value} ,"d":{value}}}'.encode() for value in values]
+    messages += [b'{"i":1,"c":null,"d":null}', b'{"i":1,"c":[null] }']
+    assert check(schema, messages) == len(messages)
+    rows = _reader(schema)
+    for message in messages:
+        assert rows.parse(message)
+    cells_ = [[1, value, value] for value in values] + [[1, None, None], [1, "[null]", None]]
+    assert _read(rows) == cells_
+    for message in (b'{"i":1,"d":[1,2,3]}', b'{"i":1,"c":[1,2,]}', b'{"i":1,"c":["\\u0041"]}'):
+        assert not rows.parse(message)

@@ -250,6 +250,8 @@ def _cell(column: Column, text: str) -> str | None:
     """What the file shows; None: it does not fit."""
     assert column.path is not None
     value = _find(text, column.path.steps)
+    if value == "null" and column.type == "json":
+        return ""
     if value is None or value == "null":
         return None if column.required else ""
     cell = _fitting(column.type, value)
@@ -275,6 +277,8 @@ def _is_word(column: Column, value: str) -> bool:
 
 
 def _fitting(kind: str, value: str) -> str | None:
+    if kind == "json":
+        return value
     is_string = value.startswith('"')
     content = json.loads(value) if is_string else value
     if kind == "bool":
