@@ -11,14 +11,13 @@ from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from fastingest.native._column cimport WHOLE, Column, add_bool, put_double, put_integer
-from fastingest.native._json cimport Number, digits, is_digit, literal, number, skip, string
-from fastingest.native._strings cimport add_text
+from fastingest.native._json cimport Number, digits, is_digit, literal, number, string
+from fastingest.native._strings cimport add_rare_text, add_text
 from fastingest.native._tree cimport (
     BOOL,
     DOUBLE,
     INTEGER,
     ISO,
-    JSON,
     NUMBER,
     SECONDS,
     TEXT,
@@ -50,7 +49,10 @@ cdef enum:
 cdef inline const char* add_cell(
     Column* column, Reading* reading, const char* p, const char* end
 ) except? NULL:
-    """Add the cell that stands here and is not null; what stands behind it, or NULL."""
+    """Add the cell that stands here and is not null; what stands behind it, or NULL.
+
+    :param reading: not of JSON.
+    """
     cdef const char* behind
     if reading.type == TEXT or reading.type == ISO:
         if p[0] != b'"':
@@ -62,11 +64,6 @@ cdef inline const char* add_cell(
             return add_corrected(column, p + 1, behind, reading.digits)
         add_text(column, p + 1, behind - p - 1)
         return behind + 1
-    if reading.type == JSON:
-        behind = skip(p, end)
-        if behind is not NULL:
-            add_text(column, p, behind - p)
-        return behind
     if reading.type == BOOL:
         behind = literal(p, end)
         if behind is not NULL:
@@ -192,7 +189,7 @@ cdef inline const char* add_corrected(
         size += 1
     if not is_moment(text, text + size, most):
         return NULL
-    add_text(column, text, size)
+    add_rare_text(column, text, size)
     return end + 1
 
 

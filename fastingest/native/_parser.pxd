@@ -50,5 +50,6 @@ cdef class RowParser:
     cdef const char* row(self, const char* p, const char* end) except? NULL
     cdef bint fill_up(self) except -1
     cdef const char* condition(self, int index, const char* p, const char* end) except? NULL
+    cdef bint add_whole(self, int index, const char* p, const char* behind) except False
     cdef const char* blank(self, int index, const char* p, const char* end) except? NULL
     cdef const char* cell(self, int index, const char* p, const char* end) except? NULL

@@ -31,6 +31,7 @@ from libc.string cimport memcmp
 from fastingest.native._builders cimport ColumnBuilders
 from fastingest.native._cells cimport add_cell, no_number
 from fastingest.native._json cimport behind_item, literal, scalar, skip, space
+from fastingest.native._strings cimport add_rare_text
 from fastingest.native._tree cimport (
     ARRAY,
     COLUMN,
@@ -41,6 +42,7 @@ from fastingest.native._tree cimport (
     OBJECT,
     ROWS,
     TEXT,
+    WHOLE,
     Node,
     ParseTree,
     behind_name,
@@ -129,6 +131,8 @@ cdef class RowParser:
                 for _ in range(start, self.columns.rows):
                     if reading.later is NULL:
                         self.columns.add_null(&self.columns.columns[index])
+                    elif reading.type == JSON:
+                        self.add_whole(index, reading.later, reading.behind)
                     elif self.cell(index, reading.later, end) is NULL:
                         return False
         return True
@@ -151,6 +155,7 @@ cdef class RowParser:
     cdef const char* other_value(
         self, Node* node, uint64_t walk, const char* p, const char* end
     ) except? NULL:
+        cdef const char* behind
         if self.failed:
             return skip(p, end)
         if node.kind == OBJECT:
@@ -161,12 +166,19 @@ cdef class RowParser:
             return self.rows(p, end)
         if node.kind == CONDITION:
             return self.condition(node.index, p, end)
-        if node.kind == LATER:
-            self.readings[node.index].later = p
-            return skip(p, end)
-        if p[0] == b"[":
-            return self.array(node, walk, p, end)
-        return NULL
+        if node.kind == ARRAY:
+            if p[0] == b"[":
+                return self.array(node, walk, p, end)
+            return NULL
+        behind = skip(p, end)
+        if behind is not NULL:
+            if node.kind == WHOLE:
+                self.cells += 1
+                self.add_whole(node.index, p, behind)
+            else:
+                self.readings[node.index].later = p
+                self.readings[node.index].behind = behind
+        return behind
 
     cdef const char* object(
         self, Node* node, uint64_t walk, const char* p, const char* end
@@ -303,15 +315,24 @@ cdef class RowParser:
                 return self.blank(index, p, end)
             return behind
         p = literal(p, end)
-        if p is NULL or not reading.takes_null:
+        if p is NULL or reading.required:
             return NULL
         self.columns.add_null(column)
         return p
 
+    cdef bint add_whole(self, int index, const char* p, const char* behind) except False:
+        """Add a value as it stands here."""
+        column = &self.columns.columns[index]
+        if p[0] == b"n":
+            self.columns.add_null(column)
+        else:
+            add_rare_text(column, p, behind - p)
+        return True
+
     cdef const char* blank(self, int index, const char* p, const char* end) except? NULL:
         """Add an empty cell for a string that says that there is no value."""
         reading = &self.readings[index]
-        if p[0] != b'"' or reading.type == TEXT or reading.type == JSON:
+        if p[0] != b'"' or reading.type == TEXT:
             return NULL
         if p[1] == b'"':
             p += 2

@@ -19,6 +19,7 @@ cdef enum:  # kinds of nodes
     CONDITION
     ROWS
     LATER
+    WHOLE  # a column of JSON
 
 cdef enum:  # how cells are read
     TEXT
@@ -62,7 +63,6 @@ cdef struct Node:
 cdef struct Reading:  # how a column's cells are read
     int type
     bint required
-    bint takes_null  # whether that is an empty cell
     bint has_words  # whether "NaN" and the like are empty cells, if there may be any
     bint is_later
     int64_t least
@@ -70,6 +70,7 @@ cdef struct Reading:  # how a column's cells are read
     int64_t step  # what an integer is a multiple of
     int digits  # that may stand behind the point of what stays text
     const char* later  # of the root: where its text begins; NULL: it has not come
+    const char* behind  # it
 
 
 @cython.final

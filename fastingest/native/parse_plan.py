@@ -81,8 +81,6 @@ class ColumnPlan(NamedTuple):
     least: int
     greatest: int
     """Bounds of an integer."""
-    takes_null: bool
-    """Whether null is an empty cell."""
     has_words: bool
     """Whether an empty cell may stand for what is no number, such as ``"NaN"``."""
     step: int
@@ -189,15 +187,11 @@ def _plan_of(schema: Schema) -> ParsePlan:
     for column, _ in columns:
         type_ = base_type(column.type)
         bounds = _BOUNDS.get(type_, _INT64)
-        values = column_type(column.type)
-        takes_null = values.takes_null or not column.required
         digits = digits_of(column.type)
         step = step_of(type_[len("timestamp[") : -1], digits) if type_ in _BOUNDS else 1
         most = _ANY if digits is None else digits
-        is_number = values.is_number
-        plans.append(
-            ColumnPlan(*_READ[type_], column.required, *bounds, takes_null, is_number, step, most)
-        )
+        is_number = column_type(column.type).is_number
+        plans.append(ColumnPlan(*_READ[type_], column.required, *bounds, is_number, step, most))
     return ParsePlan(
         plans,
         nodes,
