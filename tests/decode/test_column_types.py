@@ -148,6 +148,19 @@ def test_what_does_not_fit(type_: str, value: str, reason: str) -> None:
         column_type(type_).read(value.encode())
 
 
+@pytest.mark.parametrize("type_", _TYPES)
+def test_a_reason_says_what_was_expected_in_plain_words(type_: str) -> None:
+    reasons = set()
+    for value in (b"[1]", b"{}", b"true", b'"x"', b"1e400", b"null", b"-1e-9", b"7.5"):
+        try:
+            column_type(type_).read(value)
+        except ValueError as error:
+            reasons.add(str(error))
+    assert reasons or type_ == "json"
+    for reason in reasons:
+        assert not re.search(r"`|\b(?:int|float|bool|str|dict|list|None)\b", reason)
+
+
 _ODD = st.sampled_from(
     [
         "true",
