@@ -89,7 +89,7 @@ class TicksType(ParsedType):
             return cells
         # As in TextType. A sign and an exponent are left to read().
         joined = b",".join(values).replace(b'"', b"")
-        if len(joined.translate(None, b"0123456789.")) != len(values) - 1:
+        if not joined or len(joined.translate(None, b"0123456789.")) != len(values) - 1:
             return None
         try:
             self._prove(b"[" + joined + b"]")
@@ -199,6 +199,8 @@ class IsoType(ColumnType):
         if self._is_alike(joined.encode(), values):
             return values
         cells = self._settle_corrected(joined, len(values))
+        if cells is None:
+            cells = self._settle_corrected(joined.replace("\n", "Z\n"), len(values))
         if cells is None:
             corrected = [self._corrected(value) for value in values]
             joined = "\n".join([*corrected, ""])
