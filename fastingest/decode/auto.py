@@ -24,8 +24,8 @@ from typing import Any
 import msgspec
 
 from fastingest.decode import shapes
-from fastingest.decode.column_types import Double
 from fastingest.decode.elements import is_empty, members_decoder
+from fastingest.decode.number_types import Double
 from fastingest.decode.reasons import Unfit, reason_of
 from fastingest.decode.reference import DecodedMessage, ReferenceDecoder
 from fastingest.decode.shapes import Columns, MessageShape

@@ -78,11 +78,19 @@ class BatchBuilder:
         """Rows taken so far, over all batches."""
         self.rejects = 0
         """Rejects so far."""
+        self.blanked = 0
+        """Cells so far that are empty because their value was no number; of rows that were dropped
+        at a limit as well."""
         self.redactor = Redactor()
         """Hides secrets in rejects."""
         self._batch = self._new_batch()
         self._reject_bytes = 0
         self._row_bytes = 0  # where they are not in native buffers
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """What it has taken so far: rows, rejects, and blanked cells."""
+        return self.rows, self.rejects, self.blanked
 
     def _new_batch(self) -> Batch:
         return Batch(0, [], self._layout, table=self._table)

@@ -31,6 +31,8 @@ class DecodedRun:
         """Each with the message's index in the run, the raw text and the reason."""
         self.ignored = 0
         """Rows left out, and empty arrays of rows."""
+        self.blanked = 0
+        """Cells that are empty because their value is no number."""
         self.misses = 0
         """Messages that were looked at alone for nothing."""
         self.takes = takes
@@ -63,6 +65,7 @@ class DecodedRun:
             self._counts.extend(run.counts)
             self._is_even = False
         self.ignored += run.ignored
+        self.blanked += run.blanked
 
     def add_alone(self, outcome: DecodedMessage) -> None:
         """Add what one message means."""
@@ -77,6 +80,7 @@ class DecodedRun:
         self.rejects += [(index, raw, reason) for raw, reason in outcome.rejects]
         self.misses += not outcome.rows and not outcome.rejects
         self.ignored += outcome.ignored
+        self.blanked += outcome.blanked
         if not outcome.taken:
             self.untaken.append(index)
 

@@ -17,7 +17,8 @@ has two more:
    message (it was meant to have rows), and others do not take it. An empty array is one ignored.
 4. A row for which a condition of the row does not hold is left out, and is one ignored.
 5. A column is read where its path leads, from the row or from the root. What is not there, or null,
-   makes a reject of a row that requires it, and an empty cell otherwise. A bad element of an array
+   makes a reject of a row that requires it, and an empty cell otherwise; so does what stands for
+   no value (``""``, ``"NaN"``). A bad element of an array
    is rejected alone, with its own bytes; of more than 1,000 the message is rejected whole, with its
    good rows. So it is, once, for a bad column of the root, unless all its rows were left out. What
    fits which type: :mod:`fastingest.decode.column_types`.
@@ -104,6 +105,7 @@ class FeedDecoder(Decoder):
         self.ignored += untaken(runs, read)
         closed: list[Batch] = []
         for table, decoded in zip(self.tables, runs, strict=True):
+            table.blanked += decoded.blanked
             for index, raw, reason in decoded.rejects:
                 table.reject(raw, stamps[bisect_right(stamps, index, key=_end)][1], reason)
             if decoded.rows or decoded.rejects:

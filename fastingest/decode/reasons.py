@@ -18,6 +18,19 @@ A message of 16 MiB has room for millions of them, which would take minutes and 
 Unfit = (ValueError, RecursionError)
 
 
+_WORDS = {
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number",
+    "int | float": "a number",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "an array",
+    "null": "null",
+}
+"""msgspec's types, for a person."""
+
+
 def reason_of(error: Exception) -> str:
     """``error`` as a reason for a person, in one line."""
     if isinstance(error, UnicodeDecodeError):
@@ -26,7 +39,10 @@ def reason_of(error: Exception) -> str:
         return "nested too deeply"
     # The bounds of a double, which shut out inf and nan.
     text = re.sub(r"Expected `float` [<>]= -?[\d.e+]+", "a number that is not finite", str(error))
+    text = re.sub(r"`([\w| ]+)`", lambda match: _WORDS.get(match[1], match[0]), text)
+    text = text.replace(" - at `$[...]`", "")
     for theirs, ours in (
+        ("Number out of range", "a number that no double holds"),
         ("JSON is malformed: ", "not JSON: "),
         ("Input data was truncated", "not JSON: it ends too early"),
     ):

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fastingest.decode.column_types import ColumnType, column_type
+from fastingest.decode.cells import ColumnType, content_of
+from fastingest.decode.column_types import column_type
 from fastingest.decode.elements import elements_of, is_empty
 from fastingest.decode.reasons import MAX_BAD_ELEMENTS, too_many_bad
 from fastingest.decode.values import Values, ValueTree
@@ -38,15 +39,24 @@ class _Reader(NamedTuple):
         """
         value = found.get(self.path.steps)
         if value is None or value == b"null":
-            if not self.column.required:
+            if not self.column.required or (value is not None and self.kind.takes_null):
                 return None
             what = "is missing" if value is None else "is null"
             raise ValueError(f"{self.column.name}: {self.path} {what}")
         try:
             return self.kind.read(value)
         except ValueError as error:
+            reason = str(error)
+            if self.kind.is_blank(content_of(value)):
+                if not self.column.required:
+                    return None
+                reason += f", which only an optional column ({self.column.type}?) takes"
             at = "" if str(self.path) == self.column.name else f" - at {self.path}"
-            raise ValueError(f"{self.column.name}: {error}{at}") from None
+            raise ValueError(f"{self.column.name}: {reason}{at}") from None
+
+    def is_blanked(self, found: Values) -> bool:
+        """Whether the cell is empty because the value is no number."""
+        return self.kind.is_no_number(content_of(found.get(self.path.steps)))
 
 
 @dataclass
@@ -57,12 +67,14 @@ class DecodedMessage:
     :param rows: the cells of each row, in the columns' order.
     :param rejects: pairs (raw, reason): the message, or elements of its array of rows.
     :param ignored: rows left out, and 1 for an empty array of rows.
+    :param blanked: cells that are empty because their value is no number.
     """
 
     taken: bool = True
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     rejects: list[tuple[bytes, str]] = field(default_factory=list)
     ignored: int = 0
+    blanked: int = 0
 
 
 def json_of(message: bytes) -> bytes:
@@ -146,16 +158,18 @@ class ReferenceDecoder:
                 continue
             try:
                 self._check_kind(row)
-                cells = tuple(
-                    reader.read(found_in_root if reader.path.from_root else found)
-                    for reader in self._readers
-                )
+                sources = [
+                    found_in_root if reader.path.from_root else found for reader in self._readers
+                ]
+                cells = tuple(map(_Reader.read, self._readers, sources))
             except ValueError as error:
                 outcome.rejects.append((shown, str(error)))
                 if len(outcome.rejects) > MAX_BAD_ELEMENTS:
                     return DecodedMessage(rejects=[(raw, too_many_bad(outcome.rejects[0][1]))])
             else:
                 outcome.rows.append(cells)
+                if None in cells:
+                    outcome.blanked += sum(map(_Reader.is_blanked, self._readers, sources))
         return outcome
 
     def _check_root(self, found: Values, raw: bytes, outcome: DecodedMessage) -> bool:

@@ -6,7 +6,9 @@ A table's messages have few shapes, and a feed hardly ever mixes them:
 - ``rows``: an array of rows, all of which have the columns' types;
 - ``mixed``: an array in which rows that the conditions leave out are of other types.
 
-Each is tried with numbers that stay text (``decimal``) as strings and as bare numbers. A
+Each is tried with numbers that stay text (``decimal``) as strings, as bare numbers, and *loosely*:
+then every column whose values may be of several types, such as an optional one for ``""``, is read
+of the values' texts. A
 :class:`MessageShape` takes messages in two steps: :attr:`MessageShape.decode` one message, meant
 for ``map``, and :meth:`MessageShape.columns` what that made of many. Either may fail; where both
 succeed the outcome is that of :class:`fastingest.decode.reference.ReferenceDecoder`. What keeps
@@ -29,7 +31,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fastingest.decode.column_types import column_type
 from fastingest.decode.reasons import Unfit
 from fastingest.decode.struct_columns import Extractor, Texts, columns_of, filter_of
 from fastingest.decode.struct_types import PathNode, access, compiled, comprehension
@@ -42,17 +43,33 @@ __all__ = ["Columns", "MessageShape", "shape_of"]
 _MAX_MIXED = 1024 * 1024
 
 
+class _Leaves(NamedTuple):
+    """As what values are parsed.
+
+    :param text: ``str`` or ``msgspec.Raw``: numbers that stay text.
+    :param is_loose: whether values that may be of several types stay text, too.
+    """
+
+    text: Any
+    is_loose: bool = False
+
+
+_STRINGS, _NUMBERS, _LOOSE = _Leaves(str), _Leaves(msgspec.Raw), _Leaves(msgspec.Raw, is_loose=True)
+
+
 class Columns(NamedTuple):
     """What messages in a row have brought.
 
     :param columns: their cells, a list for each column that is no metadata.
     :param counts: how many rows each message has; None: one.
     :param ignored: rows left out, and empty arrays of rows.
+    :param blanked: cells that are empty because their value is no number.
     """
 
     columns: list[list[Any]]
     counts: list[int] | None = None
     ignored: int = 0
+    blanked: int = 0
 
 
 class MessageShape(ABC):
@@ -78,8 +95,12 @@ def shape_of(schema: Schema, sample: bytes) -> MessageShape | None:
 
     Members may be in any order in other messages, but the sample's is the fastest.
     """
-    kinds = [column_type(column.type) for column in schema.columns if column.path is not None]
-    texts = [str, msgspec.Raw] if any(kind.parsed is None for kind in kinds) else [str]
+    wanted = columns_of(schema)
+    texts = [_STRINGS]
+    if any(each.kind.parsed is None for each in wanted):
+        texts.append(_NUMBERS)
+    if any(each.is_loose for each in wanted):
+        texts.append(_LOOSE)
     makers: list[type[_Row] | type[_Rows] | type[_Mixed]] = [_Row]
     if schema.row_container is not None:
         makers.append(_Rows)
@@ -103,11 +124,13 @@ def _decoder(type_: Any) -> Callable[[bytes], Any]:
     return decode
 
 
-def _lenient(schema: Schema) -> tuple[int, ...]:
+def _lenient(schema: Schema, leaves: _Leaves) -> tuple[int, ...]:
+    if leaves.is_loose:  # all of them stay text
+        return ()
     return tuple(
         index
         for index, wanted in enumerate(columns_of(schema))
-        if not wanted.is_required and wanted.kind.parsed not in (None, str)
+        if not wanted.is_required and wanted.kind.parsed not in (None, str, msgspec.Raw)
     )
 
 
@@ -116,24 +139,24 @@ class _Row(MessageShape):
 
     name = "row"
 
-    def __init__(self, schema: Schema, text: Any, like: Any) -> None:
+    def __init__(self, schema: Schema, leaves: _Leaves, like: Any) -> None:
         root, start = PathNode(), schema.rows.steps
-        self.lenient = _lenient(schema)
+        self.lenient = _lenient(schema, leaves)
         root.require(start).is_row = schema.row_container is list
-        self._cells = Extractor(root, columns_of(schema), start)
+        self._cells = Extractor(root, columns_of(schema), start, is_loose=leaves.is_loose)
         wanted = []
         for condition in schema.where:
             path = condition.path
             wanted.append((condition, path.steps if path.from_root else start + path.steps))
             root.require(wanted[-1][1]).allow(condition.values)
         root.arrange(like)
-        self.decode = _decoder(compiled(root, text))
+        self.decode = _decoder(compiled(root, leaves.text))
         self._cells.compile()
         self._texts = Texts(root, wanted)
 
     def columns(self, parsed: list[Any]) -> Columns | None:
-        columns = self._cells.read(parsed) if self._texts.hold(parsed) else None
-        return None if columns is None else Columns(columns)
+        found = self._cells.read(parsed) if self._texts.hold(parsed) else None
+        return None if found is None else Columns(found[0], blanked=found[1])
 
 
 class _Array(MessageShape):
@@ -141,20 +164,22 @@ class _Array(MessageShape):
 
     _row_extractor: Extractor  # of the columns that are read from the row
 
-    def __init__(self, schema: Schema, element: PathNode, text: Any, like: Any) -> None:
+    def __init__(self, schema: Schema, element: PathNode, leaves: _Leaves, like: Any) -> None:
         root = PathNode()
-        self.lenient = _lenient(schema)
+        self.lenient = _lenient(schema, leaves)
         rows = root.require(schema.rows.steps)
         rows.elements = element
         columns = columns_of(schema)
         self._of_root = [column.path.from_root for column in columns]
         of_root = list(compress(columns, self._of_root))
-        self._root_extractor = Extractor(root, of_root, ()) if of_root else None
+        self._root_extractor = (
+            Extractor(root, of_root, (), is_loose=leaves.is_loose) if of_root else None
+        )
         wanted = [(condition, condition.path.steps) for condition in schema.where_message]
         for condition, steps in wanted:
             root.require(steps).allow(condition.values)
         root.arrange(like)
-        self.decode = _decoder(compiled(root, text))
+        self.decode = _decoder(compiled(root, leaves.text))
         if self._root_extractor is not None:
             self._root_extractor.compile()
         self._texts = Texts(root, wanted)
@@ -178,27 +203,31 @@ class _Array(MessageShape):
             flags = iter(kept)
             counts = [sum(islice(flags, count)) for count in counts or repeat(1, len(arrays))]
             ignored += len(kept) - len(elements)
-        columns = self._row_extractor.read(elements)
-        if columns is None or self._root_extractor is None:
-            return None if columns is None else Columns(columns, counts, ignored)
-        of_root = self._root_extractor.read(parsed)
-        if of_root is None:
+        found = self._row_extractor.read(elements)
+        if found is None:
             return None
+        columns, blanked = found
+        if self._root_extractor is None:
+            return Columns(columns, counts, ignored, blanked)
+        found_in_root = self._root_extractor.read(parsed)
+        if found_in_root is None or found_in_root[1]:  # what is no number counts for each row
+            return None
+        of_root = found_in_root[0]
         if counts is not None:
             of_root = [list(chain.from_iterable(map(repeat, each, counts))) for each in of_root]
         sources = {True: iter(of_root), False: iter(columns)}
         columns = [next(sources[is_of_root]) for is_of_root in self._of_root]
-        return Columns(columns, counts, ignored)
+        return Columns(columns, counts, ignored, blanked)
 
     @abstractmethod
     def _kept(self, elements: list[Any]) -> tuple[list[Any], list[bool] | None]:
         """The structs of the rows that the conditions leave, and of which elements; None: all."""
 
 
-def _row_tree(schema: Schema) -> tuple[PathNode, Extractor]:
+def _row_tree(schema: Schema, leaves: _Leaves) -> tuple[PathNode, Extractor]:
     element = PathNode(is_required=True)
     columns = [column for column in columns_of(schema) if not column.path.from_root]
-    return element, Extractor(element, columns, ())
+    return element, Extractor(element, columns, (), is_loose=leaves.is_loose)
 
 
 class _Rows(_Array):
@@ -206,12 +235,12 @@ class _Rows(_Array):
 
     name = "rows"
 
-    def __init__(self, schema: Schema, text: Any, like: Any) -> None:
-        element, self._row_extractor = _row_tree(schema)
+    def __init__(self, schema: Schema, leaves: _Leaves, like: Any) -> None:
+        element, self._row_extractor = _row_tree(schema, leaves)
         wanted = [(condition, condition.path.steps) for condition in schema.where_row]
         for condition, steps in wanted:
             element.at(steps).compare(condition.values)
-        super().__init__(schema, element, text, like)
+        super().__init__(schema, element, leaves, like)
         self._row_extractor.compile()
         self._flags = filter_of(element, wanted) if wanted else None
 
@@ -227,8 +256,8 @@ class _Mixed(_Array):
 
     name = "mixed"
 
-    def __init__(self, schema: Schema, text: Any, like: Any) -> None:
-        element, self._row_extractor = _row_tree(schema)
+    def __init__(self, schema: Schema, leaves: _Leaves, like: Any) -> None:
+        element, self._row_extractor = _row_tree(schema, leaves)
         router = PathNode(is_required=True)
         wanted = [(condition, condition.path.steps) for condition in schema.where_row]
         for condition, steps in wanted:
@@ -237,12 +266,12 @@ class _Mixed(_Array):
         root = PathNode()
         root.at(schema.rows.steps).elements = element
         root.arrange(like)
-        self._decode_row = _decoder(compiled(element, text))
+        self._decode_row = _decoder(compiled(element, leaves.text))
         self._decode_conditions = _decoder(compiled(router, str))
         self._row_extractor.compile()
         self._texts_of_row = Texts(element, wanted)
         self._flags = filter_of(router, wanted)
-        super().__init__(schema, PathNode(is_whole=True, is_required=True), text, like)
+        super().__init__(schema, PathNode(is_whole=True, is_required=True), leaves, like)
         self._decode_whole = self.decode
         self.decode = self._decode_short
 

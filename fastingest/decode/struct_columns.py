@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fastingest.decode.column_types import ColumnType, cells_of, column_type
+from fastingest.decode.cells import ColumnType, cells_of
+from fastingest.decode.column_types import column_type
 from fastingest.decode.struct_types import PathNode, access, comprehension
 from fastingest.model.jsonpath import Condition, JsonPath, Steps, text_of
 from fastingest.model.schema import Schema
@@ -28,6 +29,12 @@ class Wanted(NamedTuple):
     path: JsonPath
     is_required: bool
 
+    @property
+    def is_loose(self) -> bool:
+        """Whether there are values that fit, and are not of the type that msgspec looks for."""
+        may_be_blank = not self.is_required and self.kind.parsed not in (None, str, msgspec.Raw)
+        return may_be_blank or self.kind.has_other_forms
+
 
 def columns_of(schema: Schema) -> list[Wanted]:
     """The columns that come from the feed, in the file's order."""
@@ -43,14 +50,20 @@ class Extractor:
 
     :param root: the tree, in which the columns are put.
     :param start: the steps to where the columns' paths begin.
+    :param is_loose: whether values may be of other types than a column's usual one, as they may
+        (:attr:`Wanted.is_loose`).
     """
 
-    def __init__(self, root: PathNode, columns: Sequence[Wanted], start: Steps) -> None:
+    def __init__(
+        self, root: PathNode, columns: Sequence[Wanted], start: Steps, *, is_loose: bool = False
+    ) -> None:
         self._root = root
         self._leaves: list[tuple[PathNode, ColumnType, Steps]] = []
-        for kind, path, is_required in columns:
+        for wanted in columns:
+            kind, path, is_required = wanted
             steps = path.steps if path.from_root else start + path.steps
             node = root.require(steps) if is_required else root.at(steps)
+            node.is_loose = node.is_loose or (is_loose and wanted.is_loose)
             if kind not in node.kinds:
                 node.kinds.append(kind)
             self._leaves.append((node, kind, steps))
@@ -58,22 +71,24 @@ class Extractor:
     def compile(self) -> None:
         """Call this when all is in the tree."""
         self._get = comprehension(access(self._root, steps) for _, _, steps in self._leaves)
-        self._settle: list[tuple[int, _Settle, bool]] = []
+        self._settle: list[tuple[int, ColumnType, _Settle, bool]] = []
         for index, (node, kind, _) in enumerate(self._leaves):
             if node.is_raw:
-                self._settle.append((index, kind.settle_raw, node.is_required))
+                self._settle.append((index, kind, kind.settle_raw, node.is_required))
             elif kind.checked:
-                self._settle.append((index, kind.settle, node.is_required))
+                self._settle.append((index, kind, kind.settle, node.is_required))
 
-    def read(self, structs: Sequence[Any]) -> list[list[Any]] | None:
-        """The columns, if all cells fit."""
+    def read(self, structs: Sequence[Any]) -> tuple[list[list[Any]], int] | None:
+        """The columns, if all cells fit, and how many cells are empty for what is no number."""
         columns: list[list[Any]] = self._get(structs)
-        for index, settle, required in self._settle:
-            cells = cells_of(settle, columns[index], required=required)
+        blanked = 0
+        for index, kind, settle, required in self._settle:
+            cells = cells_of(kind, settle, columns[index], required=required)
             if cells is None:
                 return None
-            columns[index] = cells
-        return columns
+            columns[index] = cells.cells
+            blanked += cells.blanked
+        return columns, blanked
 
 
 class Texts:

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fastingest.decode.column_types import ColumnType
+from fastingest.decode.cells import ColumnType
 from fastingest.model.jsonpath import NoTree, PathTree, Steps
 
 __all__ = ["PathNode", "access", "compiled", "comprehension"]
@@ -43,6 +43,7 @@ class PathNode(PathTree):
     :param is_row: whether it is a row: then its first element, if it has elements, is no array.
     :param elements: it is an array of these.
     :param is_whole: whether its text is wanted, whatever it is.
+    :param is_loose: whether its value stays JSON text, because it may be of several types.
     :param attr: its name in the struct.
     """
 
@@ -53,6 +54,7 @@ class PathNode(PathTree):
     is_row: bool = False
     elements: PathNode | None = None
     is_whole: bool = False
+    is_loose: bool = False
     attr: str = ""
 
     def require(self, steps: Steps) -> PathNode:
@@ -102,8 +104,15 @@ class PathNode(PathTree):
                 child.arrange(value[step])
 
     @property
+    def takes_arrays(self) -> bool:
+        """Whether its value may be an array."""
+        return any(kind.parsed is msgspec.Raw for kind in self.kinds)
+
+    @property
     def is_raw(self) -> bool:
         """Whether its value stays JSON text, because it is wanted in more than one way."""
+        if self.is_loose:
+            return True
         if self.values is None:
             return len(self.kinds) > 1
         return any(kind.parsed is not str or kind.checked for kind in self.kinds) or any(
@@ -181,7 +190,7 @@ def _array(node: PathNode, text: Any) -> Any:
         if index == 0 and node.is_row:
             if child is None:
                 type_ = str | int | float | bool | None
-            elif child.elements or child.container is list:
+            elif child.elements or child.container is list or child.takes_arrays:
                 raise NoTree
             default = msgspec.NODEFAULT
         if fields and fields[-1][2] is msgspec.NODEFAULT:

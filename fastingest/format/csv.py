@@ -132,7 +132,7 @@ def to_frame(batch: Batch) -> Frame:
             is_escaped, kind = kind == ESCAPED, "str" if kind == ESCAPED else kind  # noqa: PLW2901
             column = _series(kind, chunks).rename(name)
             columns.append(_escaped(column) if is_escaped else column)
-            if kind == "str":  # all others are made of digits and the like
+            if kind in ("str", "json"):  # all others are made of digits and the like
                 is_plain = is_plain and all(_are_plain(_text_of(chunk)) for chunk in chunks)
                 is_plain = is_plain and not (column == "").any()  # nulls are passed over
     return Frame(pl.DataFrame(columns), is_plain)
@@ -266,6 +266,7 @@ def _array(chunk: Chunk, schema: Any, *buffers: Buffer) -> pl.Series:
 _DTYPES: dict[str, Any] = {
     "str": pl.String,
     "decimal": pl.String,
+    "json": pl.String,
     "float": pl.Float64,
     "bool": pl.Boolean,
     "timestamp[s]": pl.String,

@@ -53,6 +53,7 @@ class Slot(IntEnum):
     RECEIVED = auto()  # rows and rejects
     REJECTED = auto()  # of them, rejects
     IGNORED = auto()  # left out on purpose, neither row nor reject; not part of RECEIVED
+    BLANKED = auto()  # cells that are empty because their value was no number, such as "NaN"
     DROPPED = auto()  # received while the outbox was full, and given up, as --when-full drop says
     UNREADABLE = auto()  # received, and damaged in the spill
     UNSAVED = auto()  # received, and not written when the receiver ended, with no place to keep it

@@ -146,7 +146,7 @@ def _packed(type_: str) -> tuple[ChunkKind, str] | None:
     """Of a type whose cells are numbers as a rule: its chunks' kind, and :mod:`struct`'s letter."""
     if type_ == "float":
         return "f8", "d"
-    if re.fullmatch(r"int|number|timestamp\[[mun]s(,.*)?\]", type_):
+    if re.fullmatch(r"int|number|timestamp\[[mun]s([:,].*)?\]", type_):
         return "i8", "q"
     return None
 

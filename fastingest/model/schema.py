@@ -14,14 +14,17 @@ type                          a cell on its way from the receiver to the writer
 ``number``                    as ``int``, or as ``float``
 ``bool``                      bool
 ``decimal``                   str, the number's own text
+``json``                      str, the value's own text
 ``timestamp[s]``              str, a number without exponent: seconds, maybe with a fraction
-``timestamp[ms]``, us, ns     int of 64 bits, in this unit, since the epoch
+``timestamp[ns]``             int of 64 bits, in this unit, since the epoch
+``timestamp[ms]``, us         likewise; with a fraction, its text: a number without exponent
 ``timestamp[iso]``            str, RFC 3339 with upper-case T and Z, or an offset
 ============================  ==================================================================
 
-An empty cell is None. A timestamp is written as ISO 8601 in UTC, or, where a second unit is given
-(``timestamp[ms,ns]``), as the integer in this unit. Metadata columns (:data:`METADATA`) have no
-cells: the writer makes them of what the batch says of itself.
+An empty cell is None. A timestamp is written as ISO 8601 in UTC; where a number of digits is given
+(``timestamp[ms:6]``), with so many behind the second, and no cell has more that are not zero. Where
+a second unit is given (``timestamp[ms,ns]``), it is written as the integer in this unit. Metadata
+columns (:data:`METADATA`) have no cells: the writer makes them of what the batch says of itself.
 
 Where formulas are escaped (``--escape-formulas``), a batch says so itself: its columns of ``str``
 are :data:`ESCAPED`. Their cells are the same, and only what is written differs, so that another run
@@ -48,6 +51,7 @@ __all__ = [
     "Schema",
     "base_type",
     "check_type",
+    "digits_of",
     "header_of",
     "parse_columns",
 ]
@@ -59,7 +63,7 @@ the feed it came by, from 1; its number among the rows of the feed in this file,
 ESCAPED = "str:escaped"
 """The type of a column of ``str`` in a batch whose formulas are escaped when they are written."""
 
-_TYPES = ("str", "int", "float", "number", "bool", "decimal")
+_TYPES = ("str", "int", "float", "number", "bool", "decimal", "json")
 _UNITS = ("iso", "s", "ms", "us", "ns")
 EXAMPLE = "write for example 'symbol:str=s, price:float=p, time:timestamp[ms]=T'"
 
@@ -157,18 +161,29 @@ def check_type(text: str) -> str:
         return text
     if text == "timestamp":
         return "timestamp[iso]"
-    units = re.fullmatch(r"timestamp\[(\w+)(?:,(\w+))?\]", text)
-    if units and units[1] in _UNITS and units[2] in (None, *_UNITS):
-        return f"timestamp[{units[1]}]" if units[2] in (None, "iso") else text
+    match = re.fullmatch(r"timestamp\[(\w+)(:[0-9])?(?:,(\w+))?\]", text)
+    if match and match[1] in _UNITS and match[3] in (None, *_UNITS):
+        if match[3] in (None, "iso"):
+            return f"timestamp[{match[1]}{match[2] or ''}]"
+        if match[2] is None:
+            return text
     raise ValueError(
-        f"{text!r} is no type; there are {', '.join(_TYPES)}, timestamp[s|ms|us|ns|iso], and "
+        f"{text!r} is no type; there are {', '.join(_TYPES)}, timestamp[s|ms|us|ns|iso], "
+        "timestamp[ms:6] for one with so many digits (0 to 9) behind the second, and "
         "timestamp[ms,ns] for one that is written as an integer"
     )
 
 
 def base_type(type_: str) -> str:
     """A type without what a timestamp is written as: ``timestamp[ms]`` of ``timestamp[ms,ns]``."""
-    return type_.partition(",")[0].rstrip("]") + "]" if "[" in type_ else type_
+    match = re.match(r"timestamp\[\w+", type_)
+    return type_ if match is None else f"{match[0]}]"
+
+
+def digits_of(type_: str) -> int | None:
+    """How many digits a timestamp is written with behind the second; None: those that it has."""
+    match = re.search(r":([0-9])\]$", type_)
+    return None if match is None else int(match[1])
 
 
 def parse_columns(text: str | Sequence[str]) -> tuple[Column, ...]:

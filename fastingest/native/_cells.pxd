@@ -12,7 +12,7 @@ from libc.string cimport memcmp, memcpy
 
 from fastingest.native._column cimport WHOLE, Column, add_bool, put_double, put_integer
 from fastingest.native._json cimport Number, digits, is_digit, literal, number, string
-from fastingest.native._strings cimport add_text
+from fastingest.native._strings cimport add_rare_text, add_text
 from fastingest.native._tree cimport (
     BOOL,
     DOUBLE,
@@ -42,19 +42,26 @@ cdef extern from "Python.h":
 cdef enum:
     MAX_EXACT = 19  # digits of which an integer of 64 bits without a sign holds any
     MAX_DOUBLE = 64
+    MAX_MOMENT = 64
+    LONG_MONTHS = 0b1010110101010  # a bit for each that has 31 days
 
 
 cdef inline const char* add_cell(
     Column* column, Reading* reading, const char* p, const char* end
 ) except? NULL:
-    """Add the cell that stands here and is not null; what stands behind it, or NULL."""
+    """Add the cell that stands here and is not null; what stands behind it, or NULL.
+
+    :param reading: not of JSON.
+    """
     cdef const char* behind
     if reading.type == TEXT or reading.type == ISO:
         if p[0] != b'"':
             return NULL
         behind = string(p + 1, end)
-        if behind is NULL or (reading.type == ISO and not is_moment(p + 1, behind)):
+        if behind is NULL:
             return NULL
+        if reading.type == ISO and not is_moment(p + 1, behind, reading.digits):
+            return add_corrected(column, p + 1, behind, reading.digits)
         add_text(column, p + 1, behind - p - 1)
         return behind + 1
     if reading.type == BOOL:
@@ -92,14 +99,42 @@ cdef inline const char* add_number(
         whole = <int64_t>found.digits
         if found.negative:
             whole = -whole
-        if reading.least <= whole <= reading.greatest and put_integer(column, whole):
-            return behind
-        return NULL
+        if not reading.least <= whole <= reading.greatest:
+            return NULL
+        if reading.step != 1 and whole % reading.step:
+            return NULL
+        return behind if put_integer(column, whole) else NULL
     # A decimal, or a time in seconds, which is kept as its text.
-    if found.has_exponent or (reading.type == SECONDS and not is_second(p, end)):
+    if found.has_exponent or found.fraction > reading.digits:
+        return NULL
+    if reading.type == SECONDS and not is_second(p, end):
         return NULL
     add_text(column, p, found.end - p)
     return behind
+
+
+cdef inline const char* no_number(const char* p, const char* end) noexcept nogil:
+    """What stands behind a string that is a word for what is no number; NULL: it is none."""
+    p += 1
+    p += p[0] == b"-" or p[0] == b"+"
+    if end - p > 4 and memcmp(p, b'\xe2\x88\x9e"', 4) == 0:
+        return p + 4
+    if is_word(p, end, b"nan", 3) or is_word(p, end, b"inf", 3):
+        return p + 4
+    return p + 9 if is_word(p, end, b"infinity", 8) else NULL
+
+
+cdef inline bint is_word(
+    const char* p, const char* end, const char* word, Py_ssize_t size
+) noexcept nogil:
+    """Whether a string's rest is a word, which stands here in small letters."""
+    cdef Py_ssize_t at
+    if end - p <= size or p[size] != b'"':
+        return False
+    for at in range(size):
+        if p[at] | 32 != word[at]:
+            return False
+    return True
 
 
 cdef inline bint is_whole(Number* found) noexcept nogil:
@@ -136,8 +171,33 @@ cdef inline bint is_second(const char* p, const char* end) noexcept nogil:
     return behind > p and behind - p <= 12 and seconds <= LAST_SECOND
 
 
-cdef inline bint is_moment(const char* p, const char* end) noexcept nogil:
-    """Whether a text is a time as in RFC 3339 that any month has, in UTC."""
+cdef inline const char* add_corrected(
+    Column* column, const char* p, const char* end, int most
+) except? NULL:
+    """Add a time in which the T is a space, or something is small, or that has no offset."""
+    cdef char[MAX_MOMENT + 1] text
+    cdef Py_ssize_t size = end - p
+    if not 19 <= size <= MAX_MOMENT:
+        return NULL
+    memcpy(text, p, size)
+    if text[10] == b" " or text[10] == b"t":
+        text[10] = b"T"
+    if text[size - 1] == b"z":
+        text[size - 1] = b"Z"
+    elif text[size - 1] != b"Z":
+        text[size] = b"Z"
+        size += 1
+    if not is_moment(text, text + size, most):
+        return NULL
+    add_rare_text(column, text, size)
+    return end + 1
+
+
+cdef inline bint is_moment(const char* p, const char* end, int most) noexcept nogil:
+    """Whether a text is a time as in RFC 3339, in UTC; February has no 29th here.
+
+    :param most: how many digits may stand behind the second.
+    """
     cdef const char* form = b"0000-00-00T00:00:00"
     cdef int position
     if end - p < 20 or (end - 1)[0] != b"Z":
@@ -149,7 +209,7 @@ cdef inline bint is_moment(const char* p, const char* end) noexcept nogil:
         elif p[position] != form[position]:
             return False
     if p[19] == b".":
-        if end - p < 22:
+        if end - p < 22 or end - p - 21 > most:
             return False
         for position in range(20, <int>(end - p) - 1):
             if not is_digit(p[position]):
@@ -159,11 +219,15 @@ cdef inline bint is_moment(const char* p, const char* end) noexcept nogil:
     return (
         memcmp(p, b"0000", 4) != 0
         and 1 <= two(p + 5) <= 12
-        and 1 <= two(p + 8) <= 28
+        and 1 <= two(p + 8) <= days_of(two(p + 5))
         and two(p + 11) < 24
         and two(p + 14) < 60
         and two(p + 17) < 60
     )
+
+
+cdef inline int days_of(int month) noexcept nogil:
+    return 28 if month == 2 else 30 + ((LONG_MONTHS >> month) & 1)
 
 
 cdef inline int two(const char* p) noexcept nogil:

@@ -159,12 +159,13 @@ cdef class NativeListener(WSListener):
         return True
 
     def take_counts(self):
-        """Messages read since this was last asked, and of them (or their rows) those ignored.
+        """As in :class:`fastingest.source.arrivals.MessageReader`.
 
         By whichever of the listeners that share the parser.
         """
-        counts = self.parser.messages, self.parser.ignored
-        self.parser.messages = self.parser.ignored = 0
+        parser = self.parser
+        counts = parser.messages, parser.ignored, parser.blanked
+        parser.messages = parser.ignored = parser.blanked = 0
         return counts
 
 

@@ -13,6 +13,10 @@ cdef class RowParser:
     cdef readonly ColumnBuilders columns
     cdef public Py_ssize_t ignored
     cdef Py_ssize_t messages  # that were read, as listeners count them
+    cdef public Py_ssize_t blanked
+    cdef Py_ssize_t blanked_before  # the message
+    cdef Py_ssize_t blanked_in_row
+    cdef uint64_t blanked_walk  # which row that is
     cdef ParseTree tree
     cdef Node* nodes  # the tree's
     cdef Reading* readings
@@ -47,4 +51,6 @@ cdef class RowParser:
     cdef const char* row(self, const char* p, const char* end) except? NULL
     cdef bint fill_up(self) except -1
     cdef const char* condition(self, int index, const char* p, const char* end) except? NULL
+    cdef bint add_whole(self, int index, const char* p, const char* behind) except False
+    cdef const char* blank(self, int index, const char* p, const char* end) except? NULL
     cdef const char* cell(self, int index, const char* p, const char* end) except? NULL

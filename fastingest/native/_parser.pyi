@@ -3,6 +3,7 @@ from fastingest.native.parse_plan import ParsePlan
 
 class RowParser:
     ignored: int
+    blanked: int
     def __init__(self, plan: ParsePlan) -> None: ...
     @property
     def columns(self) -> ColumnBuilders: ...

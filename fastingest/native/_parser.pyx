@@ -29,16 +29,20 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memcmp
 
 from fastingest.native._builders cimport ColumnBuilders
-from fastingest.native._cells cimport add_cell
+from fastingest.native._cells cimport add_cell, no_number
 from fastingest.native._json cimport behind_item, literal, scalar, skip, space
+from fastingest.native._strings cimport add_rare_text
 from fastingest.native._tree cimport (
     ARRAY,
     COLUMN,
     CONDITION,
     EXPECTED,
+    JSON,
     LATER,
     OBJECT,
     ROWS,
+    TEXT,
+    WHOLE,
     Node,
     ParseTree,
     behind_name,
@@ -50,7 +54,8 @@ cdef enum:
 
 @cython.final
 cdef class RowParser:
-    """Reads one table's messages into :attr:`columns`, and counts in :attr:`ignored`.
+    """Reads one table's messages into :attr:`columns`, and counts in :attr:`ignored`
+    and, cells that are empty because their value is no number, in :attr:`blanked`.
 
     :param plan: the table's :class:`fastingest.native.parse_plan.ParsePlan`.
     """
@@ -81,12 +86,13 @@ cdef class RowParser:
             return False
         if self.columns.holding:  # Python objects, until the batch is closed
             return False
+        self.blanked_before = self.blanked
         try:
             certain = self.message(space(message), end)
         finally:
             if not certain:
                 self.columns.cut_to(rows)
-                self.ignored = ignored
+                self.ignored, self.blanked = ignored, self.blanked_before
         return certain
 
     cdef bint message(self, const char* p, const char* end) except -1:
@@ -109,7 +115,7 @@ cdef class RowParser:
             if not self.failed and self.held == self.of_root and self.of_root:
                 return False  # it was meant to have rows
             self.columns.cut_to(rows)
-            self.ignored = ignored + 1
+            self.ignored, self.blanked = ignored + 1, self.blanked_before
         elif self.in_row != self.columns.width:
             return self.read_later(rows, end)
         return True
@@ -125,6 +131,8 @@ cdef class RowParser:
                 for _ in range(start, self.columns.rows):
                     if reading.later is NULL:
                         self.columns.add_null(&self.columns.columns[index])
+                    elif reading.type == JSON:
+                        self.add_whole(index, reading.later, reading.behind)
                     elif self.cell(index, reading.later, end) is NULL:
                         return False
         return True
@@ -147,6 +155,7 @@ cdef class RowParser:
     cdef const char* other_value(
         self, Node* node, uint64_t walk, const char* p, const char* end
     ) except? NULL:
+        cdef const char* behind
         if self.failed:
             return skip(p, end)
         if node.kind == OBJECT:
@@ -157,12 +166,19 @@ cdef class RowParser:
             return self.rows(p, end)
         if node.kind == CONDITION:
             return self.condition(node.index, p, end)
-        if node.kind == LATER:
-            self.readings[node.index].later = p
-            return skip(p, end)
-        if p[0] == b"[":
-            return self.array(node, walk, p, end)
-        return NULL
+        if node.kind == ARRAY:
+            if p[0] == b"[":
+                return self.array(node, walk, p, end)
+            return NULL
+        behind = skip(p, end)
+        if behind is not NULL:
+            if node.kind == WHOLE:
+                self.cells += 1
+                self.add_whole(node.index, p, behind)
+            else:
+                self.readings[node.index].later = p
+                self.readings[node.index].behind = behind
+        return behind
 
     cdef const char* object(
         self, Node* node, uint64_t walk, const char* p, const char* end
@@ -246,6 +262,8 @@ cdef class RowParser:
         if self.failed or self.held != self.of_row:
             columns.cut_to(columns.rows)
             self.ignored += 1
+            if self.blanked_walk == self.walk:
+                self.blanked -= self.blanked_in_row
             return p
         if self.cells != self.in_row and not self.fill_up():
             return NULL
@@ -288,12 +306,45 @@ cdef class RowParser:
 
     cdef const char* cell(self, int index, const char* p, const char* end) except? NULL:
         """Add the cell that stands here; what stands behind it."""
+        cdef const char* behind
         reading = &self.readings[index]
         column = &self.columns.columns[index]
         if p[0] != b"n":
-            return add_cell(column, reading, p, end)
+            behind = add_cell(column, reading, p, end)
+            if behind is NULL and not reading.required:
+                return self.blank(index, p, end)
+            return behind
         p = literal(p, end)
-        if reading.required or p is NULL:
+        if p is NULL or reading.required:
             return NULL
         self.columns.add_null(column)
+        return p
+
+    cdef bint add_whole(self, int index, const char* p, const char* behind) except False:
+        """Add a value as it stands here."""
+        column = &self.columns.columns[index]
+        if p[0] == b"n":
+            self.columns.add_null(column)
+        else:
+            add_rare_text(column, p, behind - p)
+        return True
+
+    cdef const char* blank(self, int index, const char* p, const char* end) except? NULL:
+        """Add an empty cell for a string that says that there is no value."""
+        reading = &self.readings[index]
+        if p[0] != b'"' or reading.type == TEXT:
+            return NULL
+        if p[1] == b'"':
+            p += 2
+        elif reading.has_words:
+            p = no_number(p, end)
+            if p is NULL:
+                return NULL
+            if self.blanked_walk != self.walk:
+                self.blanked_walk, self.blanked_in_row = self.walk, 0
+            self.blanked_in_row += 1
+            self.blanked += 1
+        else:
+            return NULL
+        self.columns.add_null(&self.columns.columns[index])
         return p

@@ -48,6 +48,7 @@ cdef inline uint64_t hash_of(
 cdef bint add_new_text(
     Column* column, const char* text, Py_ssize_t size, uint64_t slot
 ) except False
+cdef bint add_rare_text(Column* column, const char* text, Py_ssize_t size) except False
 
 
 cdef inline bint add_text(Column* column, const char* text, Py_ssize_t size) except False:

@@ -59,6 +59,11 @@ cdef bint add_new_text(
     return True
 
 
+cdef bint add_rare_text(Column* column, const char* text, Py_ssize_t size) except False:
+    """As :func:`add_text`, where that is not worth being inlined once more."""
+    return add_text(column, text, size)
+
+
 cdef inline bint add_characters(Column* column, const char* text, Py_ssize_t size) except False:
     if column.size + size > column.room:
         if column.size + size > INT32_MAX:

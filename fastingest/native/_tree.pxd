@@ -19,6 +19,7 @@ cdef enum:  # kinds of nodes
     CONDITION
     ROWS
     LATER
+    WHOLE  # a column of JSON
 
 cdef enum:  # how cells are read
     TEXT
@@ -29,6 +30,7 @@ cdef enum:  # how cells are read
     DECIMAL
     SECONDS
     ISO
+    JSON
 
 cdef enum:
     EXPECTED = 128  # members of an object whose order is remembered
@@ -61,10 +63,14 @@ cdef struct Node:
 cdef struct Reading:  # how a column's cells are read
     int type
     bint required
+    bint has_words  # whether "NaN" and the like are empty cells, if there may be any
     bint is_later
     int64_t least
     int64_t greatest
+    int64_t step  # what an integer is a multiple of
+    int digits  # that may stand behind the point of what stays text
     const char* later  # of the root: where its text begins; NULL: it has not come
+    const char* behind  # it
 
 
 @cython.final

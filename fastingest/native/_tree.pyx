@@ -25,6 +25,7 @@ cdef dict NOTATIONS = {
     Notation.DECIMAL: DECIMAL,
     Notation.SECONDS: SECONDS,
     Notation.ISO: ISO,
+    Notation.JSON: JSON,
 }
 
 
@@ -51,11 +52,15 @@ cdef class ParseTree:
         for index, column in enumerate(plan.columns):
             reading = &self.readings[index]
             reading.type, reading.required = NOTATIONS[column.notation], column.required
+            reading.has_words = column.has_words
+            reading.step, reading.digits = column.step, column.digits
             reading.least, reading.greatest = column.least, column.greatest
         self.names = []
         for index, (kind, of, leads_to) in enumerate(plan.nodes):
             node = &self.nodes[index]
             node.kind, node.index = KINDS[kind], of
+            if node.kind == COLUMN and self.readings[node.index].type == JSON:
+                node.kind = WHOLE
             node.children, node.count = &self.children[child], len(leads_to)
             if node.kind == OBJECT:
                 node.expected = &self.expected[object_ * EXPECTED]

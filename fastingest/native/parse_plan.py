@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
-from fastingest.decode.column_types import moments
+from fastingest.decode.column_types import column_type
+from fastingest.decode.time_types import moments, step_of
 from fastingest.model.jsonpath import JsonPath, NoTree, PathTree, Steps
-from fastingest.model.schema import Schema, base_type
+from fastingest.model.schema import Schema, base_type, digits_of
 
 __all__ = ["ColumnPlan", "NodeKind", "Notation", "ParsePlan", "plan_of"]
 
@@ -42,6 +43,7 @@ class Notation(Enum):
     DECIMAL = auto()
     SECONDS = auto()
     ISO = auto()
+    JSON = auto()
 
 
 _READ = {
@@ -51,6 +53,7 @@ _READ = {
     "number": (Notation.NUMBER, "number"),
     "bool": (Notation.BOOL, "bool"),
     "decimal": (Notation.DECIMAL, "text"),
+    "json": (Notation.JSON, "text"),
     "timestamp[s]": (Notation.SECONDS, "text"),
     "timestamp[ms]": (Notation.INTEGER, "i8"),
     "timestamp[us]": (Notation.INTEGER, "i8"),
@@ -58,10 +61,11 @@ _READ = {
     "timestamp[iso]": (Notation.ISO, "text"),
 }
 _BOUNDS = {
-    "timestamp[ms]": moments(10**3),
-    "timestamp[us]": moments(10**6),
-    "timestamp[ns]": moments(10**9),
+    "timestamp[ms]": moments("ms"),
+    "timestamp[us]": moments("us"),
+    "timestamp[ns]": moments("ns"),
 }
+_ANY = 2**30  # digits
 _INT64 = (-(2**63), 2**63 - 1)
 
 
@@ -77,6 +81,12 @@ class ColumnPlan(NamedTuple):
     least: int
     greatest: int
     """Bounds of an integer."""
+    has_words: bool
+    """Whether an empty cell may stand for what is no number, such as ``"NaN"``."""
+    step: int
+    """What an integer must be a multiple of."""
+    digits: int
+    """How many may stand behind the point of a number that stays text, or behind the second."""
 
 
 @dataclass
@@ -176,7 +186,12 @@ def _plan_of(schema: Schema) -> ParsePlan:
     plans = []
     for column, _ in columns:
         type_ = base_type(column.type)
-        plans.append(ColumnPlan(*_READ[type_], column.required, *_BOUNDS.get(type_, _INT64)))
+        bounds = _BOUNDS.get(type_, _INT64)
+        digits = digits_of(column.type)
+        step = step_of(type_[len("timestamp[") : -1], digits) if type_ in _BOUNDS else 1
+        most = _ANY if digits is None else digits
+        is_number = column_type(column.type).is_number
+        plans.append(ColumnPlan(*_READ[type_], column.required, *bounds, is_number, step, most))
     return ParsePlan(
         plans,
         nodes,

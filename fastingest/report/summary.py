@@ -83,6 +83,7 @@ class FeedSummary:
     :param row_age: seconds since its last row came; None: none has.
     :param stale: how much of it is stale: itself, values of a column, symbols.
     :param stale_names: what that is, or the first of it.
+    :param blanked: cells that are empty because their value was no number.
     """
 
     name: str
@@ -97,6 +98,7 @@ class FeedSummary:
     row_age: float | None = None
     stale: int = 0
     stale_names: tuple[str, ...] = ()
+    blanked: int = 0
 
     @classmethod
     def take(
@@ -123,6 +125,7 @@ class FeedSummary:
             row_age=max(0.0, (time_ns - last_row) / 1e9) if last_row else None,
             stale=counters[Slot.STALE],
             stale_names=stale_names,
+            blanked=sum(table[Slot.BLANKED] for table in tables),
         )
 
 
@@ -261,6 +264,11 @@ class Summary:
     def refused(self) -> int:
         """Messages by which feeds have refused something."""
         return sum(feed.refused for feed in self.feeds)
+
+    @property
+    def blanked(self) -> int:
+        """Cells that are empty because their value was no number, such as ``"NaN"``."""
+        return sum(feed.blanked for feed in self.feeds)
 
     @property
     def stale(self) -> int:

@@ -29,6 +29,7 @@ def summary_json(summary: Summary) -> str:
       ready, and their length, of each of a feed's connections. ``never_ready``: the names of the
       feeds that had none, or of which a connection was not ready once.
     - ``refused``: messages by which feeds have refused something.
+    - ``blanked``: cells that are empty because their value was no number, such as ``"NaN"``.
     - ``stale``: how much of the feeds had brought no row for too long, at the end.
     - ``listener``: what read the feeds, ``native``, or ``Python`` and why it was that.
     - ``pauses``, ``queue_peak``, ``spill_peak``: times the feed was left unread; the most bytes
@@ -36,9 +37,9 @@ def summary_json(summary: Summary) -> str:
     - ``file_size``: bytes, of all files; ``rejects``: the file of rejects, null where nothing went
       there (of the first output).
     - ``feeds``: for each its ``name``, ``url``, the counts of the ledger, ``connections``,
-      ``gaps``, ``gap_seconds``, whether it was ``never_ready``, ``refused``, ``stale``, and the
-      ``stale_names``, the first 100 of them; ``outputs``: for each its ``out``, ``written``,
-      ``quarantined``, ``file_size``.
+      ``gaps``, ``gap_seconds``, whether it was ``never_ready``, ``refused``, ``blanked``,
+      ``stale``, and the ``stale_names``, the first 100 of them; ``outputs``: for each its ``out``,
+      ``written``, ``quarantined``, ``file_size``.
     """
     rejects = summary.outputs[0].rejects
     latency = [None if math.isnan(seconds) else round(seconds, 6) for seconds in summary.latency]
@@ -56,6 +57,7 @@ def summary_json(summary: Summary) -> str:
             "gap_seconds": round(summary.gap_seconds, 3),
             "never_ready": [feed.name for feed in summary.feeds if feed.never_ready],
             "refused": summary.refused,
+            "blanked": summary.blanked,
             "stale": summary.stale,
             "listener": summary.listener,
             "pauses": summary.pauses,
@@ -76,6 +78,7 @@ def summary_json(summary: Summary) -> str:
                     "gap_seconds": round(feed.gap_seconds, 3),
                     "never_ready": feed.never_ready,
                     "refused": feed.refused,
+                    "blanked": feed.blanked,
                     "stale": feed.stale,
                     "stale_names": list(feed.stale_names),
                 }

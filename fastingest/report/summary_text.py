@@ -44,6 +44,7 @@ def summary_text(summary: Summary) -> str:
         f"  {'rows/s':13}{summary.mean_rate:,.0f} mean, {summary.best_rate:,.0f} best second",
         f"  {'latency':13}{latency} (from receipt to file)",
         f"  {'connections':13}{summary.connections:,}, {gaps_text(summary)}{in_all}{refused}",
+        *_blanked_line(summary.blanked),
         *_stale_lines(summary.feeds),
         f"  {'listener':13}{escape(summary.listener)}",
         *(f"  {'file':13}{line}" for line in _file_lines(summary.outputs)),
@@ -58,6 +59,12 @@ def _file_lines(outputs: Sequence[OutputSummary]) -> Iterator[str]:
     for output in outputs:
         rows = f", {counted(output.ledger.written, 'row')}" if len(outputs) > 1 else ""
         yield f"{escape(str(output.path))}, {format_size(output.file_size)}{rows}"
+
+
+def _blanked_line(count: int) -> Iterator[str]:
+    """How many cells are empty for what was no number, if any."""
+    if count:
+        yield f"  {'blanked':13}{counted(count, 'cell')} whose value is no number"
 
 
 def _stale_lines(feeds: Sequence[FeedSummary]) -> Iterator[str]:
@@ -78,7 +85,8 @@ def _feed_table(feeds: Sequence[FeedSummary]) -> Iterator[str]:
     shown = ["received", "written", "rejected"]
     others = ("ignored", "dropped", "lost", "set_aside", "in_flight")
     shown += [name for name in others if any(getattr(feed.ledger, name) for feed in feeds)]
-    more = ["gaps", *(["refused"] if any(feed.refused for feed in feeds) else [])]
+    more = ["gaps"]
+    more += [name for name in ("refused", "blanked") if any(getattr(f, name) for f in feeds)]
     titles = {"rejected": "quarantined"}
     cells = [["", *(titles.get(name, name.replace("_", " ")) for name in shown), *more]]
     notes = [[], *(["never ready"] if feed.never_ready else [] for feed in feeds)]

@@ -18,8 +18,12 @@ class MessageReader(Protocol):
     def take(self, message: bytes) -> None:
         """Take a whole message: read it, or leave it to be decoded in Python."""
 
-    def take_counts(self) -> tuple[int, int]:
-        """Messages read since this was last asked, and of them (or their rows) those ignored."""
+    def take_counts(self) -> tuple[int, int, int]:
+        """What came since this was last asked.
+
+        :returns: messages read, of them (or their rows) those ignored, and cells that are empty
+            because their value was no number.
+        """
 
 
 class Brought(NamedTuple):

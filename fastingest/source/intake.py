@@ -243,14 +243,15 @@ class Intake:
         """Account for what was read natively, by this connection; None: the first."""
         if self._reader is None:
             return
-        messages, ignored = self._reader.take_counts()
+        messages, ignored, blanked = self._reader.take_counts()
         if not messages:
             return
         self._count_messages(messages)
         if by is not self._turns.present:
             self._turns.turn_to(by or self.first)
         table = self._decoder.tables[0]
-        before = [(table.rows, table.rejects)]
+        before = [table.counts]
+        table.blanked += blanked
         self._decoder.ignored += ignored
         closed = table.settle(self._now(), self._limit.left)
         self._account(before, ignored, messages, closed)
@@ -284,7 +285,7 @@ class Intake:
         (messages, stamps, by), decoder = run, self._decoder
         if by is not self._turns.present:
             self._turns.turn_to(by)
-        before = [(table.rows, table.rejects) for table in decoder.tables]
+        before = [table.counts for table in decoder.tables]
         ignored, decoded, closed = decoder.ignored, len(messages), []
         if by.asked is not None and by.asked.may_be_among(messages):
             by.asked.take_out(messages, stamps, decoder.fate_of)
@@ -293,25 +294,27 @@ class Intake:
             closed = decoder.decode(messages, stamps, self._limit.left)
         if by.side is not None and by.side.looks:
             rejects = sum(table.rejects for table in decoder.tables)
-            if decoder.ignored > ignored or rejects > sum(each for _, each in before):
+            if decoder.ignored > ignored or rejects > sum(each for _, each, _ in before):
                 by.side.look_among(messages, decoder.fate_of)
         self._account(before, decoder.ignored - ignored + aside, decoded, closed)
 
     def _account(
-        self, before: list[tuple[int, int]], ignored: int, decoded: int, closed: list[Batch]
+        self, before: list[tuple[int, int, int]], ignored: int, decoded: int, closed: list[Batch]
     ) -> None:
         """Count what messages have brought, and hand on the batches that this has closed.
 
-        :param before: of each table, its rows and rejects before.
+        :param before: of each table, its counts before.
         """
         decoder = self._decoder
         taken = 0
         tables = zip(decoder.tables, self._counters.tables, before, strict=True)
-        for table, counters, (rows, rejects) in tables:
+        for table, counters, (rows, rejects, blanked) in tables:
             rows, rejects = table.rows - rows, table.rejects - rejects  # noqa: PLW2901
             counters.add(Slot.RECEIVED, rows + rejects)
             if rejects:
                 counters.add(Slot.REJECTED, rejects)
+            if table.blanked > blanked:
+                counters.add(Slot.BLANKED, table.blanked - blanked)
             taken += rows
         if ignored:
             self._counters.tables[0].add(Slot.IGNORED, ignored)

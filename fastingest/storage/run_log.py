@@ -64,6 +64,7 @@ def log_run(
         "messages_lost": None,
         "connections": None,
         "refused": None,
+        "blanked": None,
         "stale": None,
         "gaps": events["gaps"],
         "first_received": iso_time(entry.first_received) if entry.first_received else None,
@@ -81,7 +82,7 @@ def log_run(
     before = line_of(out, entry.run) if counters is None else {}
     if before.get("kept") is not None:  # it had kept rows, in memory, and that is gone
         names = ("feed", "received", "ignored", "dropped", "messages_lost", "connections", "gaps")
-        line |= {name: before.get(name) for name in (*names, "refused", "stale")}
+        line |= {name: before.get(name) for name in (*names, "refused", "blanked", "stale")}
         now = FeedCount(entry.written, entry.rejected, entry.set_aside)
         line |= _without_kept(before, now)
         line["feeds"] = [
@@ -94,6 +95,7 @@ def log_run(
             "messages_lost": counters.total(Slot.LOST_MESSAGES),
             "connections": counters.total(Slot.CONNECTIONS),
             "refused": counters.total(Slot.REFUSED),
+            "blanked": counters.total(Slot.BLANKED),
             "stale": counters.total(Slot.STALE),
             "receiver_restarts": counters[Slot.RECEIVER_RESTARTS],
             "writer_restarts": counters[Slot.WRITER_RESTARTS],
@@ -157,6 +159,7 @@ def _feed_numbers(
         numbers["connections"] = of_feed[Slot.CONNECTIONS]
         numbers["never_ready"] = bool(of_feed[Slot.NEVER_READY])
         numbers["refused"] = of_feed[Slot.REFUSED]
+        numbers["blanked"] = of_feed[Slot.BLANKED]
         numbers["stale"] = of_feed[Slot.STALE]
     return numbers
 

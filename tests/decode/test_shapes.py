@@ -130,3 +130,30 @@ def test_a_value_that_leads_on_is_no_leaf() -> None:
     root.at(("a", "b")).kinds.append(column_type("int"))
     with pytest.raises(NoTree):
         compiled(root, str)
+
+
+@pytest.mark.parametrize("value", ['""', '"NaN"', "null", "2", '"2.5"'])
+def test_a_run_of_messages_with_blank_values_is_read_at_once(value: str) -> None:
+    table = _schema("s, b:decimal?, n:float?, t:timestamp[ms]")
+    shape = _shape(table, f'{{"s":"A","b":{value},"n":{value},"t":"1.5"}}')
+    run = _run(
+        shape,
+        '{"s":"A","b":"","n":"","t":1}',
+        '{"s":"B","b":1,"n":2,"t":"1.5"}',
+        '{"s":"C","b":"inf","n":"-∞","t":2.25}',
+        '{"s":"D","t":3.0}',
+    )
+    columns: list[list[Any]] = [
+        ["A", "B", "C", "D"],
+        [None, "1", None, None],
+        [None, 2.0, None, None],
+    ]
+    assert run == Columns([*columns, [1, "1.5", "2.25", 3]], blanked=2)
+    assert _run(shape, '{"s":"A","b":"","n":"x","t":1}') is None
+    assert _run(shape, '{"s":"A","b":"","n":"","t":""}') is None
+
+
+def test_a_row_that_may_begin_with_an_array_has_a_shape_only_as_one_of_many() -> None:
+    table = _schema("c:json=[0], i:int?=[1]")
+    assert shape_of(table, b'["a",1]') is None
+    assert _shape(table, '[["a",1]]').name == "rows"

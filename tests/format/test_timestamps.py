@@ -16,7 +16,8 @@ _FIRST, _LAST = -62135596800, 253402300799
 
 
 def _cells(kind: str, *values: Any) -> list[Any]:
-    is_text = kind.startswith(("timestamp[s", "timestamp[iso"))
+    is_text = any(isinstance(value, str) for value in values)
+    is_text = is_text or kind.startswith(("timestamp[s", "timestamp[iso"))
     dtype: Any = pl.String if is_text else pl.Int64
     series = timestamps(kind, pl.Series("time", values, dtype=dtype))
     assert series.name == "time"
@@ -34,6 +35,26 @@ def _cells(kind: str, *values: Any) -> list[Any]:
         ("timestamp[us]", 1672515782136001, "2022-12-31T19:43:02.136001Z"),
         ("timestamp[ns]", 1672515782136001002, "2022-12-31T19:43:02.136001002Z"),
         ("timestamp[ns]", -(2**63), "1677-09-21T00:12:43.145224192Z"),
+        ("timestamp[ms]", "1700000000123.25", "2023-11-14T22:13:20.12325Z"),
+        ("timestamp[ms]", "1700000000123", "2023-11-14T22:13:20.123Z"),
+        ("timestamp[ms]", "-0.50", "1969-12-31T23:59:59.99950Z"),
+        ("timestamp[ms]", "-1000", "1969-12-31T23:59:59.000Z"),
+        ("timestamp[us]", "0.125", "1970-01-01T00:00:00.000000125Z"),
+        ("timestamp[us]", f"{_LAST}999999.9", "9999-12-31T23:59:59.9999999Z"),
+        ("timestamp[ms,ns]", "1700000000123.25", 1700000000123250000),
+        ("timestamp[us,ms]", "-0.5", -1),
+        ("timestamp[ms:6]", 1700000000123, "2023-11-14T22:13:20.123000Z"),
+        ("timestamp[ms:6]", "1700000000123.25", "2023-11-14T22:13:20.123250Z"),
+        ("timestamp[ms:2]", 1700000000120, "2023-11-14T22:13:20.12Z"),
+        ("timestamp[ms:0]", 1700000000000, "2023-11-14T22:13:20Z"),
+        ("timestamp[ns:6]", -1000, "1969-12-31T23:59:59.999999Z"),
+        ("timestamp[s:9]", "1534614057", "2018-08-18T17:40:57.000000000Z"),
+        ("timestamp[s:3]", "-1.25", "1969-12-31T23:59:58.750Z"),
+        ("timestamp[s:3]", "1.1230000", "1970-01-01T00:00:01.123Z"),
+        ("timestamp[s:0]", "1.0", "1970-01-01T00:00:01Z"),
+        ("timestamp[iso:9]", "2024-02-29T23:59:59Z", "2024-02-29T23:59:59.000000000Z"),
+        ("timestamp[iso:9]", "2024-02-29T23:59:59.5Z", "2024-02-29T23:59:59.500000000Z"),
+        ("timestamp[iso:3]", "2024-03-01T01:30:00.1230+05:30", "2024-02-29T20:00:00.123Z"),
         ("timestamp[s]", "1534614057", "2018-08-18T17:40:57Z"),
         ("timestamp[s]", "1534614057.321597", "2018-08-18T17:40:57.321597Z"),
         ("timestamp[s]", "1534614057.1000", "2018-08-18T17:40:57.1000Z"),
@@ -68,6 +89,10 @@ def test_a_cell_does_not_depend_on_its_neighbours() -> None:
         "timestamp[s]": ["1", "-1.5", "1.25", None, "-7", "-0.0"],
         "timestamp[iso]": ["2024-01-01T00:00:00Z", "2024-01-01T00:00:00.5+01:00", None],
         "timestamp[s,us]": ["1", "-1.5", None],
+        "timestamp[s:6]": ["1", "-1.5", None, "1.123456", "2.0000000"],
+        "timestamp[iso:3]": ["2024-01-01T00:00:00Z", "2024-01-01T00:00:00.5+01:00", None],
+        "timestamp[ms]": ["1", "-1.5", None],
+        "timestamp[us:9]": ["1", "-1.5", None],
     }.items():
         assert _cells(kind, *values) == [_cells(kind, value)[0] for value in values]
 

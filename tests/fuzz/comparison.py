@@ -34,7 +34,9 @@ class Shape(NamedTuple):
 _EVERYTHING = Schema(
     parse_columns(
         "s:str, i:int?, f:float?, n:number?, d:decimal?, b:bool?, ts:timestamp[s]?, "
-        "us:timestamp[us]?, ns:timestamp[ns]?, iso:timestamp?, id:int=$.id, note:str?=$.note"
+        "us:timestamp[us]?, ns:timestamp[ns]?, iso:timestamp?, "
+        "us9:timestamp[us:9]?, ns6:timestamp[ns:6]?, s3:timestamp[s:3]?, iso6:timestamp[iso:6]?, "
+        "raw:json?, id:int=$.id, note:str?=$.note, raws:json?=$.raws"
     ),
     parse_path("data.rows"),
     (parse_condition("$.type=row,rows"), parse_condition("take=true,1")),
@@ -42,7 +44,10 @@ _EVERYTHING = Schema(
 _EVERYTHING_SENT = [
     b'{"type":"rows","id":7,"note":"x","data":{"rows":[{"s":"A","i":-12,"f":0.1,"n":3,"d":"0.10",'
     b'"b":true,"ts":1672515782.25,"us":1672515782136001,"ns":167251578213600001,'
-    b'"iso":"2023-01-01T00:00:00.5Z","take":true},{"take":1,"n":2.5,"f":"17","s":"B"}]}}',
+    b'"iso":"2023-01-01T00:00:00.5Z",'
+    b'"us9":1672515782136001,"ns6":1672515782136001000,'
+    b'"s3":"1672515782.25","iso6":"2023-01-01 00:00:00.123456",'
+    b'"raw":[1,{"x":null}],"take":true},{"take":1,"n":2.5,"f":"17","s":"B"}]}}',
     b'{"data":{"rows":{"take":"1","s":"","n":null,"iso":"1999-02-28T23:59:59Z"}},"id":1,"type":"row"}',
 ]
 _TRADES_SENT = [
@@ -91,12 +96,15 @@ def compare(shape: int, messages: Sequence[bytes]) -> int:
     rows = RowParser(_plan(shape))
     decoder = decoder_of(shape)
     (table,) = decoder.tables
+    blanked_before = table.blanked
     expected: list[list[Any]] = [[] for _ in types]
     certain = ignored = 0
     for message in messages:
-        before = rows.columns.rows, rows.ignored
+        before = rows.columns.rows, rows.ignored, rows.blanked
         if not rows.parse(message):
-            assert (rows.columns.rows, rows.ignored) == before, f"changed by {message!r}"
+            assert (rows.columns.rows, rows.ignored, rows.blanked) == before, (
+                f"changed by {message!r}"
+            )
             continue
         rejects, ignored_before = table.rejects, decoder.ignored
         decoder.decode([message], [(1, 1)])
@@ -107,6 +115,9 @@ def compare(shape: int, messages: Sequence[bytes]) -> int:
                 column.extend(more)
         certain += 1
         ignored += decoder.ignored - ignored_before
+        assert rows.blanked == table.blanked - blanked_before, (
+            f"blanked {rows.blanked}: {message!r}"
+        )
         assert rows.ignored == ignored, f"ignored {rows.ignored} and not {ignored}: {message!r}"
         count = rows.columns.rows
         assert count == len(expected[0]), f"{count} rows and not {len(expected[0])}: {message!r}"

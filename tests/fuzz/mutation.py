@@ -30,9 +30,23 @@ _ODD_TEXTS = [
     A \u0041 \u00e9 \ud83d \n \" \\ \x \ " - . true null nan
     2023-01-01T00:00:00Z 2023-02-30T00:00:00Z 2023-01-01T24:00:00Z 2023-06-30T23:59:60Z
     2023-01-01t00:00:00z 2023-01-01T00:00:00+01:00 0000-01-01T00:00:00Z 2023-13-01T00:00:00Z
+    Infinity -inf +NaN infinit nan- nanx
     2023-01-01T00:00:00.123456789Z 2023-01-01T00:00:00.Z 2023-01-01T00:00:00
     """.split(),
-    *(b"", b" 1", b"1 ", b"a\nb", b"a\0b", b"\x1f", b"\x7f", b"\xc3\xa9", b"\xff", b"x" * 300),
+    *(
+        b"",
+        b" 1",
+        b"1 ",
+        b"a\nb",
+        b"a\0b",
+        b"\x1f",
+        b"\x7f",
+        b"\xc3\xa9",
+        b"\xe2\x88\x9e",
+        b"-\xe2\x88\x9e",
+        b"\xff",
+        b"x" * 300,
+    ),
 ]
 _ODD_VALUES = [
     *b'true false null True nul truex nulll {} [] [[]] {"a":1} [1,2] [{}] {"a":{}} "'.split(),

@@ -67,6 +67,8 @@ def test_a_string_of_which_there_is_no_cell_is_none_of_them(count: int) -> None:
         ("number", [None, 1], "cells"),
         ("timestamp[ms]", [1], "i8"),
         ("timestamp[us,s]", [1], "i8"),
+        ("timestamp[us:3]", [1], "i8"),
+        ("timestamp[ms:3]", ["1.5"], "cells"),
         ("timestamp[ns,iso]", [1], "i8"),
         ("timestamp[s]", ["1.5"], "cells"),
         ("timestamp[iso]", ["2024-01-01T00:00:00Z"], "cells"),

@@ -29,6 +29,8 @@ from fastingest.model.schema import TRADES, Column, Schema, check_type, header_o
         ("a: int", Column("a", "int", JsonPath(("a",)))),
         ("t:timestamp", Column("t", "timestamp[iso]", JsonPath(("t",)))),
         ("t:timestamp[ms, ns]=T", Column("t", "timestamp[ms,ns]", JsonPath(("T",)))),
+        ("t:timestamp[ms:6]=T", Column("t", "timestamp[ms:6]", JsonPath(("T",)))),
+        ("t:timestamp[iso : 9, iso]", Column("t", "timestamp[iso:9]", JsonPath(("t",)))),
         ("t:timestamp[us,iso]=T", Column("t", "timestamp[us]", JsonPath(("T",)))),
     ],
 )
@@ -77,6 +79,9 @@ def test_in_a_list_a_space_is_a_part_of_the_name() -> None:
         ("a:foo", "column 'a': 'foo' is no type; there are str, int"),
         ("a:timestamp[min]", "is no type"),
         ("a:timestamp[ms,days]", "is no type"),
+        ("a:timestamp[ms:10]", "0 to 9"),
+        ("a:timestamp[ms:6,ns]", "is no type"),
+        ("a:timestamp[:6]", "is no type"),
         ("symbol price", "'symbol price' has no comma between the columns; write 'symbol, price',"),
         (
             "a, b:int=c  d:float e",

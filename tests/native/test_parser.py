@@ -34,14 +34,19 @@ def _read(rows: Any) -> list[list[Any]]:
     return [list(row) for row in zip(*map(cells, chunks), strict=True)]
 
 
-def _decode(schema: Schema, message: bytes) -> tuple[list[list[Any]], int, int]:
-    """Rows, rejects and ignored ones, as Python has them."""
+def _decode(schema: Schema, message: bytes) -> tuple[list[list[Any]], int, int, int]:
+    """Rows, rejects, ignored ones and blanked cells, as Python has them."""
     decoder = FeedDecoder([schema], 10**9)
     decoder.decode([message], [(1, 1)])
     (table,) = decoder.tables
     rejects = table.rejects
     columns = table.take().columns()
-    return [list(row) for row in zip(*columns, strict=True)], rejects, decoder.ignored
+    return (
+        [list(row) for row in zip(*columns, strict=True)],
+        rejects,
+        decoder.ignored,
+        table.blanked,
+    )
 
 
 def _exact(rows: list[list[Any]]) -> list[list[tuple[str, str]]]:
@@ -65,18 +70,19 @@ def check(schema: Schema, messages: Sequence[bytes]) -> int:
     """Hold the native reader to Python, message by message; how many it was certain about."""
     rows = _reader(schema)
     expected: list[list[Any]] = []
-    certain = ignored = 0
+    certain = ignored = blanked = 0
     for message in messages:
-        before = rows.columns.rows, rows.ignored
+        before = rows.columns.rows, rows.ignored, rows.blanked
         if rows.parse(message):
-            found, rejects, left_out = _decode(schema, message)
+            found, rejects, left_out, empty = _decode(schema, message)
             assert not rejects
             expected += found
             ignored += left_out
+            blanked += empty
             certain += 1
         else:
-            assert (rows.columns.rows, rows.ignored) == before
-    assert rows.ignored == ignored
+            assert (rows.columns.rows, rows.ignored, rows.blanked) == before
+    assert (rows.ignored, rows.blanked) == (ignored, blanked)
     read = _read(rows)
     assert len(read) == len(expected)
     assert _exact(_whole_as_read(schema, read, expected)) == _exact(expected)
@@ -343,3 +349,71 @@ def test_a_message_that_shall_not_be_taken_is_ignored() -> None:
     assert rows.parse(json.dumps({"e": "trade", "d": [{"s": "A", "p": 1}]}).encode())
     assert rows.parse(json.dumps({"d": {"s": "A", "p": 1}, "e": ["trade"]}).encode())
     assert (rows.ignored, _read(rows)) == (2, [["A", 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("message", "row", "blanked"),
+    [
+        ('{"s":"A","b":"","a":"1.5"}', ["A", None, "1.5", None, None, None], 0),
+        ('{"s":"","b":"NaN","a":"-\u221e"}', ["", None, None, None, None, None], 2),
+        ('{"s":"A","i":"+Infinity","t":"","m":""}', ["A", None, None, None, None, None], 1),
+    ],
+)
+def test_empty_strings_and_what_is_no_number_are_empty_cells(
+    message: str, row: list[Any], blanked: int
+) -> None:
+    schema = schema_of("s=s, b:decimal?=b, a:decimal?=a, i:int?, t:timestamp?, m:timestamp[ms]?")
+    text = json.dumps(json.loads(message), ensure_ascii=False).encode()
+    assert check(schema, [text]) == 1
+    rows = _reader(schema)
+    assert rows.parse(text)
+    assert (_read(rows), rows.blanked) == ([row], blanked)
+    required = schema_of("s=s, b:decimal, a:decimal?, i:int, t:timestamp?, m:timestamp[ms]")
+    assert not _reader(required).parse(text)
+
+
+def test_a_row_that_is_left_out_has_no_blanked_cells() -> None:
+    schema = schema_of("p:float?, q:float?=$.q", "d", "k=x")
+    row, other = '{"p":"nan","k":"x"}', '{"p":"nan","k":"y"}'
+    assert check(schema, [f'{{"q":"inf","d":[{row},{other},{row}]}}'.encode()]) == 1
+    assert check(schema, [f'{{"q":"inf","d":[{other}]}}'.encode()]) == 1
+    assert check(schema, [f'{{"d":[{row},{row[:-1]}'.encode()]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("2026-01-31 10:00:00.123456", "2026-01-31T10:00:00.123456Z"),
+        ("2026-01-01t10:00:00z", "2026-01-01T10:00:00Z"),
+        ("2026-04-30T10:00:00", "2026-04-30T10:00:00Z"),
+        ("2026-02-28 23:59:59." + "1" * 43, "2026-02-28T23:59:59." + "1" * 43 + "Z"),
+        ("2026-02-28 23:59:59." + "1" * 45, None),
+        ("2026-04-31T10:00:00", None),
+        ("2026-06-31T10:00:00Z", None),
+        ("2026-02-29T10:00:00Z", None),
+        ("2026-01-01T10:00:00.", None),
+        ("2026-01-01T10:00", None),
+        ("2026-01-01", None),
+    ],
+)
+def test_a_time_that_lacks_its_offset_is_put_right(text: str, cell: str | None) -> None:
+    schema, message = schema_of("t:timestamp"), json.dumps({"t": text}).encode()
+    assert check(schema, [message]) == (cell is not None)
+    rows = _reader(schema)
+    if rows.parse(message):
+        assert _read(rows) == [[cell]]
+
+
+def test_a_value_is_kept_as_it_came() -> None:
+    schema = schema_of("i:int=i, c:json=c, d:json?=d")
+    values = ['["@","I"]', '{"x": [1 ,2.50] }', '"a"', "1.50", "true", '""', "[]"]
+    messages = [f'{{"i":1, "c": {value} ,"d":{value}}}'.encode() for value in values]
+    messages += [b'{"i":1,"c":null,"d":null}', b'{"i":1,"c":[null] }']
+    assert check(schema, messages) == len(messages)
+    rows = _reader(schema)
+    for message in messages:
+        assert rows.parse(message)
+    cells_ = [[1, value, value] for value in values] + [[1, None, None], [1, "[null]", None]]
+    assert _read(rows) == cells_
+    for message in (b'{"i":1,"d":[1,2,3]}', b'{"i":1,"c":[1,2,]}', b'{"i":1,"c":["\\u0041"]}'):
+        assert not rows.parse(message)

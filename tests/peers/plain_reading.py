@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from json.decoder import scanstring  # type: ignore[attr-defined]  # where a member's name ends
 from typing import Any, NoReturn
 
@@ -31,10 +32,12 @@ class TableReading:
 
     :param rows: the cells' texts, as csv.reader gives them; metadata columns are left out.
     :param rejects: the messages, or elements of arrays of rows, that are no rows.
+    :param blanked: cells that are empty because their value is no number.
     """
 
     rows: list[list[str]] = field(default_factory=list)
     rejects: list[bytes] = field(default_factory=list)
+    blanked: int = 0
 
 
 @dataclass
@@ -103,6 +106,7 @@ def _read_message(
         return True
     rows_read: list[list[str]] = []
     bad: list[bytes] = []
+    blanked = 0
     for row, raw in kept:
         cells = [_cell(column, text if _of_root(column) else row) for column in columns]
         shown = [cell for cell in cells if cell is not None]
@@ -110,11 +114,15 @@ def _read_message(
             bad.append(raw)
         else:
             rows_read.append(shown)
+            blanked += sum(
+                _is_blanked(column, text if _of_root(column) else row) for column in columns
+            )
     if len(bad) > MAX_BAD:
         reading.ignored -= len(rows) - len(kept)
         table.rejects.append(message)
     else:
         table.rows += rows_read
+        table.blanked += blanked
         table.rejects += bad
     return True
 
@@ -230,7 +238,7 @@ _INTEGER = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
 _SECONDS = re.compile(r"(-?)(0|[1-9]\d*)(?:\.(\d+))?", re.ASCII)
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ]([01]\d|2[0-3])(:[0-5]\d:[0-5]\d)(?:\.(\d+))?"
-    r"([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    r"([Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?",
     re.ASCII,
 )
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -242,12 +250,35 @@ def _cell(column: Column, text: str) -> str | None:
     """What the file shows; None: it does not fit."""
     assert column.path is not None
     value = _find(text, column.path.steps)
+    if value == "null" and column.type == "json":
+        return ""
     if value is None or value == "null":
         return None if column.required else ""
-    return _fitting(column.type, value)
+    cell = _fitting(column.type, value)
+    if cell is None and not column.required and (value == '""' or _is_word(column, value)):
+        return ""
+    return cell
+
+
+def _is_blanked(column: Column, text: str) -> bool:
+    """Whether the value says that there is no number, where one is wanted."""
+    assert column.path is not None
+    value = _find(text, column.path.steps)
+    return value is not None and _is_word(column, value)
+
+
+def _is_word(column: Column, value: str) -> bool:
+    if column.type not in ("int", "float", "number", "decimal") or not value.startswith('"'):
+        return False
+    word = json.loads(value).lower()
+    if word.startswith(("+", "-")):
+        word = word[1:]
+    return word in ("nan", "inf", "infinity", "∞")
 
 
 def _fitting(kind: str, value: str) -> str | None:
+    if kind == "json":
+        return value
     is_string = value.startswith('"')
     content = json.loads(value) if is_string else value
     if kind == "bool":
@@ -267,6 +298,8 @@ def _numeric(kind: str, content: str) -> str | None:
     if kind.startswith("timestamp[s"):
         return _seconds(kind, content)
     integer = _integer(content)
+    if integer is None and kind.startswith(("timestamp[ms", "timestamp[us")):
+        return _ticks(kind, content)
     if kind in ("int", "number") or integer is None:
         return None if integer is None else str(integer)
     return _timestamp(kind, integer)
@@ -320,12 +353,27 @@ def csv_float(double: float) -> str:
 
 
 def _timestamp(kind: str, count: int) -> str | None:
-    unit = kind[len("timestamp[") : -1].partition(",")[0]
+    unit = _unit(kind)
     per_second = _PER_SECOND[unit]
     if not (_FIRST <= count // per_second <= _LAST and -(2**63) <= count < 2**63):
         return None
     width = len(str(per_second)) - 1
     return _shown(kind, count // per_second, f"{count % per_second:0{width}}")
+
+
+def _ticks(kind: str, content: str) -> str | None:
+    """Of a number with a fraction, or one that no double can hold."""
+    match = _SECONDS.fullmatch(content)
+    if match is None or len(match[2]) > 20:
+        return None
+    per_second = _PER_SECOND[_unit(kind)]
+    digits, fraction = len(str(per_second)) - 1, match[3] or ""
+    if not fraction.strip("0"):
+        return _timestamp(kind, int(f"{match[1]}{match[2]}"))
+    seconds, behind = divmod(Fraction(content), per_second)
+    width = digits + len(fraction)
+    shown = str(int(behind / per_second * 10**width)).rjust(width, "0")
+    return _shown(kind, int(seconds), shown) if _FIRST <= seconds <= _LAST else None
 
 
 def _seconds(kind: str, content: str) -> str | None:
@@ -350,8 +398,9 @@ def _iso(kind: str, content: str) -> str | None:
     except ValueError:
         return None
     moment = datetime.fromisoformat(f"{match[1]}T{match[2]}{match[3]}+00:00")
-    if match[5] not in "Zz":
-        hours, minutes = match[5][1:].split(":")
+    if match[5] and match[5] not in "Zz":
+        digits = match[5][1:].replace(":", "")
+        hours, minutes = digits[:2], digits[2:] or "0"
         offset = timedelta(hours=int(hours), minutes=int(minutes))
         # The first and the last hours that a calendar has stay as they are.
         with suppress(OverflowError):
@@ -359,8 +408,17 @@ def _iso(kind: str, content: str) -> str | None:
     return _shown(kind, (moment - _EPOCH) // timedelta(seconds=1), match[4] or "")
 
 
-def _shown(kind: str, seconds: int, fraction: str) -> str:
-    _, _, written = kind[len("timestamp[") : -1].partition(",")
+def _unit(kind: str) -> str:
+    return kind[len("timestamp[") : -1].partition(",")[0].partition(":")[0]
+
+
+def _shown(kind: str, seconds: int, fraction: str) -> str | None:
+    unit, _, written = kind[len("timestamp[") : -1].partition(",")
+    _, _, digits = unit.partition(":")
+    if digits:
+        if fraction[int(digits) :].strip("0"):
+            return None
+        fraction = fraction[: int(digits)].ljust(int(digits), "0")
     if not written:
         moment = _EPOCH + timedelta(seconds=seconds)
         dotted = f".{fraction}" if fraction else ""

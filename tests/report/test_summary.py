@@ -65,6 +65,7 @@ def test_a_summary_reads_the_counters(tmp_path: Path) -> None:
     counters[Slot.SPILL_PEAK] = 5
     counters[Slot.GAP_NS] = 1_500_000_000
     counters[Slot.REFUSED] = 8
+    counters[Slot.BLANKED] = 9
     counters[Slot.FILE_SIZE] = 12
     counters[Slot.LATENCY_MAX] = 2_000_000
     counters.latency.add(1_000_000, 9)
@@ -74,6 +75,7 @@ def test_a_summary_reads_the_counters(tmp_path: Path) -> None:
     assert (summary.feed, summary.out, summary.file_size) == ("ws://x/0", tmp_path / "out.csv", 12)
     assert summary.state is State.CONNECTED
     assert (summary.refused, summary.feeds[0].refused) == (8, 8)
+    assert (summary.blanked, summary.feeds[0].blanked) == (9, 9)
     assert summary.ledger.in_flight == 1
     assert summary.ledger.lost == 3
     assert summary.messages_lost == 6

@@ -34,6 +34,7 @@ def test_the_summary_as_json() -> None:
         "gap_seconds": 12.34,
         "never_ready": [],
         "refused": 0,
+        "blanked": 0,
         "stale": 0,
         "listener": "native",
         "pauses": 0,
@@ -61,6 +62,7 @@ def test_the_summary_as_json() -> None:
                 "gap_seconds": 12.34,
                 "never_ready": False,
                 "refused": 0,
+                "blanked": 0,
                 "stale": 0,
                 "stale_names": [],
             }

@@ -85,3 +85,11 @@ def test_what_feeds_have_refused_is_told_where_there_is_any() -> None:
     assert any(line.endswith("0 gaps, 1,234 refused") for line in lines)
     assert [line.split()[-1] for line in lines[-3:]] == ["refused", "0", "1,234"]
     assert "refused" not in summary_text(RUNNING)
+
+
+def test_cells_that_are_empty_for_what_is_no_number_are_told_where_there_are_any() -> None:
+    feeds = (feed("a"), dataclasses.replace(feed("b"), blanked=1234))
+    lines = summary_text(several(*feeds)).splitlines()
+    assert "  blanked      1,234 cells whose value is no number" in lines
+    assert [line.split()[-1] for line in lines[-3:]] == ["blanked", "0", "1,234"]
+    assert "blanked" not in summary_text(RUNNING)

@@ -229,9 +229,9 @@ class Native:
     def take(self, message: bytes) -> None:
         self.count += 1
 
-    def take_counts(self) -> tuple[int, int]:
+    def take_counts(self) -> tuple[int, int, int]:
         count, self.count = self.count, 0
-        return count, count
+        return count, count, 5 * count
 
     @property
     def rows(self) -> int:
@@ -262,5 +262,5 @@ def test_what_is_read_natively_is_counted_at_the_end_of_the_read(clock: Clock) -
     assert (rig.counts, native.count) == ((0, 0, 0), 3)
     rig.intake.end_of_read()
     assert (rig.counts, native.count) == ((3, 3, 0), 0)
-    assert rig.counters[Slot.IGNORED] == 3
+    assert (rig.counters[Slot.IGNORED], rig.counters[Slot.BLANKED]) == (3, 15)
     assert rig.intake.waiting == []

@@ -203,4 +203,4 @@ def test_both_listeners_make_the_same_of_any_messages_however_they_are_cut(
     assert [one.counters[slot] for slot in _COUNTED] == [other.counters[slot] for slot in _COUNTED]
 
 
-_COUNTED = (Slot.MESSAGES, Slot.DECODED, Slot.RECEIVED, Slot.REJECTED, Slot.IGNORED)
+_COUNTED = (Slot.MESSAGES, Slot.DECODED, Slot.RECEIVED, Slot.REJECTED, Slot.IGNORED, Slot.BLANKED)

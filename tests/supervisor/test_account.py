@@ -70,6 +70,7 @@ def counters(tmp_path: Path) -> Counters:
     for slot, value in {
         Slot.RECEIVED: 25,
         Slot.IGNORED: 9,
+        Slot.BLANKED: 8,
         Slot.REJECTED: 3,
         Slot.WRITTEN: 12,
         Slot.REJECTS_COMMITTED: 3,
@@ -103,6 +104,7 @@ LINE: dict[str, Any] = {
     "messages_lost": 6,
     "connections": 2,
     "refused": 3,
+    "blanked": 8,
     "stale": 0,
     "gaps": GAPS,
     "first_received": "2023-11-14T22:13:21.000000000Z",
@@ -128,6 +130,7 @@ LINE: dict[str, Any] = {
             "connections": 2,
             "never_ready": False,
             "refused": 3,
+            "blanked": 8,
             "stale": 0,
         }
     ],
@@ -208,6 +211,7 @@ def test_what_nobody_knows_is_null(out: Path) -> None:
             "messages_lost",
             "connections",
             "refused",
+            "blanked",
             "stale",
             "first_received",
             "last_received",
@@ -407,6 +411,7 @@ def test_a_line_has_a_part_for_each_feed_of_the_output(out: Path, tmp_path: Path
             "connections": n + 1,
             "never_ready": n == 1,
             "refused": 0,
+            "blanked": 0,
             "stale": 0,
         }
         for n in (1, 3)

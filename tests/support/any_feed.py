@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from fastingest.model.jsonpath import Condition, JsonPath, parse_condition, parse_path
-from fastingest.model.schema import Column, Schema, parse_columns
+from fastingest.model.schema import Column, Schema, base_type, parse_columns
 
 __all__ = ["feeds", "mixed", "schema_of"]
 
@@ -26,9 +26,17 @@ _FITTING = {
     "number": ["1", "0.25", '"1500"', "2.0", "1e18", '"99999999999999999999"', "-0.0", "1e300"],
     "bool": ["true", "false", "1", "0", '"TRUE"', '"0"', "-0"],
     "decimal": ["1.50", '"0.00100000"', "1E5", '"-1e-9"', "12345678901234567890.123", "7", '"7"'],
+    "json": ['["@","I"]', '{"x": [1 ,2.50],"y":null}', '"a,\\"b"', "1.50", "[]", "null", '""'],
     "timestamp[s]": ["1534614057.321597", '"1534614057"', "0", "-1", "253402300799.99", '"1.50"'],
-    "timestamp[ms]": ["1672515782136", '"1672515782136"', "-1", "253402300799999", "0"],
-    "timestamp[us]": ["1672515782136001", "-62135596800000000", '"5"'],
+    "timestamp[ms]": [
+        "1672515782136",
+        '"1672515782136"',
+        "-1",
+        "253402300799999",
+        "0",
+        "1672515782136.25",
+    ],
+    "timestamp[us]": ["1672515782136001", "-62135596800000000", '"5"', '"1672515782136001.125"'],
     "timestamp[ns]": ["1672515782136000001", "-9223372036854775808", '"1"'],
     "timestamp[iso]": [
         '"2024-02-29T23:59:59.123Z"',
@@ -37,9 +45,27 @@ _FITTING = {
         '"2024-01-01 00:00:00.5z"',
         '"2024-01-01T00:00:00+05:30"',
         '"2024-12-31t23:00:00.25-02:00"',
+        '"2024-03-31 23:00:00.123456"',
+        '"2024-01-01T00:00:00+0900"',
+        '"2024-01-01T00:00:00.5-09"',
     ],
 }
-_TYPES = [*_FITTING, "timestamp[ms,ns]", "timestamp[s,us]", "timestamp[iso,ms]", "timestamp[ns,s]"]
+_TYPES = [
+    *_FITTING,
+    "timestamp[ms,ns]",
+    "timestamp[s,us]",
+    "timestamp[iso,ms]",
+    "timestamp[ns,s]",
+    "timestamp[ms,us]",
+    "timestamp[iso:6]",
+    "timestamp[iso:0]",
+    "timestamp[s:3]",
+    "timestamp[ms:6]",
+    "timestamp[ms:1]",
+    "timestamp[us:6]",
+    "timestamp[us:9]",
+    "timestamp[ns:6]",
+]
 _NEARLY = [
     *(token for tokens in _FITTING.values() for token in tokens),
     *("null", "[]", "{}", '[["A"]]', '{"a":1}', "[1,2]", "1e400", '"nan"', '"01"', '"+1"', '" 1"'),
@@ -47,6 +73,15 @@ _NEARLY = [
     *('"2024-01-01T24:00:00Z"', '"2024-01-01T00:00:60Z"', '"0001-01-01T00:00:00+23:59"', '"1"'),
     *("253402300800000", "-62135596801", "253402300800", "1e9", '"2024-01-01T00:00:00"', '"t"'),
     *('"null"', '"NULL"', '"nul\\u006c"'),
+    *('"1.0000"', "1672515782136.000", "9007199254740993.0", "-0.5", "-1000.250", "1.5e-3"),
+    *("253402300799999.9", "253402300800000.0", "-62135596800000.1", "0.12345678901234567890"),
+    *('"2024-01-01T00:00:00-05Z"', '"2024-01-01T00:00:00+2400"', '"2024-01-01T00:00:00+010"'),
+    *('"2024-04-31T00:00:00"', '"2024-04-30T00:00:00z"', '"2024-02-29 00:00:00"'),
+    *('"2024-01-01T00:00"', "9007199254740995.0", "1.55e1"),
+    *('"2024-02-29T23:59:59.1230000Z"', '"2024-02-29T23:59:59.1234567Z"', "1672515782.1250000"),
+    *("1672515782100", "1672515782136000", "1672515782000000000"),
+    *('"2024-02-29T23:59:59.000000000"',),
+    *('""', '"NaN"', '"-Infinity"', '"∞"', '"-\\u221e"', '"+INF"', '"nan "', '"++nan"', '"infin"'),
 ]  # fmt: skip
 _VALUES = ["A", "trade", "1", "true", "null", "1.0", "", "t"]
 
@@ -144,8 +179,7 @@ def _messages(draw: st.DrawFn, tables: Sequence[Schema], wrong: int) -> bytes:
         chance = draw(st.integers(0, 9))
         if chance < wrong or is_other:
             return None if chance == 0 else _Token(draw(st.sampled_from(_NEARLY)))
-        unit = type_.partition(",")[0].rstrip("]") + "]" if "[" in type_ else type_
-        return _Token(draw(st.sampled_from(_FITTING[unit])))
+        return _Token(draw(st.sampled_from(_FITTING[base_type(type_)])))
 
     def value_of(condition: Condition, is_other: bool) -> _Token:
         if is_other and draw(st.integers(0, 4)):

@@ -63,7 +63,7 @@ EXPECTED = {
     ),
     "alpaca-trades": Expected(
         4,
-        _cells("2021-02-22T15:51:44.208Z | AAPL | 96921 | 126.55 | 1 | D | C"),
+        _cells("2021-02-22T15:51:44.208000000Z | AAPL | 96921 | 126.55 | 1 | D | C"),
         rejects=1,
         ignored=8,
         replies=(1, 2),
@@ -187,7 +187,9 @@ EXPECTED = {
     ),
     "kraken-trades": Expected(
         5,
-        _cells("2023-09-25T07:49:37.708706Z | MATIC/USD | 4665906 | 0.5117 | 40.0 | sell | market"),
+        _cells(
+            "2023-09-25T07:49:37.708706000Z | MATIC/USD | 4665906 | 0.5117 | 40.0 | sell | market"
+        ),
         rejects=2,
         ignored=7,
         replies=(1,),
