@@ -53,8 +53,9 @@ The format of the file. Paths are relative to where the command is started. Text
     ]                                   # or a table with send (any of these), reply (conditions of
                                         # the message to wait for; default: do not wait), timeout
                                         # (default: 10s), refused (as below, for messages that
-                                        # refuse this one), and per-message = 100, the most symbols
-                                        # in one {symbols}: more go into several messages
+                                        # refuse this one, or of its symbols those that they name),
+                                        # and per-message = 100, the most symbols in one {symbols}:
+                                        # more go into several messages
     subscribe-every = "250ms"           # time from one of them to the next, at least; default: none
     per-connection = 30                 # the most symbols on one connection: for more, the feed has
                                         # several, each of which sends all of the above for its own

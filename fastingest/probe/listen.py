@@ -49,12 +49,14 @@ class Sample:
     :param messages: in the order received, with no secret of ours in them; at least one.
     :param seconds: from the connect to the end.
     :param ended: why it ended, for a person; empty where the time was over.
+    :param whole: the feed with all its connections, where it has several and this was the first.
     """
 
     feed: Feed
     messages: list[bytes]
     seconds: float
     ended: str = ""
+    whole: Feed | None = None
 
 
 class _Keeper(Decoder):
@@ -99,8 +101,10 @@ def listen(
             f"{len(options.feeds)} feeds are named, and a probe is of one; name one of them"
         )
     with asyncio.Runner(loop_factory=ReceiverLoop) as runner:
-        feed = options.feeds[0].by_line()[0]  # of several connections one will do
-        return runner.run(_listen(feed, options, how, connected))
+        feed = options.feeds[0]
+        first = feed.by_line()[0]  # of several connections one will do
+        sample = runner.run(_listen(first, options, how, connected))
+    return replace(sample, whole=feed) if feed.lines else sample
 
 
 class _Observer(SourceObserver):

@@ -62,6 +62,7 @@ def config_text(sample: Sample, proposal: Proposal) -> str:
         "#   fastingest --config FILE",
         "# A column is name:type=path; a ? behind the type is for one that a row may lack.",
         '# "@received" is a column, too: when the row came.',
+        *_omitted(sample),
         "",
         "[[feed]]",
         f"name = {_quoted(feed.name)}",
@@ -78,6 +79,15 @@ def config_text(sample: Sample, proposal: Proposal) -> str:
             out = f"{_file_word(feed.name)}_{table.name}.csv"
             lines += ["", "[[feed.table]]", f"out = {_quoted(out)}", *_table(table)]
     return "\n".join(lines)
+
+
+def _omitted(sample: Sample) -> Iterator[str]:
+    """What of the feed is not in the file."""
+    if sample.whole is not None:
+        yield (
+            f"# It was the first of {len(sample.whole.lines)} connections: the file asks for "
+            f"{len(sample.feed.symbols):,} of {counted(len(sample.whole.symbols), 'symbol')} only."
+        )
 
 
 def _connection(feed: Feed) -> Iterator[str]:

@@ -118,10 +118,11 @@ class SharedQueue(ConnectQueue):
             turn = await self._office.ask(self._host, self._feeds)
             if turn is None:
                 return await super()._pass()
-            if turn.is_now:
+            if not turn.is_now:
+                self._open_at = max(self._open_at, turn.at)
+            elif not self.wait:  # otherwise one of ours was refused meanwhile
                 self._gate.passed(turn.at)
                 return turn.at
-            self._open_at = max(self._open_at, turn.at)
 
     def refused(self, asked_at: float, wait: float) -> None:
         """As in :class:`ConnectQueue`."""

@@ -94,6 +94,7 @@ class Session:
         self._is_paused = False
         self._given_up: ConnectionFailure | None = None  # why this side ended it
         self._is_asked_to_end = False  # by what the server has said
+        self._refusal = ""  # the latest, in the server's words
         self._ready_at: float | None = None
         self._has_been_ready = False
         self._protocol = transport.underlying_transport.get_protocol()
@@ -194,7 +195,8 @@ class Session:
         try:
             await self._subscriber.run()
         except NoReply as error:
-            self._give_up(ConnectionFailure(str(error)))
+            refusal = f"; it refuses: {self._refusal}" if self._refusal else ""
+            self._give_up(ConnectionFailure(f"{error}{refusal}"))
         else:
             self._is_all_sent = True
             self._look_whether_ready()
@@ -224,6 +226,7 @@ class Session:
         """As in :class:`fastingest.source.side_messages.SideActor`."""
         about = self._subscriber.refuse(symbols, subscription, has_rows=self.has_rows)
         self._side.retried(self._subscriber.refused_things)
+        self._refusal = words
         reason = f"it refuses: {words}"
         if self._options.strict or self._subscriber.is_hopeless:
             permanent = self._options.strict or (self._is_first and not self.has_rows)

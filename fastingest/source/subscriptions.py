@@ -191,7 +191,8 @@ class Subscriber:
             number = self._unanswered(has_rows=has_rows)
         about = set() if number is None else {number}
         if number is not None:
-            self._refused.add(number)
+            if self._is_all_of(number, symbols):
+                self._refused.add(number)
         elif symbols:
             self._refused.update(
                 index
@@ -208,6 +209,11 @@ class Subscriber:
         if self._awaited is not None and self._is_denied(self._awaited[0]):
             self._awaited[1].cancel()
         return About(number, is_retried=is_retried)
+
+    def _is_all_of(self, number: int, symbols: Sequence[str]) -> bool:
+        """Whether a refusal that names these symbols leaves nothing of a subscription."""
+        own = self._subscriptions[number][0].symbols
+        return not set(own) & set(symbols) or self._refused_symbols.issuperset(own)
 
     def _retry_later(self, about: set[int], symbols: Sequence[str]) -> bool:
         """Have what is refused sent again, as far as it is known what that is; whether it is."""

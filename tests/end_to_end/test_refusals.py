@@ -229,6 +229,25 @@ symbols = ["A"]
     assert "secret-9b1c" not in json.dumps(command.events)
 
 
+def test_a_reply_that_does_not_come_may_be_refused_for_one_symbol(tmp_path: Path) -> None:
+    """That it refuses the others as well, the venue does not say."""
+    said = '{"error":"unknown symbol B"}'
+    more = """
+subscribe = [{send = '{"sub":[{symbols}]}', reply = ["$.ok"], timeout = "200ms"}]
+refused = ["$.error"]
+symbols = ["A", "B"]
+"""
+    with (
+        Venue([accept(), hear(), send(said)]) as venue,
+        Command(*config(tmp_path, venue.url, more)) as command,
+    ):
+        reason = command.wait_for("no connection")["reason"]
+        command.signal(15)
+        command.wait()
+    assert reason.startswith("no reply for 200ms to the subscription ")
+    assert reason.endswith(f"; it refuses: {said}")
+
+
 def test_a_feed_that_cannot_log_in_ends_the_run(tmp_path: Path) -> None:
     more = """
 subscribe = [

@@ -12,6 +12,8 @@ import pytest
 from fastingest import FeedRefused, OptionError, Options, UsageError
 from fastingest.probe.listen import Sample, listen
 from fastingest.probe.options import ProbeOptions
+from fastingest.probe.proposal import proposal_of
+from fastingest.probe.text import config_text
 from tests.peers.raw import (
     BINARY,
     CONTINUATION,
@@ -97,6 +99,8 @@ def test_of_several_connections_the_first_is_listened_to(tmp_path: Path) -> None
     sample = sample_of(script, messages=1, config=config)
     assert sample.messages == [b"A,B"]
     assert sample.feed.symbols == ("A", "B")
+    said = "# It was the first of 2 connections: the file asks for 2 of 3 symbols only."
+    assert said in config_text(sample, proposal_of(sample.messages, 0.0)).splitlines()
 
 
 def test_a_secret_that_the_server_repeats_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

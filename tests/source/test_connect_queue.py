@@ -120,6 +120,27 @@ def test_what_one_receiver_is_refused_holds_the_others() -> None:
     assert passed == [("one", 100.0), ("two", 100.0), ("one", 130.0), ("two", 130.5)]
 
 
+def test_a_turn_is_not_taken_where_one_of_ours_was_refused_before_the_answer_came() -> None:
+    """It would be a connect that the host has just said it will not have."""
+
+    class Slow(Central):
+        async def ask(self, host: str, feeds: int) -> Turn | None:
+            answer = await super().ask(host, feeds)
+            queue.refused(99.0, 30.0)
+            return answer
+
+    async def run() -> None:
+        waiting = asyncio.create_task(queue.turn())
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        waiting.cancel()
+
+    gates = Gates(lambda: 100.0)
+    queue = SharedQueue(Gate(2), lambda: 100.0, "h", Slow("one", gates))
+    asyncio.run(run())
+    assert queue.wait == 30.0
+
+
 def test_who_gets_no_answer_decides_alone_and_leaves_room_for_the_others() -> None:
     now = 100.0
 

@@ -180,6 +180,20 @@ def test_a_reply_in_an_array_costs_nothing_of_what_else_is_in_it(
     assert of_elements(message) == (is_reply_alone, not is_waited_for)
 
 
+def test_one_symbol_of_a_list_is_not_all_of_it_whoever_refuses_it() -> None:
+    """Where the subscription itself says what a refusal is, and the refusal names a symbol."""
+    subscriber = Subscriber(
+        *(cast(Any, None), cast(Any, None)),  # nothing is sent, nor waited for
+        [(each, each.text) for each in [asking("A", "B")]],
+        refusals_in=lambda _: [],
+        is_paused=lambda: False,
+    )
+    assert subscriber.refuse(["B"], 0, has_rows=False).subscription == 0
+    assert not subscriber.is_refused
+    subscriber.refuse(["A"], 0, has_rows=False)
+    assert subscriber.is_refused
+
+
 # What is refused is sent again; by a clock that jumps to whatever is next
 
 
