@@ -19,7 +19,8 @@ from fastingest.config.spec import FeedSpec, Message, TableSpec
 from fastingest.config.symbols import has_place
 from fastingest.errors import OptionError, UsageError
 from fastingest.model.feed import Feed, Table
-from fastingest.model.jsonpath import Condition, parse_condition, parse_path
+from fastingest.model.jsonpath import Condition, parse_condition
+from fastingest.model.rows import parse_rows
 from fastingest.model.schema import EXAMPLE, TRADES, parse_columns
 
 __all__ = ["Overrides", "build_feeds", "located"]
@@ -113,7 +114,7 @@ def _with_schema(spec: FeedSpec, overrides: Overrides) -> FeedSpec:
         columns = _parsed("columns", parse_columns, overrides.columns)
         schema = replace(schema, columns=columns, described=True)
     if overrides.rows:
-        schema = replace(schema, rows=_parsed("rows", parse_path, overrides.rows))
+        schema = replace(schema, rows=_parsed("rows", parse_rows, overrides.rows))
     if overrides.where:
         where = _parsed("where", _conditions, overrides.where)
         schema = replace(schema, where=where)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fastingest.config.section import Section
 from fastingest.config.spec import TableSpec
-from fastingest.model.jsonpath import Condition, parse_condition, parse_path
+from fastingest.model.jsonpath import Condition, parse_condition
+from fastingest.model.rows import parse_rows
 from fastingest.model.schema import TRADES, Column, Schema, parse_columns
 
 __all__ = ["TABLE_KEYS", "tables_of"]
@@ -46,7 +47,7 @@ def _schema(section: Section) -> Schema:
                 section.problem(name, "goes with 'columns', which say what the rows are made of")
         return TRADES
     columns = _columns(section)
-    rows = section.read("rows", section.get("rows", str), parse_path)
+    rows = section.read("rows", section.get("rows", str), parse_rows)
     where: list[Condition] = []
     for index, text in enumerate(section.texts("where") or ()):
         condition = section.read("where", text, parse_condition, index)

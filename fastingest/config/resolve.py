@@ -85,7 +85,7 @@ The format of the file. Paths are relative to where the command is started. Text
     out = "venue.csv"                   # text; default: out above, or --out
     columns = "symbol:str=s, price:float=p"     # or an array with one each; default: messages are
                                         # told by themselves (symbol, price, volume)
-    rows = "data"                       # path; default: the message itself
+    rows = "data"                       # path; "data?": that may have none; default: the message
     where = ["$.data.e=trade"]          # conditions, all of which must hold; default: none
 
     # One with several has this for each of them, in place of columns, rows and where.

@@ -14,7 +14,8 @@ has two more:
    Where the row's own paths begin with an index, a row is itself an array; then it is an array of
    rows if its first element is an array. Where all paths begin with ``$``, a message is one row.
    If nothing stands at ``rows``, or null, it is a reject for a table that has conditions of the
-   message (it was meant to have rows), and others do not take it. An empty array is one ignored.
+   message (it was meant to have rows), unless they are optional (``rows = "data?"``); others do
+   not take it. An empty array is one ignored.
 4. A row for which a condition of the row does not hold is left out, and is one ignored.
 5. A column is read where its path leads, from the row or from the root. What is not there, or null,
    makes a reject of a row that requires it, and an empty cell otherwise. A bad element of an array

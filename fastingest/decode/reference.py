@@ -94,7 +94,7 @@ class ReferenceDecoder:
         of_root += [condition.path for condition in self._where_message]
         of_row = [reader.path for reader in self._readers if not reader.path.from_root]
         of_row += [condition.path for condition in self._where_row]
-        self._root_tree = ValueTree.of([*of_root, schema.rows])
+        self._root_tree = ValueTree.of([*of_root, schema.rows.path])
         self._row_tree = ValueTree.of(of_row)
 
     def of(self, text: bytes, raw: bytes) -> DecodedMessage:
@@ -109,7 +109,7 @@ class ReferenceDecoder:
             return DecodedMessage(taken=False)
         value = found.get(self._rows.steps)
         if value is None or (value == b"null" and self._rows.steps):
-            if not where:
+            if not where or self._rows.is_optional:
                 return DecodedMessage(taken=False)
             what = "is missing" if value is None else "is null"
             return DecodedMessage(

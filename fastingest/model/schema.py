@@ -38,6 +38,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastingest.model.jsonpath import Condition, JsonPath, parse_path
+from fastingest.model.rows import Rows
 
 __all__ = [
     "ESCAPED",
@@ -99,7 +100,7 @@ class Schema:
     """
 
     columns: tuple[Column, ...]
-    rows: JsonPath = JsonPath()
+    rows: Rows = Rows()
     where: tuple[Condition, ...] = ()
     described: bool = True
 

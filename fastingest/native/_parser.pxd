@@ -21,6 +21,8 @@ cdef class RowParser:
     cdef int in_row  # columns that are read from the row
     cdef bint is_array
     cdef bint many
+    cdef bint is_optional
+    cdef bint is_empty_fine
     cdef uint64_t walk  # the number of the message, or of the row, that is walked through
     cdef bint failed  # whether a condition does not hold
     cdef bint found  # whether the rows have come

@@ -10,8 +10,8 @@ column as it comes by; what nobody asked for is passed over, and checked no less
 certain to mean what :mod:`fastingest.decode.reference` and :mod:`fastingest.decode.auto` say
 ends the walk, all is as it was before, and it is up to them. Such are an escape in a string, a
 character that is not ASCII, a member twice, a value that is not of the column's type, an integer
-past 64 bits, what is missing or null and must not be, an empty array, and all that is no
-JSON. So no reject is made here, and no reason.
+past 64 bits, what is missing or null and must not be, and all that is no JSON. So no reject is made
+here, and no reason.
 
 The tree is :mod:`fastingest.native._tree`'s, and what a cell's text means is that of
 :mod:`fastingest.native._cells`.
@@ -63,6 +63,7 @@ cdef class RowParser:
         self.of_root = plan.of_root
         self.of_row = len(plan.conditions) - plan.of_root
         self.is_array, self.many = plan.is_array, plan.many
+        self.is_optional, self.is_empty_fine = plan.is_optional, plan.is_empty_fine
         self.columns = ColumnBuilders([column.kind for column in plan.columns])
 
     def parse(self, bytes message):
@@ -106,7 +107,12 @@ cdef class RowParser:
         if p != end:
             return False
         if self.failed or self.held != self.of_root or not self.found:
-            if not self.failed and self.held == self.of_root and self.of_root:
+            if (
+                not self.failed
+                and self.held == self.of_root
+                and self.of_root
+                and not self.is_optional
+            ):
                 return False  # it was meant to have rows
             self.columns.cut_to(rows)
             self.ignored = ignored + 1
@@ -210,9 +216,12 @@ cdef class RowParser:
         cdef char opening = b"[" if self.is_array else b"{"
         cdef char inside = space(p + 1)[0] if p[0] == b"[" else 0
         cdef bint closed = False
+        if self.is_optional and p[0] == b"n":
+            return literal(p, end)
         self.found = True
         if inside == b"]":
-            return NULL
+            self.ignored += 1
+            return space(p + 1) + 1 if self.is_empty_fine else NULL
         if p[0] == opening and inside != b"[":
             p = self.row(p, end)
         elif p[0] == b"[" and self.many:

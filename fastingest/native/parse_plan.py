@@ -90,6 +90,8 @@ class ParsePlan:
     :param of_root: how many are the root's.
     :param is_array: whether a row is an array and not an object.
     :param many: whether there may be an array of rows.
+    :param is_optional: whether a message that is to have rows may have none.
+    :param is_empty_fine: whether an array of rows may be empty.
     """
 
     columns: list[ColumnPlan]
@@ -98,6 +100,8 @@ class ParsePlan:
     of_root: int
     is_array: bool
     many: bool
+    is_optional: bool
+    is_empty_fine: bool
 
 
 @dataclass(eq=False)
@@ -184,4 +188,6 @@ def _plan_of(schema: Schema) -> ParsePlan:
         sum(each.path.from_root and not is_inside(each.path) for each in where),
         is_array=nodes[1][0] is NodeKind.ARRAY,
         many=not any(is_inside(path) for path, _, _ in leaves),
+        is_optional=schema.rows.is_optional,
+        is_empty_fine=schema.described and schema.row_container is not None,
     )

@@ -288,6 +288,24 @@ def test_where_no_rows_stand_it_depends_on_whether_the_message_was_asked_for(row
     assert rejects == [f"d.d, where the rows should be, {reason}"] * 2
 
 
+def test_optional_rows_may_be_missing_wherever_a_message_was_asked_for() -> None:
+    book = '{"t":"u","c":{"bids":[{"p":"1"}]}}'
+    empty = [
+        '{"t":"u","c":{"asks":[]}}',
+        '{"t":"u","c":{"bids":null}}',
+        '{"t":"u","c":{"bids":[]}}',
+    ]
+    table = schema_of("p", "c.bids?", "$.t=u")
+    assert _only(table, book, *empty, '{"t":"v","c":{"bids":5}}', book) == (
+        [["1"], ["1"]],
+        [],
+        4,
+    )
+    assert _only(table, '{"t":"u","c":{"bids":5}}')[1] == [
+        "a row should be an object, and this is none"
+    ]
+
+
 @pytest.mark.parametrize("kind", ["int", "float", "number", "bool", "timestamp[ms]", "decimal"])
 @pytest.mark.parametrize("null", ['"null"', '"Null"', r'"n\u0055l\u006C"'])
 def test_the_word_null_in_quotes_is_no_empty_cell(kind: str, null: str) -> None:

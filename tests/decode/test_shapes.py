@@ -8,12 +8,13 @@ import pytest
 from fastingest.decode.column_types import column_type
 from fastingest.decode.shapes import Columns, MessageShape, shape_of
 from fastingest.decode.struct_types import PathNode, access, compiled
-from fastingest.model.jsonpath import NoTree, parse_condition, parse_path
+from fastingest.model.jsonpath import NoTree, parse_condition
+from fastingest.model.rows import parse_rows
 from fastingest.model.schema import Schema, parse_columns
 
 
 def _schema(columns: str, rows: str = "", *where: str) -> Schema:
-    return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
+    return Schema(parse_columns(columns), parse_rows(rows), tuple(map(parse_condition, where)))
 
 
 def _shape(schema: Schema, sample: str) -> MessageShape:

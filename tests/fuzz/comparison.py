@@ -14,7 +14,8 @@ from fastingest.config.catalog import known_feed
 from fastingest.decode.decoder import Decoder
 from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.model.chunks import cells, decode, encode
-from fastingest.model.jsonpath import parse_condition, parse_path
+from fastingest.model.jsonpath import parse_condition
+from fastingest.model.rows import parse_rows
 from fastingest.model.schema import TRADES, Schema, parse_columns
 from fastingest.native._parser import RowParser
 from fastingest.native.parse_plan import ParsePlan, plan_of
@@ -36,7 +37,7 @@ _EVERYTHING = Schema(
         "s:str, i:int?, f:float?, n:number?, d:decimal?, b:bool?, ts:timestamp[s]?, "
         "us:timestamp[us]?, ns:timestamp[ns]?, iso:timestamp?, id:int=$.id, note:str?=$.note"
     ),
-    parse_path("data.rows"),
+    parse_rows("data.rows"),
     (parse_condition("$.type=row,rows"), parse_condition("take=true,1")),
 )
 _EVERYTHING_SENT = [
@@ -61,9 +62,23 @@ _KNOWN = (
     "deribit-trades",
 )
 
+# A side of a book, which may be missing.
+_LEVELS = Schema(
+    parse_columns("id=$.id, price:decimal=[0], size:float=[1]"),
+    parse_rows("c.bids?"),
+    (parse_condition("$.type=u"),),
+)
+_LEVELS_SENT = [
+    b'{"type":"u","id":"X","c":{"bids":[["1.5","2"],["1.4","3"]],"asks":[]}}',
+    b'{"type":"u","id":"X","c":{"asks":[["1.6","3"]]}}',
+    b'{"type":"u","id":"X","c":{"bids":[],"asks":[["1.6",3]]}}',
+    b'{"c":{"bids":null},"type":"u","id":"X"}',
+]
+
 SHAPES: tuple[Shape, ...] = (
     Shape(TRADES, _TRADES_SENT),
     Shape(_EVERYTHING, _EVERYTHING_SENT),
+    Shape(_LEVELS, _LEVELS_SENT),
     *(Shape(known_feed(name).feeds[0].tables[0].schema, messages_of(name)) for name in _KNOWN),
 )
 """What is tried: the default, known feeds, and one with everything."""

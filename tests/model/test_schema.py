@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.model.jsonpath import JsonPath, parse_condition, parse_path
+from fastingest.model.jsonpath import JsonPath, parse_condition
+from fastingest.model.rows import parse_rows
 from fastingest.model.schema import TRADES, Column, Schema, check_type, header_of, parse_columns
 
 
@@ -119,7 +120,7 @@ def test_a_header_is_quoted_as_in_rfc_4180() -> None:
 
 
 def _schema(columns: str, rows: str = "", *where: str) -> Schema:
-    return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
+    return Schema(parse_columns(columns), parse_rows(rows), tuple(map(parse_condition, where)))
 
 
 @pytest.mark.parametrize(

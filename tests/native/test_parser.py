@@ -207,6 +207,16 @@ CERTAIN: list[tuple[Schema, list[str]]] = [
         ],
     ),
     (
+        schema_of("id=$.id, price:decimal=[0], size:decimal=[1]", "c.bids?", "$.type=u"),
+        [
+            '{"type":"u","id":"X","c":{"bids":[["1.5","2"],["1.4","3"]],"asks":[]}}',
+            '{"type":"u","id":"X","c":{"asks":[["1.6","3"]]}}',
+            '{"type":"u","id":"X","c":{"bids":[],"asks":[["1.6","3"]]}}',
+            '{"c":{"bids":null},"type":"u","id":"X"}',
+            '{"c":{"bids":[["1","2"]]},"type":"v","id":"X"}',
+        ],
+    ),
+    (
         schema_of("product=$.product_id, time:timestamp[iso], price:decimal", "trades"),
         [
             '{"product_id":"BTC-USD","trades":[{"time":"2023-02-09T20:32:50.714964855Z","price":"1"},'

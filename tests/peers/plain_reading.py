@@ -82,9 +82,10 @@ def _read_message(
         return False
     value = _find(text, schema.rows.steps)
     if value is None or (value == "null" and schema.rows.steps):
-        if whole:
+        if whole and not schema.rows.is_optional:
             table.rejects.append(message)
-        return bool(whole)
+            return True
+        return False
     kind = _kind(schema)
     elements = _elements(value, kind)
     if elements == []:

@@ -8,14 +8,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from fastingest.model.jsonpath import Condition, JsonPath, parse_condition, parse_path
+from fastingest.model.jsonpath import Condition, JsonPath, parse_condition
+from fastingest.model.rows import Rows, parse_rows
 from fastingest.model.schema import Column, Schema, parse_columns
 
 __all__ = ["feeds", "mixed", "schema_of"]
 
 
 def schema_of(columns: str, rows: str = "", *where: str) -> Schema:
-    return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
+    return Schema(parse_columns(columns), parse_rows(rows), tuple(map(parse_condition, where)))
 
 
 _NAMES = ["a", "b", "e", "x y", "é", 'q"']
@@ -94,7 +95,7 @@ def _schemas(draw: st.DrawFn) -> Schema:
             Column(f"c{index}", type_, path, required=optional > 0)
             for index, (type_, path, optional) in enumerate(columns)
         ),
-        JsonPath(rows),
+        Rows(JsonPath(rows), bool(rows) and draw(st.integers(0, 3)) == 0),
         tuple(where),
     )
 
@@ -179,7 +180,10 @@ def _messages(draw: st.DrawFn, tables: Sequence[Schema], wrong: int) -> bytes:
             fill(None, from_root=False, is_other=draw(st.integers(0, 9)) < others)
             for _ in range(draw(st.sampled_from([0, 1, 2, 2, 3])))
         ]
-    message = _put(None, schema.rows.steps, rows)
+    message = None
+    there = draw(st.integers(0, 15))
+    if there:
+        message = _put(None, schema.rows.steps, rows if there > 1 else _Token("null"))
     message = fill(message, from_root=True)
     text = _text(message, draw(st.sampled_from(["", "", " ", "\n"])))
     kind = draw(st.integers(0, 40))
