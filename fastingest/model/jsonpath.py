@@ -4,7 +4,7 @@
 
     price            the member "price"
     last.price       the member "price" of the member "last"
-    [0]  data[0].p   an element of an array, counted from 0
+    [0]  data[0].p   an element of an array, counted from 0; [-1] is the last one, [-2] that before
     ["a.b"]          a member whose name is not made of letters, digits, _, -, @, / and : alone
     $  $.arg.instId  from the message's root; without $, from where the row is
 
@@ -38,11 +38,11 @@ __all__ = [
 ]
 
 Steps = tuple[str | int, ...]
-"""Member names and array indices, one step after the other."""
+"""Member names and array indices, one step after the other; indices below 0 are from the end."""
 
 _NAME = r"[^\W\d][\w@/:-]*|[\d@][\w@/:-]*"
 _STEP = re.compile(
-    rf'\.?(?P<name>{_NAME})|\[(?P<index>\d{{1,6}})\]|\[(?P<quoted>"(?:[^"\\]|\\.)*")\]'
+    rf'\.?(?P<name>{_NAME})|\[(?P<index>\d{{1,6}}|-(?!0+\])\d{{1,6}})\]|\[(?P<quoted>"(?:[^"\\]|\\.)*")\]'
 )
 _BARE = re.compile(_NAME)
 _MAX_STEPS = 64
@@ -83,7 +83,7 @@ def parse_path(text: str) -> JsonPath:
         dotted = step is not None and rest[offset] == "."
         if step is None or (step["name"] and dotted != (from_root or bool(steps))):
             raise ValueError(
-                f"{text.strip()!r} is no path; write for example price, last.price, [0], "
+                f"{text.strip()!r} is no path; write for example price, last.price, [0], [-1], "
                 '["odd name"] or $.data.symbol'
             )
         if step["index"] is not None:

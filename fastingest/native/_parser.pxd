@@ -44,6 +44,9 @@ cdef class RowParser:
     cdef const char* array(
         self, Node* node, uint64_t walk, const char* p, const char* end
     ) except? NULL
+    cdef const char* array_from_end(
+        self, Node* node, uint64_t walk, const char* p, const char* end
+    ) except? NULL
     cdef const char* rows(self, const char* p, const char* end) except? NULL
     cdef const char* row(self, const char* p, const char* end) except? NULL
     cdef bint fill_up(self) except -1

@@ -37,6 +37,7 @@ from fastingest.native._tree cimport (
     CONDITION,
     EXPECTED,
     LATER,
+    MAX_FROM_END,
     OBJECT,
     ROWS,
     Node,
@@ -199,6 +200,8 @@ cdef class RowParser:
         cdef int number
         cdef int position = 0
         cdef bint closed = False
+        if node.from_end:
+            return self.array_from_end(node, walk, p, end)
         p = space(p + 1)
         if p[0] == b"]":
             return p + 1
@@ -209,6 +212,32 @@ cdef class RowParser:
             p = behind_item(p, end, b"]", &closed)
             if p is NULL or closed:
                 return p
+
+    cdef const char* array_from_end(
+        self, Node* node, uint64_t walk, const char* p, const char* end
+    ) except? NULL:
+        """Take an array of which some elements are counted from the end: these come last."""
+        cdef const char* last[MAX_FROM_END]
+        cdef int number, from_end
+        cdef Py_ssize_t position = 0
+        cdef bint closed = False
+        p = space(p + 1)
+        if p[0] == b"]":
+            return p + 1
+        while not closed:
+            last[position % MAX_FROM_END] = p
+            number = node.children[position].node if position < node.count else -1
+            position += 1
+            p = skip(p, end) if number < 0 else self.value(number, walk, p, end)
+            p = behind_item(p, end, b"]", &closed)
+            if p is NULL:
+                return NULL
+        for from_end in range(<int>min(position, node.from_end), 0, -1):
+            number = node.children[node.count + from_end - 1].node
+            if number >= 0:
+                if self.value(number, walk, last[(position - from_end) % MAX_FROM_END], end) is NULL:
+                    return NULL
+        return p
 
     cdef const char* rows(self, const char* p, const char* end) except? NULL:
         """Take what stands where the rows are: one, or an array of them."""

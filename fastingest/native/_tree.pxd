@@ -32,6 +32,7 @@ cdef enum:  # how cells are read
 
 cdef enum:
     EXPECTED = 128  # members of an object whose order is remembered
+    MAX_FROM_END = 16  # elements of an array that are kept in mind until its end
 
 
 cdef struct Expected:
@@ -54,6 +55,7 @@ cdef struct Node:
     int index  # of the column, or of the condition
     Child* children
     int count  # of an array: one for each element up to the last that leads on
+    int from_end  # of an array: how many follow them, for its last elements, the last one first
     uint64_t seen  # the walk in which a value stood here
     Expected* expected  # of an object
 

@@ -42,8 +42,8 @@ cdef class ParseTree:
     def __cinit__(self, plan):
         cdef int index, child = 0, object_ = 0
         self.in_row = len(plan.columns)
-        children = sum([len(leads_to) for _, _, leads_to in plan.nodes])
-        objects = sum([kind is NodeKind.OBJECT for kind, _, _ in plan.nodes])
+        children = sum([len(node.children) for node in plan.nodes])
+        objects = sum([node.kind is NodeKind.OBJECT for node in plan.nodes])
         self.readings = <Reading*>zeroed(self.in_row * sizeof(Reading))
         self.nodes = <Node*>zeroed(len(plan.nodes) * sizeof(Node))
         self.children = <Child*>zeroed(children * sizeof(Child))
@@ -53,10 +53,11 @@ cdef class ParseTree:
             reading.type, reading.required = NOTATIONS[column.notation], column.required
             reading.least, reading.greatest = column.least, column.greatest
         self.names = []
-        for index, (kind, of, leads_to) in enumerate(plan.nodes):
+        for index, (kind, of, leads_to, from_end) in enumerate(plan.nodes):
             node = &self.nodes[index]
             node.kind, node.index = KINDS[kind], of
-            node.children, node.count = &self.children[child], len(leads_to)
+            node.children, node.count = &self.children[child], len(leads_to) - from_end
+            node.from_end = from_end
             if node.kind == OBJECT:
                 node.expected = &self.expected[object_ * EXPECTED]
                 object_ += 1

@@ -16,7 +16,7 @@ from fastingest.decode.column_types import moments
 from fastingest.model.jsonpath import JsonPath, NoTree, PathTree, Steps
 from fastingest.model.schema import Schema, base_type
 
-__all__ = ["ColumnPlan", "NodeKind", "Notation", "ParsePlan", "plan_of"]
+__all__ = ["ColumnPlan", "FlatNode", "NodeKind", "Notation", "ParsePlan", "plan_of"]
 
 
 class NodeKind(Enum):
@@ -65,7 +65,22 @@ _BOUNDS = {
 _INT64 = (-(2**63), 2**63 - 1)
 
 
-FlatNode = tuple[NodeKind, int, list[tuple[bytes, int]]]
+_MAX_FROM_END = 16  # elements of an array that are kept in mind until its end
+
+
+class FlatNode(NamedTuple):
+    """A value in a message.
+
+    :param of: the index of its column or condition.
+    :param children: pairs (name with its quotes, node); in an array (b"", node or -1) for each
+        element, and then for each from the end, the last one first.
+    :param from_end: how many of them are from the end.
+    """
+
+    kind: NodeKind
+    of: int = 0
+    children: tuple[tuple[bytes, int], ...] = ()
+    from_end: int = 0
 
 
 class ColumnPlan(NamedTuple):
@@ -84,8 +99,7 @@ class ParsePlan:
     """What :class:`fastingest.native._parser.RowParser` reads by.
 
     :param columns: those that are no metadata.
-    :param nodes: for each one its kind, the index of its column or condition, and its children:
-        pairs (name with its quotes, node), and in an array (b"", node or -1) for each element.
+    :param nodes: the root, the row, and those that they lead to.
     :param conditions: the texts that are taken; the root's come first.
     :param of_root: how many are the root's.
     :param is_array: whether a row is an array and not an object.
@@ -127,21 +141,32 @@ class _Node(PathTree):
     def flatten(self, nodes: list[FlatNode], at: int) -> None:
         """Fill in node ``at``, and append those below it."""
         if self.leaf is not None:
-            nodes[at] = (*self.leaf, [])
+            nodes[at] = FlatNode(*self.leaf)
             return
         is_array = self.container is list
-        children: list[tuple[bytes, int]] = []
-        below: list[tuple[_Node, int]] = []
-        for step, node in sorted(self.steps.items()):  # all names, or all indices
-            name = b"" if isinstance(step, int) else b'"%b"' % step.encode()
-            if isinstance(step, int):
-                children += [(b"", -1)] * (step - len(children))
-            children.append((name, len(nodes)))
-            below.append((node, len(nodes)))
-            nodes.append((NodeKind.OBJECT, 0, []))
-        nodes[at] = (NodeKind.ARRAY if is_array else NodeKind.OBJECT, 0, children)
-        for inner, number in below:
-            inner.flatten(nodes, number)
+        numbers: dict[str | int, int] = {}
+        for step in sorted(self.steps):  # all names, or all indices
+            numbers[step] = len(nodes)
+            nodes.append(FlatNode(NodeKind.OBJECT))
+        nodes[at] = _array(numbers) if is_array else _object(numbers)
+        for step, number in numbers.items():
+            self.steps[step].flatten(nodes, number)
+
+
+def _object(numbers: dict[str | int, int]) -> FlatNode:
+    children = ((b'"%b"' % str(name).encode(), number) for name, number in numbers.items())
+    return FlatNode(NodeKind.OBJECT, 0, tuple(children))
+
+
+def _array(numbers: dict[str | int, int]) -> FlatNode:
+    indices = [index for index in numbers if isinstance(index, int)]
+    elements = max([0, *(index + 1 for index in indices)])
+    from_end = max([0, *(-index for index in indices)])
+    if from_end > _MAX_FROM_END:
+        raise NoTree
+    places = [*range(elements), *range(-1, -from_end - 1, -1)]
+    children = tuple((b"", numbers.get(place, -1)) for place in places)
+    return FlatNode(NodeKind.ARRAY, 0, children, from_end)
 
 
 def plan_of(schema: Schema) -> ParsePlan | None:
@@ -174,7 +199,7 @@ def _plan_of(schema: Schema) -> ParsePlan:
         else:
             row.put(path.steps, (kind, index))
     root.put(schema.rows.steps, (NodeKind.ROWS, 0))
-    nodes: list[FlatNode] = [(NodeKind.OBJECT, 0, [])] * 2
+    nodes = [FlatNode(NodeKind.OBJECT)] * 2
     root.flatten(nodes, 0)
     row.flatten(nodes, 1)
     plans = []
@@ -186,7 +211,7 @@ def _plan_of(schema: Schema) -> ParsePlan:
         nodes,
         [tuple(value.encode() for value in each.values) for each in where],
         sum(each.path.from_root and not is_inside(each.path) for each in where),
-        is_array=nodes[1][0] is NodeKind.ARRAY,
+        is_array=nodes[1].kind is NodeKind.ARRAY,
         many=not any(is_inside(path) for path, _, _ in leaves),
         is_optional=schema.rows.is_optional,
         is_empty_fine=schema.described and schema.row_container is not None,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -286,6 +287,34 @@ def test_where_no_rows_stand_it_depends_on_whether_the_message_was_asked_for(row
     reason = "is null" if "null" in rows[1:] else "is missing"
     assert (found, ignored) == ([], 0)
     assert rejects == [f"d.d, where the rows should be, {reason}"] * 2
+
+
+def test_elements_may_be_counted_from_the_end() -> None:
+    table = schema_of("pair=$[-1], price:decimal=[0], last?=[-1]", "[1].a")
+    short = '[9,{"a":[["1.5","2","1.0"]]},"book-1000","AAA/BBB"]'
+    long = '[9,{"a":[["1.5","2","1.0"]]},{"b":[],"c":"1"},"book-1000","CCC"]'
+    assert _only(table, short, long, short, long, '[9,{"a":[["7"]]}]') == (
+        [
+            ["AAA/BBB", "1.5", "1.0"],
+            ["CCC", "1.5", "1.0"],
+            ["AAA/BBB", "1.5", "1.0"],
+            ["CCC", "1.5", "1.0"],
+        ],
+        ["pair: Expected `str`, got `object` - at $[-1]"],
+        0,
+    )
+    kept = schema_of("a", "[-2]", "$[-1]=t")
+    assert _only(kept, '[{"a":"1"},"t"]', '[5,{"a":"2"},"t"]', '[{"a":"1"},"u"]') == (
+        [["1"], ["2"]],
+        [],
+        1,
+    )
+
+
+def test_arrays_of_any_length_do_not_have_a_shape_each() -> None:
+    table = schema_of("a:int=[-1]")
+    messages = [json.dumps([*range(length)]) for length in range(1, 80)]
+    assert _only(table, *messages, *messages)[0] == [[str(n)] for n in range(79)] * 2
 
 
 def test_optional_rows_may_be_missing_wherever_a_message_was_asked_for() -> None:

@@ -30,6 +30,8 @@ from fastingest.model.jsonpath import (
         ("[0]", JsonPath((0,))),
         ("data[0].p", JsonPath(("data", 0, "p"))),
         ("[1][12]", JsonPath((1, 12))),
+        ("$[-1]", JsonPath((-1,), from_root=True)),
+        ("a[-2].b", JsonPath(("a", -2, "b"))),
         ('["a.b"]', JsonPath(("a.b",))),
         ('x["a\\"]\\u00e9"].y', JsonPath(("x", 'a"]é', "y"))),
         ('[""]', JsonPath(("",))),
@@ -49,7 +51,8 @@ def test_a_path(text: str, path: JsonPath) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        ".a", "a.", "a..b", "$a", "$.", "a b", "[x]", "[-1]", "[1", "[1.5]", "a.[0]", "[0]a", "a,b",
+        ".a", "a.", "a..b", "$a", "$.", "a b", "[x]", "[-0]", "[-00]", "[--1]", "[1", "[1.5]",
+        "a.[0]", "[0]a", "a,b",
         '["a]', "[1234567]", "a$.b", "$$", '["\\x"]', "-a", '"a"',
     ],
 )  # fmt: skip
@@ -65,7 +68,7 @@ def test_a_path_may_not_be_too_long() -> None:
 
 
 _steps = st.lists(
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.integers(0, 999_999),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.integers(-999_999, 999_999),
     max_size=4,
 )
 

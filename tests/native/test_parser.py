@@ -217,6 +217,20 @@ CERTAIN: list[tuple[Schema, list[str]]] = [
         ],
     ),
     (
+        schema_of(
+            "pair=$[-1], price:decimal=[0], side=[-3], was?=[-9]", "[1].a", "$[-2]=book-1000"
+        ),
+        [
+            '[9,{"a":[["1.5","2","1.0"],["1.5","x","s","y","1.0"]]},"book-1000","AAA/BBB"]',
+            '[9,{"a":[["1.5","2","1.0"]]},{"b":[],"c":"1"},"book-1000","AAA/BBB"]',
+            '[9,{"a":[["1.5","2","1.0"]]},"book-100","AAA/BBB"]',
+        ],
+    ),
+    (
+        schema_of("a:int=[-16], b:int?=[-1]", "[-1]"),
+        ["[0, 1, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]]"],
+    ),
+    (
         schema_of("product=$.product_id, time:timestamp[iso], price:decimal", "trades"),
         [
             '{"product_id":"BTC-USD","trades":[{"time":"2023-02-09T20:32:50.714964855Z","price":"1"},'
@@ -280,6 +294,7 @@ def test_integers_of_nineteen_digits(value: int) -> None:
         schema_of("a:int, b:int=a.b"),  # a value cannot be both
         schema_of("a:int=x[0], b:int=x.y"),
         schema_of("a:int=b, c:int=b"),
+        schema_of("a:int=[-17]"),
         schema_of("a:int=$.x", "d"),  # which says only that there must be something
     ],
 )

@@ -52,10 +52,10 @@ _NEARLY = [
 _VALUES = ["A", "trade", "1", "true", "null", "1.0", "", "t"]
 
 _names = st.sampled_from(_NAMES)
-_indices = st.integers(0, 2)
+_indices = st.sampled_from([0, 1, 2, -1, -2])
 
 
-_more = st.lists(st.sampled_from(["a", "b", 0, 1]), max_size=1)
+_more = st.lists(st.sampled_from(["a", "b", 0, 1, -1]), max_size=1)
 
 
 def _steps(first: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[str | int, ...]]:
@@ -67,7 +67,7 @@ def _steps(first: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[str | int, 
 
 @st.composite
 def _schemas(draw: st.DrawFn) -> Schema:
-    rows = draw(st.sampled_from([(), (), (), ("d",), ("d", "a"), ("d", 0), (1,)]))
+    rows = draw(st.sampled_from([(), (), (), ("d",), ("d", "a"), ("d", 0), (1,), (-1,)]))
     step: Any = draw(st.sampled_from([_names, _names, _indices]))
     root_step: Any = _indices if rows and isinstance(rows[0], int) else _names
     of_row = _steps(step).map(JsonPath)
@@ -116,9 +116,18 @@ def _put(value: Any, steps: tuple[str | int, ...], leaf: Any) -> Any:
     if isinstance(step, str) and isinstance(value, dict):
         value[step] = _put(value.get(step), tuple(rest), leaf)
     elif isinstance(step, int) and isinstance(value, list):
-        value += [None] * (step + 1 - len(value))
+        value += [None] * (max(step + 1, -step) - len(value))
+        if step < 0 and value[step] is not None:
+            value += [None] * -step
         value[step] = _put(value[step], tuple(rest), leaf)
     return value
+
+
+def _from_end(of: Condition | Column) -> tuple[bool, int]:
+    """What is counted from the end is put last, and the last element behind those before it."""
+    steps = of.path.steps if of.path is not None else ()
+    indices = [step for step in steps if isinstance(step, int) and step < 0]
+    return bool(indices), min(indices, default=0)
 
 
 def _text(value: Any, space: str) -> str:
@@ -158,10 +167,10 @@ def _messages(draw: st.DrawFn, tables: Sequence[Schema], wrong: int) -> bytes:
         return _Token(value if is_bare else json.dumps(value))
 
     def fill(value: Any, *, from_root: bool, is_other: bool = False) -> Any:
-        for condition in schema.where:
+        for condition in sorted(schema.where, key=_from_end):
             if condition.path.from_root == from_root:
                 value = _put(value, condition.path.steps, value_of(condition, is_other))
-        for column in schema.columns:
+        for column in sorted(schema.columns, key=_from_end):
             assert column.path is not None
             if column.path.from_root == from_root:
                 leaf = token(column.type, is_other)
