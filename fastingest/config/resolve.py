@@ -105,8 +105,8 @@ that bring a row are not asked.
 
 In ``url``, and in ``send``, ``reply`` and ``refused`` of ``subscribe``, ``{symbols}`` is all
 symbols, each as ``each`` says, with ``join`` between. What holds ``{symbol}`` is sent once for each
-symbol (a URL cannot). Two tables of a feed never write one file. Two feeds may, if their headers
-are the same.
+symbol (a URL cannot). Two feeds may write one file, if their headers are the same. So may two
+tables of a feed, if the types are the same as well, and there is no ``@sequence``.
 """
 
 from __future__ import annotations

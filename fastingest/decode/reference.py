@@ -36,7 +36,7 @@ class _Reader(NamedTuple):
 
         :raises ValueError: there is none; the message says why.
         """
-        value = found.get(self.path.steps)
+        value = self.path.own.encode() or found.get(self.path.steps)
         if value is None or value == b"null":
             if not self.column.required:
                 return None

@@ -6,6 +6,7 @@ on a whole run of structs at a time.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -47,19 +48,28 @@ class Extractor:
 
     def __init__(self, root: PathNode, columns: Sequence[Wanted], start: Steps) -> None:
         self._root = root
-        self._leaves: list[tuple[PathNode, ColumnType, Steps]] = []
+        self._columns: list[tuple[PathNode, ColumnType, Steps] | str] = []  # or constants
         for kind, path, is_required in columns:
+            if path.own:
+                self._columns.append(json.loads(path.own))
+                continue
             steps = path.steps if path.from_root else start + path.steps
             node = root.require(steps) if is_required else root.at(steps)
             if kind not in node.kinds:
                 node.kinds.append(kind)
-            self._leaves.append((node, kind, steps))
+            self._columns.append((node, kind, steps))
 
     def compile(self) -> None:
         """Call this when all is in the tree."""
-        self._get = comprehension(access(self._root, steps) for _, _, steps in self._leaves)
+        self._get = comprehension(
+            repr(column) if isinstance(column, str) else access(self._root, column[2])
+            for column in self._columns
+        )
         self._settle: list[tuple[int, _Settle, bool]] = []
-        for index, (node, kind, _) in enumerate(self._leaves):
+        for index, column in enumerate(self._columns):
+            if isinstance(column, str):
+                continue
+            node, kind, _ = column
             if node.is_raw:
                 self._settle.append((index, kind.settle_raw, node.is_required))
             elif kind.checked:

@@ -54,8 +54,12 @@ class JsonPath(NamedTuple):
     steps: Steps = ()
     from_root: bool = False
     """Whether it begins at the message's root and not at the row."""
+    own: str = ""
+    """JSON of a text: the value itself, where no steps lead to one."""
 
     def __str__(self) -> str:
+        if self.own:
+            return self.own
         text = "$" if self.from_root else ""
         for step in self.steps:
             if isinstance(step, int):

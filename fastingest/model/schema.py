@@ -19,9 +19,10 @@ type                          a cell on its way from the receiver to the writer
 ``timestamp[iso]``            str, RFC 3339 with upper-case T and Z, or an offset
 ============================  ==================================================================
 
-An empty cell is None. A timestamp is written as ISO 8601 in UTC, or, where a second unit is given
-(``timestamp[ms,ns]``), as the integer in this unit. Metadata columns (:data:`METADATA`) have no
-cells: the writer makes them of what the batch says of itself.
+A constant column (``side="bid"``) has its text in each row. An empty cell is None. A timestamp is
+written as ISO 8601 in UTC, or, where a second unit is given (``timestamp[ms,ns]``), as the integer
+in this unit. Metadata columns (:data:`METADATA`) have no cells: the writer makes them of what the
+batch says of itself.
 
 Where formulas are escaped (``--escape-formulas``), a batch says so itself: its columns of ``str``
 are :data:`ESCAPED`. Their cells are the same, and only what is written differs, so that another run
@@ -33,8 +34,10 @@ Where columns are not described, messages are told by themselves: :data:`TRADES`
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from fastingest.model.jsonpath import Condition, JsonPath, parse_path
@@ -72,8 +75,8 @@ class Column:
     :param name: its name in the header.
     :param type: as in the table above; of a metadata column: ``@received``, …, with the type that
         it is written as behind a colon where that is another: ``@received:timestamp[ns]``.
-    :param path: where its value is, from the row or from the message's root; None for a metadata
-        column.
+    :param path: where its value is, from the row or from the message's root, or the constant that
+        it is; None for a metadata column.
     :param required: whether a row without it, or with null, is no row; otherwise the cell stays
         empty.
     """
@@ -88,12 +91,17 @@ class Column:
         """Whether it is one of :data:`METADATA`."""
         return self.type.startswith("@")
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether it has the same text in each row."""
+        return self.path is not None and self.path.own != ""
+
 
 @dataclass(frozen=True)
 class Schema:
     """A table: which messages, which rows of them, which columns of these in the file's order.
 
-    :param columns: at least one that is no metadata.
+    :param columns: at least one that is no metadata and no constant.
     :param rows: where in a message the rows are, from its root: one row there, or an array of rows.
     :param where: conditions that must all hold, of the message (``$``) or of the row.
     :param described: whether columns say where they are; otherwise messages are told by themselves.
@@ -134,7 +142,7 @@ class Schema:
         """What a row is: dict, list, or None where nothing is read from it."""
         paths = [column.path for column in self.columns if column.path is not None]
         paths += [condition.path for condition in self.where]
-        steps = [path.steps[0] for path in paths if not path.from_root]
+        steps = [path.steps[0] for path in paths if not path.from_root and not path.own]
         if not steps:
             return None
         return list if any(isinstance(step, int) for step in steps) else dict
@@ -179,7 +187,9 @@ def parse_columns(text: str | Sequence[str]) -> tuple[Column, ...]:
     - the type may be left out where it is ``str``: ``symbol=$.arg.instId``;
     - a ``?`` behind the type makes it optional: ``volume:float?=q``;
     - a metadata column needs no type: ``@received``, ``time=@received``,
-      ``time:timestamp[ns]=@received``.
+      ``time:timestamp[ns]=@received``;
+    - a constant stands in quotes: ``side="bid"``, with the escapes of JSON, or ``side='bid'``,
+      where there are none.
 
     In a text with several, a name with a space stands in quotes: ``"last price":float``.
 
@@ -190,7 +200,7 @@ def parse_columns(text: str | Sequence[str]) -> tuple[Column, ...]:
         columns = tuple(map(_column_between_commas, _split(text)))
     else:
         columns = tuple(_column(part.strip()) for part in text)
-    if all(column.is_metadata for column in columns):
+    if all(column.is_metadata or column.is_constant for column in columns):
         raise ValueError(f"there is no column that comes from the feed; {EXAMPLE}")
     seen: set[str] = set()
     for column in columns:
@@ -202,7 +212,9 @@ def parse_columns(text: str | Sequence[str]) -> tuple[Column, ...]:
 
 def _split(text: str) -> list[str]:
     """At the commas that stand outside brackets and quotes."""
-    pieces = re.findall(r'(?:\[(?:"(?:[^"\\]|\\.)*"|[^\]"])*\]|"(?:[^"\\]|\\.)*"|[^,])+', text)
+    pieces = re.findall(
+        r"""(?:=\s*'[^']*'|\[(?:"(?:[^"\\]|\\.)*"|[^\]"])*\]|"(?:[^"\\]|\\.)*"|[^,])+""", text
+    )
     return [piece.strip() for piece in pieces if piece.strip()]
 
 
@@ -248,12 +260,30 @@ def _column(text: str) -> Column:
     if not path and not text.startswith('"') and re.search(r"[$.\[\]]", name):
         raise ValueError(f"column {name!r} looks like a path; give it a name: NAME={name}")
     try:
+        if path.startswith(('"', "'")):
+            if kind not in (None, "str") or match["optional"]:
+                raise ValueError(f"{path} is a text, and always there: it needs no type, and no ?")
+            return Column(name, "str", JsonPath(own=_constant(path)))
         where = parse_path(path) if path else JsonPath((name,))
         if not where.steps:
             raise ValueError(f"{path!r} is the whole message; name a member of it")
         return Column(name, check_type(kind or "str"), where, required=not match["optional"])
     except ValueError as error:
         raise ValueError(f"column {name!r}: {error}") from None
+
+
+def _constant(text: str) -> str:
+    """The JSON of a text in quotes.
+
+    :raises ValueError: it is none.
+    """
+    if re.fullmatch(r"'[^']*'", text):
+        return json.dumps(text[1:-1], ensure_ascii=False)
+    with suppress(ValueError):  # no JSON, or half of a surrogate pair
+        constant = json.loads(text, strict=False)
+        constant.encode()
+        return json.dumps(constant, ensure_ascii=False)
+    raise ValueError(f'{text} is no text in quotes; write for example "bid"')
 
 
 TRADES = Schema(

@@ -31,6 +31,7 @@ from libc.string cimport memcmp
 from fastingest.native._builders cimport ColumnBuilders
 from fastingest.native._cells cimport add_cell
 from fastingest.native._json cimport behind_item, literal, scalar, skip, space
+from fastingest.native._strings cimport add_text
 from fastingest.native._tree cimport (
     ARRAY,
     COLUMN,
@@ -122,11 +123,15 @@ cdef class RowParser:
         return True
 
     cdef bint read_later(self, Py_ssize_t start, const char* end) except -1:
-        """Read the columns of the root, once for each row of the message."""
+        """Add the columns of the root, and constants, once for each row of the message."""
         cdef int index
         for index in range(self.columns.width):
             reading = &self.readings[index]
-            if reading.is_later:
+            if reading.constant is not NULL:
+                column = &self.columns.columns[index]
+                for _ in range(start, self.columns.rows):
+                    add_text(column, reading.constant, reading.constant_size)
+            elif reading.is_later:
                 if reading.later is NULL and reading.required:
                     return False
                 for _ in range(start, self.columns.rows):
@@ -218,6 +223,7 @@ cdef class RowParser:
     ) except? NULL:
         """Take an array of which some elements are counted from the end: these come last."""
         cdef const char* last[MAX_FROM_END]
+        cdef const char* value
         cdef int number, from_end
         cdef Py_ssize_t position = 0
         cdef bint closed = False
@@ -235,7 +241,8 @@ cdef class RowParser:
         for from_end in range(<int>min(position, node.from_end), 0, -1):
             number = node.children[node.count + from_end - 1].node
             if number >= 0:
-                if self.value(number, walk, last[(position - from_end) % MAX_FROM_END], end) is NULL:
+                value = last[(position - from_end) % MAX_FROM_END]
+                if self.value(number, walk, value, end) is NULL:
                     return NULL
         return p
 

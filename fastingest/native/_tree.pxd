@@ -67,6 +67,8 @@ cdef struct Reading:  # how a column's cells are read
     int64_t least
     int64_t greatest
     const char* later  # of the root: where its text begins; NULL: it has not come
+    const char* constant  # the text that it is in each row; NULL: it is read
+    Py_ssize_t constant_size
 
 
 @cython.final
@@ -76,7 +78,7 @@ cdef class ParseTree:
     cdef int in_row  # columns that are read from the row
     cdef Child* children  # of all nodes
     cdef Expected* expected  # of all objects
-    cdef list names  # what the children's names point into
+    cdef list names  # what the children's names point into, and constants
 
 
 cdef inline const char* behind_name(

@@ -42,6 +42,7 @@ cdef class ParseTree:
     def __cinit__(self, plan):
         cdef int index, child = 0, object_ = 0
         self.in_row = len(plan.columns)
+        self.names = []
         children = sum([len(node.children) for node in plan.nodes])
         objects = sum([node.kind is NodeKind.OBJECT for node in plan.nodes])
         self.readings = <Reading*>zeroed(self.in_row * sizeof(Reading))
@@ -52,7 +53,12 @@ cdef class ParseTree:
             reading = &self.readings[index]
             reading.type, reading.required = NOTATIONS[column.notation], column.required
             reading.least, reading.greatest = column.least, column.greatest
-        self.names = []
+            if column.constant is not None:
+                self.names.append(column.constant)
+                reading.constant = PyBytes_AS_STRING(column.constant)
+                reading.constant_size = len(column.constant)
+                reading.is_later = True
+                self.in_row -= 1
         for index, (kind, of, leads_to, from_end) in enumerate(plan.nodes):
             node = &self.nodes[index]
             node.kind, node.index = KINDS[kind], of

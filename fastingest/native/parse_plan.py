@@ -8,6 +8,7 @@ and then there must be one row: into an array of rows no such path leads.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
@@ -92,6 +93,8 @@ class ColumnPlan(NamedTuple):
     least: int
     greatest: int
     """Bounds of an integer."""
+    constant: bytes | None = None
+    """What it is in each row; None: it is read."""
 
 
 @dataclass
@@ -189,7 +192,9 @@ def _plan_of(schema: Schema) -> ParsePlan:
 
     columns = [(each, each.path) for each in schema.columns if each.path is not None]
     where = sorted(schema.where, key=lambda each: not each.path.from_root or is_inside(each.path))
-    leaves = [(path, NodeKind.COLUMN, index) for index, (_, path) in enumerate(columns)]
+    leaves = [
+        (path, NodeKind.COLUMN, index) for index, (_, path) in enumerate(columns) if not path.own
+    ]
     leaves += [(each.path, NodeKind.CONDITION, index) for index, each in enumerate(where)]
     for path, kind, index in leaves:
         if is_inside(path):
@@ -203,9 +208,11 @@ def _plan_of(schema: Schema) -> ParsePlan:
     root.flatten(nodes, 0)
     row.flatten(nodes, 1)
     plans = []
-    for column, _ in columns:
+    for column, path in columns:
         type_ = base_type(column.type)
-        plans.append(ColumnPlan(*_READ[type_], column.required, *_BOUNDS.get(type_, _INT64)))
+        plan = ColumnPlan(*_READ[type_], column.required, *_BOUNDS.get(type_, _INT64))
+        constant = json.loads(path.own).encode() if path.own else None
+        plans.append(plan._replace(constant=constant))
     return ParsePlan(
         plans,
         nodes,

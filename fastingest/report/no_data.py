@@ -136,9 +136,7 @@ def watch(
     """Watches for all tables of all feeds of a run."""
     for feed in feeds:
         own = {
-            share.target.tables[feed.name]: share
-            for share in shares
-            if feed.name in share.target.tables
+            number: share for share in shares for number in share.target.tables.get(feed.name, ())
         }
         outputs = [own[number] for number in range(len(feed.tables))]
         for number in range(len(feed.tables)):

@@ -241,7 +241,7 @@ class Session:
         """What has come so far."""
         if self._options.idle_timeout is not None:
             self._listener.decode()  # what waits for company may be rows
-        rows = sum(table[Slot.RECEIVED] for table in self._counters.tables)
+        rows = sum(output[Slot.RECEIVED] for output in self._counters.outputs)
         return Come(self._reads, self._counters[Slot.MESSAGES], rows)
 
     @property
@@ -280,7 +280,7 @@ class Session:
 
 def rows_of(counters: FeedCounters) -> int:
     """How many rows a feed has brought in this run."""
-    return sum(table.rows_received for table in counters.tables)
+    return sum(output.rows_received for output in counters.outputs)
 
 
 def _hold(transport: asyncio.Transport, on: bool) -> None:

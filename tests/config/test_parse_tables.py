@@ -18,6 +18,20 @@ def test_columns_rows_and_conditions_are_a_schema() -> None:
     assert schema.described
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        """columns = 'a, side="bid"'""",
+        """columns = "a, side='bid'\"""",
+        """columns = "a, side=\\"bid\\"\"""",
+        """columns = ["a", "side='bid'"]""",
+        """columns = ['a', 'side="b\\u0069d"']""",
+    ],
+)
+def test_a_constant_has_either_quotes(text: str) -> None:
+    assert feed_in(URL + text).tables[0].schema.columns == parse_columns("a, side='bid'")
+
+
 def test_a_feed_may_have_several_tables() -> None:
     feed = feed_in(
         f'[[feed]]\n{URL}out = "f.csv"\n[[feed.table]]\nout = "a.csv"\ncolumns = "a=b"\n'
@@ -35,6 +49,7 @@ def test_a_feed_may_have_several_tables() -> None:
         ("columns = ['a=b',\n\n'c=[x']\n", "4: column 'c': '[x' is no path"),
         ("columns = ['a=b',\n5]\n", "3: each of 'columns' must be a text, and one is a whole"),
         ("columns = ['a=b',\n'a=c']\n", "2: two columns are named 'a'"),
+        ("columns = ['a', 'b=\"x']\n", "2: column 'b': \"x is no text in quotes"),
         ("columns = '@received'\n", "2: there is no column that comes from the feed"),
         ("columns = 'a=b'\nrows = 'a b'\n", "3: 'a b' is no path"),
         ("columns = 'a=b'\nwhere = ['$.a=1',\n\n'b']\n", "5: 'b' is no condition"),

@@ -53,6 +53,13 @@ def test_cells_stand_in_the_order_of_the_columns() -> None:
     )
 
 
+def test_a_constant_stands_in_each_row() -> None:
+    schema = _schema('side="b, \\"", a:int', "d")
+    assert _outcome(schema, '{"d":[{"a":1},{"a":2}],"side":"x"}') == DecodedMessage(
+        rows=[('b, "', 1), ('b, "', 2)]
+    )
+
+
 def test_a_rejected_message_keeps_the_bytes_that_were_received() -> None:
     reason = "p: Expected `float`, got `str`"
     for message in (' {"p": "x"}\n', '{"p":"x" }'):

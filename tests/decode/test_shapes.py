@@ -99,6 +99,15 @@ def test_columns_of_the_root_stand_in_each_row_that_is_kept() -> None:
     )
 
 
+def test_a_constant_needs_nothing_of_the_message() -> None:
+    schema = _schema("side='b', p:float, s=$.s, kind='x'", "d", "k=x")
+    for rows, counts in (('{"k":"x","p":1}', None), ('[{"k":"x","p":1},{"q":[]}]', [1])):
+        message = f'{{"s":"A","d":{rows}}}'
+        run = _run(_shape(schema, message), message)
+        assert run is not None
+        assert (run.columns, run.counts) == ([["b"], [1.0], ["A"], ["x"]], counts)
+
+
 def test_members_are_parsed_in_the_order_of_the_sample() -> None:
     schema = _schema("a?, b?, c?=x.c, d?=x.d")
     sample = b'{"x":{"d":"1","n":0,"c":"2"},"b":"3","a":"4"}'

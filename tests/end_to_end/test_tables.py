@@ -82,6 +82,43 @@ def test_columns_rows_and_where_describe_a_feed(tmp_path: Path) -> None:
     assert verify(out).agrees
 
 
+BOOK = """
+[[feed]]
+name = "book"
+url = "{url}"
+[[feed.table]]
+rows = "b"
+columns = ["s=$.s", "side='bid'", "price:decimal=[0]", "@received"]
+[[feed.table]]
+rows = "a?"
+where = ["$.s=A,B"]
+columns = ["s=$.s", 'side="ask"', "price:decimal=[0]", "@received"]
+"""
+
+
+def test_two_tables_of_a_feed_in_one_file(tmp_path: Path) -> None:
+    out, config = tmp_path / "out.csv", tmp_path / "book.toml"
+    messages = [
+        '{"s":"A","b":[["1.50","1"],["1.49","2"]],"a":[["1.60","1"]]}',
+        '{"s":"B","b":[["2.50","1"]]}',
+        '{"s":"B","b":[],"a":[["x","1"]]}',
+    ]
+    with RawServer(says(*messages)) as server:
+        config.write_text(BOOK.format(url=server.url))
+        with Command("--config", config, "--out", out, "--max-rows", "4", *QUICK) as command:
+            summary = command.summary()
+    header, *rows = cells(out)
+    assert header == ["s", "side", "price", "received"]
+    assert [row[:3] for row in rows if row[1] == "bid"] == [
+        ["A", "bid", "1.50"],
+        ["A", "bid", "1.49"],
+        ["B", "bid", "2.50"],
+    ]
+    assert [row[:3] for row in rows if row[1] == "ask"] == [["A", "ask", "1.60"]]
+    assert summary["written"] == 4
+    assert verify(out).agrees
+
+
 def test_columns_of_our_own(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
 

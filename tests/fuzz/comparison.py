@@ -64,7 +64,7 @@ _KNOWN = (
 
 # A side of a book, which may be missing.
 _LEVELS = Schema(
-    parse_columns("id=$.id, price:decimal=[0], size:float=[1], last?=[-1], was?=[-3]"),
+    parse_columns("id=$.id, price:decimal=[0], size:float=[1], last?=[-1], was?=[-3], side='b'"),
     parse_rows("c.bids?"),
     (parse_condition("$.type=u"),),
 )

@@ -55,6 +55,30 @@ def test_a_column_of_our_own(text: str, column: Column) -> None:
     assert (first.is_metadata, own.is_metadata) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ('side="bid"', Column("side", "str", JsonPath(own='"bid"'))),
+        (" side : str = 'bid' ", Column("side", "str", JsonPath(own='"bid"'))),
+        ("""a='"\\'""", Column("a", "str", JsonPath(own='"\\"\\\\"'))),
+        ('a="\\u00e9\\"=,"', Column("a", "str", JsonPath(own='"é\\"=,"'))),
+        ('a=""', Column("a", "str", JsonPath(own='""'))),
+    ],
+)
+def test_a_constant(text: str, column: Column) -> None:
+    assert parse_columns(f"z, {text}") == (Column("z", "str", JsonPath(("z",))), column)
+
+
+def test_a_constant_is_no_column_of_the_feed_and_may_hold_what_parts_columns() -> None:
+    text = """a, side="bid, 'x'", other='ask, "y=[z"', b=c"""
+    assert [(each.name, each.is_constant) for each in parse_columns(text)] == [
+        ("a", False),
+        ("side", True),
+        ("other", True),
+        ("b", False),
+    ]
+
+
 def test_columns_are_parted_at_commas_outside_brackets_and_quotes() -> None:
     text = 'a, b:timestamp[ms,ns]=["x,y"][0], "c,d" , e'
     assert [column.name for column in parse_columns(text)] == ["a", "b", "c,d", "e"]
@@ -74,6 +98,12 @@ def test_in_a_list_a_space_is_a_part_of_the_name() -> None:
     ("text", "reason"),
     [
         ("", "there is no column that comes from the feed"),
+        ('@received, side="bid"', "there is no column that comes from the feed"),
+        ('a, b="x', 'is no text in quotes; write for example "bid"'),
+        ('a, b="\\ud800"', "is no text in quotes"),
+        ('a, b:int="1"', "column 'b': \"1\" is a text, and always there: it needs no type, and no"),
+        ('a, b?="x"', "and always there"),
+        ('a b="x"', "describes no column|has no comma"),
         ("@received, @feed", "there is no column that comes from the feed"),
         ("a:foo", "column 'a': 'foo' is no type; there are str, int"),
         ("a:timestamp[min]", "is no type"),
@@ -130,6 +160,7 @@ def _schema(columns: str, rows: str = "", *where: str) -> Schema:
         (_schema("a=[0]"), list),
         (_schema("a=[0], b?=c"), list),
         (_schema("a=$.a"), None),
+        (_schema('a=$.a, side="bid"'), None),
         (_schema("a=$[0]", "d"), None),
         (_schema("a=$.a, b=[1].c", "d"), list),
         (_schema("a=$.a", "d", "k=x"), dict),

@@ -231,6 +231,15 @@ CERTAIN: list[tuple[Schema, list[str]]] = [
         ["[0, 1, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]]"],
     ),
     (
+        schema_of("side='b', id=$.id, price:decimal=[0], kind='é\"'", "bids", "$.type=u"),
+        [
+            '{"type":"u","id":"X","bids":[["1.5","2"],["1.4","3"]],"asks":[]}',
+            '{"type":"v","id":"X","bids":[["1.5","2"]]}',
+            '{"type":"u","id":"X","bids":[]}',
+            '{"type":"u","id":"X","bids":[["1.5","2"]]}',
+        ],
+    ),
+    (
         schema_of("product=$.product_id, time:timestamp[iso], price:decimal", "trades"),
         [
             '{"product_id":"BTC-USD","trades":[{"time":"2023-02-09T20:32:50.714964855Z","price":"1"},'

@@ -128,7 +128,7 @@ def _kind(schema: Schema) -> str:
     """What a row begins with, ``{`` or ``[``; empty where nothing is read from it."""
     paths = [column.path for column in schema.columns if column.path is not None]
     paths += [condition.path for condition in schema.where]
-    steps = [path.steps[0] for path in paths if not path.from_root]
+    steps = [path.steps[0] for path in paths if path.steps and not path.from_root]
     if not steps:
         return ""
     return "[" if any(isinstance(step, int) for step in steps) else "{"
@@ -242,6 +242,8 @@ _FIRST, _LAST = -62135596800, 253402300799  # the first and the last second of y
 def _cell(column: Column, text: str) -> str | None:
     """What the file shows; None: it does not fit."""
     assert column.path is not None
+    if column.path.own:
+        return str(json.loads(column.path.own))
     value = _find(text, column.path.steps)
     if value is None or value == "null":
         return None if column.required else ""

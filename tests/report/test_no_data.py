@@ -54,10 +54,10 @@ class Run:
         for share in own:
             counters = share.counters.of(name)
             counters.add(Slot.DECODED, rows + rejected + ignored)
-            if share.target.tables[name] == table:
+            if table in share.target.tables[name]:
                 counters.add(Slot.RECEIVED, rows + rejected)
                 counters.add(Slot.REJECTED, rejected)
-            if share.target.tables[name] == 0:
+            if 0 in share.target.tables[name]:
                 counters.add(Slot.IGNORED, ignored)
 
     def said(self, now: float | None) -> list[tuple[str, dict[str, Any]]]:

@@ -51,6 +51,9 @@ _NEARLY = [
 ]  # fmt: skip
 _VALUES = ["A", "trade", "1", "true", "null", "1.0", "", "t"]
 
+_CONSTANTS = ['"bid"', '""', '"=a, \\"b\\"\\n"', '"é"']
+_SELDOM = st.sampled_from([0, 0, 0, 1])
+
 _names = st.sampled_from(_NAMES)
 _indices = st.sampled_from([0, 1, 2, -1, -2])
 
@@ -89,6 +92,8 @@ def _schemas(draw: st.DrawFn) -> Schema:
         st.integers(0, 4).flatmap(lambda n: of_row if n < 2 else inside if n == 2 else of_root),
         st.lists(st.sampled_from(_VALUES), min_size=1, max_size=2).map(tuple),
     )
+    columns += [("str", JsonPath(own=draw(st.sampled_from(_CONSTANTS))), 1)] * draw(_SELDOM)
+    draw(st.randoms()).shuffle(columns)
     where = draw(st.just([]) | st.lists(conditions, max_size=2))
     return Schema(
         tuple(
@@ -172,7 +177,7 @@ def _messages(draw: st.DrawFn, tables: Sequence[Schema], wrong: int) -> bytes:
                 value = _put(value, condition.path.steps, value_of(condition, is_other))
         for column in sorted(schema.columns, key=_from_end):
             assert column.path is not None
-            if column.path.from_root == from_root:
+            if column.path.from_root == from_root and not column.path.own:
                 leaf = token(column.type, is_other)
                 if leaf is not None:
                     value = _put(value, column.path.steps, leaf)
