@@ -9,7 +9,8 @@ has two more:
    wrong, in members that nobody asked for as well. Of duplicate members the last one counts.
 2. A table takes a message if all its conditions of the message (``$``) hold. A condition compares
    text: a string's characters, or a number, true, false or null as it is written, so that
-   ``$.x=1`` is 1 and "1", and not 1.0. Nothing equals what is not there, an object or an array.
+   ``$.x=1`` is 1 and "1", and not 1.0. Nothing equals what is not there, an object or an array, so
+   that ``$.x!=1`` holds of these. For ``exists`` and ``absent``, null is not there.
 3. What stands at ``rows`` is one row, or an array of rows: an array, whatever its elements are.
    Where the row's own paths begin with an index, a row is itself an array; then it is an array of
    rows if its first element is an array. Where all paths begin with ``$``, a message is one row.

@@ -31,7 +31,7 @@ import msgspec
 
 from fastingest.decode.column_types import column_type
 from fastingest.decode.reasons import Unfit
-from fastingest.decode.struct_columns import Extractor, Texts, columns_of, filter_of
+from fastingest.decode.struct_columns import Extractor, Texts, ask, columns_of, expect, filter_of
 from fastingest.decode.struct_types import PathNode, access, compiled, comprehension
 from fastingest.model.jsonpath import NoTree
 from fastingest.model.schema import Schema
@@ -125,7 +125,14 @@ class _Row(MessageShape):
         for condition in schema.where:
             path = condition.path
             wanted.append((condition, path.steps if path.from_root else start + path.steps))
-            root.require(wanted[-1][1]).allow(condition.values)
+            expect(root, *wanted[-1])
+        row = root.at(start)
+        if row.is_row and any(
+            child.is_asked
+            for step, child in row.steps.items()
+            if isinstance(step, int) and step <= 0
+        ):
+            raise NoTree  # that may be an array
         root.arrange(like)
         self.decode = _decoder(compiled(root, text))
         self._cells.compile()
@@ -152,7 +159,7 @@ class _Array(MessageShape):
         self._root_extractor = Extractor(root, of_root, ()) if of_root else None
         wanted = [(condition, condition.path.steps) for condition in schema.where_message]
         for condition, steps in wanted:
-            root.require(steps).allow(condition.values)
+            expect(root, condition, steps)
         root.arrange(like)
         self.decode = _decoder(compiled(root, text))
         if self._root_extractor is not None:
@@ -210,7 +217,7 @@ class _Rows(_Array):
         element, self._row_extractor = _row_tree(schema)
         wanted = [(condition, condition.path.steps) for condition in schema.where_row]
         for condition, steps in wanted:
-            element.at(steps).compare(condition.values)
+            ask(element, condition, steps)
         super().__init__(schema, element, text, like)
         self._row_extractor.compile()
         self._flags = filter_of(element, wanted) if wanted else None
@@ -232,8 +239,8 @@ class _Mixed(_Array):
         router = PathNode(is_required=True)
         wanted = [(condition, condition.path.steps) for condition in schema.where_row]
         for condition, steps in wanted:
-            element.require(steps).allow(condition.values)
-            router.at(steps).compare(condition.values)
+            expect(element, condition, steps)
+            ask(router, condition, steps)
         root = PathNode()
         root.at(schema.rows.steps).elements = element
         root.arrange(like)

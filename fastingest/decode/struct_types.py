@@ -39,6 +39,7 @@ class PathNode(PathTree):
     :param kinds: as what its value is wanted.
     :param values: the texts that a condition allows.
     :param is_strict: whether nothing else than ``values`` is parsed.
+    :param is_asked: whether its text is wanted for a condition that no type can say.
     :param is_required: whether it must be there and not be null.
     :param is_row: whether it is a row: then its first element, if it has elements, is no array.
     :param elements: it is an array of these.
@@ -50,6 +51,7 @@ class PathNode(PathTree):
     kinds: list[ColumnType] = field(default_factory=list)
     values: frozenset[str] | None = None
     is_strict: bool = True
+    is_asked: bool = False
     is_required: bool = False
     is_row: bool = False
     elements: PathNode | None = None
@@ -106,8 +108,15 @@ class PathNode(PathTree):
                 child.arrange(value[step])
 
     @property
+    def is_compared(self) -> bool:
+        """Whether a condition asks for it."""
+        return self.is_asked or self.values is not None
+
+    @property
     def is_raw(self) -> bool:
         """Whether its value stays JSON text, because it is wanted in more than one way."""
+        if self.is_asked:
+            return True
         if self.values is None:
             return len(self.kinds) > 1
         return any(kind.parsed is not str or kind.checked for kind in self.kinds) or any(
@@ -127,13 +136,13 @@ def compiled(node: PathNode, text: Any) -> Any:
     :raises NoTree: there is none.
     """
     if node.elements is not None:
-        if node.steps or node.kinds or node.values is not None:
+        if node.steps or node.kinds or node.is_compared:
             raise NoTree
         return list[compiled(node.elements, text)]  # type: ignore[misc]
     container = node.container
     if container is None:
         return _leaf(node, text)
-    if node.kinds or node.values is not None:
+    if node.kinds or node.is_compared:
         raise NoTree
     return _object(node, text) if container is dict else _array(node, text)
 

@@ -8,9 +8,17 @@
     ["a.b"]          a member whose name is not made of letters, digits, _, -, @, / and : alone
     $  $.arg.instId  from the message's root; without $, from where the row is
 
-A condition is ``path=value``, or ``path=value,value`` where any of them will do. A value is
-compared with the text of a JSON string, number, true, false or null; nothing equals what is not
-there, an object or an array. A value that begins with ``=`` is taken for a slip: ``path==value``.
+A condition compares the text of a JSON string, number, true, false or null; what is not there, an
+object and an array have none::
+
+    e=trade,quote    it is one of these
+    e!=trade,quote   it is none of these, or has no text
+    id^=BTC-,ETH-    it begins with one of these
+    s~=*-USD?        it is as one of these say: * is any characters, ? is any one
+    e exists         it is there, whatever it is, and not null
+    e absent         it is not there, or null
+
+A value that begins with ``=`` is taken for a slip: ``path==value``.
 
 What reads several paths of one message puts them into a :class:`PathTree` first, whose nodes are
 the values on their way. Each reader makes a class of its own of it, for what it keeps of a value.
@@ -22,6 +30,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 import msgspec
@@ -150,20 +159,59 @@ class PathTree:
 
 
 class Condition(NamedTuple):
-    """What a message or a row must say to be taken."""
+    """What a message or a row must say to be taken.
+
+    :param values: any of which will do; ``exists`` and ``absent`` have none.
+    :param test: ``=``, ``!=``, ``^=``, ``~=``, ``exists`` or ``absent``.
+    """
 
     path: JsonPath
-    values: tuple[str, ...]
+    values: tuple[str, ...] = ()
+    test: str = "="
 
     def __str__(self) -> str:
-        return f"{self.path}={','.join(self.values)}"
+        if self.test in _WORDS:
+            return f"{self.path} {self.test}"
+        return f"{self.path}{self.test}{','.join(self.values)}"
 
-    def holds(self, value: bytes | None) -> bool:
+    @property
+    def holds_of_nothing(self) -> bool:
+        """Whether it holds where the path leads to nothing."""
+        return self.test in ("!=", "absent")
+
+    def holds(self, value: bytes | msgspec.Raw | None) -> bool:
         """Whether it holds where the path leads to this.
 
-        :param value: JSON; None: it leads to nothing.
+        :param value: JSON; None or empty: it leads to nothing.
         """
-        return text_of(value) in self.values
+        if self.test in _WORDS:
+            is_there = value is not None and bytes(value) not in (b"", b"null")
+            return is_there == (self.test == "exists")
+        text = text_of(value)
+        if self.test in ("=", "!="):
+            return (text in self.values) == (self.test == "=")
+        if text is None:
+            return False
+        if self.test == "^=":
+            return text.startswith(self.values)
+        return any(_pattern(each).fullmatch(text) for each in self.values)
+
+
+_WORDS = ("exists", "absent")
+
+
+@lru_cache(maxsize=256)
+def _pattern(text: str) -> re.Pattern[str]:
+    """What a text with ``*`` and ``?`` is said of, in time that does not explode."""
+    first, *others = (
+        "".join("." if each == "?" else re.escape(each) for each in part)
+        for part in text.split("*")
+    )
+    if not others:
+        return re.compile(first, re.DOTALL)
+    *inner, last = others
+    between = "".join(f"(?>.*?{part})" for part in inner)
+    return re.compile(f"{first}{between}.*{last}", re.DOTALL)
 
 
 _decode_text = msgspec.json.Decoder(str).decode
@@ -187,11 +235,30 @@ def parse_condition(text: str) -> Condition:
     """
     # The = that ends the path is the first one outside quotes.
     match = re.match(r'\s*((?:"(?:[^"\\]|\\.)*"|[^"=])*)=(.*)$', text, re.DOTALL)
-    if match is None or not match[1].strip():
+    if match is None:
+        match = re.fullmatch(r"(.*?)\s(?:exists|absent)\s*", text, re.DOTALL)
+        if match is None or not match[1].strip():
+            raise ValueError(f"{text!r} is no condition; write for example $.data.e=trade")
+        return Condition(_path_in(text, match[1]), (), text.rsplit(maxsplit=1)[-1])
+    before, test = match[1], "="
+    if before.endswith(("!", "^", "~")):
+        before, test = before[:-1], f"{before[-1]}="
+    if match[2].startswith("=") or before.rstrip().endswith(("<", ">")):
+        raise ValueError(
+            f"{text!r} is no condition; there are =, !=, ^= (it begins with), ~= (as * and ? say), "
+            "exists and absent, as in $.data.e=trade"
+        )
+    values = tuple(value.strip() for value in match[2].split(","))
+    if test == "^=" and "" in values:
+        raise ValueError(f"{text!r} is no condition; every text begins with nothing")
+    return Condition(_path_in(text, before), values, test)
+
+
+def _path_in(text: str, part: str) -> JsonPath:
+    """The path of a condition."""
+    if not part.strip():
         raise ValueError(f"{text!r} is no condition; write for example $.data.e=trade")
-    if match[2].startswith("=") or match[1].rstrip().endswith(("!", "<", ">")):
-        raise ValueError(f"{text!r} is no condition; there is = alone, as in $.data.e=trade")
-    path = parse_path(match[1])
+    path = parse_path(part)
     if not path.steps:
         raise ValueError(f"{text!r} compares a whole message; name a member of it")
-    return Condition(path, tuple(value.strip() for value in match[2].split(",")))
+    return path

@@ -5,7 +5,7 @@ cimport cython
 from libc.stdint cimport uint64_t
 
 from fastingest.native._builders cimport ColumnBuilders
-from fastingest.native._tree cimport Node, ParseTree, Reading
+from fastingest.native._tree cimport Node, ParseTree, Reading, Test
 
 
 @cython.final
@@ -15,10 +15,11 @@ cdef class RowParser:
     cdef ParseTree tree
     cdef Node* nodes  # the tree's
     cdef Reading* readings
-    cdef list conditions
+    cdef Test* tests  # the tree's
     cdef int of_root
     cdef int of_row
     cdef int in_row  # columns that are read from the row
+    cdef bint is_asked_for
     cdef bint is_array
     cdef bint many
     cdef bint is_optional
@@ -26,7 +27,7 @@ cdef class RowParser:
     cdef uint64_t walk  # the number of the message, or of the row, that is walked through
     cdef bint failed  # whether a condition does not hold
     cdef bint found  # whether the rows have come
-    cdef int held  # conditions that hold
+    cdef int held  # conditions that are met by a value
     cdef int cells  # of the row
 
     cdef bint read(self, const char* message, Py_ssize_t size) except -1
@@ -45,6 +46,9 @@ cdef class RowParser:
         self, Node* node, uint64_t walk, const char* p, const char* end
     ) except? NULL
     cdef const char* array_from_end(
+        self, Node* node, uint64_t walk, const char* p, const char* end
+    ) except? NULL
+    cdef const char* several(
         self, Node* node, uint64_t walk, const char* p, const char* end
     ) except? NULL
     cdef const char* rows(self, const char* p, const char* end) except? NULL

@@ -26,24 +26,27 @@ compared with the end; see :mod:`fastingest.native._json` for why that is enough
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint64_t
-from libc.string cimport memcmp
-
 from fastingest.native._builders cimport ColumnBuilders
 from fastingest.native._cells cimport add_cell
 from fastingest.native._json cimport behind_item, literal, scalar, skip, space
 from fastingest.native._strings cimport add_text
 from fastingest.native._tree cimport (
+    ABSENT,
     ARRAY,
     COLUMN,
     CONDITION,
+    EXISTS,
     EXPECTED,
+    IS_NOT,
     LATER,
     MAX_FROM_END,
     OBJECT,
     ROWS,
+    SEVERAL,
     Node,
     ParseTree,
     behind_name,
+    is_met,
 )
 
 cdef enum:
@@ -61,9 +64,9 @@ cdef class RowParser:
         self.tree = ParseTree(plan)
         self.nodes, self.readings = self.tree.nodes, self.tree.readings
         self.in_row = self.tree.in_row
-        self.conditions = list(plan.conditions)
-        self.of_root = plan.of_root
-        self.of_row = len(plan.conditions) - plan.of_root
+        self.tests = self.tree.tests
+        self.of_root, self.of_row = plan.of_root, plan.of_row
+        self.is_asked_for = plan.is_asked_for
         self.is_array, self.many = plan.is_array, plan.many
         self.is_optional, self.is_empty_fine = plan.is_optional, plan.is_empty_fine
         self.columns = ColumnBuilders([column.kind for column in plan.columns])
@@ -109,12 +112,7 @@ cdef class RowParser:
         if p != end:
             return False
         if self.failed or self.held != self.of_root or not self.found:
-            if (
-                not self.failed
-                and self.held == self.of_root
-                and self.of_root
-                and not self.is_optional
-            ):
+            if not self.failed and self.held == self.of_root and self.is_asked_for:
                 return False  # it was meant to have rows
             self.columns.cut_to(rows)
             self.ignored = ignored + 1
@@ -172,9 +170,23 @@ cdef class RowParser:
         if node.kind == LATER:
             self.readings[node.index].later = p
             return skip(p, end)
+        if node.kind == SEVERAL:
+            return self.several(node, walk, p, end)
         if p[0] == b"[":
             return self.array(node, walk, p, end)
         return NULL
+
+    cdef const char* several(
+        self, Node* node, uint64_t walk, const char* p, const char* end
+    ) except? NULL:
+        """Take a value for each of the nodes that it is for."""
+        cdef int index
+        cdef const char* behind = NULL
+        for index in range(node.count):
+            behind = self.value(node.children[index].node, walk, p, end)
+            if behind is NULL:
+                return NULL
+        return behind
 
     cdef const char* object(
         self, Node* node, uint64_t walk, const char* p, const char* end
@@ -309,26 +321,31 @@ cdef class RowParser:
         return True
 
     cdef const char* condition(self, int index, const char* p, const char* end) except? NULL:
+        """Ask a condition of the value that stands here; what stands behind it."""
         cdef const char* behind
         cdef Py_ssize_t size
-        if p[0] == b"{" or p[0] == b"[":  # which nothing equals
+        cdef bint met = False
+        test = &self.tests[index]
+        if test.kind >= EXISTS:
+            met = p[0] != b"n"
+            behind = skip(p, end)
+        elif p[0] == b"{" or p[0] == b"[":  # which nothing equals
+            behind = skip(p, end)
+        else:
+            behind = scalar(p, end)
+            if behind is NULL:
+                return NULL
+            size = behind - p
+            if p[0] == b'"':
+                p += 1
+                size -= 2
+            met = is_met(test, p, size)
+        if test.kind == IS_NOT or test.kind == ABSENT:
+            self.failed = self.failed or met
+        elif met:
+            self.held += 1
+        else:
             self.failed = True
-            return skip(p, end)
-        behind = scalar(p, end)
-        if behind is NULL:
-            return NULL
-        size = behind - p
-        if p[0] == b'"':
-            p += 1
-            size -= 2
-        for text in <tuple>self.conditions[index]:
-            if (
-                PyBytes_GET_SIZE(text) == size
-                and memcmp(PyBytes_AS_STRING(text), p, size) == 0
-            ):
-                self.held += 1
-                return behind
-        self.failed = True
         return behind
 
     cdef const char* cell(self, int index, const char* p, const char* end) except? NULL:

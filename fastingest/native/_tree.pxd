@@ -19,6 +19,15 @@ cdef enum:  # kinds of nodes
     CONDITION
     ROWS
     LATER
+    SEVERAL
+
+cdef enum:  # what conditions look at
+    IS
+    IS_NOT
+    BEGINS
+    LIKE
+    EXISTS
+    ABSENT
 
 cdef enum:  # how cells are read
     TEXT
@@ -60,6 +69,17 @@ cdef struct Node:
     Expected* expected  # of an object
 
 
+cdef struct Text:
+    const char* text
+    Py_ssize_t size
+
+
+cdef struct Test:  # a condition
+    int kind
+    Text* texts  # any of which will do
+    int count
+
+
 cdef struct Reading:  # how a column's cells are read
     int type
     bint required
@@ -75,10 +95,12 @@ cdef struct Reading:  # how a column's cells are read
 cdef class ParseTree:
     cdef Node* nodes
     cdef Reading* readings  # of each column
+    cdef Test* tests  # of each condition
+    cdef Text* texts  # of all of them
     cdef int in_row  # columns that are read from the row
     cdef Child* children  # of all nodes
     cdef Expected* expected  # of all objects
-    cdef list names  # what the children's names point into, and constants
+    cdef list names  # what the children's names point into, constants, and texts
 
 
 cdef inline const char* behind_name(
@@ -114,6 +136,26 @@ cdef inline const char* behind_name(
     expected.first = first & expected.first_mask
     expected.second = second & expected.second_mask
     return p
+
+
+cdef bint is_like(
+    const char* pattern, Py_ssize_t length, const char* p, Py_ssize_t size
+) noexcept nogil
+
+
+cdef inline bint is_met(Test* test, const char* p, Py_ssize_t size) noexcept nogil:
+    """Whether a text is as one of a condition's says."""
+    cdef int index
+    for index in range(test.count):
+        text = &test.texts[index]
+        if test.kind == LIKE:
+            if is_like(text.text, text.size, p, size):
+                return True
+        elif (text.size == size or (test.kind == BEGINS and text.size < size)) and memcmp(
+            text.text, p, text.size
+        ) == 0:
+            return True
+    return False
 
 
 cdef inline int child_of(Node* node, const char* name, Py_ssize_t size) noexcept nogil:

@@ -5,7 +5,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 
-from fastingest.native.parse_plan import NodeKind, Notation
+from fastingest.native.parse_plan import Comparison, NodeKind, Notation
 
 # What the plan calls them.
 cdef dict KINDS = {
@@ -15,6 +15,15 @@ cdef dict KINDS = {
     NodeKind.CONDITION: CONDITION,
     NodeKind.ROWS: ROWS,
     NodeKind.LATER: LATER,
+    NodeKind.SEVERAL: SEVERAL,
+}
+cdef dict TESTS = {
+    Comparison.IS: IS,
+    Comparison.IS_NOT: IS_NOT,
+    Comparison.BEGINS: BEGINS,
+    Comparison.LIKE: LIKE,
+    Comparison.EXISTS: EXISTS,
+    Comparison.ABSENT: ABSENT,
 }
 cdef dict NOTATIONS = {
     Notation.TEXT: TEXT,
@@ -40,7 +49,7 @@ cdef class ParseTree:
     """The nodes of a plan, and how its columns are read."""
 
     def __cinit__(self, plan):
-        cdef int index, child = 0, object_ = 0
+        cdef int index, child = 0, object_ = 0, text = 0
         self.in_row = len(plan.columns)
         self.names = []
         children = sum([len(node.children) for node in plan.nodes])
@@ -59,6 +68,17 @@ cdef class ParseTree:
                 reading.constant_size = len(column.constant)
                 reading.is_later = True
                 self.in_row -= 1
+        texts = sum([len(condition.texts) for condition in plan.conditions])
+        self.tests = <Test*>zeroed(len(plan.conditions) * sizeof(Test))
+        self.texts = <Text*>zeroed(texts * sizeof(Text))
+        for index, condition in enumerate(plan.conditions):
+            test = &self.tests[index]
+            test.kind, test.count = TESTS[condition.test], len(condition.texts)
+            test.texts = &self.texts[text]
+            for value in condition.texts:
+                self.names.append(value)
+                self.texts[text].text, self.texts[text].size = PyBytes_AS_STRING(value), len(value)
+                text += 1
         for index, (kind, of, leads_to, from_end) in enumerate(plan.nodes):
             node = &self.nodes[index]
             node.kind, node.index = KINDS[kind], of
@@ -82,3 +102,28 @@ cdef class ParseTree:
         PyMem_Free(self.nodes)
         PyMem_Free(self.children)
         PyMem_Free(self.expected)
+        PyMem_Free(self.tests)
+        PyMem_Free(self.texts)
+
+
+cdef bint is_like(
+    const char* pattern, Py_ssize_t length, const char* p, Py_ssize_t size
+) noexcept nogil:
+    """Whether a text is as one with ``*`` and ``?`` says: each star takes as little as it can."""
+    cdef Py_ssize_t at = 0, place = 0  # in the text, and in the pattern
+    cdef Py_ssize_t star = -1, behind = 0  # the last one, and the text behind what it takes
+    while at < size:
+        if place < length and pattern[place] == b"*":
+            star, behind = place, at
+            place += 1
+        elif place < length and (pattern[place] == b"?" or pattern[place] == p[at]):
+            at += 1
+            place += 1
+        elif star >= 0:
+            behind += 1
+            at, place = behind, star + 1
+        else:
+            return False
+    while place < length and pattern[place] == b"*":
+        place += 1
+    return place == length

@@ -9,15 +9,25 @@ and then there must be one row: into an array of rows no such path leads.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
+from operator import and_
 from typing import NamedTuple
 
 from fastingest.decode.column_types import moments
-from fastingest.model.jsonpath import JsonPath, NoTree, PathTree, Steps
+from fastingest.model.jsonpath import Condition, JsonPath, NoTree, PathTree, Steps
 from fastingest.model.schema import Schema, base_type
 
-__all__ = ["ColumnPlan", "FlatNode", "NodeKind", "Notation", "ParsePlan", "plan_of"]
+__all__ = [
+    "ColumnPlan",
+    "Comparison",
+    "ConditionPlan",
+    "FlatNode",
+    "NodeKind",
+    "Notation",
+    "ParsePlan",
+    "plan_of",
+]
 
 
 class NodeKind(Enum):
@@ -30,6 +40,29 @@ class NodeKind(Enum):
     ROWS = auto()
     LATER = auto()
     """A column of the root, where there may be several rows."""
+    SEVERAL = auto()
+    """Several of these, each for the same value; never one that leads on."""
+
+
+class Comparison(Enum):
+    """What a condition looks at. The compiled parser has its own numbers for them."""
+
+    IS = auto()
+    IS_NOT = auto()
+    BEGINS = auto()
+    LIKE = auto()
+    EXISTS = auto()
+    ABSENT = auto()
+
+
+_TESTS = {
+    "=": Comparison.IS,
+    "!=": Comparison.IS_NOT,
+    "^=": Comparison.BEGINS,
+    "~=": Comparison.LIKE,
+    "exists": Comparison.EXISTS,
+    "absent": Comparison.ABSENT,
+}
 
 
 class Notation(Enum):
@@ -97,24 +130,40 @@ class ColumnPlan(NamedTuple):
     """What it is in each row; None: it is read."""
 
 
+class ConditionPlan(NamedTuple):
+    """What a value must be.
+
+    :param texts: those that it is compared with.
+    :param holds_of_nothing: whether the value may be missing.
+    """
+
+    test: Comparison
+    texts: tuple[bytes, ...]
+    holds_of_nothing: bool
+
+
 @dataclass
 class ParsePlan:
     """What :class:`fastingest.native._parser.RowParser` reads by.
 
     :param columns: those that are no metadata.
     :param nodes: the root, the row, and those that they lead to.
-    :param conditions: the texts that are taken; the root's come first.
-    :param of_root: how many are the root's.
+    :param conditions: all of them.
+    :param of_root: how many of the root must be met by a value that is there.
+    :param of_row: how many of the row.
+    :param is_asked_for: whether a message of which all conditions hold must have rows.
     :param is_array: whether a row is an array and not an object.
     :param many: whether there may be an array of rows.
-    :param is_optional: whether a message that is to have rows may have none.
+    :param is_optional: whether there may be null instead of rows.
     :param is_empty_fine: whether an array of rows may be empty.
     """
 
     columns: list[ColumnPlan]
     nodes: list[FlatNode]
-    conditions: list[tuple[bytes, ...]]
+    conditions: list[ConditionPlan]
     of_root: int
+    of_row: int
+    is_asked_for: bool
     is_array: bool
     many: bool
     is_optional: bool
@@ -125,26 +174,35 @@ class ParsePlan:
 class _Node(PathTree):
     """A value in a message.
 
-    :param leaf: what it is there for, if no steps lead on: its kind, and the index of its column or
-        condition.
+    :param leaves: what it is there for, if no steps lead on: kinds, each with the index of its
+        column or condition.
     """
 
-    leaf: tuple[NodeKind, int] | None = None
+    leaves: list[tuple[NodeKind, int]] = field(default_factory=list)
 
     def put(self, steps: Steps, leaf: tuple[NodeKind, int]) -> None:
         """Have the steps end in a leaf.
 
-        :raises NoTree: a value would be more than one thing.
+        :raises NoTree: a value would lead on as well, or be a column and rows.
         """
         *before, node = self.along(steps)
-        if node.leaf is not None or node.steps or any(each.leaf is not None for each in before):
+        kinds = [kind for kind, _ in [*node.leaves, leaf]]
+        if node.steps or any(each.leaves for each in before):
             raise NoTree
-        node.leaf = leaf
+        if len(kinds) > 1 and NodeKind.ROWS in kinds:
+            raise NoTree
+        node.leaves.append(leaf)
 
     def flatten(self, nodes: list[FlatNode], at: int) -> None:
         """Fill in node ``at``, and append those below it."""
-        if self.leaf is not None:
-            nodes[at] = FlatNode(*self.leaf)
+        if len(self.leaves) == 1:
+            nodes[at] = FlatNode(*self.leaves[0])
+            return
+        if self.leaves:
+            first = len(nodes)
+            nodes += [FlatNode(*leaf) for leaf in self.leaves]
+            children = tuple((b"", number) for number in range(first, len(nodes)))
+            nodes[at] = FlatNode(NodeKind.SEVERAL, 0, children)
             return
         is_array = self.container is list
         numbers: dict[str | int, int] = {}
@@ -172,6 +230,11 @@ def _array(numbers: dict[str | int, int]) -> FlatNode:
     return FlatNode(NodeKind.ARRAY, 0, children, from_end)
 
 
+def _condition(condition: Condition) -> ConditionPlan:
+    texts = tuple(value.encode() for value in condition.values)
+    return ConditionPlan(_TESTS[condition.test], texts, condition.holds_of_nothing)
+
+
 def plan_of(schema: Schema) -> ParsePlan | None:
     """The nodes of a table; None: it has something that only Python reads."""
     try:
@@ -191,11 +254,11 @@ def _plan_of(schema: Schema) -> ParsePlan:
         return path.from_root and path.steps[:depth] == schema.rows.steps
 
     columns = [(each, each.path) for each in schema.columns if each.path is not None]
-    where = sorted(schema.where, key=lambda each: not each.path.from_root or is_inside(each.path))
-    leaves = [
+    # Of one value, conditions come first: where they do not hold, no column is read.
+    leaves = [(each.path, NodeKind.CONDITION, index) for index, each in enumerate(schema.where)]
+    leaves += [
         (path, NodeKind.COLUMN, index) for index, (_, path) in enumerate(columns) if not path.own
     ]
-    leaves += [(each.path, NodeKind.CONDITION, index) for index, each in enumerate(where)]
     for path, kind, index in leaves:
         if is_inside(path):
             row.put(path.steps[depth:], (kind, index))
@@ -213,11 +276,20 @@ def _plan_of(schema: Schema) -> ParsePlan:
         plan = ColumnPlan(*_READ[type_], column.required, *_BOUNDS.get(type_, _INT64))
         constant = json.loads(path.own).encode() if path.own else None
         plans.append(plan._replace(constant=constant))
+    are_of_root = [each.path.from_root and not is_inside(each.path) for each in schema.where]
+    to_meet = [not each.holds_of_nothing for each in schema.where]
+    are_outside = [
+        is_of_root or each.holds_of_nothing
+        for each, is_of_root in zip(schema.where, are_of_root, strict=True)
+        if each.path.from_root
+    ]
     return ParsePlan(
         plans,
         nodes,
-        [tuple(value.encode() for value in each.values) for each in where],
-        sum(each.path.from_root and not is_inside(each.path) for each in where),
+        list(map(_condition, schema.where)),
+        of_root=sum(map(and_, are_of_root, to_meet)),
+        of_row=sum(to_meet) - sum(map(and_, are_of_root, to_meet)),
+        is_asked_for=any(are_outside) and not schema.rows.is_optional,
         is_array=nodes[1].kind is NodeKind.ARRAY,
         many=not any(is_inside(path) for path, _, _ in leaves),
         is_optional=schema.rows.is_optional,

@@ -269,6 +269,12 @@ def test_what_is_to_be_ignored_is_ignored_even_if_it_is_a_row() -> None:
         ("$.x=null", '"null"', True),
         ("$.x=", '""', True),
         ("$.x=", "null", False),
+        ("$.x^=tra", '"trade"', True),
+        ("$.x^=tra", '"tr\\u0061de"', True),
+        ("$.x^=1", "12.5", True),
+        ("$.x^=tra", '["trade"]', False),
+        ("$.x~=t*e,q", '"trade"', True),
+        ("$.x~=t?e", '"trade"', False),
     ],
 )
 def test_a_condition_compares_text(condition: str, value: str, holds: bool) -> None:
@@ -277,6 +283,40 @@ def test_a_condition_compares_text(condition: str, value: str, holds: bool) -> N
         *[f'{{"a":"1","x":{value}}}', '{"a":"1","x":"no"}', '{"a":"1"}', "[]", "5"] * 3,
     )
     assert (len(rows), rejects, ignored) == (3 * holds, [], 15 - 3 * holds)
+
+
+@pytest.mark.parametrize(
+    ("condition", "taken"),
+    [
+        ("x!=t,1", ["{}", '"u"', "null", "[]", "1.0", None]),
+        ("x exists", ["{}", '"t"', '"u"', "[]", "1", "1.0"]),
+        ("x absent", ["null", None]),
+    ],
+)
+@pytest.mark.parametrize("root", ["", "$."])
+@pytest.mark.parametrize("form", ["{}", '[{},{{"b":"2","x":"u"}}]'])
+def test_a_condition_may_hold_of_what_is_no_text(
+    condition: str, taken: list[str | None], root: str, form: str
+) -> None:
+    if root and form != "{}":
+        return
+    values = ["{}", '"t"', '"u"', "null", "[]", "1", "1.0", None]
+    messages = [
+        form.format(f'{{"a":"{index}"{"" if value is None else f""","x":{value}"""}}}')
+        for index, value in enumerate(values)
+    ]
+    rows, rejects, _ = _only(schema_of("a?", "", root + condition), *messages * 3)
+    kept = [[str(values.index(value))] for value in values if value in taken]
+    assert [row for row in rows if row != [""]] == kept * 3
+    assert rejects == []
+
+
+def test_a_condition_and_a_column_may_be_of_one_value() -> None:
+    table = schema_of(
+        "side, price:float", "d", "side!=x", "side^=b,x", "price exists", "$.d exists"
+    )
+    message = '{"d":[{"side":"bid","price":1},{"side":"x","price":1},{"side":"b","price":null}]}'
+    assert _only(table, *[message] * 3) == ([["bid", "1.0"]] * 3, [], 6)
 
 
 @pytest.mark.parametrize("rows", ["null", "5", "{}", '{"d":null}', '{"x":1}', "7"])

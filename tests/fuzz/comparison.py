@@ -75,10 +75,30 @@ _LEVELS_SENT = [
     b'{"c":{"bids":null},"type":"u","id":"X"}',
 ]
 
+# All that a condition may say.
+_CONDITIONS = Schema(
+    parse_columns("id, side=d.side, price:number=d.price"),
+    where=tuple(
+        map(
+            parse_condition,
+            ["$.e!=b,1", "id^=BTC-,ETH", "d.side~=b*y,?e*", "d.price exists", "$.error absent"],
+        )
+    ),
+)
+_CONDITIONS_SENT = [
+    b'{"e":"a","id":"BTC-1","d":{"side":"buy","price":1.5}}',
+    b'{"id":"ETH","d":{"side":"sell","price":"7"},"error":null}',
+    b'{"e":"b","id":"BTC-1","d":{"side":"buy","price":1.5}}',
+    b'{"e":2,"id":"BTC","d":{"side":"bay","price":1.5}}',
+    b'{"e":[],"id":"BTC-","d":{"side":"bays","price":null}}',
+    b'{"e":{},"id":"BTC-","d":{"side":"bay","price":1},"error":{"code":5}}',
+]
+
 SHAPES: tuple[Shape, ...] = (
     Shape(TRADES, _TRADES_SENT),
     Shape(_EVERYTHING, _EVERYTHING_SENT),
     Shape(_LEVELS, _LEVELS_SENT),
+    Shape(_CONDITIONS, _CONDITIONS_SENT),
     *(Shape(known_feed(name).feeds[0].tables[0].schema, messages_of(name)) for name in _KNOWN),
 )
 """What is tried: the default, known feeds, and one with everything."""

@@ -25,8 +25,13 @@ def groups(*texts: str) -> Groups:
         ("$.event=error", MessageCondition(JsonPath(("event",), True), ("error",))),
         ("event=a, b", MessageCondition(JsonPath(("event",)), ("a", "b"))),
         ("$[0].T=error", MessageCondition(JsonPath((0, "T"), True), ("error",))),
-        ("$.error", MessageCondition(JsonPath(("error",), True))),
-        (' $["a=b"] ', MessageCondition(JsonPath(("a=b",), True))),
+        ("$.error", MessageCondition(JsonPath(("error",), True), (), "exists")),
+        ("$.error exists", MessageCondition(JsonPath(("error",), True), (), "exists")),
+        ("error absent", MessageCondition(JsonPath(("error",)), (), "absent")),
+        ("$.event!=a,b", MessageCondition(JsonPath(("event",), True), ("a", "b"), "!=")),
+        ("$.event~=err*", MessageCondition(JsonPath(("event",), True), ("err*",), "~=")),
+        ("$^=pong", MessageCondition(JsonPath((), True), ("pong",), "^=")),
+        (' $["a=b"] ', MessageCondition(JsonPath(("a=b",), True), (), "exists")),
         ("$.result=[]", MessageCondition(JsonPath(("result",), True), ("[]",))),
         ("$=ping", MessageCondition(JsonPath((), True), ("ping",))),
         (" $ = ping,Ping", MessageCondition(JsonPath((), True), ("ping", "Ping"))),
@@ -44,7 +49,7 @@ def test_a_condition_of_a_message(text: str, expected: MessageCondition) -> None
         ("", "write for example $.event=error"),
         ("$", "holds of every message"),
         ("$=", "compares a whole message"),
-        ("$.a==b", "there is = alone"),
+        ("$.a==b", "there are =, !="),
         ("$.a..b", "is no path"),
     ],
 )
@@ -56,6 +61,10 @@ def test_what_is_no_condition_of_a_message(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "holds", "fails"),
     [
+        ("$.a!=[],x", [b"[0]", b"{}", b'"y"', None], [b"[ ]", b'"x"', b'"[]"']),
+        ("$.a^=x", [b'"x"', b'"xy"'], [b'"yx"', b"[]", None]),
+        ("$.a absent", [b"null", None], [b"[]", b"0"]),
+        ("$^=ping,1", [b"ping 5", b"12"], [b"pong", b"[1]"]),
         ("$.a=1", [b"1", b'"1"'], [b"1.0", b"[1]", None]),
         ("$.a", [b"0", b'""', b"false", b"[]", b"{}"], [b"null", None]),
         ("$.a=[]", [b"[]", b"[ \n]", b'"[]"'], [b"[0]", b"{}", b"null", None]),
@@ -83,6 +92,13 @@ def test_what_a_condition_holds_of(
         (["$.error"], (b'"error"',)),
         (["$=ping"], (b"ping",)),
         (["$.e="], (b'"e"',)),
+        (["$.e^=err"], (b'"err',)),
+        (["$.e^=4"], (b'"e"',)),  # 400 may stand without quotes
+        (["$.e^=tr"], (b'"e"',)),
+        (["$.e~=*err*"], (b'"e"',)),
+        (["$.e exists"], (b'"e"',)),
+        (["$.e!=x;$.a=error"], (b'"error"',)),
+        (["$^=pong"], (b"pong",)),
         (["$.event=error;$.a=1"], (b'"error"',)),
         # One that all groups share, though others are longer.
         ([f"$.error;$.symbol=symbol{n}" for n in range(100)], (b'"error"',)),
@@ -96,6 +112,9 @@ def test_needles(texts: list[str], expected: tuple[bytes, ...]) -> None:
     "texts",
     [
         ["$[3]"],
+        ["$.e!=x"],
+        ["$.e absent;$.f!=y"],
+        ["$~=p*"],
         ['$["a/b"]'],  # which may be written a\/b
         ["$.error", "$[3]=1"],
         [f"$.a{n}" for n in range(MAX_NEEDLES + 1)],

@@ -1,6 +1,13 @@
 from __future__ import annotations
 
-from fastingest.native.parse_plan import FlatNode, NodeKind, Notation, plan_of
+from fastingest.native.parse_plan import (
+    Comparison,
+    ConditionPlan,
+    FlatNode,
+    NodeKind,
+    Notation,
+    plan_of,
+)
 from tests.support.any_feed import schema_of
 
 
@@ -18,7 +25,11 @@ def test_the_root_leads_to_the_rows_and_a_row_to_its_columns() -> None:
     }
     assert [column.notation for column in plan.columns] == [Notation.DOUBLE, Notation.INTEGER]
     assert plan.columns[1].greatest == 253402300799999
-    assert (plan.of_root, plan.conditions, plan.many) == (1, [(b"trade",)], True)
+    assert (plan.of_root, plan.conditions, plan.many) == (
+        1,
+        [ConditionPlan(Comparison.IS, (b"trade",), False)],
+        True,
+    )
 
 
 def test_where_a_row_is_the_message_the_root_is_where_the_rows_are() -> None:
@@ -26,7 +37,11 @@ def test_where_a_row_is_the_message_the_root_is_where_the_rows_are() -> None:
     assert plan is not None
     assert plan.nodes[0] == FlatNode(NodeKind.ROWS)
     assert [name for name, _ in plan.nodes[1].children] == [b'"e"', b'"p"', b'"s"']
-    assert (plan.of_root, plan.conditions, plan.many) == (0, [(b"trade", b"quote")], False)
+    assert (plan.of_root, plan.conditions, plan.many) == (
+        0,
+        [ConditionPlan(Comparison.IS, (b"trade", b"quote"), False)],
+        False,
+    )
 
 
 def test_elements_of_an_array_that_lead_nowhere_have_their_place() -> None:

@@ -240,6 +240,30 @@ CERTAIN: list[tuple[Schema, list[str]]] = [
         ],
     ),
     (
+        schema_of(
+            "side, same?=side, price:decimal",
+            "d?",
+            "$.e!=a,b",
+            "$.id^=BTC-,ETH-",
+            "$.x absent",
+            "side~=b*,?ell",
+            "price exists",
+            "side!=back",
+            "k absent",
+        ),
+        [
+            '{"e":"c","id":"BTC-1","d":[{"side":"buy","price":1},{"side":"tell","price":1}]}',
+            '{"id":"ETH-1","d":[{"side":"back","price":1},{"side":"bell","price":1,"k":null}]}',
+            '{"e":{},"id":"ETH-1","d":[{"side":"b","price":null},{"side":"sells","price":1}]}',
+            '{"e":[1],"id":"ETH-1","x":null,"d":[{"side":"b","price":1,"k":0},{"price":1}]}',
+            '{"e":"b","id":"BTC-1","d":[{"side":"buy","price":1}]}',
+            '{"e":"c","id":"BTC","d":[{"side":"buy","price":1}]}',
+            '{"e":"c","id":"BTC-1","x":[],"d":[{"side":"buy","price":1}]}',
+            '{"e":"c","id":{},"d":[{"side":"buy","price":1}]}',
+            '{"e":"c","id":"BTC-1","other":"something"}',
+        ],
+    ),
+    (
         schema_of("product=$.product_id, time:timestamp[iso], price:decimal", "trades"),
         [
             '{"product_id":"BTC-USD","trades":[{"time":"2023-02-09T20:32:50.714964855Z","price":"1"},'
@@ -302,7 +326,7 @@ def test_integers_of_nineteen_digits(value: int) -> None:
     [
         schema_of("a:int, b:int=a.b"),  # a value cannot be both
         schema_of("a:int=x[0], b:int=x.y"),
-        schema_of("a:int=b, c:int=b"),
+        schema_of("a:int", "d", "$.d exists"),
         schema_of("a:int=[-17]"),
         schema_of("a:int=$.x", "d"),  # which says only that there must be something
     ],

@@ -146,9 +146,27 @@ def _elements(value: str, kind: str) -> list[str] | None:
 
 def _holds(condition: Condition, text: str) -> bool:
     value = _find(text, condition.path.steps)
+    if condition.test in ("exists", "absent"):
+        return (value in (None, "null")) == (condition.test == "absent")
     if value is None or value[0] in "{[":
-        return False
-    return (json.loads(value) if value.startswith('"') else value) in condition.values
+        return condition.test == "!="
+    said = json.loads(value) if value.startswith('"') else value
+    if condition.test == "^=":
+        return any(said[: len(each)] == each for each in condition.values)
+    if condition.test == "~=":
+        return any(_is_like(said, each) for each in condition.values)
+    return (said in condition.values) == (condition.test == "=")
+
+
+def _is_like(text: str, pattern: str) -> bool:
+    """Whether a text is as a pattern says, by where in it each part may end."""
+    ends = {0}
+    for mark in pattern:
+        if mark == "*":
+            ends = set(range(min(ends, default=len(text) + 1), len(text) + 1))
+        else:
+            ends = {end + 1 for end in ends if end < len(text) and mark in ("?", text[end])}
+    return len(text) in ends
 
 
 # JSON, as texts

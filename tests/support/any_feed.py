@@ -40,7 +40,13 @@ _FITTING = {
         '"2024-12-31t23:00:00.25-02:00"',
     ],
 }
-_TYPES = [*_FITTING, "timestamp[ms,ns]", "timestamp[s,us]", "timestamp[iso,ms]", "timestamp[ns,s]"]
+_COLUMN_TYPES = [
+    *_FITTING,
+    "timestamp[ms,ns]",
+    "timestamp[s,us]",
+    "timestamp[iso,ms]",
+    "timestamp[ns,s]",
+]
 _NEARLY = [
     *(token for tokens in _FITTING.values() for token in tokens),
     *("null", "[]", "{}", '[["A"]]', '{"a":1}', "[1,2]", "1e400", '"nan"', '"01"', '"+1"', '" 1"'),
@@ -50,6 +56,18 @@ _NEARLY = [
     *('"null"', '"NULL"', '"nul\\u006c"'),
 ]  # fmt: skip
 _VALUES = ["A", "trade", "1", "true", "null", "1.0", "", "t"]
+_BEGINNINGS = ["A", "tr", "1", "nu", "é", "12"]
+_PATTERNS = ["*", "t*", "*a*e", "?", "1*", "**2?*", "A", "", "*\n*", "t?ade"]
+_TESTS = ["=", "=", "=", "!=", "^=", "~=", "exists", "absent"]
+
+
+def _texts_of(test: str) -> st.SearchStrategy[tuple[str, ...]]:
+    """What a condition may compare with."""
+    if test in ("exists", "absent"):
+        return st.just(())
+    texts = {"^=": _BEGINNINGS, "~=": _PATTERNS}.get(test, _VALUES)
+    return st.lists(st.sampled_from(texts), min_size=1, max_size=2).map(tuple)
+
 
 _CONSTANTS = ['"bid"', '""', '"=a, \\"b\\"\\n"', '"é"']
 _SELDOM = st.sampled_from([0, 0, 0, 1])
@@ -81,16 +99,17 @@ def _schemas(draw: st.DrawFn) -> Schema:
     own = None if draw(st.integers(0, 3)) == 0 else lambda column: column[1].steps[0]
     columns = draw(
         st.lists(
-            st.tuples(st.sampled_from(_TYPES), path, st.integers(0, 3)),
+            st.tuples(st.sampled_from(_COLUMN_TYPES), path, st.integers(0, 3)),
             min_size=1,
             max_size=4,
             unique_by=own,
         )
     )
     conditions = st.builds(
-        Condition,
+        lambda path, test, values: Condition(path, values[test], test),
         st.integers(0, 4).flatmap(lambda n: of_row if n < 2 else inside if n == 2 else of_root),
-        st.lists(st.sampled_from(_VALUES), min_size=1, max_size=2).map(tuple),
+        st.sampled_from(_TESTS),
+        st.fixed_dictionaries({test: _texts_of(test) for test in _TESTS}),
     )
     columns += [("str", JsonPath(own=draw(st.sampled_from(_CONSTANTS))), 1)] * draw(_SELDOM)
     draw(st.randoms()).shuffle(columns)
@@ -162,19 +181,27 @@ def _messages(draw: st.DrawFn, tables: Sequence[Schema], wrong: int) -> bytes:
         unit = type_.partition(",")[0].rstrip("]") + "]" if "[" in type_ else type_
         return _Token(draw(st.sampled_from(_FITTING[unit])))
 
-    def value_of(condition: Condition, is_other: bool) -> _Token:
+    def value_of(condition: Condition, is_other: bool) -> _Token | None:
         if is_other and draw(st.integers(0, 4)):
             return _Token('"other"')
         if is_other or draw(st.integers(0, 9)) < wrong:
             return _Token(draw(st.sampled_from(_NEARLY)))
+        if condition.test == "absent":
+            return _Token("null") if draw(st.booleans()) else None
+        if condition.test in ("!=", "exists"):
+            return _Token(draw(st.sampled_from(['"other"', "5", "{}", "[]", '"t"'])))
         value = draw(st.sampled_from(condition.values))
+        if condition.test != "=":
+            value = value.replace("*", draw(st.sampled_from(["", "a", "2e"]))).replace("?", "r")
         is_bare = value in ("1", "true", "null", "1.0") and draw(st.booleans())
         return _Token(value if is_bare else json.dumps(value))
 
     def fill(value: Any, *, from_root: bool, is_other: bool = False) -> Any:
         for condition in sorted(schema.where, key=_from_end):
             if condition.path.from_root == from_root:
-                value = _put(value, condition.path.steps, value_of(condition, is_other))
+                leaf = value_of(condition, is_other)
+                if leaf is not None:
+                    value = _put(value, condition.path.steps, leaf)
         for column in sorted(schema.columns, key=_from_end):
             assert column.path is not None
             if column.path.from_root == from_root and not column.path.own:
