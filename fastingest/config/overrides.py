@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from fastingest.errors import OptionError, UsageError
 from fastingest.model.feed import Feed, Table
 from fastingest.model.jsonpath import Condition, parse_condition
 from fastingest.model.rows import parse_rows
-from fastingest.model.schema import EXAMPLE, TRADES, parse_columns
+from fastingest.model.schema import EXAMPLE, TRADES, check_own, parse_columns
 
 __all__ = ["Overrides", "build_feeds", "located"]
 
@@ -115,6 +116,9 @@ def _with_schema(spec: FeedSpec, overrides: Overrides) -> FeedSpec:
         schema = replace(schema, columns=columns, described=True)
     if overrides.rows:
         schema = replace(schema, rows=_parsed("rows", parse_rows, overrides.rows))
+    if overrides.columns or overrides.rows:
+        option = "columns" if overrides.columns else "rows"
+        _parsed(option, partial(check_own, rows=schema.rows), schema.columns)
     if overrides.where:
         where = _parsed("where", _conditions, overrides.where)
         schema = replace(schema, where=where)

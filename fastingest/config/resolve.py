@@ -86,6 +86,8 @@ The format of the file. Paths are relative to where the command is started. Text
     columns = "symbol:str=s, price:float=p"     # or an array with one each; default: messages are
                                         # told by themselves (symbol, price, volume)
     rows = "data"                       # path; "data?": that may have none; default: the message
+                                        # itself. "data.*" and "data[*]" are of each in turn. Of
+                                        # several: an array, or {bid = "data.b", ask = "data.a"}
     where = ["$.data.e=trade"]          # conditions, all of which must hold; default: none
 
     # One with several has this for each of them, in place of columns, rows and where.

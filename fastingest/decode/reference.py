@@ -6,8 +6,9 @@ other, value by value; that takes some microseconds a message, and finds the rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,8 +16,9 @@ import msgspec
 from fastingest.decode.column_types import ColumnType, column_type
 from fastingest.decode.elements import elements_of, is_empty
 from fastingest.decode.reasons import MAX_BAD_ELEMENTS, too_many_bad
+from fastingest.decode.row_finder import FoundRows, find_rows
 from fastingest.decode.values import Values, ValueTree
-from fastingest.model.jsonpath import JsonPath
+from fastingest.model.jsonpath import OWN, Each, JsonPath
 from fastingest.model.schema import Column, Schema
 
 __all__ = ["DecodedMessage", "ReferenceDecoder", "json_of"]
@@ -31,12 +33,19 @@ class _Reader(NamedTuple):
     path: JsonPath
     kind: ColumnType
 
-    def read(self, found: Values) -> Any:
+    def read(self, found: Values, own: dict[str, bytes]) -> Any:
         """The cell.
 
+        :param own: of the row, what there is of it besides.
         :raises ValueError: there is none; the message says why.
         """
-        value = self.path.own.encode() or found.get(self.path.steps)
+        value: bytes | None
+        if not self.path.own:
+            value = found.get(self.path.steps)
+        elif self.path.own in OWN:
+            value = own.get(self.path.own)
+        else:
+            value = self.path.own.encode()
         if value is None or value == b"null":
             if not self.column.required:
                 return None
@@ -56,7 +65,7 @@ class DecodedMessage:
     :param taken: whether the table takes it, be it for rows, for rejects, or for nothing.
     :param rows: the cells of each row, in the columns' order.
     :param rejects: pairs (raw, reason): the message, or elements of its array of rows.
-    :param ignored: rows left out, and 1 for an empty array of rows.
+    :param ignored: rows left out, and 1 for each empty array of rows.
     """
 
     taken: bool = True
@@ -74,6 +83,18 @@ def json_of(message: bytes) -> bytes:
     return bytes(_decode_any(message))
 
 
+class _Row(NamedTuple):
+    """A value that may be a row.
+
+    :param shown: what is kept of it in a reject.
+    :param own: JSON of what there is of it besides (:data:`fastingest.model.jsonpath.OWN`).
+    """
+
+    value: bytes
+    shown: bytes
+    own: dict[str, bytes]
+
+
 class ReferenceDecoder:
     """Tells what messages mean to a table.
 
@@ -88,13 +109,17 @@ class ReferenceDecoder:
         ]
         self._of_root = [reader for reader in self._readers if reader.path.from_root]
         self._rows = schema.rows
+        self._may_be_several = len(schema.rows.places) > 1 or any(
+            isinstance(step, Each) for step in schema.rows.places[0].steps
+        )
         self._where_message, self._where_row = schema.where_message, schema.where_row
-        self._container = schema.row_container
+        self._container, self._has_arrays = schema.row_container, schema.has_arrays
+        self._own = schema.own
         of_root = [reader.path for reader in self._of_root]
         of_root += [condition.path for condition in self._where_message]
         of_row = [reader.path for reader in self._readers if not reader.path.from_root]
         of_row += [condition.path for condition in self._where_row]
-        self._root_tree = ValueTree.of([*of_root, schema.rows.path])
+        self._root_tree = ValueTree.of(of_root)
         self._row_tree = ValueTree.of(of_row)
 
     def of(self, text: bytes, raw: bytes) -> DecodedMessage:
@@ -107,36 +132,69 @@ class ReferenceDecoder:
         found = self._root_tree.find(text)
         if not all(each.holds(found.get(each.path.steps)) for each in where):
             return DecodedMessage(taken=False)
-        value = found.get(self._rows.steps)
-        if value is None or (value == b"null" and self._rows.steps):
-            if not where or self._rows.is_optional:
-                return DecodedMessage(taken=False)
-            what = "is missing" if value is None else "is null"
-            return DecodedMessage(
-                rejects=[(raw, f"{self._rows}, where the rows should be, {what}")]
-            )
-        rows: Iterable[tuple[bytes, bytes]] = [(value, raw)]
-        if self._is_array_of_rows(value):
-            if is_empty(value):
-                return DecodedMessage(ignored=1)
-            rows = ((element, element) for element in elements_of(value))
-        return self._outcome(rows, found, raw)
+        lacking, there = find_rows(self._rows, text)
+        wanted = [each for each in lacking if not each.place.is_optional]
+        if len(lacking) == len(self._rows.places) and not (where and wanted):
+            return DecodedMessage(taken=False)
+        outcome = DecodedMessage()
+        for each in wanted[:1]:
+            reason = f"{each.place.path}, where the rows should be, {each.lacks}"
+            outcome.rejects.append((raw, reason))
+        rows = chain.from_iterable(self._rows_of(each, raw) for each in there)
+        return self._outcome(outcome, rows, found, raw)
+
+    def _rows_of(self, found: FoundRows, raw: bytes) -> Iterator[_Row | None]:
+        """What may be rows; None where there are none."""
+        value = found.value
+        is_array = value is not None and self._is_array_of_rows(value)
+        if value is None or (is_array and is_empty(value)):
+            yield None
+        elif is_array:
+            for index, element in enumerate(elements_of(value)):
+                yield _Row(element, element, self._own_of(found, element, index))
+        else:
+            shown = value if self._may_be_several else raw
+            yield _Row(value, shown, self._own_of(found, value, found.index))
+
+    def _own_of(self, found: FoundRows, value: bytes, index: int) -> dict[str, bytes]:
+        """What there is of a row besides what stands in it."""
+        if not self._own:
+            return {}
+        own = {
+            "@index": b"%d" % index,
+            "@rows": msgspec.json.encode(found.place.name or found.place.path),
+        }
+        if found.key:
+            own["@key"] = found.key
+        if not value.startswith((b"{", b"[")):
+            own["@value"] = value
+        return own
 
     def _is_array_of_rows(self, value: bytes) -> bool:
         """Whether ``value`` is no single row, but an array of them."""
-        if self._container is None or not value.startswith(b"["):
+        if not self._has_arrays or not value.startswith(b"["):
             return False
         return (
-            self._container is dict or is_empty(value) or next(elements_of(value)).startswith(b"[")
+            self._container is not list
+            or is_empty(value)
+            or next(iter(elements_of(value))).startswith(b"[")
         )
 
     def _outcome(
-        self, rows: Iterable[tuple[bytes, bytes]], found_in_root: Values, raw: bytes
+        self,
+        outcome: DecodedMessage,
+        rows: Iterable[_Row | None],
+        found_in_root: Values,
+        raw: bytes,
     ) -> DecodedMessage:
-        outcome = DecodedMessage()
+        """Add what the rows are to an outcome."""
         is_root_bad: bool | None = None  # None: no row has asked for it yet
-        for row, shown in rows:
-            found = self._row_tree.find(row)
+        lacking = len(outcome.rejects)
+        for row in rows:
+            if row is None:
+                outcome.ignored += 1
+                continue
+            found = self._row_tree.find(row.value)
             if not all(each.holds(found.get(each.path.steps)) for each in self._where_row):
                 outcome.ignored += 1
                 continue
@@ -145,15 +203,16 @@ class ReferenceDecoder:
             if is_root_bad:
                 continue
             try:
-                self._check_kind(row)
+                self._check_kind(row.value)
                 cells = tuple(
-                    reader.read(found_in_root if reader.path.from_root else found)
+                    reader.read(found_in_root if reader.path.from_root else found, row.own)
                     for reader in self._readers
                 )
             except ValueError as error:
-                outcome.rejects.append((shown, str(error)))
-                if len(outcome.rejects) > MAX_BAD_ELEMENTS:
-                    return DecodedMessage(rejects=[(raw, too_many_bad(outcome.rejects[0][1]))])
+                outcome.rejects.append((row.shown, str(error)))
+                if len(outcome.rejects) - lacking > MAX_BAD_ELEMENTS:
+                    reason = too_many_bad(outcome.rejects[lacking][1])
+                    return DecodedMessage(rejects=[(raw, reason)])
             else:
                 outcome.rows.append(cells)
         return outcome
@@ -162,13 +221,15 @@ class ReferenceDecoder:
         """Reject the message if a column of the root is bad; whether it is."""
         try:
             for reader in self._of_root:
-                reader.read(found)
+                reader.read(found, {})
         except ValueError as error:
-            outcome.rejects.append((raw, str(error)))
+            outcome.rejects[:] = [(raw, str(error))]
             return True
         return False
 
     def _check_kind(self, row: bytes) -> None:
+        if "@value" in self._own:
+            return
         if self._container is dict and not row.startswith(b"{"):
             raise ValueError("a row should be an object, and this is none")
         if self._container is list and not row.startswith(b"["):

@@ -82,7 +82,7 @@ class Router:
         root = PathNode()
         wanted = []
         for schema, one_row in tables:
-            start = schema.rows.steps
+            start = schema.rows.steps if one_row else ()
             of_root = [(each, each.path.steps) for each in schema.where_message]
             of_row = [(each, start + each.path.steps) for each in schema.where_row if one_row]
             for condition, steps in of_root + of_row:

@@ -15,7 +15,7 @@ import msgspec
 
 from fastingest.decode.column_types import ColumnType, cells_of, column_type
 from fastingest.decode.struct_types import PathNode, access, comprehension
-from fastingest.model.jsonpath import Condition, JsonPath, Steps, text_of
+from fastingest.model.jsonpath import OWN, Condition, JsonPath, NoTree, Steps, text_of
 from fastingest.model.schema import Schema
 
 __all__ = ["Extractor", "Texts", "Wanted", "ask", "columns_of", "expect", "filter_of"]
@@ -51,6 +51,8 @@ class Extractor:
         self._root = root
         self._columns: list[tuple[PathNode, ColumnType, Steps] | str] = []  # or constants
         for kind, path, is_required in columns:
+            if path.own in OWN:
+                raise NoTree
             if path.own:
                 self._columns.append(json.loads(path.own))
                 continue

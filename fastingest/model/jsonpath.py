@@ -8,6 +8,8 @@
     ["a.b"]          a member whose name is not made of letters, digits, _, -, @, / and : alone
     $  $.arg.instId  from the message's root; without $, from where the row is
 
+Where rows are, ``.*`` and ``[*]`` may stand for each member and each element in turn.
+
 A condition compares the text of a JSON string, number, true, false or null; what is not there, an
 object and an array have none::
 
@@ -30,31 +32,54 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple, Self
 
 import msgspec
 
 __all__ = [
+    "OWN",
     "Condition",
+    "Each",
     "JsonPath",
     "NoTree",
     "PathTree",
+    "PlaceSteps",
     "Steps",
     "parse_condition",
     "parse_path",
+    "parse_place",
     "text_of",
+    "text_of_steps",
 ]
 
 Steps = tuple[str | int, ...]
 """Member names and array indices, one step after the other; indices below 0 are from the end."""
 
+
+class Each(Enum):
+    """A step to each member of an object, or to each element of an array."""
+
+    MEMBER = "*"
+    ELEMENT = "[*]"
+
+
+PlaceSteps = tuple[str | int | Each, ...]
+"""Steps to where rows are."""
+
 _NAME = r"[^\W\d][\w@/:-]*|[\d@][\w@/:-]*"
 _STEP = re.compile(
-    rf'\.?(?P<name>{_NAME})|\[(?P<index>\d{{1,6}}|-(?!0+\])\d{{1,6}})\]|\[(?P<quoted>"(?:[^"\\]|\\.)*")\]'
+    rf'\.?(?P<name>{_NAME}|\*)|(?P<element>\[\*\])|\[(?P<index>\d{{1,6}}|-(?!0+\])\d{{1,6}})\]|\[(?P<quoted>"(?:[^"\\]|\\.)*")\]'
 )
 _BARE = re.compile(_NAME)
 _MAX_STEPS = 64
+
+
+OWN = ("@key", "@value", "@index", "@rows")
+"""What there is of a row besides what stands in it: the name of the member that the last ``.*`` has
+led to; the row's own value, where it is no object and no array; where it stands in its array, from
+0; which of the places of rows it is from."""
 
 
 class JsonPath(NamedTuple):
@@ -64,20 +89,27 @@ class JsonPath(NamedTuple):
     from_root: bool = False
     """Whether it begins at the message's root and not at the row."""
     own: str = ""
-    """JSON of a text: the value itself, where no steps lead to one."""
+    """What it is where no steps lead to it: the JSON of a constant, or one of :data:`OWN`."""
 
     def __str__(self) -> str:
         if self.own:
             return self.own
-        text = "$" if self.from_root else ""
-        for step in self.steps:
-            if isinstance(step, int):
-                text += f"[{step}]"
-            elif _BARE.fullmatch(step):
-                text += f".{step}" if text else step
-            else:
-                text += f"[{json.dumps(step, ensure_ascii=False)}]"
-        return text
+        return text_of_steps(self.steps, "$" if self.from_root else "")
+
+
+def text_of_steps(steps: PlaceSteps, text: str = "") -> str:
+    """Steps as they are written, behind ``text``."""
+    for step in steps:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif step is Each.ELEMENT:
+            text += "[*]"
+        elif isinstance(step, Each) or _BARE.fullmatch(step):
+            name = "*" if isinstance(step, Each) else step
+            text += f".{name}" if text else name
+        else:
+            text += f"[{json.dumps(step, ensure_ascii=False)}]"
+    return text
 
 
 def parse_path(text: str) -> JsonPath:
@@ -85,10 +117,27 @@ def parse_path(text: str) -> JsonPath:
 
     :raises ValueError: it says none.
     """
+    found, from_root = _parse(text)
+    steps = [step for step in found if not isinstance(step, Each)]
+    if len(steps) < len(found):
+        raise ValueError(f"{text.strip()!r} is no path of one value; * stands only where rows are")
+    return JsonPath(tuple(steps), from_root)
+
+
+def parse_place(text: str) -> PlaceSteps:
+    """The steps to the rows that ``text`` says.
+
+    :raises ValueError: it says none.
+    """
+    return tuple(_parse(text)[0])
+
+
+def _parse(text: str) -> tuple[list[str | int | Each], bool]:
+    """The steps of a path, and whether it begins with ``$``."""
     rest = text.strip()
     from_root = rest.startswith("$")
     rest = rest.removeprefix("$")
-    steps: list[str | int] = []
+    steps: list[str | int | Each] = []
     offset = 0
     while offset < len(rest):
         step = _STEP.match(rest, offset)
@@ -101,12 +150,14 @@ def parse_path(text: str) -> JsonPath:
             )
         if step["index"] is not None:
             steps.append(int(step["index"]))
+        elif step["element"] or step["name"] == "*":
+            steps.append(Each.ELEMENT if step["element"] else Each.MEMBER)
         else:
             steps.append(step["name"] or json.loads(step["quoted"]))
         offset = step.end()
     if len(steps) > _MAX_STEPS:
         raise ValueError(f"a path of {len(steps)} steps is too long; {_MAX_STEPS} are the most")
-    return JsonPath(tuple(steps), from_root)
+    return steps, from_root
 
 
 class NoTree(Exception):

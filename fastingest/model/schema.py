@@ -40,7 +40,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from fastingest.model.jsonpath import Condition, JsonPath, parse_path
+from fastingest.model.jsonpath import OWN, Condition, Each, JsonPath, parse_path
 from fastingest.model.rows import Rows
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "Column",
     "Schema",
     "base_type",
+    "check_own",
     "check_type",
     "header_of",
     "parse_columns",
@@ -94,7 +95,7 @@ class Column:
     @property
     def is_constant(self) -> bool:
         """Whether it has the same text in each row."""
-        return self.path is not None and self.path.own != ""
+        return self.path is not None and self.path.own.startswith('"')
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Schema:
     """A table: which messages, which rows of them, which columns of these in the file's order.
 
     :param columns: at least one that is no metadata and no constant.
-    :param rows: where in a message the rows are, from its root: one row there, or an array of rows.
+    :param rows: where in a message the rows are: one row there, or an array of rows.
     :param where: conditions that must all hold, of the message (``$``) or of the row.
     :param described: whether columns say where they are; otherwise messages are told by themselves.
     """
@@ -136,6 +137,20 @@ class Schema:
     def where_row(self) -> tuple[Condition, ...]:
         """The conditions of the row."""
         return tuple(condition for condition in self.where if not condition.path.from_root)
+
+    @property
+    def own(self) -> frozenset[str]:
+        """What columns show of :data:`fastingest.model.jsonpath.OWN`."""
+        return frozenset(
+            column.path.own
+            for column in self.columns
+            if column.path is not None and column.path.own in OWN
+        )
+
+    @property
+    def has_arrays(self) -> bool:
+        """Whether an array is one of rows, unless it can be a row itself."""
+        return self.row_container is not None or not self.own.isdisjoint(("@value", "@index"))
 
     @property
     def row_container(self) -> type | None:
@@ -251,8 +266,13 @@ def _column(text: str) -> Column:
     kind = match["type"]
     if path.startswith("@") or (not path and name.startswith("@")):
         own = path or name
+        if own in OWN:
+            type_ = check_type(kind or ("int" if own == "@index" else "str"))
+            path_ = JsonPath(own=own)
+            return Column(name.removeprefix("@"), type_, path_, required=not match["optional"])
         if own not in METADATA:
-            raise ValueError(f"{own!r} is no column of our own; there are {', '.join(METADATA)}")
+            known = ", ".join((*METADATA, *OWN))
+            raise ValueError(f"{own!r} is no column of our own; there are {known}")
         if kind and (own != "@received" or check_type(kind) != "timestamp[ns]"):
             raise ValueError(f"{text!r}: {own} is written as it is, or @received as timestamp[ns]")
         name = name.removeprefix("@")
@@ -270,6 +290,21 @@ def _column(text: str) -> Column:
         return Column(name, check_type(kind or "str"), where, required=not match["optional"])
     except ValueError as error:
         raise ValueError(f"column {name!r}: {error}") from None
+
+
+def check_own(columns: Sequence[Column], rows: Rows) -> None:
+    """See that what columns show of where their row is can be there.
+
+    :raises ValueError: it cannot.
+    """
+    for column in columns:
+        if column.path is not None and column.path.own == "@key":
+            have = [Each.MEMBER in place.steps for place in rows.places]
+            if not any(have) or (column.required and not all(have)):
+                raise ValueError(
+                    f"column {column.name!r}: @key is the name that a .* in rows has led to, and "
+                    'there is none; write for example rows = "mids.*"'
+                )
 
 
 def _constant(text: str) -> str:

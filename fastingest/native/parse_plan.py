@@ -244,6 +244,8 @@ def plan_of(schema: Schema) -> ParsePlan | None:
 
 
 def _plan_of(schema: Schema) -> ParsePlan:
+    if schema.own:
+        raise NoTree
     root, row = _Node(), _Node()
     depth = len(schema.rows.steps)
     if depth and schema.row_container is None:

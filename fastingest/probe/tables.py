@@ -170,7 +170,7 @@ def _table(
     return Candidate(
         messages=list(dict.fromkeys(unit.message for unit in rows)),
         rows=len(rows),
-        schema=Schema(tuple(columns.found), Rows(JsonPath(place)), where),
+        schema=Schema(tuple(columns.found), Rows.at(place), where),
         name=next(iter([*sorted(words, key=len)[:1], *reversed(names)]), "rows"),
         notes=notes,
         quantities=columns.quantities,

@@ -125,7 +125,7 @@ class NoDataAlert:
             return "none is for any of the tables"
         schema = self._feed.tables[0].schema
         wanted = list(map(str, schema.where))
-        if schema.rows.steps:
+        if str(schema.rows):
             wanted.append(f"rows at {schema.rows}")
         return f"none has {' and '.join(wanted)}" if wanted else "all are ignored"
 

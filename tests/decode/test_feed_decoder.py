@@ -329,6 +329,101 @@ def test_where_no_rows_stand_it_depends_on_whether_the_message_was_asked_for(row
     assert rejects == [f"d.d, where the rows should be, {reason}"] * 2
 
 
+EVENTS = '{"events":[{"trades":[{"i":"1"},{"i":"2"}]},{"trades":[]},{},{"trades":[{"i":"3"}]}]}'
+BOOK = '{"s":"A","data":{"a":[["2","5"],["3","6"]],"n":1,"b":[["1.5","4"]]}}'
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "message", "expected"),
+    [
+        ("i", "events[*].trades", EVENTS, ([["1"], ["2"], ["3"]], 2)),
+        ("i, n=@index", "events[*].trades", EVENTS, ([["1", "0"], ["2", "1"], ["3", "0"]], 2)),
+        (
+            "k=@key, v:decimal=@value",
+            "mids.*",
+            '{"mids":{"AAA":"1.50","BBB":2.5}}',
+            ([["AAA", "1.50"], ["BBB", "2.5"]], 0),
+        ),
+        (
+            "k=@key, v?=v, w:int?=@value",
+            "*",
+            '{"A":{"v":"x"},"B":7}',
+            ([["A", "x", ""], ["B", "", "7"]], 0),
+        ),
+        ("price:decimal=@key, size:int=@value", "b.*", '{"b":{"1.50":7}}', ([["1.50", "7"]], 0)),
+        ("v:int=@value, n=@index", "d", '{"d":[5,6]}', ([["5", "0"], ["6", "1"]], 0)),
+        (
+            "v:int=@value, n=@index",
+            "d[*]",
+            '{"d":[5,[6,7]]}',
+            ([["5", "0"], ["6", "0"], ["7", "1"]], 0),
+        ),
+        ("k=@key, v:int=@value", "d.*.x", '{"d":{"A":{"x":1},"B":{"x":null}}}', ([["A", "1"]], 1)),
+        (
+            "k=@key, v:int=@value",
+            "d.*[-1]",
+            '{"d":{"A":[1,2],"B":[3]}}',
+            ([["A", "2"], ["B", "3"]], 0),
+        ),
+        (
+            "s=$.s, side=@rows, p:decimal=[0], n=@index",
+            "bid=data.b, data.a",
+            BOOK,
+            ([["A", "data.a", "2", "0"], ["A", "data.a", "3", "1"], ["A", "bid", "1.5", "0"]], 0),
+        ),
+    ],
+)
+def test_rows_of_several_places(
+    columns: str, rows: str, message: str, expected: tuple[list[list[str]], int]
+) -> None:
+    found, rejects, ignored = _only(schema_of(columns, rows), *[message] * 3)
+    assert (found, rejects, ignored) == (expected[0] * 3, [], expected[1] * 3)
+
+
+def test_of_several_places_each_must_be_there_unless_it_is_optional() -> None:
+    bids, asks, none = ('{"b":[["1"]],"x":0}', '{"x":0,"a":[["2"]],"b":[]}', '{"x":0,"a":null}')
+    reason = "a, where the rows should be, is missing"
+    assert _only(schema_of("p=[0]", "b, a"), bids, asks, none) == (
+        [["1"], ["2"]],
+        [reason],
+        2,
+    )
+    assert _only(schema_of("p=[0]", "b, a?"), bids, asks, none) == ([["1"], ["2"]], [], 2)
+    assert _only(schema_of("p=[0]", "b, a?", "$.x=0"), bids, asks, none) == (
+        [["1"], ["2"]],
+        ["b, where the rows should be, is missing"],
+        1,
+    )
+    assert _only(schema_of("p=[0]", "b?, a?", "$.x=0"), bids, asks, none)[1:] == ([], 2)
+
+
+def test_where_a_star_leads_nowhere_there_are_no_rows() -> None:
+    table = schema_of("k=@key, v:int=@value", "d.*", "$.t=x")
+    messages = [f'{{"t":"x","d":{value}}}' for value in ("{}", "null", "[1]", "5", '{"a":1}')]
+    rows, rejects, ignored = _only(table, *messages, '{"t":"x"}')
+    assert (rows, ignored) == ([["a", "1"]], 1)
+    assert rejects == [
+        f"d.*, where the rows should be, {what}"
+        for what in ("is null", "is no object", "is no object", "is missing")
+    ]
+
+
+def test_what_a_star_leads_to_is_rejected_alone() -> None:
+    (batch,), ignored = _decode(
+        schema_of("k=@key, v:int=@value", "d.*"), '{"d":{"a":1,"b":"x", "c":{} ,"d":2}}'
+    )
+    assert (_rows(batch), ignored) == ([["a", "1"], ["d", "2"]], 0)
+    assert [(reject.raw, reject.reason) for reject in batch.rejects] == [
+        (b'"x"', "v: Expected `int`, got `str` - at @value"),
+        (b"{}", "v: @value is missing"),
+    ]
+
+
+def test_of_members_with_one_name_the_last_one_is_a_row() -> None:
+    table = schema_of("k=@key, v:int=@value", "*")
+    assert _only(table, '{"a":1,"b":2,"a":3}') == ([["a", "3"], ["b", "2"]], [], 0)
+
+
 def test_elements_may_be_counted_from_the_end() -> None:
     table = schema_of("pair=$[-1], price:decimal=[0], last?=[-1]", "[1].a")
     short = '[9,{"a":[["1.5","2","1.0"]]},"book-1000","AAA/BBB"]'

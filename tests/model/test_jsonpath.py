@@ -62,6 +62,12 @@ def test_what_is_no_path_is_refused(text: str) -> None:
         parse_path(text)
 
 
+@pytest.mark.parametrize("text", ["*", "a.*", "a[*].b", "$.*", "$[*]"])
+def test_a_path_of_one_value_has_no_stars(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no path of one value; \* stands only where rows are"):
+        parse_path(text)
+
+
 def test_a_path_may_not_be_too_long() -> None:
     assert len(parse_path(".".join("a" * 64)).steps) == 64
     with pytest.raises(ValueError, match="65 steps is too long; 64 are the most"):

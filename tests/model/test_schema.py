@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from fastingest.model.jsonpath import JsonPath, parse_condition
 from fastingest.model.rows import parse_rows
-from fastingest.model.schema import TRADES, Column, Schema, check_type, header_of, parse_columns
+from fastingest.model.schema import (
+    TRADES,
+    Column,
+    Schema,
+    check_own,
+    check_type,
+    header_of,
+    parse_columns,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,12 +55,37 @@ def test_a_column(text: str, column: Column) -> None:
         ("@feed", Column("feed", "@feed")),
         ("n=@sequence", Column("n", "@sequence")),
         ("@connection", Column("connection", "@connection")),
+        ("@key", Column("key", "str", JsonPath(own="@key"))),
+        ("n=@index", Column("n", "int", JsonPath(own="@index"))),
+        ("price:decimal?=@value", Column("price", "decimal", JsonPath(own="@value"), False)),
+        ("side = @rows", Column("side", "str", JsonPath(own="@rows"))),
     ],
 )
 def test_a_column_of_our_own(text: str, column: Column) -> None:
     first, own = parse_columns(f"a, {text}")
     assert own == column
-    assert (first.is_metadata, own.is_metadata) == (False, True)
+    assert (first.is_metadata, own.is_metadata) == (False, own.path is None)
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "is_right"),
+    [
+        ("a=@key", "mids.*", True),
+        ("a=@key", "mids.*, data.*", True),
+        ("a=@key", "mids", False),
+        ("a=@key", "mids[*]", False),
+        ("a=@key", "mids.*, data", False),
+        ("a?=@key", "mids.*, data", True),
+        ("a?=@key", "mids, data", False),
+        ("a=@value, b=@index, c=@rows", "mids", True),
+    ],
+)
+def test_a_key_needs_members_in_turn(columns: str, rows: str, is_right: bool) -> None:
+    if is_right:
+        check_own(parse_columns(columns), parse_rows(rows))
+    else:
+        with pytest.raises(ValueError, match="column 'a': @key is the name that a"):
+            check_own(parse_columns(columns), parse_rows(rows))
 
 
 @pytest.mark.parametrize(
@@ -162,6 +195,8 @@ def _schema(columns: str, rows: str = "", *where: str) -> Schema:
         (_schema("a=$.a"), None),
         (_schema('a=$.a, side="bid"'), None),
         (_schema("a=$[0]", "d"), None),
+        (_schema("a=@value, b=@key", "d.*"), None),
+        (_schema("a=@value, b=c"), dict),
         (_schema("a=$.a, b=[1].c", "d"), list),
         (_schema("a=$.a", "d", "k=x"), dict),
         (_schema("a=$.a", "d", "[0]=x"), list),

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from hypothesis import strategies as st
 
-from fastingest.model.jsonpath import Condition, JsonPath, parse_condition
-from fastingest.model.rows import Rows, parse_rows
+from fastingest.model.jsonpath import (
+    Condition,
+    Each,
+    JsonPath,
+    PlaceSteps,
+    parse_condition,
+)
+from fastingest.model.rows import RowPlace, Rows, parse_rows
 from fastingest.model.schema import Column, Schema, parse_columns
 
 __all__ = ["feeds", "mixed", "schema_of"]
@@ -86,6 +94,59 @@ def _steps(first: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[str | int, 
     return st.builds(lambda step, rest: (step, *rest), first, several)
 
 
+MEMBER, ELEMENT = Each.MEMBER, Each.ELEMENT
+_PLACES: list[list[PlaceSteps]] = [
+    [("d", MEMBER)],
+    [("d", ELEMENT)],
+    [("d", ELEMENT, "a")],
+    [("d", ELEMENT, -1)],
+    [(MEMBER,)],
+    [("d", MEMBER, "a")],
+    [("d", MEMBER, ELEMENT)],
+    [("d",), ("b",)],
+    [("b",), ("d", "a"), ("d", "b")],
+    [("d", 1), ("d", 0)],
+    [("d", ELEMENT), ("b",)],
+    [("d", MEMBER), ("d", "a")],
+]
+
+
+@st.composite
+def _rows(draw: st.DrawFn) -> Rows:
+    """Several places, or one that stars lead to."""
+    return Rows(
+        tuple(
+            RowPlace(steps, draw(st.integers(0, 2)) == 0, draw(st.sampled_from(["", "", "bid"])))
+            for steps in draw(st.sampled_from(_PLACES))
+        )
+    )
+
+
+@st.composite
+def _elsewhere(draw: st.DrawFn, schema: Schema) -> Schema:
+    """A table with its rows in other places, and columns that show where, in the place of some."""
+    own = {
+        "@index": "int",
+        "@rows": "str",
+        "@key": draw(st.sampled_from(["str", "str", "decimal", "int"])),
+        "@value": draw(st.sampled_from(_COLUMN_TYPES)),
+    }
+    shown = draw(st.lists(st.sampled_from(list(own)), max_size=3, unique=True))
+    extra = tuple(
+        Column(name, own[name], JsonPath(own=name), required=draw(st.integers(0, 3)) > 0)
+        for name in shown
+    )
+    columns = (*schema.columns, *extra)[-4:]
+    where = tuple(each for each in schema.where if draw(st.booleans()))
+    return replace(schema, columns=columns, where=where, rows=draw(_rows()))
+
+
+def _tables() -> st.SearchStrategy[Schema]:
+    """Any table."""
+    plain = _schemas()
+    return st.integers(0, 3).flatmap(lambda n: plain if n else plain.flatmap(_elsewhere))
+
+
 @st.composite
 def _schemas(draw: st.DrawFn) -> Schema:
     rows = draw(st.sampled_from([(), (), (), ("d",), ("d", "a"), ("d", 0), (1,), (-1,)]))
@@ -119,7 +180,7 @@ def _schemas(draw: st.DrawFn) -> Schema:
             Column(f"c{index}", type_, path, required=optional > 0)
             for index, (type_, path, optional) in enumerate(columns)
         ),
-        Rows(JsonPath(rows), bool(rows) and draw(st.integers(0, 3)) == 0),
+        Rows.at(rows, is_optional=bool(rows) and draw(st.integers(0, 3)) == 0),
         tuple(where),
     )
 
@@ -174,7 +235,7 @@ def _messages(draw: st.DrawFn, tables: Sequence[Schema], wrong: int) -> bytes:
     """
     schema = draw(st.sampled_from(list(tables)))
 
-    def token(type_: str, is_other: bool) -> _Token | None:
+    def token(type_: str, *, is_other: bool) -> _Token | None:
         chance = draw(st.integers(0, 9))
         if chance < wrong or is_other:
             return None if chance == 0 else _Token(draw(st.sampled_from(_NEARLY)))
@@ -205,26 +266,51 @@ def _messages(draw: st.DrawFn, tables: Sequence[Schema], wrong: int) -> bytes:
         for column in sorted(schema.columns, key=_from_end):
             assert column.path is not None
             if column.path.from_root == from_root and not column.path.own:
-                leaf = token(column.type, is_other)
+                leaf = token(column.type, is_other=is_other)
                 if leaf is not None:
                     value = _put(value, column.path.steps, leaf)
         if from_root or draw(st.integers(0, 3)):
             return value
         return _put(value, ("other",), _Token(draw(st.sampled_from(_NEARLY))))
 
-    if draw(st.booleans()):
-        rows = fill(None, from_root=False)
-    else:
+    values = [
+        column.type
+        for column in schema.columns
+        if column.path is not None and column.path.own == "@value"
+    ]
+
+    def row(*, is_other: bool = False) -> Any:
+        if values and draw(st.integers(0, 4)) > 0:
+            return token(values[0], is_other=is_other)
+        return fill(None, from_root=False, is_other=is_other)
+
+    def rows() -> Any:
+        if draw(st.booleans()):
+            return row()
         # Elements of another kind stand among those that a condition takes.
         others = draw(st.sampled_from([0, 5])) if wrong or schema.where else 0
-        rows = [
-            fill(None, from_root=False, is_other=draw(st.integers(0, 9)) < others)
+        return [
+            row(is_other=draw(st.integers(0, 9)) < others)
             for _ in range(draw(st.sampled_from([0, 1, 2, 2, 3])))
         ]
+
+    def each(value: Any, steps: PlaceSteps) -> Any:
+        """``value`` with rows where the steps lead to, or nearly."""
+        before = tuple(takewhile(lambda step: not isinstance(step, Each), steps))
+        plain = tuple(step for step in before if not isinstance(step, Each))
+        if len(before) == len(steps):
+            there = draw(st.integers(0, 15))
+            return _put(value, plain, rows() if there > 1 else _Token("null")) if there else value
+        names: list[str] = draw(
+            st.lists(st.sampled_from(["A", "7", "1.5", *_NAMES]), max_size=3, unique=True)
+        )
+        inside = [each(None, steps[len(before) + 1 :]) for _ in names]
+        is_array = steps[len(before)] is ELEMENT
+        return _put(value, plain, inside if is_array else dict(zip(names, inside, strict=True)))
+
     message = None
-    there = draw(st.integers(0, 15))
-    if there:
-        message = _put(None, schema.rows.steps, rows if there > 1 else _Token("null"))
+    for place in schema.rows.places:
+        message = each(message, place.steps)
     message = fill(message, from_root=True)
     text = _text(message, draw(st.sampled_from(["", "", " ", "\n"])))
     kind = draw(st.integers(0, 40))
@@ -245,7 +331,7 @@ _ODD = [
 
 @st.composite
 def feeds(draw: st.DrawFn) -> tuple[list[Schema], list[bytes]]:
-    tables = draw(st.lists(_schemas(), min_size=1, max_size=3) | _schemas().map(lambda s: [s]))
+    tables = draw(st.lists(_tables(), min_size=1, max_size=3) | _tables().map(lambda s: [s]))
     wrong = draw(st.sampled_from([0, 0, 0, 1, 3]))
     some = draw(st.lists(_messages(tables, wrong), min_size=1, max_size=6))
     odd = draw(st.just([]) | st.lists(st.sampled_from(_ODD), max_size=2))
