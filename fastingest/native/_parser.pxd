@@ -5,7 +5,7 @@ cimport cython
 from libc.stdint cimport uint64_t
 
 from fastingest.native._builders cimport ColumnBuilders
-from fastingest.native._tree cimport Node, ParseTree, Reading, Test
+from fastingest.native._tree cimport Node, ParseTree, Reading, Test, Text
 
 
 @cython.final
@@ -22,11 +22,17 @@ cdef class RowParser:
     cdef bint is_asked_for
     cdef bint is_array
     cdef bint many
-    cdef bint is_optional
+    cdef bint is_value
+    cdef bint has_own
+    cdef uint64_t required  # places of rows, a bit for each
+    cdef uint64_t everywhere  # all of them
+    cdef Text* places  # the tree's
+    cdef const char* key  # the name of the member that the last star has led to; NULL: none has
+    cdef Py_ssize_t index  # of the element
     cdef bint is_empty_fine
     cdef uint64_t walk  # the number of the message, or of the row, that is walked through
     cdef bint failed  # whether a condition does not hold
-    cdef bint found  # whether the rows have come
+    cdef uint64_t found  # the places whose rows have come, a bit for each
     cdef int held  # conditions that are met by a value
     cdef int cells  # of the row
 
@@ -51,7 +57,14 @@ cdef class RowParser:
     cdef const char* several(
         self, Node* node, uint64_t walk, const char* p, const char* end
     ) except? NULL
-    cdef const char* rows(self, const char* p, const char* end) except? NULL
+    cdef const char* each_member(self, Node* node, const char* p, const char* end) except? NULL
+    cdef const char* each_element(self, Node* node, const char* p, const char* end) except? NULL
+    cdef const char* match(self, Node* node, const char* p, const char* end) except? NULL
+    cdef const char* rows(self, Node* node, const char* p, const char* end) except? NULL
+    cdef const char* own_rows(self, int place, const char* p, const char* end) except? NULL
+    cdef const char* own_row(
+        self, int place, Py_ssize_t position, const char* p, const char* end
+    ) except? NULL
     cdef const char* row(self, const char* p, const char* end) except? NULL
     cdef bint fill_up(self) except -1
     cdef const char* condition(self, int index, const char* p, const char* end) except? NULL

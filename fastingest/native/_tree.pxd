@@ -20,6 +20,15 @@ cdef enum:  # kinds of nodes
     ROWS
     LATER
     SEVERAL
+    EACH_MEMBER
+    EACH_ELEMENT
+
+cdef enum:  # what a column shows of where the row is
+    NOT_OWN
+    KEY
+    VALUE
+    INDEX
+    PLACE
 
 cdef enum:  # what conditions look at
     IS
@@ -41,6 +50,7 @@ cdef enum:  # how cells are read
 
 cdef enum:
     EXPECTED = 128  # members of an object whose order is remembered
+    NAMES = 8192  # room for names of members that each lead to rows, of which half is used
     MAX_FROM_END = 16  # elements of an array that are kept in mind until its end
 
 
@@ -59,9 +69,17 @@ cdef struct Child:
     int node  # -1: leads nowhere
 
 
+cdef struct Name:
+    uint64_t walk  # in which it has come
+    const char* name
+    Py_ssize_t size
+
+
 cdef struct Node:
     int kind
-    int index  # of the column, or of the condition
+    int index  # of the column, of the condition, or of the place of rows
+    uint64_t places  # of which each member or element leads to rows: a bit for each
+    Name* members  # of which each leads to rows: their names, by a hash
     Child* children
     int count  # of an array: one for each element up to the last that leads on
     int from_end  # of an array: how many follow them, for its last elements, the last one first
@@ -87,6 +105,7 @@ cdef struct Reading:  # how a column's cells are read
     int64_t least
     int64_t greatest
     const char* later  # of the root: where its text begins; NULL: it has not come
+    int own  # what it shows of where the row is
     const char* constant  # the text that it is in each row; NULL: it is read
     Py_ssize_t constant_size
 
@@ -97,6 +116,8 @@ cdef class ParseTree:
     cdef Reading* readings  # of each column
     cdef Test* tests  # of each condition
     cdef Text* texts  # of all of them
+    cdef Text* places  # what each of the places of rows is called
+    cdef Name* members  # of all nodes that remember names
     cdef int in_row  # columns that are read from the row
     cdef Child* children  # of all nodes
     cdef Expected* expected  # of all objects
@@ -155,6 +176,25 @@ cdef inline bint is_met(Test* test, const char* p, Py_ssize_t size) noexcept nog
             text.text, p, text.size
         ) == 0:
             return True
+    return False
+
+
+cdef inline bint is_new(
+    Node* node, const char* name, Py_ssize_t size, uint64_t walk
+) noexcept nogil:
+    """Whether a member's name has not come yet in a walk, if there is room for it."""
+    cdef uint64_t slot = 1469598103934665603
+    cdef Py_ssize_t place
+    for place in range(size):
+        slot = (slot ^ <uint64_t>name[place]) * <uint64_t>1099511628211
+    for _ in range(NAMES // 2):
+        slot = (slot + 1) % NAMES
+        member = &node.members[slot]
+        if member.walk != walk:
+            member.walk, member.name, member.size = walk, name, size
+            return True
+        if member.size == size and memcmp(member.name, name, size) == 0:
+            return False
     return False
 
 

@@ -5,7 +5,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 
-from fastingest.native.parse_plan import Comparison, NodeKind, Notation
+from fastingest.native.parse_plan import Comparison, NodeKind, Notation, Own
 
 # What the plan calls them.
 cdef dict KINDS = {
@@ -16,7 +16,10 @@ cdef dict KINDS = {
     NodeKind.ROWS: ROWS,
     NodeKind.LATER: LATER,
     NodeKind.SEVERAL: SEVERAL,
+    NodeKind.EACH_MEMBER: EACH_MEMBER,
+    NodeKind.EACH_ELEMENT: EACH_ELEMENT,
 }
+cdef dict OWN = {None: NOT_OWN, Own.KEY: KEY, Own.VALUE: VALUE, Own.INDEX: INDEX, Own.ROWS: PLACE}
 cdef dict TESTS = {
     Comparison.IS: IS,
     Comparison.IS_NOT: IS_NOT,
@@ -49,7 +52,7 @@ cdef class ParseTree:
     """The nodes of a plan, and how its columns are read."""
 
     def __cinit__(self, plan):
-        cdef int index, child = 0, object_ = 0, text = 0
+        cdef int index, child = 0, object_ = 0, text = 0, remembering = 0
         self.in_row = len(plan.columns)
         self.names = []
         children = sum([len(node.children) for node in plan.nodes])
@@ -62,6 +65,10 @@ cdef class ParseTree:
             reading = &self.readings[index]
             reading.type, reading.required = NOTATIONS[column.notation], column.required
             reading.least, reading.greatest = column.least, column.greatest
+            reading.own = OWN[column.own]
+            if reading.own:
+                self.in_row -= 1
+                reading.is_later = True
             if column.constant is not None:
                 self.names.append(column.constant)
                 reading.constant = PyBytes_AS_STRING(column.constant)
@@ -79,9 +86,22 @@ cdef class ParseTree:
                 self.names.append(value)
                 self.texts[text].text, self.texts[text].size = PyBytes_AS_STRING(value), len(value)
                 text += 1
+        self.places = <Text*>zeroed(len(plan.places) * sizeof(Text))
+        for index, value in enumerate(plan.places):
+            self.names.append(value)
+            self.places[index].text, self.places[index].size = PyBytes_AS_STRING(value), len(value)
+        members = sum([node.kind is NodeKind.EACH_MEMBER for node in plan.nodes])
+        self.members = <Name*>zeroed(members * NAMES * sizeof(Name))
         for index, (kind, of, leads_to, from_end) in enumerate(plan.nodes):
             node = &self.nodes[index]
-            node.kind, node.index = KINDS[kind], of
+            node.kind = KINDS[kind]
+            if node.kind == EACH_MEMBER or node.kind == EACH_ELEMENT:
+                node.places = of
+            else:
+                node.index = of
+            if node.kind == EACH_MEMBER:
+                node.members = &self.members[remembering * NAMES]
+                remembering += 1
             node.children, node.count = &self.children[child], len(leads_to) - from_end
             node.from_end = from_end
             if node.kind == OBJECT:
@@ -104,6 +124,8 @@ cdef class ParseTree:
         PyMem_Free(self.expected)
         PyMem_Free(self.tests)
         PyMem_Free(self.texts)
+        PyMem_Free(self.places)
+        PyMem_Free(self.members)
 
 
 cdef bint is_like(

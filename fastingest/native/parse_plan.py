@@ -1,7 +1,7 @@
 """A table's description, compiled for :mod:`fastingest.native._parser`.
 
 There are two trees of nodes: that of the message's root, node 0, and that of a row, node 1; they
-meet in a node that says that the rows are there. Where a row is the message itself, the root is
+meet in nodes that say that rows are there. Where a row is the message itself, the root is
 that node. A path that begins at the root and leads through that node is taken for one of the row's,
 and then there must be one row: into an array of rows no such path leads.
 """
@@ -15,7 +15,7 @@ from operator import and_
 from typing import NamedTuple
 
 from fastingest.decode.column_types import moments
-from fastingest.model.jsonpath import Condition, JsonPath, NoTree, PathTree, Steps
+from fastingest.model.jsonpath import Condition, Each, JsonPath, NoTree, PathTree, PlaceSteps, Steps
 from fastingest.model.schema import Schema, base_type
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "FlatNode",
     "NodeKind",
     "Notation",
+    "Own",
     "ParsePlan",
     "plan_of",
 ]
@@ -42,6 +43,19 @@ class NodeKind(Enum):
     """A column of the root, where there may be several rows."""
     SEVERAL = auto()
     """Several of these, each for the same value; never one that leads on."""
+    EACH_MEMBER = auto()
+    """An object of which each member leads to rows."""
+    EACH_ELEMENT = auto()
+    """An array of which each element does."""
+
+
+class Own(Enum):
+    """What of :data:`fastingest.model.jsonpath.OWN` a column shows. The parser has its numbers."""
+
+    KEY = auto()
+    VALUE = auto()
+    INDEX = auto()
+    ROWS = auto()
 
 
 class Comparison(Enum):
@@ -96,6 +110,8 @@ _BOUNDS = {
     "timestamp[us]": moments(10**6),
     "timestamp[ns]": moments(10**9),
 }
+_OWN = {"@key": Own.KEY, "@value": Own.VALUE, "@index": Own.INDEX, "@rows": Own.ROWS}
+_OWN_TYPES = {"@index": "int", "@rows": "str"}
 _INT64 = (-(2**63), 2**63 - 1)
 
 
@@ -105,7 +121,8 @@ _MAX_FROM_END = 16  # elements of an array that are kept in mind until its end
 class FlatNode(NamedTuple):
     """A value in a message.
 
-    :param of: the index of its column or condition.
+    :param of: the index of its column, condition or place of rows; where each member or element
+        leads to rows, a bit for each of the places that they are of.
     :param children: pairs (name with its quotes, node); in an array (b"", node or -1) for each
         element, and then for each from the end, the last one first.
     :param from_end: how many of them are from the end.
@@ -128,6 +145,8 @@ class ColumnPlan(NamedTuple):
     """Bounds of an integer."""
     constant: bytes | None = None
     """What it is in each row; None: it is read."""
+    own: Own | None = None
+    """What it shows of where the row is; None: it shows what is in it."""
 
 
 class ConditionPlan(NamedTuple):
@@ -154,7 +173,9 @@ class ParsePlan:
     :param is_asked_for: whether a message of which all conditions hold must have rows.
     :param is_array: whether a row is an array and not an object.
     :param many: whether there may be an array of rows.
-    :param is_optional: whether there may be null instead of rows.
+    :param places: what ``@rows`` says of each of the places of rows.
+    :param required: a bit for each place that must be there.
+    :param is_value: whether a row is neither object nor array.
     :param is_empty_fine: whether an array of rows may be empty.
     """
 
@@ -166,7 +187,9 @@ class ParsePlan:
     is_asked_for: bool
     is_array: bool
     many: bool
-    is_optional: bool
+    places: list[bytes]
+    required: int
+    is_value: bool
     is_empty_fine: bool
 
 
@@ -175,10 +198,12 @@ class _Node(PathTree):
     """A value in a message.
 
     :param leaves: what it is there for, if no steps lead on: kinds, each with the index of its
-        column or condition.
+        column, condition or place.
+    :param each: to what each member or each element leads.
     """
 
     leaves: list[tuple[NodeKind, int]] = field(default_factory=list)
+    each: tuple[Each, _Node] | None = None
 
     def put(self, steps: Steps, leaf: tuple[NodeKind, int]) -> None:
         """Have the steps end in a leaf.
@@ -187,11 +212,40 @@ class _Node(PathTree):
         """
         *before, node = self.along(steps)
         kinds = [kind for kind, _ in [*node.leaves, leaf]]
-        if node.steps or any(each.leaves for each in before):
+        if node.steps or node.each or any(way.leaves or way.each for way in before):
             raise NoTree
         if len(kinds) > 1 and NodeKind.ROWS in kinds:
             raise NoTree
         node.leaves.append(leaf)
+
+    def put_rows(self, steps: PlaceSteps, place: int) -> None:
+        """Have the steps end in a place of rows.
+
+        :raises NoTree: as in :meth:`put`.
+        """
+        if not steps:
+            self.put((), (NodeKind.ROWS, place))
+            return
+        step, *rest = steps
+        if self.leaves or (self.each if not isinstance(step, Each) else self.steps):
+            raise NoTree
+        if not isinstance(step, Each):
+            self.at((step,)).put_rows(tuple(rest), place)
+            return
+        if self.each is None:
+            self.each = step, _Node()
+        kind, node = self.each
+        if kind is not step:
+            raise NoTree
+        node.put_rows(tuple(rest), place)
+
+    @property
+    def places(self) -> int:
+        """A bit for each place of rows that is here or below."""
+        below: list[_Node] = [*self.steps.values()]
+        below += [self.each[1]] if self.each else []
+        here = [1 << place for kind, place in self.leaves if kind is NodeKind.ROWS]
+        return sum(here) + sum(node.places for node in below)
 
     def flatten(self, nodes: list[FlatNode], at: int) -> None:
         """Fill in node ``at``, and append those below it."""
@@ -203,6 +257,12 @@ class _Node(PathTree):
             nodes += [FlatNode(*leaf) for leaf in self.leaves]
             children = tuple((b"", number) for number in range(first, len(nodes)))
             nodes[at] = FlatNode(NodeKind.SEVERAL, 0, children)
+            return
+        if self.each:
+            kind = NodeKind.EACH_MEMBER if self.each[0] is Each.MEMBER else NodeKind.EACH_ELEMENT
+            nodes[at] = FlatNode(kind, self.places, ((b"", len(nodes)),))
+            nodes.append(FlatNode(NodeKind.OBJECT))
+            self.each[1].flatten(nodes, len(nodes) - 1)
             return
         is_array = self.container is list
         numbers: dict[str | int, int] = {}
@@ -244,16 +304,21 @@ def plan_of(schema: Schema) -> ParsePlan | None:
 
 
 def _plan_of(schema: Schema) -> ParsePlan:
-    if schema.own:
-        raise NoTree
     root, row = _Node(), _Node()
-    depth = len(schema.rows.steps)
-    if depth and schema.row_container is None:
-        raise NoTree
+    places, own = schema.rows.places, schema.own
+    start = places[0].steps if len(places) == 1 else ()
+    is_several = len(places) > 1 or any(isinstance(step, Each) for step in start)
+    depth = len(start)
+    if (schema.row_container is None) != ("@value" in own) and (depth or own or is_several):
+        raise NoTree  # the row is of no kind, or of one of two
+    indices = [step for place in places for step in place.steps if isinstance(step, int)]
+    if len(places) > 1 and min(indices, default=0) < 0:
+        raise NoTree  # what is counted from the end comes last, wherever it stands
 
     def is_inside(path: JsonPath) -> bool:
         """Whether a path from the root leads into the row, if there is one."""
-        return path.from_root and path.steps[:depth] == schema.rows.steps
+        can_be = path.from_root and not is_several and "@value" not in own
+        return can_be and path.steps[:depth] == start
 
     columns = [(each, each.path) for each in schema.columns if each.path is not None]
     # Of one value, conditions come first: where they do not hold, no column is read.
@@ -268,7 +333,8 @@ def _plan_of(schema: Schema) -> ParsePlan:
             root.put(path.steps, (NodeKind.LATER if kind is NodeKind.COLUMN else kind, index))
         else:
             row.put(path.steps, (kind, index))
-    root.put(schema.rows.steps, (NodeKind.ROWS, 0))
+    for number, place in enumerate(places):
+        root.put_rows(place.steps, number)
     nodes = [FlatNode(NodeKind.OBJECT)] * 2
     root.flatten(nodes, 0)
     row.flatten(nodes, 1)
@@ -276,8 +342,13 @@ def _plan_of(schema: Schema) -> ParsePlan:
     for column, path in columns:
         type_ = base_type(column.type)
         plan = ColumnPlan(*_READ[type_], column.required, *_BOUNDS.get(type_, _INT64))
-        constant = json.loads(path.own).encode() if path.own else None
-        plans.append(plan._replace(constant=constant))
+        if column.is_constant:
+            plan = plan._replace(constant=json.loads(path.own).encode())
+        elif path.own:
+            plan = plan._replace(own=_OWN[path.own])
+            if type_ != _OWN_TYPES.get(path.own, type_):
+                raise NoTree
+        plans.append(plan)
     are_of_root = [each.path.from_root and not is_inside(each.path) for each in schema.where]
     to_meet = [not each.holds_of_nothing for each in schema.where]
     are_outside = [
@@ -292,8 +363,10 @@ def _plan_of(schema: Schema) -> ParsePlan:
         of_root=sum(map(and_, are_of_root, to_meet)),
         of_row=sum(to_meet) - sum(map(and_, are_of_root, to_meet)),
         is_asked_for=any(are_outside) and not schema.rows.is_optional,
+        places=[(place.name or place.path).encode() for place in places],
+        required=sum(1 << n for n, place in enumerate(places) if not place.is_optional),
+        is_value="@value" in own,
         is_array=nodes[1].kind is NodeKind.ARRAY,
         many=not any(is_inside(path) for path, _, _ in leaves),
-        is_optional=schema.rows.is_optional,
-        is_empty_fine=schema.described and schema.row_container is not None,
+        is_empty_fine=schema.described and schema.has_arrays,
     )

@@ -94,11 +94,35 @@ _CONDITIONS_SENT = [
     b'{"e":{},"id":"BTC-","d":{"side":"bay","price":1},"error":{"code":5}}',
 ]
 
+# Rows of each member, of several places, with all that is known of where they are.
+_BOOKS = Schema(
+    parse_columns("s?=$.s, price:decimal=@key, size:number=@value, side=@rows, n=@index"),
+    parse_rows("bid=d.b.*, ask=d.a.*?"),
+    (parse_condition("$.e=book"),),
+)
+_BOOKS_SENT = [
+    b'{"e":"book","s":"A","d":{"b":{"1.50":7,"1.49":"8.5"},"a":{"1.60":[9,10]}}}',
+    b'{"d":{"a":{"1.60":"9","1.7":null},"x":{"1.50":7},"b":{}},"e":"book"}',
+    b'{"e":"book","d":{"b":{"1.50":7,"1.49":8}},"s":null}',
+    b'{"e":"trade","d":{"b":{"1.50":7}},"s":"B"}',
+]
+_EVENTS = Schema(
+    parse_columns("i:int, p:float?, n=@index, k=@key, side='x'"),
+    parse_rows("*[*].trades"),
+    (parse_condition("p!=0"),),
+)
+_EVENTS_SENT = [
+    b'{"A":[{"trades":[{"i":1,"p":1.5},{"i":"2"}]},{"trades":[]},{"x":1}],"B":[{"trades":null}]}',
+    b'{"A":[],"B":[{"trades":{"i":4,"p":0}},{"trades":[{"i":3,"p":0},{"i":5}]}]}',
+]
+
 SHAPES: tuple[Shape, ...] = (
     Shape(TRADES, _TRADES_SENT),
     Shape(_EVERYTHING, _EVERYTHING_SENT),
     Shape(_LEVELS, _LEVELS_SENT),
     Shape(_CONDITIONS, _CONDITIONS_SENT),
+    Shape(_BOOKS, _BOOKS_SENT),
+    Shape(_EVENTS, _EVENTS_SENT),
     *(Shape(known_feed(name).feeds[0].tables[0].schema, messages_of(name)) for name in _KNOWN),
 )
 """What is tried: the default, known feeds, and one with everything."""

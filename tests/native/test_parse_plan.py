@@ -6,6 +6,7 @@ from fastingest.native.parse_plan import (
     FlatNode,
     NodeKind,
     Notation,
+    Own,
     plan_of,
 )
 from tests.support.any_feed import schema_of
@@ -62,6 +63,22 @@ def test_elements_from_the_end_come_behind_the_others() -> None:
     assert (kind, from_end) == (NodeKind.ARRAY, 3)
     columns = [plan.nodes[node].of if node >= 0 else None for _, node in children]
     assert columns == [None, 0, 2, None, 1]
+
+
+def test_each_member_or_element_leads_to_the_same_place() -> None:
+    plan = plan_of(schema_of("a, k?=@key, side=@rows", "x=d[*].*.b, d[*].*.a, c?"))
+    assert plan is not None
+    children = {name: plan.nodes[node] for name, node in plan.nodes[0].children}
+    assert children[b'"c"'] == FlatNode(NodeKind.ROWS, 2)
+    elements = children[b'"d"']
+    assert (elements.kind, elements.of) == (NodeKind.EACH_ELEMENT, 0b011)
+    ((_, inner),) = elements.children
+    members = plan.nodes[inner]
+    assert (members.kind, members.of) == (NodeKind.EACH_MEMBER, 0b011)
+    ((_, inner),) = members.children
+    assert [name for name, _ in plan.nodes[inner].children] == [b'"a"', b'"b"']
+    assert (plan.places, plan.required) == ([b"x", b"d[*].*.a", b"c"], 0b011)
+    assert [column.own for column in plan.columns] == [None, Own.KEY, Own.ROWS]
 
 
 def test_own_columns_are_not_read() -> None:

@@ -103,6 +103,7 @@ _PLACES: list[list[PlaceSteps]] = [
     [(MEMBER,)],
     [("d", MEMBER, "a")],
     [("d", MEMBER, ELEMENT)],
+    [("d", MEMBER, MEMBER)],
     [("d",), ("b",)],
     [("b",), ("d", "a"), ("d", "b")],
     [("d", 1), ("d", 0)],
@@ -309,7 +310,7 @@ def _messages(draw: st.DrawFn, tables: Sequence[Schema], wrong: int) -> bytes:
         return _put(value, plain, inside if is_array else dict(zip(names, inside, strict=True)))
 
     message = None
-    for place in schema.rows.places:
+    for place in draw(st.permutations(schema.rows.places)):
         message = each(message, place.steps)
     message = fill(message, from_root=True)
     text = _text(message, draw(st.sampled_from(["", "", " ", "\n"])))
