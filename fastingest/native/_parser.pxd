@@ -57,14 +57,7 @@ cdef class RowParser:
     cdef const char* several(
         self, Node* node, uint64_t walk, const char* p, const char* end
     ) except? NULL
-    cdef const char* each_member(self, Node* node, const char* p, const char* end) except? NULL
-    cdef const char* each_element(self, Node* node, const char* p, const char* end) except? NULL
-    cdef const char* match(self, Node* node, const char* p, const char* end) except? NULL
     cdef const char* rows(self, Node* node, const char* p, const char* end) except? NULL
-    cdef const char* own_rows(self, int place, const char* p, const char* end) except? NULL
-    cdef const char* own_row(
-        self, int place, Py_ssize_t position, const char* p, const char* end
-    ) except? NULL
     cdef const char* row(self, const char* p, const char* end) except? NULL
     cdef bint fill_up(self) except -1
     cdef const char* condition(self, int index, const char* p, const char* end) except? NULL

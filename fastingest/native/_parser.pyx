@@ -28,8 +28,8 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint64_t
 from fastingest.native._builders cimport ColumnBuilders
 from fastingest.native._cells cimport add_cell
-from fastingest.native._column cimport add_integer
-from fastingest.native._json cimport behind_item, literal, scalar, skip, space, string
+from fastingest.native._json cimport behind_item, literal, scalar, skip, space
+from fastingest.native._places cimport each_element, each_member, own_rows
 from fastingest.native._strings cimport add_text
 from fastingest.native._tree cimport (
     ABSENT,
@@ -40,26 +40,17 @@ from fastingest.native._tree cimport (
     EACH_MEMBER,
     EXISTS,
     EXPECTED,
-    INDEX,
     IS_NOT,
-    KEY,
     LATER,
     MAX_FROM_END,
-    NAMES,
     OBJECT,
-    PLACE,
     ROWS,
     SEVERAL,
-    VALUE,
     Node,
     ParseTree,
     behind_name,
     is_met,
-    is_new,
 )
-
-cdef extern from *:
-    int __builtin_popcountll(unsigned long long word) nogil
 
 cdef enum:
     SHORTEST = 16  # bytes of a message: as many can be looked at together at its end
@@ -195,9 +186,9 @@ cdef class RowParser:
         if node.kind == SEVERAL:
             return self.several(node, walk, p, end)
         if node.kind == EACH_MEMBER:
-            return self.each_member(node, p, end)
+            return each_member(self, node, p, end)
         if node.kind == EACH_ELEMENT:
-            return self.each_element(node, p, end)
+            return each_element(self, node, p, end)
         if p[0] == b"[":
             return self.array(node, walk, p, end)
         return NULL
@@ -284,69 +275,6 @@ cdef class RowParser:
                     return NULL
         return p
 
-    cdef const char* each_member(self, Node* node, const char* p, const char* end) except? NULL:
-        """Take an object of which each member leads to rows."""
-        cdef const char* before = self.key
-        cdef bint closed = False
-        cdef uint64_t walk
-        cdef int left = NAMES // 2
-        if p[0] != b"{":
-            return NULL
-        self.walk += 1
-        walk = self.walk
-        p = space(p + 1)
-        if p[0] == b"}":
-            self.ignored += __builtin_popcountll(node.places)
-            self.found |= node.places
-            return p + 1
-        while not closed:
-            self.key = p
-            left -= 1
-            if p[0] != b'"' or left < 0:
-                return NULL
-            p = string(p + 1, end)
-            if p is NULL or not is_new(node, self.key, p - self.key, walk):
-                return NULL
-            p = space(p + 1)
-            if p[0] != b":":
-                return NULL
-            p = behind_item(self.match(node, space(p + 1), end), end, b"}", &closed)
-            if p is NULL:
-                return NULL
-        self.key = before
-        return p
-
-    cdef const char* each_element(self, Node* node, const char* p, const char* end) except? NULL:
-        """Take an array of which each element leads to rows."""
-        cdef Py_ssize_t before = self.index
-        cdef Py_ssize_t position = 0
-        cdef bint closed = False
-        if p[0] != b"[":
-            return NULL
-        p = space(p + 1)
-        if p[0] == b"]":
-            self.ignored += __builtin_popcountll(node.places)
-            self.found |= node.places
-            return p + 1
-        while not closed:
-            self.index = position
-            position += 1
-            p = behind_item(self.match(node, p, end), end, b"]", &closed)
-            if p is NULL:
-                return NULL
-        self.index = before
-        return p
-
-    cdef const char* match(self, Node* node, const char* p, const char* end) except? NULL:
-        """Take a member or an element that leads to rows."""
-        cdef uint64_t found = self.found
-        self.found = 0
-        self.walk += 1
-        p = self.value(node.children[0].node, self.walk, p, end)
-        self.ignored += __builtin_popcountll(node.places & ~self.found)
-        self.found = found | node.places
-        return p
-
     cdef const char* rows(self, Node* node, const char* p, const char* end) except? NULL:
         """Take what stands where the rows are: one, or an array of them."""
         cdef int held = self.held
@@ -360,7 +288,7 @@ cdef class RowParser:
             self.found |= <uint64_t>1 << node.index
             return space(p + 1) + 1
         if self.has_own and p[0] != b"n":
-            p = self.own_rows(node.index, p, end)
+            p = own_rows(self, node.index, p, end)
         elif p[0] == opening and inside != b"[":
             p = self.row(p, end)
         elif p[0] == b"[" and self.many:
@@ -378,61 +306,6 @@ cdef class RowParser:
         self.found |= <uint64_t>1 << node.index
         self.failed = False
         self.held = held
-        return p
-
-    cdef const char* own_rows(self, int place, const char* p, const char* end) except? NULL:
-        """The same where columns show where a row is."""
-        cdef char opening = b"[" if self.is_array else b"{"
-        cdef Py_ssize_t position = 0
-        cdef bint closed = False
-        if self.is_value or p[0] != opening or (self.is_array and space(p + 1)[0] == b"["):
-            if p[0] == b"[" and self.many:
-                p = space(p + 1)
-                while not closed:
-                    p = behind_item(self.own_row(place, position, p, end), end, b"]", &closed)
-                    position += 1
-                    if p is NULL:
-                        return NULL
-                return p
-        return self.own_row(place, self.index, p, end)
-
-    cdef const char* own_row(
-        self, int place, Py_ssize_t position, const char* p, const char* end
-    ) except? NULL:
-        """Take a row, and show where it is."""
-        cdef Py_ssize_t rows = self.columns.rows
-        cdef const char* value = p
-        cdef char opening = b"[" if self.is_array else b"{"
-        cdef int index
-        if self.is_value:
-            if rows == self.columns.capacity:
-                self.columns.make_room()
-            p = scalar(p, end)
-            self.columns.rows += 1
-        elif p[0] == opening:
-            p = self.row(p, end)
-        else:
-            return NULL
-        if p is NULL or self.columns.rows == rows:
-            return p
-        for index in range(self.columns.width):
-            reading = &self.readings[index]
-            if reading.own == INDEX:
-                add_integer(&self.columns.columns[index], position)
-            elif reading.own == PLACE:
-                text = &self.places[place]
-                add_text(&self.columns.columns[index], text.text, text.size)
-            elif reading.own == VALUE:
-                if self.cell(index, value, end) is NULL:
-                    return NULL
-            elif reading.own == KEY:
-                if self.key is not NULL:
-                    if self.cell(index, self.key, end) is NULL:
-                        return NULL
-                elif reading.required:
-                    return NULL
-                else:
-                    self.columns.add_null(&self.columns.columns[index])
         return p
 
     cdef const char* row(self, const char* p, const char* end) except? NULL:
