@@ -6,7 +6,8 @@ other, value by value; that takes some microseconds a message, and finds the rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from fastingest.decode.elements import elements_of, is_empty
 from fastingest.decode.reasons import MAX_BAD_ELEMENTS, too_many_bad
 from fastingest.decode.row_finder import FoundRows, find_rows
 from fastingest.decode.values import Values, ValueTree
-from fastingest.model.jsonpath import OWN, Each, JsonPath
+from fastingest.model.jsonpath import OWN, JsonPath, NoTree, Steps
 from fastingest.model.schema import Column, Schema
 
 __all__ = ["DecodedMessage", "ReferenceDecoder", "json_of"]
@@ -32,6 +33,7 @@ class _Reader(NamedTuple):
     column: Column
     path: JsonPath
     kind: ColumnType
+    own: str
 
     def read(self, found: Values, own: dict[str, bytes]) -> Any:
         """The cell.
@@ -40,12 +42,12 @@ class _Reader(NamedTuple):
         :raises ValueError: there is none; the message says why.
         """
         value: bytes | None
-        if not self.path.own:
+        if not self.own:
             value = found.get(self.path.steps)
-        elif self.path.own in OWN:
-            value = own.get(self.path.own)
+        elif self.own in OWN:
+            value = own.get(self.own)
         else:
-            value = self.path.own.encode()
+            value = self.own.encode()
         if value is None or value == b"null":
             if not self.column.required:
                 return None
@@ -83,16 +85,11 @@ def json_of(message: bytes) -> bytes:
     return bytes(_decode_any(message))
 
 
-class _Row(NamedTuple):
-    """A value that may be a row.
+_Row = tuple[bytes, bytes, dict[str, bytes]]
+"""What may be a row, what is kept of it in a reject, and JSON of what there is of it besides
+(:data:`fastingest.model.jsonpath.OWN`)."""
 
-    :param shown: what is kept of it in a reject.
-    :param own: JSON of what there is of it besides (:data:`fastingest.model.jsonpath.OWN`).
-    """
-
-    value: bytes
-    shown: bytes
-    own: dict[str, bytes]
+_NOTHING: dict[str, bytes] = {}
 
 
 class ReferenceDecoder:
@@ -103,15 +100,15 @@ class ReferenceDecoder:
 
     def __init__(self, schema: Schema) -> None:
         self._readers = [
-            _Reader(column, column.path, column_type(column.type))
+            _Reader(column, column.path, column_type(column.type), column.path.own)
             for column in schema.columns
             if column.path is not None
         ]
         self._of_root = [reader for reader in self._readers if reader.path.from_root]
         self._rows = schema.rows
-        self._may_be_several = len(schema.rows.places) > 1 or any(
-            isinstance(step, Each) for step in schema.rows.places[0].steps
-        )
+        self._only: Steps | None = None  # the steps to the rows, where there is one place
+        with suppress(NoTree):
+            self._only = schema.rows.steps
         self._where_message, self._where_row = schema.where_message, schema.where_row
         self._container, self._has_arrays = schema.row_container, schema.has_arrays
         self._own = schema.own
@@ -119,6 +116,8 @@ class ReferenceDecoder:
         of_root += [condition.path for condition in self._where_message]
         of_row = [reader.path for reader in self._readers if not reader.path.from_root]
         of_row += [condition.path for condition in self._where_row]
+        if self._only is not None:
+            of_root.append(JsonPath(self._only))
         self._root_tree = ValueTree.of(of_root)
         self._row_tree = ValueTree.of(of_row)
 
@@ -132,6 +131,11 @@ class ReferenceDecoder:
         found = self._root_tree.find(text)
         if not all(each.holds(found.get(each.path.steps)) for each in where):
             return DecodedMessage(taken=False)
+        rows: Iterable[_Row | None]
+        value = None if self._only is None else found.get(self._only)
+        if value is not None and (value != b"null" or not self._only):
+            rows = self._rows_at(FoundRows((), self._rows.places[0], value), value, raw)
+            return self._outcome(DecodedMessage(), rows, found, raw)
         lacking, there = find_rows(self._rows, text)
         wanted = [each for each in lacking if not each.place.is_optional]
         if len(lacking) == len(self._rows.places) and not (where and wanted):
@@ -140,26 +144,30 @@ class ReferenceDecoder:
         for each in wanted[:1]:
             reason = f"{each.place.path}, where the rows should be, {each.lacks}"
             outcome.rejects.append((raw, reason))
-        rows = chain.from_iterable(self._rows_of(each, raw) for each in there)
+        rows = chain.from_iterable(
+            [None] if each.value is None else self._rows_at(each, each.value, each.value)
+            for each in there
+        )
         return self._outcome(outcome, rows, found, raw)
 
-    def _rows_of(self, found: FoundRows, raw: bytes) -> Iterator[_Row | None]:
-        """What may be rows; None where there are none."""
-        value = found.value
-        is_array = value is not None and self._is_array_of_rows(value)
-        if value is None or (is_array and is_empty(value)):
-            yield None
-        elif is_array:
-            for index, element in enumerate(elements_of(value)):
-                yield _Row(element, element, self._own_of(found, element, index))
-        else:
-            shown = value if self._may_be_several else raw
-            yield _Row(value, shown, self._own_of(found, value, found.index))
+    def _rows_at(self, found: FoundRows, value: bytes, shown: bytes) -> Iterable[_Row | None]:
+        """What may be rows; None where there are none.
+
+        :param shown: what is kept of the value where it is a bad row.
+        """
+        if not self._is_array_of_rows(value):
+            return [(value, shown, self._own_of(found, value, found.index))]
+        if is_empty(value):
+            return [None]
+        return (
+            (element, element, self._own_of(found, element, index))
+            for index, element in enumerate(elements_of(value))
+        )
 
     def _own_of(self, found: FoundRows, value: bytes, index: int) -> dict[str, bytes]:
         """What there is of a row besides what stands in it."""
         if not self._own:
-            return {}
+            return _NOTHING
         own = {
             "@index": b"%d" % index,
             "@rows": msgspec.json.encode(found.place.name or found.place.path),
@@ -190,12 +198,15 @@ class ReferenceDecoder:
         """Add what the rows are to an outcome."""
         is_root_bad: bool | None = None  # None: no row has asked for it yet
         lacking = len(outcome.rejects)
-        for row in rows:
-            if row is None:
+        for each in rows:
+            if each is None:
                 outcome.ignored += 1
                 continue
-            found = self._row_tree.find(row.value)
-            if not all(each.holds(found.get(each.path.steps)) for each in self._where_row):
+            row, shown, own = each
+            found = self._row_tree.find(row)
+            if not all(
+                condition.holds(found.get(condition.path.steps)) for condition in self._where_row
+            ):
                 outcome.ignored += 1
                 continue
             if is_root_bad is None:
@@ -203,13 +214,13 @@ class ReferenceDecoder:
             if is_root_bad:
                 continue
             try:
-                self._check_kind(row.value)
+                self._check_kind(row)
                 cells = tuple(
-                    reader.read(found_in_root if reader.path.from_root else found, row.own)
+                    reader.read(found_in_root if reader.path.from_root else found, own)
                     for reader in self._readers
                 )
             except ValueError as error:
-                outcome.rejects.append((row.shown, str(error)))
+                outcome.rejects.append((shown, str(error)))
                 if len(outcome.rejects) - lacking > MAX_BAD_ELEMENTS:
                     reason = too_many_bad(outcome.rejects[lacking][1])
                     return DecodedMessage(rejects=[(raw, reason)])

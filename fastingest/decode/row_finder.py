@@ -19,7 +19,7 @@ _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass
+@dataclass(slots=True)
 class FoundRows:
     """What stands at a place, or where one of its stars has led to.
 

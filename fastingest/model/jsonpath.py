@@ -235,12 +235,14 @@ class Condition(NamedTuple):
 
         :param value: JSON; None or empty: it leads to nothing.
         """
+        if self.test == "=":
+            return text_of(value) in self.values
         if self.test in _WORDS:
             is_there = value is not None and bytes(value) not in (b"", b"null")
             return is_there == (self.test == "exists")
         text = text_of(value)
-        if self.test in ("=", "!="):
-            return (text in self.values) == (self.test == "=")
+        if self.test == "!=":
+            return text not in self.values
         if text is None:
             return False
         if self.test == "^=":
