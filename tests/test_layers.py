@@ -54,7 +54,10 @@ LATE_OURS = {
     ("cli.commands", "probe"): "no run needs it, nor what it needs: 40 ms and 5 MB",
 }
 """Modules of ours that are imported inside a function, and why."""
-NATIVE = {f"native.{name}" for name in ("_builders", "_listener", "_parser", "_strings", "_tree")}
+NATIVE = {
+    f"native.{name}"
+    for name in ("_builders", "_listener", "_parser", "_places", "_strings", "_tree")
+}
 
 
 MAX_LINES = 350

@@ -36,28 +36,30 @@ def _file(table: TableSpec, base: Path) -> Path:
 
 
 def check_outputs(specs: Sequence[FeedSpec], feeds: Sequence[Feed]) -> None:
-    """Refuse two tables of a feed that write one file, and two headers for one file.
+    """Refuse tables for one file whose columns do not agree.
+
+    Those of one feed must have the same types as well, and cannot number their rows.
 
     :param feeds: what was made of ``specs``.
-    :raises ConfigError: two tables of a feed in a file write one.
+    :raises ConfigError: they are of one feed, in a file.
     :raises OptionError: anything else of that.
     """
     first: dict[Path, tuple[Feed, Schema]] = {}
     for spec, feed in zip(specs, feeds, strict=True):
-        own = set()
+        own: dict[Path, Schema] = {}
         for table_spec, table in zip(spec.tables, feed.tables, strict=True):
             path = named(table.out)
-            if path in own:
+            problem = _disagreement(own.setdefault(path, table.schema), table.schema)
+            if problem:
                 raise (
                     spec.file.error(
                         table_spec.key,
-                        f"another table of this feed writes {table.out}, too; "
+                        f"another table of this feed writes {table.out}, too, and {problem}; "
                         "give each its own 'out', or a 'name'",
                     )
                     if spec.file
-                    else OptionError("out", f"two tables would write {table.out}")
+                    else OptionError("out", f"two tables would write {table.out}, and {problem}")
                 )
-            own.add(path)
             other, schema = first.setdefault(path, (feed, table.schema))
             if schema.header != table.schema.header:
                 raise OptionError(
@@ -66,3 +68,17 @@ def check_outputs(specs: Sequence[FeedSpec], feeds: Sequence[Feed]) -> None:
                     f"{table.schema.header!r} of {feed.name}; give them an 'out' each, in a file "
                     "for --config, or capture them in a run each",
                 )
+
+
+def _disagreement(first: Schema, second: Schema) -> str:
+    """Why two tables of a feed cannot write one file; empty where they can."""
+    if first is second:
+        return ""
+    if first.header != second.header:
+        return f"its header is {first.header!r} and not {second.header!r}"
+    for name, one, other in zip(first.names, first.types, second.types, strict=True):
+        if one != other:
+            return f"its column {name!r} is {one} and not {other}"
+        if one == "@sequence":
+            return f"their rows would have the same numbers in {name!r}"
+    return ""

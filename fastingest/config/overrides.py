@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,8 +20,9 @@ from fastingest.config.spec import FeedSpec, Message, TableSpec
 from fastingest.config.symbols import has_place
 from fastingest.errors import OptionError, UsageError
 from fastingest.model.feed import MAX_LINES, Feed, Line, Subscription, Table
-from fastingest.model.jsonpath import Condition, parse_condition, parse_path
-from fastingest.model.schema import EXAMPLE, TRADES, Schema, parse_columns
+from fastingest.model.jsonpath import Condition, parse_condition
+from fastingest.model.rows import parse_rows
+from fastingest.model.schema import EXAMPLE, TRADES, Schema, check_own, parse_columns
 
 __all__ = ["Overrides", "build_feeds", "located"]
 
@@ -116,7 +118,10 @@ def _with_schema(spec: FeedSpec, overrides: Overrides) -> FeedSpec:
         columns = _parsed("columns", parse_columns, overrides.columns)
         schema = replace(schema, columns=columns, described=True)
     if overrides.rows:
-        schema = replace(schema, rows=_parsed("rows", parse_path, overrides.rows))
+        schema = replace(schema, rows=_parsed("rows", parse_rows, overrides.rows))
+    if overrides.columns or overrides.rows:
+        option = "columns" if overrides.columns else "rows"
+        _parsed(option, partial(check_own, rows=schema.rows), schema.columns)
     if overrides.where:
         where = _parsed("where", _conditions, overrides.where)
         schema = replace(schema, where=where)

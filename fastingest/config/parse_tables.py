@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 from fastingest.config.section import Section
 from fastingest.config.spec import TableSpec
-from fastingest.model.jsonpath import Condition, parse_condition, parse_path
-from fastingest.model.schema import TRADES, Column, Schema, parse_columns
+from fastingest.model.jsonpath import Condition, parse_condition
+from fastingest.model.rows import parse_rows
+from fastingest.model.schema import TRADES, Column, Schema, check_own, parse_columns
 
 __all__ = ["TABLE_KEYS", "tables_of"]
 
@@ -46,7 +48,7 @@ def _schema(section: Section) -> Schema:
                 section.problem(name, "goes with 'columns', which say what the rows are made of")
         return TRADES
     columns = _columns(section)
-    rows = section.read("rows", section.get("rows", str), parse_path)
+    rows = section.read("rows", section.get("rows", str, list, dict), parse_rows)
     where: list[Condition] = []
     for index, text in enumerate(section.texts("where") or ()):
         condition = section.read("where", text, parse_condition, index)
@@ -54,7 +56,9 @@ def _schema(section: Section) -> Schema:
             where.append(condition)
     if columns is None:
         return TRADES
-    return Schema(columns, rows or Schema.rows, tuple(where))
+    rows = rows or Schema.rows
+    section.read("columns", columns, partial(check_own, rows=rows))
+    return Schema(columns, rows, tuple(where))
 
 
 def _columns(section: Section) -> tuple[Column, ...] | None:

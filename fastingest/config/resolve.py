@@ -94,7 +94,9 @@ The format of the file. Paths are relative to where the command is started. Text
     out = "venue.csv"                   # text; default: out above, or --out
     columns = "symbol:str=s, price:float=p"     # or an array with one each; default: messages are
                                         # told by themselves (symbol, price, volume)
-    rows = "data"                       # path; default: the message itself
+    rows = "data"                       # path; "data?": that may have none; default: the message
+                                        # itself. "data.*" and "data[*]" are of each in turn. Of
+                                        # several: an array, or {bid = "data.b", ask = "data.a"}
     where = ["$.data.e=trade"]          # conditions, all of which must hold; default: none
 
     # One with several has this for each of them, in place of columns, rows and where.
@@ -117,8 +119,8 @@ that bring a row are not asked.
 
 In ``url``, and in ``send``, ``reply`` and ``refused`` of ``subscribe``, ``{symbols}`` is all
 symbols, each as ``each`` says, with ``join`` between. What holds ``{symbol}`` is sent once for each
-symbol (a URL cannot). Two tables of a feed never write one file. Two feeds may, if their headers
-are the same.
+symbol (a URL cannot). Two feeds may write one file, if their headers are the same. So may two
+tables of a feed, if the types are the same as well, and there is no ``@sequence``.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Settings:
         metavar="TEXT",
     )
     rows: str | None = setting(
-        "Where in a message its rows are: data, data.trades, [1]; without, it is itself one.",
+        "Where in a message its rows are: data, events[*].trades, [1]; without, it is itself one.",
         None,
         metavar="PATH",
     )

@@ -9,14 +9,25 @@ has two more:
    wrong, in members that nobody asked for as well. Of duplicate members the last one counts.
 2. A table takes a message if all its conditions of the message (``$``) hold. A condition compares
    text: a string's characters, or a number, true, false or null as it is written, so that
-   ``$.x=1`` is 1 and "1", and not 1.0. Nothing equals what is not there, an object or an array.
+   ``$.x=1`` is 1 and "1", and not 1.0. Nothing equals what is not there, an object or an array, so
+   that ``$.x!=1`` holds of these. For ``exists`` and ``absent``, null is not there.
 3. What stands at ``rows`` is one row, or an array of rows: an array, whatever its elements are.
    Where the row's own paths begin with an index, a row is itself an array; then it is an array of
    rows if its first element is an array. Where all paths begin with ``$``, a message is one row.
    If nothing stands at ``rows``, or null, it is a reject for a table that has conditions of the
-   message (it was meant to have rows), and others do not take it. An empty array is one ignored.
+   message (it was meant to have rows), unless they are optional (``rows = "data?"``); others do
+   not take it. An empty array is one ignored.
+
+   Of several places (``data.b, data.a``) each is such a place, in the order in which they stand in
+   the message. Where one is there and another is not, which must be, its rows are rows, and the
+   message is a reject besides. A star (``events[*].trades``, ``mids.*``) leads to as many values as
+   an array or an object has; each is one row, or an array of rows. Where it leads on to nothing, or
+   null, or where the array or object is empty, that is one ignored. Of several, or behind a star, a
+   bad row is rejected alone, as an element of an array is.
 4. A row for which a condition of the row does not hold is left out, and is one ignored.
-5. A column is read where its path leads, from the row or from the root. What is not there, or null,
+5. A column is read where its path leads, from the row or from the root; ``@key`` and the like
+   (:data:`fastingest.model.jsonpath.OWN`) as if they stood there. With ``@value`` a row may be of
+   any kind, and an array is one of rows. With ``@index`` it is, too. What is not there, or null,
    makes a reject of a row that requires it, and an empty cell otherwise; so does what stands for
    no value (``""``, ``"NaN"``). A bad element of an array
    is rejected alone, with its own bytes; of more than 1,000 the message is rejected whole, with its

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fastingest.decode.reasons import Unfit
-from fastingest.decode.struct_columns import filter_of
+from fastingest.decode.struct_columns import ask, filter_of
 from fastingest.decode.struct_types import PathNode, access, compiled
 from fastingest.model.jsonpath import NoTree, Steps
 from fastingest.model.schema import Schema
@@ -82,11 +82,11 @@ class Router:
         root = PathNode()
         wanted = []
         for schema, one_row in tables:
-            start = schema.rows.steps
+            start = schema.rows.steps if one_row else ()
             of_root = [(each, each.path.steps) for each in schema.where_message]
             of_row = [(each, start + each.path.steps) for each in schema.where_row if one_row]
             for condition, steps in of_root + of_row:
-                root.at(steps).compare(condition.values)
+                ask(root, condition, steps)
             if of_row:
                 root.at(start).is_row |= schema.row_container is list
             wanted.append((of_root, of_row, start))

@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fastingest.decode.reasons import Unfit
-from fastingest.decode.struct_columns import Extractor, Texts, columns_of, filter_of
+from fastingest.decode.struct_columns import Extractor, Texts, ask, columns_of, expect, filter_of
 from fastingest.decode.struct_types import PathNode, access, compiled, comprehension
 from fastingest.model.jsonpath import NoTree
 from fastingest.model.schema import Schema
@@ -148,7 +148,14 @@ class _Row(MessageShape):
         for condition in schema.where:
             path = condition.path
             wanted.append((condition, path.steps if path.from_root else start + path.steps))
-            root.require(wanted[-1][1]).allow(condition.values)
+            expect(root, *wanted[-1])
+        row = root.at(start)
+        if row.is_row and any(
+            child.is_asked
+            for step, child in row.steps.items()
+            if isinstance(step, int) and step <= 0
+        ):
+            raise NoTree  # that may be an array
         root.arrange(like)
         self.decode = _decoder(compiled(root, leaves.text))
         self._cells.compile()
@@ -177,7 +184,7 @@ class _Array(MessageShape):
         )
         wanted = [(condition, condition.path.steps) for condition in schema.where_message]
         for condition, steps in wanted:
-            root.require(steps).allow(condition.values)
+            expect(root, condition, steps)
         root.arrange(like)
         self.decode = _decoder(compiled(root, leaves.text))
         if self._root_extractor is not None:
@@ -239,7 +246,7 @@ class _Rows(_Array):
         element, self._row_extractor = _row_tree(schema, leaves)
         wanted = [(condition, condition.path.steps) for condition in schema.where_row]
         for condition, steps in wanted:
-            element.at(steps).compare(condition.values)
+            ask(element, condition, steps)
         super().__init__(schema, element, leaves, like)
         self._row_extractor.compile()
         self._flags = filter_of(element, wanted) if wanted else None
@@ -261,8 +268,8 @@ class _Mixed(_Array):
         router = PathNode(is_required=True)
         wanted = [(condition, condition.path.steps) for condition in schema.where_row]
         for condition, steps in wanted:
-            element.require(steps).allow(condition.values)
-            router.at(steps).compare(condition.values)
+            expect(element, condition, steps)
+            ask(router, condition, steps)
         root = PathNode()
         root.at(schema.rows.steps).elements = element
         root.arrange(like)

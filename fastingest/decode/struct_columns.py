@@ -6,7 +6,9 @@ on a whole run of structs at a time.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,10 +16,10 @@ import msgspec
 from fastingest.decode.cells import ColumnType, cells_of
 from fastingest.decode.column_types import column_type
 from fastingest.decode.struct_types import PathNode, access, comprehension
-from fastingest.model.jsonpath import Condition, JsonPath, Steps, text_of
+from fastingest.model.jsonpath import OWN, Condition, JsonPath, NoTree, Steps, text_of
 from fastingest.model.schema import Schema
 
-__all__ = ["Extractor", "Texts", "Wanted", "columns_of", "filter_of"]
+__all__ = ["Extractor", "Texts", "Wanted", "ask", "columns_of", "expect", "filter_of"]
 
 _Settle = Callable[[list[Any]], list[Any] | None]
 
@@ -58,21 +60,32 @@ class Extractor:
         self, root: PathNode, columns: Sequence[Wanted], start: Steps, *, is_loose: bool = False
     ) -> None:
         self._root = root
-        self._leaves: list[tuple[PathNode, ColumnType, Steps]] = []
+        self._columns: list[tuple[PathNode, ColumnType, Steps] | str] = []  # or constants
         for wanted in columns:
             kind, path, is_required = wanted
+            if path.own in OWN:
+                raise NoTree
+            if path.own:
+                self._columns.append(json.loads(path.own))
+                continue
             steps = path.steps if path.from_root else start + path.steps
             node = root.require(steps) if is_required else root.at(steps)
             node.is_loose = node.is_loose or (is_loose and wanted.is_loose)
             if kind not in node.kinds:
                 node.kinds.append(kind)
-            self._leaves.append((node, kind, steps))
+            self._columns.append((node, kind, steps))
 
     def compile(self) -> None:
         """Call this when all is in the tree."""
-        self._get = comprehension(access(self._root, steps) for _, _, steps in self._leaves)
+        self._get = comprehension(
+            repr(column) if isinstance(column, str) else access(self._root, column[2])
+            for column in self._columns
+        )
         self._settle: list[tuple[int, ColumnType, _Settle, bool]] = []
-        for index, (node, kind, _) in enumerate(self._leaves):
+        for index, column in enumerate(self._columns):
+            if isinstance(column, str):
+                continue
+            node, kind, _ = column
             if node.is_raw:
                 self._settle.append((index, kind, kind.settle_raw, node.is_required))
             elif kind.checked:
@@ -91,6 +104,24 @@ class Extractor:
         return columns, blanked
 
 
+def expect(root: PathNode, condition: Condition, steps: Steps) -> None:
+    """Have a tree parse only what a condition holds of, as far as types can say that."""
+    node = root.at(steps) if condition.holds_of_nothing else root.require(steps)
+    if condition.test == "=":
+        node.allow(condition.values)
+    else:
+        node.is_asked = True
+
+
+def ask(root: PathNode, condition: Condition, steps: Steps) -> None:
+    """Have a tree parse whatever a condition may be asked of."""
+    node = root.at(steps)
+    if condition.test == "=":
+        node.compare(condition.values)
+    else:
+        node.is_asked = True
+
+
 class Texts:
     """Checks the conditions whose values were parsed as they stand, and not by a Literal type.
 
@@ -99,22 +130,27 @@ class Texts:
     """
 
     def __init__(self, root: PathNode, wanted: Sequence[tuple[Condition, Steps]]) -> None:
-        self._values = []
+        self._checks: list[Callable[[list[Any]], bool]] = []
         texts = []
         for condition, steps in wanted:
-            if root.at(steps).is_raw:
-                self._values.append(frozenset(condition.values))
+            if condition.test != "=":
+                self._checks.append(partial(_all_hold, condition))
+                texts.append(access(root, steps))
+            elif root.at(steps).is_raw:
+                self._checks.append(frozenset(condition.values).issuperset)
                 texts.append(f"text_of({access(root, steps)})")
         self._get = comprehension(texts, {"text_of": text_of})
 
     def hold(self, structs: Sequence[Any]) -> bool:
         """Whether all hold for all."""
-        if not self._values:
+        if not self._checks:
             return True
         columns = self._get(structs)
-        return all(
-            values.issuperset(column) for values, column in zip(self._values, columns, strict=True)
-        )
+        return all(check(column) for check, column in zip(self._checks, columns, strict=True))
+
+
+def _all_hold(condition: Condition, values: list[Any]) -> bool:
+    return all(map(condition.holds, values))
 
 
 def filter_of(
@@ -129,6 +165,10 @@ def filter_of(
     names: dict[str, Any] = {"text_of": text_of, "starts_array": _starts_array}
     for number, (condition, steps) in enumerate(wanted):
         value = access(root, steps)
+        if condition.test != "=":
+            names[f"holds{number}"] = condition.holds
+            tests.append(f"holds{number}({value})")
+            continue
         if root.at(steps).is_raw:
             value = f"text_of({value})"
         if len(condition.values) == 1:

@@ -39,22 +39,26 @@ class PathNode(PathTree):
     :param kinds: as what its value is wanted.
     :param values: the texts that a condition allows.
     :param is_strict: whether nothing else than ``values`` is parsed.
+    :param is_asked: whether its text is wanted for a condition that no type can say.
     :param is_required: whether it must be there and not be null.
     :param is_row: whether it is a row: then its first element, if it has elements, is no array.
     :param elements: it is an array of these.
     :param is_whole: whether its text is wanted, whatever it is.
     :param is_loose: whether its value stays JSON text, because it may be of several types.
+    :param length: how many elements it has, where some are counted from the end.
     :param attr: its name in the struct.
     """
 
     kinds: list[ColumnType] = field(default_factory=list)
     values: frozenset[str] | None = None
     is_strict: bool = True
+    is_asked: bool = False
     is_required: bool = False
     is_row: bool = False
     elements: PathNode | None = None
     is_whole: bool = False
     is_loose: bool = False
+    length: int = 0
     attr: str = ""
 
     def require(self, steps: Steps) -> PathNode:
@@ -80,10 +84,10 @@ class PathNode(PathTree):
         self.is_strict = False
 
     def arrange(self, value: Any) -> None:
-        """Put the members into the order in which they stand in ``value``.
+        """Put the members into the order in which they stand in ``value``, and count elements.
 
         msgspec looks for each member behind the one before; where that is right, it takes up to a
-        fifth less.
+        fifth less. Where elements are counted from the end, an array must be as long as here.
         """
         if self.elements is not None and isinstance(value, list):
             wanted = self.elements.steps.keys()
@@ -94,6 +98,8 @@ class PathNode(PathTree):
                 default=value[0] if value else None,
             )
             self.elements.arrange(like)
+        elif isinstance(value, list):
+            self.length = len(value)
         elif isinstance(value, dict):
             order = {name: index for index, name in enumerate(value)}
             self.steps = dict(
@@ -109,9 +115,14 @@ class PathNode(PathTree):
         return any(kind.parsed is msgspec.Raw for kind in self.kinds)
 
     @property
+    def is_compared(self) -> bool:
+        """Whether a condition asks for it."""
+        return self.is_asked or self.values is not None
+
+    @property
     def is_raw(self) -> bool:
         """Whether its value stays JSON text, because it is wanted in more than one way."""
-        if self.is_loose:
+        if self.is_loose or self.is_asked:
             return True
         if self.values is None:
             return len(self.kinds) > 1
@@ -132,13 +143,13 @@ def compiled(node: PathNode, text: Any) -> Any:
     :raises NoTree: there is none.
     """
     if node.elements is not None:
-        if node.steps or node.kinds or node.values is not None:
+        if node.steps or node.kinds or node.is_compared:
             raise NoTree
         return list[compiled(node.elements, text)]  # type: ignore[misc]
     container = node.container
     if container is None:
         return _leaf(node, text)
-    if node.kinds or node.values is not None:
+    if node.kinds or node.is_compared:
         raise NoTree
     return _object(node, text) if container is dict else _array(node, text)
 
@@ -180,9 +191,10 @@ def _object(node: PathNode, text: Any) -> Any:
 
 def _array(node: PathNode, text: Any) -> Any:
     fields: list[tuple[str, Any, Any]] = []
-    last = max(step for step in node.steps if isinstance(step, int))
+    children, is_exact = _elements(node)
+    last = node.length - 1 if is_exact else max(children)
     for index in range(last, -1, -1):
-        child = node.steps.get(index)
+        child = children.get(index)
         if child is not None:
             attr, (type_, default) = child.attr, _field(child, text)
         else:
@@ -193,10 +205,25 @@ def _array(node: PathNode, text: Any) -> Any:
             elif child.elements or child.container is list or child.takes_arrays:
                 raise NoTree
             default = msgspec.NODEFAULT
-        if fields and fields[-1][2] is msgspec.NODEFAULT:
+        if is_exact or (fields and fields[-1][2] is msgspec.NODEFAULT):
             default = msgspec.NODEFAULT  # what follows must be there, and so must this
         fields.append((attr, type_, default))
-    return msgspec.defstruct("Array", fields[::-1], array_like=True, gc=False)
+    return msgspec.defstruct(
+        "Array", fields[::-1], array_like=True, gc=False, forbid_unknown_fields=is_exact
+    )
+
+
+def _elements(node: PathNode) -> tuple[dict[int, PathNode], bool]:
+    """An array's elements by their index from 0, and whether it has as many as it says."""
+    children: dict[int, PathNode] = {}
+    is_exact = any(isinstance(step, int) and step < 0 for step in node.steps)
+    for step, child in node.steps.items():
+        if isinstance(step, int):
+            index = step + node.length if step < 0 else step
+            if index < 0 or index in children or (is_exact and index >= node.length):
+                raise NoTree
+            children[index] = child
+    return children, is_exact
 
 
 def access(root: PathNode, steps: Steps) -> str:

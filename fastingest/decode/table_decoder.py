@@ -17,6 +17,7 @@ from fastingest.model.schema import Schema
 __all__ = ["TableDecoder"]
 
 _MAX_WAIT = 1024
+_MAX_SHAPES = 32  # that are looked for; where arrays are of any length, there is no end of them
 # The string "null", in letters of any size; and with escapes, which takes longer to look for.
 _NULL = re.compile(rb'"null"', re.IGNORECASE)
 _NULL_ESCAPED = re.compile(rb'"(?:n|\\u00[46]e)(?:u|\\u00[57]5)(?:l|\\u00[46]c){2}"', re.IGNORECASE)
@@ -110,7 +111,8 @@ class TableDecoder:
         if self._wait:
             self._wait -= 1
             return
-        made = self._shape_of(self.schema, message)
+        is_full = len(self._shapes) >= _MAX_SHAPES
+        made = None if is_full else self._shape_of(self.schema, message)
         if made is not None:
             self._shape = made
             self._shapes.append(made)

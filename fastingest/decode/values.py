@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import msgspec
 
@@ -23,6 +24,7 @@ class ValueTree(PathTree):
 
     _members: Callable[[bytes], Iterable[tuple[str, msgspec.Raw]]] | None = None
     _elements: int = 0  # of an array, up to the last that is wanted
+    _last: int = 0  # elements at its end, from the first that is wanted
 
     @classmethod
     def of(cls, paths: Iterable[JsonPath]) -> ValueTree:
@@ -37,7 +39,9 @@ class ValueTree(PathTree):
         names = tuple(step for step in self.steps if isinstance(step, str))
         if names:
             self._members = members_decoder(names)
-        self._elements = max((step + 1 for step in self.steps if isinstance(step, int)), default=0)
+        indices = [step for step in self.steps if isinstance(step, int)]
+        self._elements = max([0, *(index + 1 for index in indices)])
+        self._last = max([0, *(-index for index in indices)])
         for tree in self.steps.values():
             tree._prepare()
 
@@ -54,8 +58,8 @@ class ValueTree(PathTree):
         inside: Iterable[tuple[str | int, bytes | msgspec.Raw]]
         if text.startswith(b"{") and self._members:
             inside = self._members(text)
-        elif text.startswith(b"[") and self._elements:
-            inside = enumerate(islice(elements_of(text), self._elements))
+        elif text.startswith(b"[") and (self._elements or self._last):
+            inside = self._elements_of(text)
         else:
             return
         for step, value in inside:
@@ -64,3 +68,12 @@ class ValueTree(PathTree):
             if tree is not None and there:
                 found[tree.way] = there
                 tree._find_inside(there, found)
+
+    def _elements_of(self, text: bytes) -> Iterable[tuple[int, bytes]]:
+        """The elements of an array that may be wanted, each with its index, from either end."""
+        elements = iter(elements_of(text))
+        first = list(islice(elements, self._elements))
+        if not self._last:
+            return enumerate(first)
+        last = deque(chain(first, elements), self._last)
+        return chain(enumerate(first), zip(range(-len(last), 0), last, strict=True))

@@ -315,27 +315,28 @@ class Counters:
 
 
 class FeedCounters:
-    """A feed's counters as its receiver writes them: one block for each of its tables.
+    """A feed's counters as its receiver writes them: one block for each of its outputs.
 
     What is counted of the feed itself stands in all of them, so that each output's account has it.
 
-    :param tables: the blocks; at least one.
+    :param tables: the blocks that its tables have; at least one. Tables with one output have one.
     """
 
     def __init__(self, tables: Sequence[Counters]) -> None:
         self.tables = tuple(tables)
+        self.outputs = tuple({id(table): table for table in tables}.values())  # each once
 
     def __getitem__(self, slot: Slot) -> int:
         return self.tables[0][slot]
 
     def __setitem__(self, slot: Slot, value: int) -> None:
-        for table in self.tables:
-            table.slots[slot] = value
+        for output in self.outputs:
+            output.slots[slot] = value
 
     def add(self, slot: Slot, count: int = 1) -> None:
         """Add to a slot of the feed."""
-        for table in self.tables:
-            table.slots[slot] += count
+        for output in self.outputs:
+            output.slots[slot] += count
 
 
 def _received_counters(descriptor: Any, row: int) -> Counters:

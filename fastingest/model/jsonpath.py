@@ -4,13 +4,23 @@
 
     price            the member "price"
     last.price       the member "price" of the member "last"
-    [0]  data[0].p   an element of an array, counted from 0
+    [0]  data[0].p   an element of an array, counted from 0; [-1] is the last one, [-2] that before
     ["a.b"]          a member whose name is not made of letters, digits, _, -, @, / and : alone
     $  $.arg.instId  from the message's root; without $, from where the row is
 
-A condition is ``path=value``, or ``path=value,value`` where any of them will do. A value is
-compared with the text of a JSON string, number, true, false or null; nothing equals what is not
-there, an object or an array. A value that begins with ``=`` is taken for a slip: ``path==value``.
+Where rows are, ``.*`` and ``[*]`` may stand for each member and each element in turn.
+
+A condition compares the text of a JSON string, number, true, false or null; what is not there, an
+object and an array have none::
+
+    e=trade,quote    it is one of these
+    e!=trade,quote   it is none of these, or has no text
+    id^=BTC-,ETH-    it begins with one of these
+    s~=*-USD?        it is as one of these say: * is any characters, ? is any one
+    e exists         it is there, whatever it is, and not null
+    e absent         it is not there, or null
+
+A value that begins with ``=`` is taken for a slip: ``path==value``.
 
 What reads several paths of one message puts them into a :class:`PathTree` first, whose nodes are
 the values on their way. Each reader makes a class of its own of it, for what it keeps of a value.
@@ -22,35 +32,60 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 import msgspec
 
 __all__ = [
     "ANY",
+    "OWN",
     "Condition",
+    "Each",
     "JsonPath",
     "NoTree",
     "PathTree",
+    "PlaceSteps",
     "Steps",
     "parse_condition",
     "parse_path",
+    "parse_place",
     "text_of",
+    "text_of_steps",
 ]
 
 Steps = tuple[str | int, ...]
-"""Member names and array indices, one step after the other."""
+"""Member names and array indices, one step after the other; indices below 0 are from the end."""
 
-ANY = -1
-"""The step that is written ``[*]``: any element of an array. Few paths may have it."""
+
+class Each(Enum):
+    """A step to each member of an object, or to each element of an array."""
+
+    MEMBER = "*"
+    ELEMENT = "[*]"
+
+
+PlaceSteps = tuple[str | int | Each, ...]
+"""Steps to where rows are."""
+
+ANY = -(10**9)
+"""The step that is written ``[*]`` in a path: any element of an array; few paths may have it. It is
+no index: those have six digits at most."""
 
 _NAME = r"[^\W\d][\w@/:-]*|[\d@][\w@/:-]*"
 _STEP = re.compile(
-    rf'\.?(?P<name>{_NAME})|\[(?P<index>\d{{1,6}})\]|\[(?P<quoted>"(?:[^"\\]|\\.)*")\]|'
-    r"\[(?P<any>\*)\]"
+    rf"\.?(?P<name>{_NAME}|\*)|(?P<element>\[\*\])|\[(?P<index>\d{{1,6}}|-(?!0+\])\d{{1,6}})\]|"
+    r'\[(?P<quoted>"(?:[^"\\]|\\.)*")\]'
 )
 _BARE = re.compile(_NAME)
 _MAX_STEPS = 64
+
+
+OWN = ("@key", "@value", "@index", "@rows")
+"""What there is of a row besides what stands in it: the name of the member that the last ``.*`` has
+led to; the row's own value, where it is no object and no array, or the column is of JSON; where it
+stands in its array, from 0; which of the places of rows it is from."""
 
 
 class JsonPath(NamedTuple):
@@ -59,17 +94,28 @@ class JsonPath(NamedTuple):
     steps: Steps = ()
     from_root: bool = False
     """Whether it begins at the message's root and not at the row."""
+    own: str = ""
+    """What it is where no steps lead to it: the JSON of a constant, or one of :data:`OWN`."""
 
     def __str__(self) -> str:
-        text = "$" if self.from_root else ""
-        for step in self.steps:
-            if isinstance(step, int):
-                text += "[*]" if step == ANY else f"[{step}]"
-            elif _BARE.fullmatch(step):
-                text += f".{step}" if text else step
-            else:
-                text += f"[{json.dumps(step, ensure_ascii=False)}]"
-        return text
+        if self.own:
+            return self.own
+        return text_of_steps(self.steps, "$" if self.from_root else "")
+
+
+def text_of_steps(steps: PlaceSteps, text: str = "") -> str:
+    """Steps as they are written, behind ``text``."""
+    for step in steps:
+        if step in (ANY, Each.ELEMENT):
+            text += "[*]"
+        elif isinstance(step, int):
+            text += f"[{step}]"
+        elif isinstance(step, Each) or _BARE.fullmatch(step):
+            name = "*" if isinstance(step, Each) else step
+            text += f".{name}" if text else name
+        else:
+            text += f"[{json.dumps(step, ensure_ascii=False)}]"
+    return text
 
 
 def parse_path(text: str, *, any_element: bool = False) -> JsonPath:
@@ -78,10 +124,33 @@ def parse_path(text: str, *, any_element: bool = False) -> JsonPath:
     :param any_element: whether ``[*]`` may stand in it, once.
     :raises ValueError: it says none.
     """
+    found, from_root = _parse(text)
+    steps = [ANY if any_element and step is Each.ELEMENT else step for step in found]
+    plain = [step for step in steps if not isinstance(step, Each)]
+    if len(plain) < len(steps):
+        also = ", and [*] in conditions of whole messages" if Each.ELEMENT in steps else ""
+        raise ValueError(
+            f"{text.strip()!r} is no path of one value; * stands only where rows are{also}"
+        )
+    if plain.count(ANY) > 1:
+        raise ValueError(f"{text.strip()!r} is no path here; [*] may stand once in a path")
+    return JsonPath(tuple(plain), from_root)
+
+
+def parse_place(text: str) -> PlaceSteps:
+    """The steps to the rows that ``text`` says.
+
+    :raises ValueError: it says none.
+    """
+    return tuple(_parse(text)[0])
+
+
+def _parse(text: str) -> tuple[list[str | int | Each], bool]:
+    """The steps of a path, and whether it begins with ``$``."""
     rest = text.strip()
     from_root = rest.startswith("$")
     rest = rest.removeprefix("$")
-    steps: list[str | int] = []
+    steps: list[str | int | Each] = []
     offset = 0
     while offset < len(rest):
         step = _STEP.match(rest, offset)
@@ -89,22 +158,19 @@ def parse_path(text: str, *, any_element: bool = False) -> JsonPath:
         dotted = step is not None and rest[offset] == "."
         if step is None or (step["name"] and dotted != (from_root or bool(steps))):
             raise ValueError(
-                f"{text.strip()!r} is no path; write for example price, last.price, [0], "
+                f"{text.strip()!r} is no path; write for example price, last.price, [0], [-1], "
                 '["odd name"] or $.data.symbol'
             )
-        if step["any"]:
-            if not any_element or ANY in steps:
-                where = "once in a path" if any_element else "in conditions of whole messages only"
-                raise ValueError(f"{text.strip()!r} is no path here; [*] may stand {where}")
-            steps.append(ANY)
-        elif step["index"] is not None:
+        if step["index"] is not None:
             steps.append(int(step["index"]))
+        elif step["element"] or step["name"] == "*":
+            steps.append(Each.ELEMENT if step["element"] else Each.MEMBER)
         else:
             steps.append(step["name"] or json.loads(step["quoted"]))
         offset = step.end()
     if len(steps) > _MAX_STEPS:
         raise ValueError(f"a path of {len(steps)} steps is too long; {_MAX_STEPS} are the most")
-    return JsonPath(tuple(steps), from_root)
+    return steps, from_root
 
 
 class NoTree(Exception):
@@ -157,20 +223,61 @@ class PathTree:
 
 
 class Condition(NamedTuple):
-    """What a message or a row must say to be taken."""
+    """What a message or a row must say to be taken.
+
+    :param values: any of which will do; ``exists`` and ``absent`` have none.
+    :param test: ``=``, ``!=``, ``^=``, ``~=``, ``exists`` or ``absent``.
+    """
 
     path: JsonPath
-    values: tuple[str, ...]
+    values: tuple[str, ...] = ()
+    test: str = "="
 
     def __str__(self) -> str:
-        return f"{self.path}={','.join(self.values)}"
+        if self.test in _WORDS:
+            return f"{self.path} {self.test}"
+        return f"{self.path}{self.test}{','.join(self.values)}"
 
-    def holds(self, value: bytes | None) -> bool:
+    @property
+    def holds_of_nothing(self) -> bool:
+        """Whether it holds where the path leads to nothing."""
+        return self.test in ("!=", "absent")
+
+    def holds(self, value: bytes | msgspec.Raw | None) -> bool:
         """Whether it holds where the path leads to this.
 
-        :param value: JSON; None: it leads to nothing.
+        :param value: JSON; None or empty: it leads to nothing.
         """
-        return text_of(value) in self.values
+        if self.test == "=":
+            return text_of(value) in self.values
+        if self.test in _WORDS:
+            is_there = value is not None and bytes(value) not in (b"", b"null")
+            return is_there == (self.test == "exists")
+        text = text_of(value)
+        if self.test == "!=":
+            return text not in self.values
+        if text is None:
+            return False
+        if self.test == "^=":
+            return text.startswith(self.values)
+        return any(_pattern(each).fullmatch(text) for each in self.values)
+
+
+_WORDS = ("exists", "absent")
+
+
+@lru_cache(maxsize=256)
+def _pattern(text: str) -> re.Pattern[str]:
+    """What a text with ``*`` and ``?`` is said of, in time that does not explode."""
+    first, *others = (
+        "".join("." if each == "?" else re.escape(each) for each in part)
+        for part in text.split("*")
+    )
+    if not others:
+        return re.compile(first, re.DOTALL)
+    *inner, last = others
+    between = "".join(f"(?>.*?{part})" for part in inner)
+    return re.compile(f"{first}{between}.*{last}", re.DOTALL)
 
 
 _decode_text = msgspec.json.Decoder(str).decode
@@ -195,11 +302,32 @@ def parse_condition(text: str, *, any_element: bool = False) -> Condition:
     """
     # The = that ends the path is the first one outside quotes.
     match = re.match(r'\s*((?:"(?:[^"\\]|\\.)*"|[^"=])*)=(.*)$', text, re.DOTALL)
-    if match is None or not match[1].strip():
+    if match is None:
+        match = re.fullmatch(r"(.*?)\s(?:exists|absent)\s*", text, re.DOTALL)
+        if match is None or not match[1].strip():
+            raise ValueError(f"{text!r} is no condition; write for example $.data.e=trade")
+        return Condition(
+            _path_in(text, match[1], any_element=any_element), (), text.rsplit(maxsplit=1)[-1]
+        )
+    before, test = match[1], "="
+    if before.endswith(("!", "^", "~")):
+        before, test = before[:-1], f"{before[-1]}="
+    if match[2].startswith("=") or before.rstrip().endswith(("<", ">")):
+        raise ValueError(
+            f"{text!r} is no condition; there are =, !=, ^= (it begins with), ~= (as * and ? say), "
+            "exists and absent, as in $.data.e=trade"
+        )
+    values = tuple(value.strip() for value in match[2].split(","))
+    if test == "^=" and "" in values:
+        raise ValueError(f"{text!r} is no condition; every text begins with nothing")
+    return Condition(_path_in(text, before, any_element=any_element), values, test)
+
+
+def _path_in(text: str, part: str, *, any_element: bool) -> JsonPath:
+    """The path of a condition."""
+    if not part.strip():
         raise ValueError(f"{text!r} is no condition; write for example $.data.e=trade")
-    if match[2].startswith("=") or match[1].rstrip().endswith(("!", "<", ">")):
-        raise ValueError(f"{text!r} is no condition; there is = alone, as in $.data.e=trade")
-    path = parse_path(match[1], any_element=any_element)
+    path = parse_path(part, any_element=any_element)
     if not path.steps:
         raise ValueError(f"{text!r} compares a whole message; name a member of it")
-    return Condition(path, tuple(value.strip() for value in match[2].split(",")))
+    return path

@@ -3,8 +3,8 @@ r"""Conditions on whole messages: which of them are replies, refusals, or ask fo
 They are written as other conditions are (:mod:`fastingest.model.jsonpath`), and in three more ways.
 Paths begin at the message's root, with ``$`` or without::
 
-    $.event=error,warning   a value, or any of several
-    $.error                 it is there, and not null; this one needs its $
+    $.event=error,warning   a value, or any of several; the other tests as well
+    $.error                 as $.error exists; this one needs its $
     $.result=[]             an empty array; {} is an empty object
     $=ping                  the whole message, which need not be JSON
     $[*].T=error            of any element of an array; all such conditions of a group of the same
@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from fastingest.model.jsonpath import JsonPath, parse_condition, parse_path, text_of
+from fastingest.model.jsonpath import Condition, JsonPath, parse_condition, parse_path
 
 __all__ = [
     "MAX_NEEDLES",
@@ -36,38 +36,35 @@ __all__ = [
 MAX_NEEDLES = 16
 """With more of them it is sooner done to look into each message."""
 
-_WHOLE = re.compile(r"\s*\$\s*=(.*)", re.DOTALL)
+_WHOLE = re.compile(r"\s*\$\s*([!^~]?=)(.*)", re.DOTALL)
 _EMPTY = {b"[": "[]", b"{": "{}"}
 # A number, or a name of JSON: what a string may say as well, without quotes or with them.
+_UNQUOTED_BEGINNING = re.compile(r"-|[0-9]|(?:t|tr|tru|true|f|fa|fal|fals|false|n|nu|nul|null)$")
 _UNQUOTED = re.compile(r"-?[0-9][0-9.eE+-]*|true|false|null|\[\]|\{\}")
 
 
 class MessageCondition(NamedTuple):
-    """What a message must say.
+    """What a message must say, as a :class:`fastingest.model.jsonpath.Condition`.
 
     :param path: from its root.
-    :param values: texts, any of which the value must have; none: it must be there.
     """
 
     path: JsonPath
     values: tuple[str, ...] = ()
+    test: str = "="
 
     def __str__(self) -> str:
-        return f"{self.path}={','.join(self.values)}" if self.values else str(self.path)
+        return str(self.path) if self.test == "exists" else str(Condition(*self))
 
     def holds(self, value: bytes | None) -> bool:
         """Whether it holds where the path leads to this.
 
         :param value: JSON without space around it; None: it leads to nothing.
         """
-        if value is None:
-            return False
-        if not self.values:
-            return value != b"null"
-        empty = _EMPTY.get(value[:1])
-        if empty is not None:
-            return empty in self.values and not value[1:-1].strip()
-        return text_of(value) in self.values
+        empty = _EMPTY.get(value[:1]) if value is not None else None
+        if empty in self.values and self.test in ("=", "!=") and value is not None:
+            return (not value[1:-1].strip()) == (self.test == "=")
+        return Condition(*self).holds(value)
 
 
 Groups: TypeAlias = tuple[tuple[MessageCondition, ...], ...]
@@ -80,11 +77,10 @@ def parse_message_condition(text: str) -> MessageCondition:
     :raises ValueError: it says none.
     """
     whole = _WHOLE.fullmatch(text)
-    if whole is not None and whole[1].strip() and not whole[1].startswith("="):
-        return MessageCondition(
-            JsonPath((), True), tuple(each.strip() for each in whole[1].split(","))
-        )
-    if "=" in re.sub(r'"(?:[^"\\]|\\.)*"', "", text):
+    if whole is not None and whole[2].strip() and not whole[2].startswith("="):
+        texts = tuple(each.strip() for each in whole[2].split(","))
+        return MessageCondition(JsonPath((), True), texts, whole[1])
+    if re.search(r"=|\s(exists|absent)\s*$", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)):
         return MessageCondition(*parse_condition(text, any_element=True))
     if not text.strip().startswith("$"):
         raise ValueError(
@@ -94,7 +90,7 @@ def parse_message_condition(text: str) -> MessageCondition:
     path = parse_path(text, any_element=True)
     if not path.steps:
         raise ValueError(f"{text!r} holds of every message; write for example $.error, or $=ping")
-    return MessageCondition(path)
+    return MessageCondition(path, (), "exists")
 
 
 def needles_of(groups: Groups) -> tuple[bytes, ...] | None:
@@ -119,18 +115,23 @@ def needles_of(groups: Groups) -> tuple[bytes, ...] | None:
 
 def _needles(condition: MessageCondition) -> tuple[bytes, ...]:
     """Those of one condition; empty where none are sure."""
-    if not condition.path.steps:
-        return _written(condition.values, quote="")
-    if condition.values and not any(map(_UNQUOTED.fullmatch, condition.values)):
-        needles = _written(condition.values, quote='"')
-        if needles:
-            return needles
+    if condition.test in ("!=", "absent"):
+        return ()
+    may_be_bare = _UNQUOTED.fullmatch if condition.test == "=" else _UNQUOTED_BEGINNING.match
+    if condition.test in ("=", "^="):
+        closing = '"' if condition.test == "=" else ""
+        if not condition.path.steps:
+            return _written(condition.values)
+        if not any(map(may_be_bare, condition.values)):
+            needles = _written(condition.values, '"', closing)
+            if needles:
+                return needles
     names = [step for step in condition.path.steps if isinstance(step, str)]
-    return _written(names[-1:], quote='"')
+    return _written(names[-1:], '"', '"')
 
 
-def _written(texts: Sequence[str], quote: str) -> tuple[bytes, ...]:
+def _written(texts: Sequence[str], opening: str = "", closing: str = "") -> tuple[bytes, ...]:
     """The texts as they stand in JSON; empty where that may be in several ways."""
     if not all(text and text.isprintable() and not set('"\\/') & set(text) for text in texts):
         return ()
-    return tuple(f"{quote}{text}{quote}".encode() for text in texts)
+    return tuple(f"{opening}{text}{closing}".encode() for text in texts)

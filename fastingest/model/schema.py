@@ -21,10 +21,11 @@ type                          a cell on its way from the receiver to the writer
 ``timestamp[iso]``            str, RFC 3339 with upper-case T and Z, or an offset
 ============================  ==================================================================
 
-An empty cell is None. A timestamp is written as ISO 8601 in UTC; where a number of digits is given
-(``timestamp[ms:6]``), with so many behind the second, and no cell has more that are not zero. Where
-a second unit is given (``timestamp[ms,ns]``), it is written as the integer in this unit. Metadata
-columns (:data:`METADATA`) have no cells: the writer makes them of what the batch says of itself.
+A constant column (``side="bid"``) has its text in each row. An empty cell is None. A timestamp is
+written as ISO 8601 in UTC; where a number of digits is given (``timestamp[ms:6]``), with so many
+behind the second, and no cell has more that are not zero. Where a second unit is given
+(``timestamp[ms,ns]``), it is written as the integer in this unit. Metadata columns
+(:data:`METADATA`) have no cells: the writer makes them of what the batch says of itself.
 
 Where formulas are escaped (``--escape-formulas``), a batch says so itself: its columns of ``str``
 are :data:`ESCAPED`. Their cells are the same, and only what is written differs, so that another run
@@ -36,11 +37,14 @@ Where columns are not described, messages are told by themselves: :data:`TRADES`
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from fastingest.model.jsonpath import Condition, JsonPath, parse_path
+from fastingest.model.jsonpath import OWN, Condition, Each, JsonPath, parse_path
+from fastingest.model.rows import Rows
 
 __all__ = [
     "ESCAPED",
@@ -50,6 +54,7 @@ __all__ = [
     "Column",
     "Schema",
     "base_type",
+    "check_own",
     "check_type",
     "digits_of",
     "header_of",
@@ -75,8 +80,8 @@ class Column:
     :param name: its name in the header.
     :param type: as in the table above; of a metadata column: ``@received``, …, with the type that
         it is written as behind a colon where that is another: ``@received:timestamp[ns]``.
-    :param path: where its value is, from the row or from the message's root; None for a metadata
-        column.
+    :param path: where its value is, from the row or from the message's root, or the constant that
+        it is; None for a metadata column.
     :param required: whether a row without it, or with null, is no row; otherwise the cell stays
         empty.
     """
@@ -91,19 +96,24 @@ class Column:
         """Whether it is one of :data:`METADATA`."""
         return self.type.startswith("@")
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether it has the same text in each row."""
+        return self.path is not None and self.path.own.startswith('"')
+
 
 @dataclass(frozen=True)
 class Schema:
     """A table: which messages, which rows of them, which columns of these in the file's order.
 
-    :param columns: at least one that is no metadata.
-    :param rows: where in a message the rows are, from its root: one row there, or an array of rows.
+    :param columns: at least one that is no metadata and no constant.
+    :param rows: where in a message the rows are: one row there, or an array of rows.
     :param where: conditions that must all hold, of the message (``$``) or of the row.
     :param described: whether columns say where they are; otherwise messages are told by themselves.
     """
 
     columns: tuple[Column, ...]
-    rows: JsonPath = JsonPath()
+    rows: Rows = Rows()
     where: tuple[Condition, ...] = ()
     described: bool = True
 
@@ -133,11 +143,25 @@ class Schema:
         return tuple(condition for condition in self.where if not condition.path.from_root)
 
     @property
+    def own(self) -> frozenset[str]:
+        """What columns show of :data:`fastingest.model.jsonpath.OWN`."""
+        return frozenset(
+            column.path.own
+            for column in self.columns
+            if column.path is not None and column.path.own in OWN
+        )
+
+    @property
+    def has_arrays(self) -> bool:
+        """Whether an array is one of rows, unless it can be a row itself."""
+        return self.row_container is not None or not self.own.isdisjoint(("@value", "@index"))
+
+    @property
     def row_container(self) -> type | None:
         """What a row is: dict, list, or None where nothing is read from it."""
         paths = [column.path for column in self.columns if column.path is not None]
         paths += [condition.path for condition in self.where]
-        steps = [path.steps[0] for path in paths if not path.from_root]
+        steps = [path.steps[0] for path in paths if not path.from_root and not path.own]
         if not steps:
             return None
         return list if any(isinstance(step, int) for step in steps) else dict
@@ -193,7 +217,9 @@ def parse_columns(text: str | Sequence[str]) -> tuple[Column, ...]:
     - the type may be left out where it is ``str``: ``symbol=$.arg.instId``;
     - a ``?`` behind the type makes it optional: ``volume:float?=q``;
     - a metadata column needs no type: ``@received``, ``time=@received``,
-      ``time:timestamp[ns]=@received``.
+      ``time:timestamp[ns]=@received``;
+    - a constant stands in quotes: ``side="bid"``, with the escapes of JSON, or ``side='bid'``,
+      where there are none.
 
     In a text with several, a name with a space stands in quotes: ``"last price":float``.
 
@@ -204,7 +230,7 @@ def parse_columns(text: str | Sequence[str]) -> tuple[Column, ...]:
         columns = tuple(map(_column_between_commas, _split(text)))
     else:
         columns = tuple(_column(part.strip()) for part in text)
-    if all(column.is_metadata for column in columns):
+    if all(column.is_metadata or column.is_constant for column in columns):
         raise ValueError(f"there is no column that comes from the feed; {EXAMPLE}")
     seen: set[str] = set()
     for column in columns:
@@ -216,7 +242,9 @@ def parse_columns(text: str | Sequence[str]) -> tuple[Column, ...]:
 
 def _split(text: str) -> list[str]:
     """At the commas that stand outside brackets and quotes."""
-    pieces = re.findall(r'(?:\[(?:"(?:[^"\\]|\\.)*"|[^\]"])*\]|"(?:[^"\\]|\\.)*"|[^,])+', text)
+    pieces = re.findall(
+        r"""(?:=\s*'[^']*'|\[(?:"(?:[^"\\]|\\.)*"|[^\]"])*\]|"(?:[^"\\]|\\.)*"|[^,])+""", text
+    )
     return [piece.strip() for piece in pieces if piece.strip()]
 
 
@@ -253,8 +281,13 @@ def _column(text: str) -> Column:
     kind = match["type"]
     if path.startswith("@") or (not path and name.startswith("@")):
         own = path or name
+        if own in OWN:
+            type_ = check_type(kind or ("int" if own == "@index" else "str"))
+            path_ = JsonPath(own=own)
+            return Column(name.removeprefix("@"), type_, path_, required=not match["optional"])
         if own not in METADATA:
-            raise ValueError(f"{own!r} is no column of our own; there are {', '.join(METADATA)}")
+            known = ", ".join((*METADATA, *OWN))
+            raise ValueError(f"{own!r} is no column of our own; there are {known}")
         if kind and (own != "@received" or check_type(kind) != "timestamp[ns]"):
             raise ValueError(f"{text!r}: {own} is written as it is, or @received as timestamp[ns]")
         name = name.removeprefix("@")
@@ -262,12 +295,45 @@ def _column(text: str) -> Column:
     if not path and not text.startswith('"') and re.search(r"[$.\[\]]", name):
         raise ValueError(f"column {name!r} looks like a path; give it a name: NAME={name}")
     try:
+        if path.startswith(('"', "'")):
+            if kind not in (None, "str") or match["optional"]:
+                raise ValueError(f"{path} is a text, and always there: it needs no type, and no ?")
+            return Column(name, "str", JsonPath(own=_constant(path)))
         where = parse_path(path) if path else JsonPath((name,))
         if not where.steps:
             raise ValueError(f"{path!r} is the whole message; name a member of it")
         return Column(name, check_type(kind or "str"), where, required=not match["optional"])
     except ValueError as error:
         raise ValueError(f"column {name!r}: {error}") from None
+
+
+def check_own(columns: Sequence[Column], rows: Rows) -> None:
+    """See that what columns show of where their row is can be there.
+
+    :raises ValueError: it cannot.
+    """
+    for column in columns:
+        if column.path is not None and column.path.own == "@key":
+            have = [Each.MEMBER in place.steps for place in rows.places]
+            if not any(have) or (column.required and not all(have)):
+                raise ValueError(
+                    f"column {column.name!r}: @key is the name that a .* in rows has led to, and "
+                    'there is none; write for example rows = "mids.*"'
+                )
+
+
+def _constant(text: str) -> str:
+    """The JSON of a text in quotes.
+
+    :raises ValueError: it is none.
+    """
+    if re.fullmatch(r"'[^']*'", text):
+        return json.dumps(text[1:-1], ensure_ascii=False)
+    with suppress(ValueError):  # no JSON, or half of a surrogate pair
+        constant = json.loads(text, strict=False)
+        constant.encode()
+        return json.dumps(constant, ensure_ascii=False)
+    raise ValueError(f'{text} is no text in quotes; write for example "bid"')
 
 
 TRADES = Schema(

@@ -10,8 +10,8 @@ column as it comes by; what nobody asked for is passed over, and checked no less
 certain to mean what :mod:`fastingest.decode.reference` and :mod:`fastingest.decode.auto` say
 ends the walk, all is as it was before, and it is up to them. Such are an escape in a string, a
 character that is not ASCII, a member twice, a value that is not of the column's type, an integer
-past 64 bits, what is missing or null and must not be, an empty array, and all that is no
-JSON. So no reject is made here, and no reason.
+past 64 bits, what is missing or null and must not be, and all that is no JSON. So no reject is made
+here, and no reason.
 
 The tree is :mod:`fastingest.native._tree`'s, and what a cell's text means is that of
 :mod:`fastingest.native._cells`.
@@ -26,26 +26,38 @@ compared with the end; see :mod:`fastingest.native._json` for why that is enough
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint64_t
-from libc.string cimport memcmp
-
 from fastingest.native._builders cimport ColumnBuilders
-from fastingest.native._cells cimport add_cell, no_number
+from fastingest.native._cells cimport add_cell
 from fastingest.native._json cimport behind_item, literal, scalar, skip, space
+from fastingest.native._places cimport (
+    array_from_end,
+    blank,
+    each_element,
+    each_member,
+    fill_up,
+    own_rows,
+    read_later,
+    several,
+)
 from fastingest.native._strings cimport add_rare_text
 from fastingest.native._tree cimport (
+    ABSENT,
     ARRAY,
     COLUMN,
     CONDITION,
+    EACH_ELEMENT,
+    EACH_MEMBER,
+    EXISTS,
     EXPECTED,
-    JSON,
-    LATER,
+    IS_NOT,
     OBJECT,
     ROWS,
-    TEXT,
+    SEVERAL,
     WHOLE,
     Node,
     ParseTree,
     behind_name,
+    is_met,
 )
 
 cdef enum:
@@ -64,10 +76,14 @@ cdef class RowParser:
         self.tree = ParseTree(plan)
         self.nodes, self.readings = self.tree.nodes, self.tree.readings
         self.in_row = self.tree.in_row
-        self.conditions = list(plan.conditions)
-        self.of_root = plan.of_root
-        self.of_row = len(plan.conditions) - plan.of_root
+        self.tests = self.tree.tests
+        self.of_root, self.of_row = plan.of_root, plan.of_row
+        self.is_asked_for = plan.is_asked_for
         self.is_array, self.many = plan.is_array, plan.many
+        self.is_value, self.is_empty_fine = plan.is_value, plan.is_empty_fine
+        self.has_own = any([column.own is not None for column in plan.columns])
+        self.required, self.places = plan.required, self.tree.places
+        self.everywhere = (1 << len(plan.places)) - 1
         self.columns = ColumnBuilders([column.kind for column in plan.columns])
 
     def parse(self, bytes message):
@@ -100,41 +116,31 @@ cdef class RowParser:
         cdef Py_ssize_t ignored = self.ignored
         cdef int index
         self.walk += 1
-        self.failed = self.found = False
+        self.failed = False
         self.held = 0
+        self.found = 0
+        if self.has_own:
+            self.key, self.index = NULL, 0
         if self.in_row != self.columns.width:
             for index in range(self.columns.width):
                 self.readings[index].later = NULL
         if self.nodes[0].kind == ROWS:
-            p = self.rows(p, end)
+            p = self.rows(&self.nodes[0], p, end)
         else:
             p = self.value(0, self.walk, p, end)
         if p != end:
             return False
-        if self.failed or self.held != self.of_root or not self.found:
-            if not self.failed and self.held == self.of_root and self.of_root:
-                return False  # it was meant to have rows
-            self.columns.cut_to(rows)
-            self.ignored, self.blanked = ignored + 1, self.blanked_before
-        elif self.in_row != self.columns.width:
-            return self.read_later(rows, end)
-        return True
-
-    cdef bint read_later(self, Py_ssize_t start, const char* end) except -1:
-        """Read the columns of the root, once for each row of the message."""
-        cdef int index
-        for index in range(self.columns.width):
-            reading = &self.readings[index]
-            if reading.is_later:
-                if reading.later is NULL and reading.required:
-                    return False
-                for _ in range(start, self.columns.rows):
-                    if reading.later is NULL:
-                        self.columns.add_null(&self.columns.columns[index])
-                    elif reading.type == JSON:
-                        self.add_whole(index, reading.later, reading.behind)
-                    elif self.cell(index, reading.later, end) is NULL:
-                        return False
+        if self.failed or self.held != self.of_root or self.found != self.everywhere:
+            if self.failed or self.held != self.of_root or not self.found:
+                if not self.failed and self.held == self.of_root and self.is_asked_for:
+                    return False  # it was meant to have rows
+                self.columns.cut_to(rows)
+                self.ignored, self.blanked = ignored + 1, self.blanked_before
+                return True
+            if self.found & self.required != self.required:
+                return False
+        if self.in_row != self.columns.width:
+            return read_later(self, rows, end)
         return True
 
     # Structure
@@ -163,13 +169,19 @@ cdef class RowParser:
                 return self.object(node, walk, p, end)
             return NULL
         if node.kind == ROWS:
-            return self.rows(p, end)
+            return self.rows(node, p, end)
         if node.kind == CONDITION:
             return self.condition(node.index, p, end)
         if node.kind == ARRAY:
             if p[0] == b"[":
                 return self.array(node, walk, p, end)
             return NULL
+        if node.kind == SEVERAL:
+            return several(self, node, walk, p, end)
+        if node.kind == EACH_MEMBER:
+            return each_member(self, node, p, end)
+        if node.kind == EACH_ELEMENT:
+            return each_element(self, node, p, end)
         behind = skip(p, end)
         if behind is not NULL:
             if node.kind == WHOLE:
@@ -209,6 +221,8 @@ cdef class RowParser:
         cdef int number
         cdef int position = 0
         cdef bint closed = False
+        if node.from_end:
+            return array_from_end(self, node, walk, p, end)
         p = space(p + 1)
         if p[0] == b"]":
             return p + 1
@@ -220,16 +234,21 @@ cdef class RowParser:
             if p is NULL or closed:
                 return p
 
-    cdef const char* rows(self, const char* p, const char* end) except? NULL:
+    cdef const char* rows(self, Node* node, const char* p, const char* end) except? NULL:
         """Take what stands where the rows are: one, or an array of them."""
         cdef int held = self.held
         cdef char opening = b"[" if self.is_array else b"{"
         cdef char inside = space(p + 1)[0] if p[0] == b"[" else 0
         cdef bint closed = False
-        self.found = True
         if inside == b"]":
-            return NULL
-        if p[0] == opening and inside != b"[":
+            if not self.is_empty_fine:
+                return NULL
+            self.ignored += 1
+            self.found |= <uint64_t>1 << node.index
+            return space(p + 1) + 1
+        if self.has_own and p[0] != b"n":
+            p = own_rows(self, node.index, p, end)
+        elif p[0] == opening and inside != b"[":
             p = self.row(p, end)
         elif p[0] == b"[" and self.many:
             p = space(p + 1)
@@ -239,8 +258,11 @@ cdef class RowParser:
                 p = behind_item(self.row(p, end), end, b"]", &closed)
                 if p is NULL:
                     return NULL
+        elif p[0] == b"n":
+            return literal(p, end)
         else:
             return NULL
+        self.found |= <uint64_t>1 << node.index
         self.failed = False
         self.held = held
         return p
@@ -265,43 +287,37 @@ cdef class RowParser:
             if self.blanked_walk == self.walk:
                 self.blanked -= self.blanked_in_row
             return p
-        if self.cells != self.in_row and not self.fill_up():
+        if self.cells != self.in_row and not fill_up(self):
             return NULL
         columns.rows += 1
         return p
 
-    cdef bint fill_up(self) except -1:
-        """Give the row an empty cell for each column that it lacks, if there may be one."""
-        cdef int index
-        for index in range(self.columns.width):
-            column = &self.columns.columns[index]
-            if column.count == self.columns.rows and not self.readings[index].is_later:
-                if self.readings[index].required:
-                    return False
-                self.columns.add_null(column)
-        return True
-
     cdef const char* condition(self, int index, const char* p, const char* end) except? NULL:
+        """Ask a condition of the value that stands here; what stands behind it."""
         cdef const char* behind
         cdef Py_ssize_t size
-        if p[0] == b"{" or p[0] == b"[":  # which nothing equals
+        cdef bint met = False
+        test = &self.tests[index]
+        if test.kind >= EXISTS:
+            met = p[0] != b"n"
+            behind = skip(p, end)
+        elif p[0] == b"{" or p[0] == b"[":  # which nothing equals
+            behind = skip(p, end)
+        else:
+            behind = scalar(p, end)
+            if behind is NULL:
+                return NULL
+            size = behind - p
+            if p[0] == b'"':
+                p += 1
+                size -= 2
+            met = is_met(test, p, size)
+        if test.kind == IS_NOT or test.kind == ABSENT:
+            self.failed = self.failed or met
+        elif met:
+            self.held += 1
+        else:
             self.failed = True
-            return skip(p, end)
-        behind = scalar(p, end)
-        if behind is NULL:
-            return NULL
-        size = behind - p
-        if p[0] == b'"':
-            p += 1
-            size -= 2
-        for text in <tuple>self.conditions[index]:
-            if (
-                PyBytes_GET_SIZE(text) == size
-                and memcmp(PyBytes_AS_STRING(text), p, size) == 0
-            ):
-                self.held += 1
-                return behind
-        self.failed = True
         return behind
 
     cdef const char* cell(self, int index, const char* p, const char* end) except? NULL:
@@ -312,7 +328,7 @@ cdef class RowParser:
         if p[0] != b"n":
             behind = add_cell(column, reading, p, end)
             if behind is NULL and not reading.required:
-                return self.blank(index, p, end)
+                return blank(self, index, p, end)
             return behind
         p = literal(p, end)
         if p is NULL or reading.required:
@@ -328,23 +344,3 @@ cdef class RowParser:
         else:
             add_rare_text(column, p, behind - p)
         return True
-
-    cdef const char* blank(self, int index, const char* p, const char* end) except? NULL:
-        """Add an empty cell for a string that says that there is no value."""
-        reading = &self.readings[index]
-        if p[0] != b'"' or reading.type == TEXT:
-            return NULL
-        if p[1] == b'"':
-            p += 2
-        elif reading.has_words:
-            p = no_number(p, end)
-            if p is NULL:
-                return NULL
-            if self.blanked_walk != self.walk:
-                self.blanked_walk, self.blanked_in_row = self.walk, 0
-            self.blanked_in_row += 1
-            self.blanked += 1
-        else:
-            return NULL
-        self.columns.add_null(&self.columns.columns[index])
-        return p

@@ -20,6 +20,24 @@ cdef enum:  # kinds of nodes
     ROWS
     LATER
     WHOLE  # a column of JSON
+    SEVERAL
+    EACH_MEMBER
+    EACH_ELEMENT
+
+cdef enum:  # what a column shows of where the row is
+    NOT_OWN
+    KEY
+    VALUE
+    INDEX
+    PLACE
+
+cdef enum:  # what conditions look at
+    IS
+    IS_NOT
+    BEGINS
+    LIKE
+    EXISTS
+    ABSENT
 
 cdef enum:  # how cells are read
     TEXT
@@ -34,6 +52,8 @@ cdef enum:  # how cells are read
 
 cdef enum:
     EXPECTED = 128  # members of an object whose order is remembered
+    NAMES = 8192  # room for names of members that each lead to rows, of which half is used
+    MAX_FROM_END = 16  # elements of an array that are kept in mind until its end
 
 
 cdef struct Expected:
@@ -51,13 +71,33 @@ cdef struct Child:
     int node  # -1: leads nowhere
 
 
+cdef struct Name:
+    uint64_t walk  # in which it has come
+    const char* name
+    Py_ssize_t size
+
+
 cdef struct Node:
     int kind
-    int index  # of the column, or of the condition
+    int index  # of the column, of the condition, or of the place of rows
+    uint64_t places  # of which each member or element leads to rows: a bit for each
+    Name* members  # of which each leads to rows: their names, by a hash
     Child* children
     int count  # of an array: one for each element up to the last that leads on
+    int from_end  # of an array: how many follow them, for its last elements, the last one first
     uint64_t seen  # the walk in which a value stood here
     Expected* expected  # of an object
+
+
+cdef struct Text:
+    const char* text
+    Py_ssize_t size
+
+
+cdef struct Test:  # a condition
+    int kind
+    Text* texts  # any of which will do
+    int count
 
 
 cdef struct Reading:  # how a column's cells are read
@@ -71,16 +111,23 @@ cdef struct Reading:  # how a column's cells are read
     int digits  # that may stand behind the point of what stays text
     const char* later  # of the root: where its text begins; NULL: it has not come
     const char* behind  # it
+    int own  # what it shows of where the row is
+    const char* constant  # the text that it is in each row; NULL: it is read
+    Py_ssize_t constant_size
 
 
 @cython.final
 cdef class ParseTree:
     cdef Node* nodes
     cdef Reading* readings  # of each column
+    cdef Test* tests  # of each condition
+    cdef Text* texts  # of all of them
+    cdef Text* places  # what each of the places of rows is called
+    cdef Name* members  # of all nodes that remember names
     cdef int in_row  # columns that are read from the row
     cdef Child* children  # of all nodes
     cdef Expected* expected  # of all objects
-    cdef list names  # what the children's names point into
+    cdef list names  # what the children's names point into, constants, and texts
 
 
 cdef inline const char* behind_name(
@@ -116,6 +163,45 @@ cdef inline const char* behind_name(
     expected.first = first & expected.first_mask
     expected.second = second & expected.second_mask
     return p
+
+
+cdef bint is_like(
+    const char* pattern, Py_ssize_t length, const char* p, Py_ssize_t size
+) noexcept nogil
+
+
+cdef inline bint is_met(Test* test, const char* p, Py_ssize_t size) noexcept nogil:
+    """Whether a text is as one of a condition's says."""
+    cdef int index
+    for index in range(test.count):
+        text = &test.texts[index]
+        if test.kind == LIKE:
+            if is_like(text.text, text.size, p, size):
+                return True
+        elif (text.size == size or (test.kind == BEGINS and text.size < size)) and memcmp(
+            text.text, p, text.size
+        ) == 0:
+            return True
+    return False
+
+
+cdef inline bint is_new(
+    Node* node, const char* name, Py_ssize_t size, uint64_t walk
+) noexcept nogil:
+    """Whether a member's name has not come yet in a walk, if there is room for it."""
+    cdef uint64_t slot = 1469598103934665603
+    cdef Py_ssize_t place
+    for place in range(size):
+        slot = (slot ^ <uint64_t>name[place]) * <uint64_t>1099511628211
+    for _ in range(NAMES // 2):
+        slot = (slot + 1) % NAMES
+        member = &node.members[slot]
+        if member.walk != walk:
+            member.walk, member.name, member.size = walk, name, size
+            return True
+        if member.size == size and memcmp(member.name, name, size) == 0:
+            return False
+    return False
 
 
 cdef inline int child_of(Node* node, const char* name, Py_ssize_t size) noexcept nogil:

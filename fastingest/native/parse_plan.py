@@ -1,35 +1,64 @@
 """A table's description, compiled for :mod:`fastingest.native._parser`.
 
 There are two trees of nodes: that of the message's root, node 0, and that of a row, node 1; they
-meet in a node that says that the rows are there. Where a row is the message itself, the root is
+meet in nodes that say that rows are there. Where a row is the message itself, the root is
 that node. A path that begins at the root and leads through that node is taken for one of the row's,
 and then there must be one row: into an array of rows no such path leads.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import Enum, auto
+from operator import and_
 from typing import NamedTuple
 
 from fastingest.decode.column_types import column_type
 from fastingest.decode.time_types import moments, step_of
-from fastingest.model.jsonpath import JsonPath, NoTree, PathTree, Steps
+from fastingest.model.jsonpath import Condition, Each, JsonPath, NoTree
 from fastingest.model.schema import Schema, base_type, digits_of
+from fastingest.native.plan_tree import FlatNode, NodeKind, PlanTree
 
-__all__ = ["ColumnPlan", "NodeKind", "Notation", "ParsePlan", "plan_of"]
+__all__ = [
+    "ColumnPlan",
+    "Comparison",
+    "ConditionPlan",
+    "Notation",
+    "Own",
+    "ParsePlan",
+    "plan_of",
+]
 
 
-class NodeKind(Enum):
-    """What a value is there for. The compiled parser has its own numbers for them."""
+class Own(Enum):
+    """What of :data:`fastingest.model.jsonpath.OWN` a column shows. The parser has its numbers."""
 
-    OBJECT = auto()
-    ARRAY = auto()
-    COLUMN = auto()
-    CONDITION = auto()
+    KEY = auto()
+    VALUE = auto()
+    INDEX = auto()
     ROWS = auto()
-    LATER = auto()
-    """A column of the root, where there may be several rows."""
+
+
+class Comparison(Enum):
+    """What a condition looks at. The compiled parser has its own numbers for them."""
+
+    IS = auto()
+    IS_NOT = auto()
+    BEGINS = auto()
+    LIKE = auto()
+    EXISTS = auto()
+    ABSENT = auto()
+
+
+_TESTS = {
+    "=": Comparison.IS,
+    "!=": Comparison.IS_NOT,
+    "^=": Comparison.BEGINS,
+    "~=": Comparison.LIKE,
+    "exists": Comparison.EXISTS,
+    "absent": Comparison.ABSENT,
+}
 
 
 class Notation(Enum):
@@ -66,10 +95,9 @@ _BOUNDS = {
     "timestamp[ns]": moments("ns"),
 }
 _ANY = 2**30  # digits
+_OWN = {"@key": Own.KEY, "@value": Own.VALUE, "@index": Own.INDEX, "@rows": Own.ROWS}
+_OWN_TYPES = {"@index": "int", "@rows": "str"}
 _INT64 = (-(2**63), 2**63 - 1)
-
-
-FlatNode = tuple[NodeKind, int, list[tuple[bytes, int]]]
 
 
 class ColumnPlan(NamedTuple):
@@ -87,6 +115,22 @@ class ColumnPlan(NamedTuple):
     """What an integer must be a multiple of."""
     digits: int
     """How many may stand behind the point of a number that stays text, or behind the second."""
+    constant: bytes | None = None
+    """What it is in each row; None: it is read."""
+    own: Own | None = None
+    """What it shows of where the row is; None: it shows what is in it."""
+
+
+class ConditionPlan(NamedTuple):
+    """What a value must be.
+
+    :param texts: those that it is compared with.
+    :param holds_of_nothing: whether the value may be missing.
+    """
+
+    test: Comparison
+    texts: tuple[bytes, ...]
+    holds_of_nothing: bool
 
 
 @dataclass
@@ -94,60 +138,36 @@ class ParsePlan:
     """What :class:`fastingest.native._parser.RowParser` reads by.
 
     :param columns: those that are no metadata.
-    :param nodes: for each one its kind, the index of its column or condition, and its children:
-        pairs (name with its quotes, node), and in an array (b"", node or -1) for each element.
-    :param conditions: the texts that are taken; the root's come first.
-    :param of_root: how many are the root's.
+    :param nodes: the root, the row, and those that they lead to.
+    :param conditions: all of them.
+    :param of_root: how many of the root must be met by a value that is there.
+    :param of_row: how many of the row.
+    :param is_asked_for: whether a message of which all conditions hold must have rows.
     :param is_array: whether a row is an array and not an object.
     :param many: whether there may be an array of rows.
+    :param places: what ``@rows`` says of each of the places of rows.
+    :param required: a bit for each place that must be there.
+    :param is_value: whether a row is neither object nor array.
+    :param is_empty_fine: whether an array of rows may be empty.
     """
 
     columns: list[ColumnPlan]
     nodes: list[FlatNode]
-    conditions: list[tuple[bytes, ...]]
+    conditions: list[ConditionPlan]
     of_root: int
+    of_row: int
+    is_asked_for: bool
     is_array: bool
     many: bool
+    places: list[bytes]
+    required: int
+    is_value: bool
+    is_empty_fine: bool
 
 
-@dataclass(eq=False)
-class _Node(PathTree):
-    """A value in a message.
-
-    :param leaf: what it is there for, if no steps lead on: its kind, and the index of its column or
-        condition.
-    """
-
-    leaf: tuple[NodeKind, int] | None = None
-
-    def put(self, steps: Steps, leaf: tuple[NodeKind, int]) -> None:
-        """Have the steps end in a leaf.
-
-        :raises NoTree: a value would be more than one thing.
-        """
-        *before, node = self.along(steps)
-        if node.leaf is not None or node.steps or any(each.leaf is not None for each in before):
-            raise NoTree
-        node.leaf = leaf
-
-    def flatten(self, nodes: list[FlatNode], at: int) -> None:
-        """Fill in node ``at``, and append those below it."""
-        if self.leaf is not None:
-            nodes[at] = (*self.leaf, [])
-            return
-        is_array = self.container is list
-        children: list[tuple[bytes, int]] = []
-        below: list[tuple[_Node, int]] = []
-        for step, node in sorted(self.steps.items()):  # all names, or all indices
-            name = b"" if isinstance(step, int) else b'"%b"' % step.encode()
-            if isinstance(step, int):
-                children += [(b"", -1)] * (step - len(children))
-            children.append((name, len(nodes)))
-            below.append((node, len(nodes)))
-            nodes.append((NodeKind.OBJECT, 0, []))
-        nodes[at] = (NodeKind.ARRAY if is_array else NodeKind.OBJECT, 0, children)
-        for inner, number in below:
-            inner.flatten(nodes, number)
+def _condition(condition: Condition) -> ConditionPlan:
+    texts = tuple(value.encode() for value in condition.values)
+    return ConditionPlan(_TESTS[condition.test], texts, condition.holds_of_nothing)
 
 
 def plan_of(schema: Schema) -> ParsePlan | None:
@@ -159,19 +179,28 @@ def plan_of(schema: Schema) -> ParsePlan | None:
 
 
 def _plan_of(schema: Schema) -> ParsePlan:
-    root, row = _Node(), _Node()
-    depth = len(schema.rows.steps)
-    if depth and schema.row_container is None:
-        raise NoTree
+    root, row = PlanTree(), PlanTree()
+    places, own = schema.rows.places, schema.own
+    start = places[0].steps if len(places) == 1 else ()
+    is_several = len(places) > 1 or any(isinstance(step, Each) for step in start)
+    depth = len(start)
+    if (schema.row_container is None) != ("@value" in own) and (depth or own or is_several):
+        raise NoTree  # the row is of no kind, or of one of two
+    indices = [step for place in places for step in place.steps if isinstance(step, int)]
+    if len(places) > 1 and min(indices, default=0) < 0:
+        raise NoTree  # what is counted from the end comes last, wherever it stands
 
     def is_inside(path: JsonPath) -> bool:
         """Whether a path from the root leads into the row, if there is one."""
-        return path.from_root and path.steps[:depth] == schema.rows.steps
+        can_be = path.from_root and not is_several and "@value" not in own
+        return can_be and path.steps[:depth] == start
 
     columns = [(each, each.path) for each in schema.columns if each.path is not None]
-    where = sorted(schema.where, key=lambda each: not each.path.from_root or is_inside(each.path))
-    leaves = [(path, NodeKind.COLUMN, index) for index, (_, path) in enumerate(columns)]
-    leaves += [(each.path, NodeKind.CONDITION, index) for index, each in enumerate(where)]
+    # Of one value, conditions come first: where they do not hold, no column is read.
+    leaves = [(each.path, NodeKind.CONDITION, index) for index, each in enumerate(schema.where)]
+    leaves += [
+        (path, NodeKind.COLUMN, index) for index, (_, path) in enumerate(columns) if not path.own
+    ]
     for path, kind, index in leaves:
         if is_inside(path):
             row.put(path.steps[depth:], (kind, index))
@@ -179,24 +208,45 @@ def _plan_of(schema: Schema) -> ParsePlan:
             root.put(path.steps, (NodeKind.LATER if kind is NodeKind.COLUMN else kind, index))
         else:
             row.put(path.steps, (kind, index))
-    root.put(schema.rows.steps, (NodeKind.ROWS, 0))
-    nodes: list[FlatNode] = [(NodeKind.OBJECT, 0, [])] * 2
+    for number, place in enumerate(places):
+        root.put_rows(place.steps, number)
+    nodes = [FlatNode(NodeKind.OBJECT)] * 2
     root.flatten(nodes, 0)
     row.flatten(nodes, 1)
     plans = []
-    for column, _ in columns:
+    for column, path in columns:
         type_ = base_type(column.type)
         bounds = _BOUNDS.get(type_, _INT64)
         digits = digits_of(column.type)
         step = step_of(type_[len("timestamp[") : -1], digits) if type_ in _BOUNDS else 1
         most = _ANY if digits is None else digits
         is_number = column_type(column.type).is_number
-        plans.append(ColumnPlan(*_READ[type_], column.required, *bounds, is_number, step, most))
+        plan = ColumnPlan(*_READ[type_], column.required, *bounds, is_number, step, most)
+        if column.is_constant:
+            plan = plan._replace(constant=json.loads(path.own).encode())
+        elif path.own:
+            plan = plan._replace(own=_OWN[path.own])
+            if type_ != _OWN_TYPES.get(path.own, type_):
+                raise NoTree
+        plans.append(plan)
+    are_of_root = [each.path.from_root and not is_inside(each.path) for each in schema.where]
+    to_meet = [not each.holds_of_nothing for each in schema.where]
+    are_outside = [
+        is_of_root or each.holds_of_nothing
+        for each, is_of_root in zip(schema.where, are_of_root, strict=True)
+        if each.path.from_root
+    ]
     return ParsePlan(
         plans,
         nodes,
-        [tuple(value.encode() for value in each.values) for each in where],
-        sum(each.path.from_root and not is_inside(each.path) for each in where),
-        is_array=nodes[1][0] is NodeKind.ARRAY,
+        list(map(_condition, schema.where)),
+        of_root=sum(map(and_, are_of_root, to_meet)),
+        of_row=sum(to_meet) - sum(map(and_, are_of_root, to_meet)),
+        is_asked_for=any(are_outside) and not schema.rows.is_optional,
+        places=[(place.name or place.path).encode() for place in places],
+        required=sum(1 << n for n, place in enumerate(places) if not place.is_optional),
+        is_value="@value" in own,
+        is_array=nodes[1].kind is NodeKind.ARRAY,
         many=not any(is_inside(path) for path, _, _ in leaves),
+        is_empty_fine=schema.described and schema.has_arrays,
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastingest.model.jsonpath import Condition, JsonPath
+from fastingest.model.rows import Rows
 from fastingest.model.schema import Column, Schema
 from fastingest.probe.columns import is_quantity, name_of, type_of, unique
 from fastingest.probe.conditions import conditions_for
@@ -169,7 +170,7 @@ def _table(
     return Candidate(
         messages=list(dict.fromkeys(unit.message for unit in rows)),
         rows=len(rows),
-        schema=Schema(tuple(columns.found), JsonPath(place), where),
+        schema=Schema(tuple(columns.found), Rows.at(place), where),
         name=next(iter([*sorted(words, key=len)[:1], *reversed(names)]), "rows"),
         notes=notes,
         quantities=columns.quantities,

@@ -146,7 +146,7 @@ def _table(table: ProposedTable) -> Iterator[str]:
     yield f"#   {_shortened(table.example, _EXAMPLE)}"
     for note in table.notes:
         yield f"# {escape(note)}"
-    if table.schema.rows.steps:
+    if str(table.schema.rows):
         yield f"rows = {_quoted(str(table.schema.rows))}"
     yield from _array("where", (_quoted(str(each)) for each in table.schema.where))
     yield from _array("columns", (_quoted(column_text(each)) for each in table.schema.columns))

@@ -201,11 +201,12 @@ class _Receiver:
             next(
                 (number, share)
                 for number, share in self._plan.shares.items()
-                if share.target.tables.get(feed.name) == table
+                if table in share.target.tables.get(feed.name, ())
             )
             for table in range(len(feed.tables))
         ]
-        counters = FeedCounters([share.counters.of(feed.name) for _, share in targets])
+        of_output = {number: share.counters.of(feed.name) for number, share in targets}
+        counters = FeedCounters([of_output[number] for number, _ in targets])
         emits: list[Callable[[Batch], None]] = [self._senders[n].emit for n, _ in targets]
         self._outputs_of[feed.name] = {number for number, _ in targets}
         decoder = decoder_of(feed, self._options.batch_size)

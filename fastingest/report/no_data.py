@@ -125,7 +125,7 @@ class NoDataAlert:
             return "none is for any of the tables"
         schema = self._feed.tables[0].schema
         wanted = list(map(str, schema.where))
-        if schema.rows.steps:
+        if str(schema.rows):
             wanted.append(f"rows at {schema.rows}")
         return f"none has {' and '.join(wanted)}" if wanted else "all are ignored"
 
@@ -136,9 +136,7 @@ def watch(
     """Watches for all tables of all feeds of a run."""
     for feed in feeds:
         own = {
-            share.target.tables[feed.name]: share
-            for share in shares
-            if feed.name in share.target.tables
+            number: share for share in shares for number in share.target.tables.get(feed.name, ())
         }
         outputs = [own[number] for number in range(len(feed.tables))]
         for number in range(len(feed.tables)):

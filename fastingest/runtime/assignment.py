@@ -22,12 +22,12 @@ class OutputSpec:
 
     :param path: the CSV file.
     :param header: its first line, without the end.
-    :param tables: for each feed that goes there, by its name, which of its tables does.
+    :param tables: for each feed that goes there, by its name, which of its tables do.
     """
 
     path: Path
     header: str
-    tables: dict[str, int]
+    tables: dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ def targets_of(feeds: Sequence[Feed]) -> tuple[OutputSpec, ...]:
             path = named(table.out)
             if path not in targets:
                 targets[path] = OutputSpec(table.out, table.schema.header, {})
-            targets[path].tables[feed.name] = number
+            tables = targets[path].tables
+            tables[feed.name] = (*tables.get(feed.name, ()), number)
     return tuple(targets.values())
 
 

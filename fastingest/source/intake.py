@@ -88,7 +88,7 @@ class Intake:
         self._turns = Turns(decoder, counters)
         self._has_several = False
         self._redactors: list[Redactor] = []
-        self._all_slots = [table.slots for table in counters.tables]
+        self._all_slots = [output.slots for output in counters.outputs]
         self._call_later = asyncio.get_running_loop().call_later
         self._timer: asyncio.TimerHandle | None = None
         self._stamps: list[tuple[int, int]] = []  # of messages: (end, ns since the epoch)

@@ -81,7 +81,7 @@ def test_options_are_judged_together(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("a = \n", ":1: is no TOML: "),
-        ("url='ws://a'\n[[table]]\ncolumns='a=b'\n[[table]]\ncolumns='a=b'\n", ":4: another table"),
+        ("url='ws://a'\n[[table]]\ncolumns='a=b'\n[[table]]\ncolumns='b'\n", ":4: another table"),
     ],
 )
 def test_what_is_wrong_between_tables_is_told(tmp_path: Path, text: str, said: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -48,11 +49,37 @@ def test_an_output_that_nothing_would_write_is_refused_only_if_it_was_asked_for(
 def test_two_tables_of_a_feed_that_write_one_file_are_told_by_the_second_ones_line() -> None:
     file = TomlFile(Path("f.toml"), "[[table]]\n\n[[table]]\n")
     tables = (TableSpec(A, ("table", 0)), TableSpec(A, ("table", 1)))
-    both = feed(("x.csv", A), ("y/../x.csv", A))
-    with pytest.raises(ConfigError, match=r"^f\.toml:3: another table of this feed writes"):
+    both = feed(("x.csv", A), ("y/../x.csv", B))
+    with pytest.raises(
+        ConfigError, match=r"^f\.toml:3: another table of this feed writes"
+    ) as caught:
         check_outputs([FeedSpec(tables, file=file)], [both])
-    with pytest.raises(OptionError, match=r"^--out: two tables would write y/\.\./x\.csv$"):
+    assert "too, and its header is 'a' and not 'b'; give each" in str(caught.value)
+    with pytest.raises(OptionError, match=r"^--out: two tables would write y/\.\./x\.csv, and its"):
         check_outputs([FeedSpec(tables)], [both])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "problem"),
+    [
+        ("a=x, side='bid'", "a=y, side='ask'", ""),
+        ("a:int, @received", "a:int=y, @received", ""),
+        ("a:int", "a:float", "its column 'a' is int and not float"),
+        ("a, @received:timestamp[ns]", "a, @received", "its column 'received' is @received:time"),
+        ("a, n=@sequence", "a, n=@sequence", "their rows would have the same numbers in 'n'"),
+    ],
+)
+def test_two_tables_of_a_feed_share_a_file_if_their_columns_agree(
+    first: str, second: str, problem: str
+) -> None:
+    schemas = [Schema(parse_columns(text)) for text in (first, second)]
+    both = feed(*(("x.csv", schema) for schema in schemas))
+    specs = [FeedSpec(tuple(map(TableSpec, schemas)))]
+    if not problem:
+        check_outputs(specs, [both])
+    else:
+        with pytest.raises(OptionError, match=re.escape(problem)):
+            check_outputs(specs, [both])
 
 
 def test_two_feeds_share_a_file_only_with_one_header() -> None:

@@ -82,7 +82,10 @@ def test_answers(text: str, expected: list[Answer]) -> None:
         ("refused = ['$.a',\n'error']\n", "3: 'error' is no condition"),
         ("refused = [['$.a'],\n['error']]\n", "3: 'error' is no condition"),
         ("refused = '$[*][*].a=1'\n", "2: '$[*][*].a' is no path here; [*] may stand once"),
-        ("rows = 'data[*]'\ncolumns = 'a'\n", "2: 'data[*]' is no path here; [*] may stand in con"),
+        (
+            "columns = 'a=b[*]'\n",
+            "2: column 'a': 'b[*]' is no path of one value; * stands only where",
+        ),
         ("refused = 5\n", "2: 'refused' must be an array or a text"),
         ("refused = [['$.a', 5]]\n", "2: each condition must be a text"),
         ("reconect = '$.a'\n", "2: there is no key 'reconect' here; did you mean 'reconnect'?"),

@@ -332,7 +332,7 @@ def test_an_out_that_nothing_would_write_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_two_tables_of_a_feed_do_not_write_one_file(tmp_path: Path) -> None:
+def test_two_tables_of_a_feed_write_one_file_only_if_they_agree(tmp_path: Path) -> None:
     text = "[[feed]]\nurl = 'ws://a'\n" + TABLES.format("out='x.csv'", "out='./y/../x.csv'")
     path = written(tmp_path, text)
     assert refused(config=path).startswith(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -271,6 +272,12 @@ def test_what_is_to_be_ignored_is_ignored_even_if_it_is_a_row() -> None:
         ("$.x=null", '"null"', True),
         ("$.x=", '""', True),
         ("$.x=", "null", False),
+        ("$.x^=tra", '"trade"', True),
+        ("$.x^=tra", '"tr\\u0061de"', True),
+        ("$.x^=1", "12.5", True),
+        ("$.x^=tra", '["trade"]', False),
+        ("$.x~=t*e,q", '"trade"', True),
+        ("$.x~=t?e", '"trade"', False),
     ],
 )
 def test_a_condition_compares_text(condition: str, value: str, holds: bool) -> None:
@@ -281,6 +288,40 @@ def test_a_condition_compares_text(condition: str, value: str, holds: bool) -> N
     assert (len(rows), rejects, ignored) == (3 * holds, [], 15 - 3 * holds)
 
 
+@pytest.mark.parametrize(
+    ("condition", "taken"),
+    [
+        ("x!=t,1", ["{}", '"u"', "null", "[]", "1.0", None]),
+        ("x exists", ["{}", '"t"', '"u"', "[]", "1", "1.0"]),
+        ("x absent", ["null", None]),
+    ],
+)
+@pytest.mark.parametrize("root", ["", "$."])
+@pytest.mark.parametrize("form", ["{}", '[{},{{"b":"2","x":"u"}}]'])
+def test_a_condition_may_hold_of_what_is_no_text(
+    condition: str, taken: list[str | None], root: str, form: str
+) -> None:
+    if root and form != "{}":
+        return
+    values = ["{}", '"t"', '"u"', "null", "[]", "1", "1.0", None]
+    messages = [
+        form.format(f'{{"a":"{index}"{"" if value is None else f""","x":{value}"""}}}')
+        for index, value in enumerate(values)
+    ]
+    rows, rejects, _ = _only(schema_of("a?", "", root + condition), *messages * 3)
+    kept = [[str(values.index(value))] for value in values if value in taken]
+    assert [row for row in rows if row != [""]] == kept * 3
+    assert rejects == []
+
+
+def test_a_condition_and_a_column_may_be_of_one_value() -> None:
+    table = schema_of(
+        "side, price:float", "d", "side!=x", "side^=b,x", "price exists", "$.d exists"
+    )
+    message = '{"d":[{"side":"bid","price":1},{"side":"x","price":1},{"side":"b","price":null}]}'
+    assert _only(table, *[message] * 3) == ([["bid", "1.0"]] * 3, [], 6)
+
+
 @pytest.mark.parametrize("rows", ["null", "5", "{}", '{"d":null}', '{"x":1}', "7"])
 def test_where_no_rows_stand_it_depends_on_whether_the_message_was_asked_for(rows: str) -> None:
     message = f'{{"e":"t","d":{rows}}}'
@@ -289,6 +330,172 @@ def test_where_no_rows_stand_it_depends_on_whether_the_message_was_asked_for(row
     reason = "is null" if "null" in rows[1:] else "is missing"
     assert (found, ignored) == ([], 0)
     assert rejects == [f"d.d, where the rows should be, {reason}"] * 2
+
+
+EVENTS = '{"events":[{"trades":[{"i":"1"},{"i":"2"}]},{"trades":[]},{},{"trades":[{"i":"3"}]}]}'
+BOOK = '{"s":"A","data":{"a":[["2","5"],["3","6"]],"n":1,"b":[["1.5","4"]]}}'
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "message", "expected"),
+    [
+        ("i", "events[*].trades", EVENTS, ([["1"], ["2"], ["3"]], 2)),
+        ("i, n=@index", "events[*].trades", EVENTS, ([["1", "0"], ["2", "1"], ["3", "0"]], 2)),
+        (
+            "k=@key, v:decimal=@value",
+            "mids.*",
+            '{"mids":{"AAA":"1.50","BBB":2.5}}',
+            ([["AAA", "1.50"], ["BBB", "2.5"]], 0),
+        ),
+        (
+            "k=@key, v?=v, w:int?=@value",
+            "*",
+            '{"A":{"v":"x"},"B":7}',
+            ([["A", "x", ""], ["B", "", "7"]], 0),
+        ),
+        (
+            "k:int?=@key, v:json=@value, w:float?=@value",
+            "d.*",
+            '{"d":{"1":{"x": [1]},"NaN":null,"":["inf",[2]]}}',
+            (
+                [["1", '{"x": [1]}', ""], ["", '"inf"', ""], ["", "[2]", ""]],
+                1,
+            ),
+        ),
+        ("price:decimal=@key, size:int=@value", "b.*", '{"b":{"1.50":7}}', ([["1.50", "7"]], 0)),
+        ("v:int=@value, n=@index", "d", '{"d":[5,6]}', ([["5", "0"], ["6", "1"]], 0)),
+        (
+            "v:int=@value, n=@index",
+            "d[*]",
+            '{"d":[5,[6,7]]}',
+            ([["5", "0"], ["6", "0"], ["7", "1"]], 0),
+        ),
+        ("k=@key, v:int=@value", "d.*.x", '{"d":{"A":{"x":1},"B":{"x":null}}}', ([["A", "1"]], 1)),
+        (
+            "k=@key, v:int=@value",
+            "d.*[-1]",
+            '{"d":{"A":[1,2],"B":[3]}}',
+            ([["A", "2"], ["B", "3"]], 0),
+        ),
+        (
+            "s=$.s, side=@rows, p:decimal=[0], n=@index",
+            "bid=data.b, data.a",
+            BOOK,
+            ([["A", "data.a", "2", "0"], ["A", "data.a", "3", "1"], ["A", "bid", "1.5", "0"]], 0),
+        ),
+    ],
+)
+def test_rows_of_several_places(
+    columns: str, rows: str, message: str, expected: tuple[list[list[str]], int]
+) -> None:
+    found, rejects, ignored = _only(schema_of(columns, rows), *[message] * 3)
+    assert (found, rejects, ignored) == (expected[0] * 3, [], expected[1] * 3)
+
+
+def test_of_several_places_each_must_be_there_unless_it_is_optional() -> None:
+    bids, asks, none = ('{"b":[["1"]],"x":0}', '{"x":0,"a":[["2"]],"b":[]}', '{"x":0,"a":null}')
+    reason = "a, where the rows should be, is missing"
+    assert _only(schema_of("p=[0]", "b, a"), bids, asks, none) == (
+        [["1"], ["2"]],
+        [reason],
+        2,
+    )
+    assert _only(schema_of("p=[0]", "b, a?"), bids, asks, none) == ([["1"], ["2"]], [], 2)
+    assert _only(schema_of("p=[0]", "b, a?", "$.x=0"), bids, asks, none) == (
+        [["1"], ["2"]],
+        ["b, where the rows should be, is missing"],
+        1,
+    )
+    assert _only(schema_of("p=[0]", "b?, a?", "$.x=0"), bids, asks, none)[1:] == ([], 2)
+
+
+def test_where_a_star_leads_nowhere_there_are_no_rows() -> None:
+    table = schema_of("k=@key, v:int=@value", "d.*", "$.t=x")
+    messages = [f'{{"t":"x","d":{value}}}' for value in ("{}", "null", "[1]", "5", '{"a":1}')]
+    rows, rejects, ignored = _only(table, *messages, '{"t":"x"}')
+    assert (rows, ignored) == ([["a", "1"]], 1)
+    assert rejects == [
+        f"d.*, where the rows should be, {what}"
+        for what in ("is null", "is no object", "is no object", "is missing")
+    ]
+
+
+def test_what_a_star_leads_to_is_rejected_alone() -> None:
+    (batch,), ignored = _decode(
+        schema_of("k=@key, v:int=@value", "d.*"), '{"d":{"a":1,"b":"x", "c":{} ,"d":2}}'
+    )
+    assert (_rows(batch), ignored) == ([["a", "1"], ["d", "2"]], 0)
+    assert [(reject.raw, reject.reason) for reject in batch.rejects] == [
+        (b'"x"', 'v: Expected a whole number, got "x" - at @value'),
+        (b"{}", "v: @value is missing"),
+    ]
+
+
+def test_cells_that_are_empty_for_a_word_are_counted_wherever_their_rows_are() -> None:
+    decoder = FeedDecoder(
+        [
+            schema_of("k:float?=@key, v:int?=@value, side='nan'", "d.*"),
+            schema_of("p:float?=p, q:float?=$.q", "a[*].t, b", "p!=1"),
+        ],
+        1000,
+    )
+    messages = [
+        b'{"d":{"NaN":"inf","1":"","x":"NaN","2":"-Infinity"}}',
+        b'{"a":[{"t":[{"p":"NaN"},{"p":1}]},{"t":{"p":2}}],"b":{"p":"x"},"q":"NaN"}',
+    ]
+    decoder.decode(messages * 2, [(4, 1)])
+    assert [table.counts for table in decoder.tables] == [(6, 2, 6), (4, 2, 6)]
+
+
+def test_of_members_with_one_name_the_last_one_is_a_row() -> None:
+    table = schema_of("k=@key, v:int=@value", "*")
+    assert _only(table, '{"a":1,"b":2,"a":3}') == ([["a", "3"], ["b", "2"]], [], 0)
+
+
+def test_elements_may_be_counted_from_the_end() -> None:
+    table = schema_of("pair=$[-1], price:decimal=[0], last?=[-1]", "[1].a")
+    short = '[9,{"a":[["1.5","2","1.0"]]},"book-1000","AAA/BBB"]'
+    long = '[9,{"a":[["1.5","2","1.0"]]},{"b":[],"c":"1"},"book-1000","CCC"]'
+    assert _only(table, short, long, short, long, '[9,{"a":[["7"]]}]') == (
+        [
+            ["AAA/BBB", "1.5", "1.0"],
+            ["CCC", "1.5", "1.0"],
+            ["AAA/BBB", "1.5", "1.0"],
+            ["CCC", "1.5", "1.0"],
+        ],
+        ['pair: Expected a string, got {"a":[["7"]]} - at $[-1]'],
+        0,
+    )
+    kept = schema_of("a", "[-2]", "$[-1]=t")
+    assert _only(kept, '[{"a":"1"},"t"]', '[5,{"a":"2"},"t"]', '[{"a":"1"},"u"]') == (
+        [["1"], ["2"]],
+        [],
+        1,
+    )
+
+
+def test_arrays_of_any_length_do_not_have_a_shape_each() -> None:
+    table = schema_of("a:int=[-1]")
+    messages = [json.dumps([*range(length)]) for length in range(1, 80)]
+    assert _only(table, *messages, *messages)[0] == [[str(n)] for n in range(79)] * 2
+
+
+def test_optional_rows_may_be_missing_wherever_a_message_was_asked_for() -> None:
+    book = '{"t":"u","c":{"bids":[{"p":"1"}]}}'
+    empty = [
+        '{"t":"u","c":{"asks":[]}}',
+        '{"t":"u","c":{"bids":null}}',
+        '{"t":"u","c":{"bids":[]}}',
+    ]
+    table = schema_of("p", "c.bids?", "$.t=u")
+    assert _only(table, book, *empty, '{"t":"v","c":{"bids":5}}', book) == (
+        [["1"], ["1"]],
+        [],
+        4,
+    )
+    assert _only(table, '{"t":"u","c":{"bids":5}}')[1] == [
+        "a row should be an object, and this is none"
+    ]
 
 
 @pytest.mark.parametrize("kind", ["int", "float", "number", "bool", "timestamp[ms]", "decimal"])

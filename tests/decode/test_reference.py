@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.decode.reference import DecodedMessage, ReferenceDecoder, json_of
-from fastingest.model.jsonpath import parse_condition, parse_path
+from fastingest.model.jsonpath import parse_condition
+from fastingest.model.rows import parse_rows
 from fastingest.model.schema import Schema, parse_columns
 
 
 def _schema(columns: str, rows: str = "", *where: str) -> Schema:
-    return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
+    return Schema(parse_columns(columns), parse_rows(rows), tuple(map(parse_condition, where)))
 
 
 def _outcome(schema: Schema, message: str) -> DecodedMessage:
@@ -49,6 +50,13 @@ def test_cells_stand_in_the_order_of_the_columns() -> None:
     )
     assert _outcome(schema, '{"t":3,"d":[{"b":2},{"b":4}],"s":"A"}') == DecodedMessage(
         rows=[(2, "A", None, 3), (4, "A", None, 3)]
+    )
+
+
+def test_a_constant_stands_in_each_row() -> None:
+    schema = _schema('side="b, \\"", a:int', "d")
+    assert _outcome(schema, '{"d":[{"a":1},{"a":2}],"side":"x"}') == DecodedMessage(
+        rows=[('b, "', 1), ('b, "', 2)]
     )
 
 

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from fastingest.decode.reasons import Unfit
 from fastingest.decode.reference import DecodedMessage, ReferenceDecoder, json_of
 from fastingest.decode.router import Route, Router, routers_of
-from fastingest.model.jsonpath import NoTree, parse_condition, parse_path
+from fastingest.model.jsonpath import NoTree, parse_condition
+from fastingest.model.rows import parse_rows
 from fastingest.model.schema import Schema, parse_columns
 
 
 def _schema(columns: str, rows: str = "", *where: str) -> Schema:
-    return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
+    return Schema(parse_columns(columns), parse_rows(rows), tuple(map(parse_condition, where)))
 
 
 def _sort(tables: Sequence[tuple[Schema, bool]], *messages: str) -> list[Route]:

@@ -8,12 +8,13 @@ import pytest
 from fastingest.decode.column_types import column_type
 from fastingest.decode.shapes import Columns, MessageShape, shape_of
 from fastingest.decode.struct_types import PathNode, access, compiled
-from fastingest.model.jsonpath import NoTree, parse_condition, parse_path
+from fastingest.model.jsonpath import NoTree, parse_condition
+from fastingest.model.rows import parse_rows
 from fastingest.model.schema import Schema, parse_columns
 
 
 def _schema(columns: str, rows: str = "", *where: str) -> Schema:
-    return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
+    return Schema(parse_columns(columns), parse_rows(rows), tuple(map(parse_condition, where)))
 
 
 def _shape(schema: Schema, sample: str) -> MessageShape:
@@ -96,6 +97,15 @@ def test_columns_of_the_root_stand_in_each_row_that_is_kept() -> None:
     assert _run(shape, *messages) == Columns(
         [["A", "B", "B"], [1.0, 1.0, 1.0]], [1, 2, 0, 0], ignored=3
     )
+
+
+def test_a_constant_needs_nothing_of_the_message() -> None:
+    schema = _schema("side='b', p:float, s=$.s, kind='x'", "d", "k=x")
+    for rows, counts in (('{"k":"x","p":1}', None), ('[{"k":"x","p":1},{"q":[]}]', [1])):
+        message = f'{{"s":"A","d":{rows}}}'
+        run = _run(_shape(schema, message), message)
+        assert run is not None
+        assert (run.columns, run.counts) == ([["b"], [1.0], ["A"], ["x"]], counts)
 
 
 def test_members_are_parsed_in_the_order_of_the_sample() -> None:

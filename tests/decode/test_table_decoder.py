@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from fastingest.decode.decoded import DecodedRun
 from fastingest.decode.reference import DecodedMessage
 from fastingest.decode.table_decoder import TableDecoder
-from fastingest.model.jsonpath import parse_condition, parse_path
+from fastingest.model.jsonpath import parse_condition
+from fastingest.model.rows import parse_rows
 from fastingest.model.schema import Schema, parse_columns
 
 
 def _decoder(columns: str, rows: str = "", *where: str, is_first: bool = True) -> TableDecoder:
     schema = Schema(
-        parse_columns(columns), parse_path(rows), tuple(parse_condition(each) for each in where)
+        parse_columns(columns), parse_rows(rows), tuple(parse_condition(each) for each in where)
     )
     return TableDecoder(schema, frozenset([b"pong"]), is_first=is_first)
 

@@ -17,7 +17,7 @@ _json = st.recursive(
     ),
     max_leaves=12,
 )
-_ways = st.lists(st.sampled_from(["a", "b", "é", 0, 1, 2]), max_size=3).map(tuple)
+_ways = st.lists(st.sampled_from(["a", "b", "é", 0, 1, 2, -1, -2]), max_size=3).map(tuple)
 
 
 def _at(value: Any, way: Steps) -> Any:

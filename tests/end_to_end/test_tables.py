@@ -82,6 +82,80 @@ def test_columns_rows_and_where_describe_a_feed(tmp_path: Path) -> None:
     assert verify(out).agrees
 
 
+BOOK = """
+[[feed]]
+name = "book"
+url = "{url}"
+[[feed.table]]
+rows = "b"
+columns = ["s=$.s", "side='bid'", "price:decimal=[0]", "@received"]
+[[feed.table]]
+rows = "a?"
+where = ["$.s=A,B"]
+columns = ["s=$.s", 'side="ask"', "price:decimal=[0]", "@received"]
+"""
+
+
+def test_two_tables_of_a_feed_in_one_file(tmp_path: Path) -> None:
+    out, config = tmp_path / "out.csv", tmp_path / "book.toml"
+    messages = [
+        '{"s":"A","b":[["1.50","1"],["1.49","2"]],"a":[["1.60","1"]]}',
+        '{"s":"B","b":[["2.50","1"]]}',
+        '{"s":"B","b":[],"a":[["x","1"]]}',
+    ]
+    with RawServer(says(*messages)) as server:
+        config.write_text(BOOK.format(url=server.url))
+        with Command("--config", config, "--out", out, "--max-rows", "4", *QUICK) as command:
+            summary = command.summary()
+    header, *rows = cells(out)
+    assert header == ["s", "side", "price", "received"]
+    assert [row[:3] for row in rows if row[1] == "bid"] == [
+        ["A", "bid", "1.50"],
+        ["A", "bid", "1.49"],
+        ["B", "bid", "2.50"],
+    ]
+    assert [row[:3] for row in rows if row[1] == "ask"] == [["A", "ask", "1.60"]]
+    assert summary["written"] == 4
+    assert verify(out).agrees
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "message", "expected"),
+    [
+        (
+            "i, p:decimal",
+            "events[*].trades",
+            '{"events":[{"trades":[{"i":"1","p":"1.5"}]},{"trades":[{"i":"2","p":"2.5"}]}]}',
+            [["1", "1.5"], ["2", "2.5"]],
+        ),
+        (
+            "k=@key, v:decimal=@value, side='mid'",
+            "mids.*",
+            '{"mids":{"AAA":"1.5","BBB":"2.5"}}',
+            [["AAA", "1.5", "mid"], ["BBB", "2.5", "mid"]],
+        ),
+        (
+            "pair=$[-1], price:decimal=[0], side=@rows",
+            "ask=[1].a, bid=[-3].b?",
+            '[9,{"a":[["1.5","2","1.0"]]},{"b":[],"c":"1"},"book-1000","AAA/BBB"]',
+            [["AAA/BBB", "1.5", "ask"]],
+        ),
+    ],
+)
+def test_rows_wherever_a_message_has_them(
+    columns: str, rows: str, message: str, expected: list[list[str]], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.csv"
+    described = ("--columns", columns, "--rows", rows, "--max-rows", str(len(expected)))
+    with (
+        RawServer(says(message)) as server,
+        Command("--url", server.url, "--out", out, *described, *QUICK) as command,
+    ):
+        summary = command.summary()
+    assert cells(out)[1:] == expected
+    assert summary["written"] == len(expected)
+
+
 def test_columns_of_our_own(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
 

@@ -14,7 +14,8 @@ from fastingest.config.catalog import known_feed
 from fastingest.decode.decoder import Decoder
 from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.model.chunks import cells, decode, encode
-from fastingest.model.jsonpath import parse_condition, parse_path
+from fastingest.model.jsonpath import parse_condition
+from fastingest.model.rows import parse_rows
 from fastingest.model.schema import TRADES, Schema, parse_columns
 from fastingest.native._parser import RowParser
 from fastingest.native.parse_plan import ParsePlan, plan_of
@@ -38,7 +39,7 @@ _EVERYTHING = Schema(
         "us9:timestamp[us:9]?, ns6:timestamp[ns:6]?, s3:timestamp[s:3]?, iso6:timestamp[iso:6]?, "
         "raw:json?, id:int=$.id, note:str?=$.note, raws:json?=$.raws"
     ),
-    parse_path("data.rows"),
+    parse_rows("data.rows"),
     (parse_condition("$.type=row,rows"), parse_condition("take=true,1")),
 )
 _EVERYTHING_SENT = [
@@ -66,9 +67,89 @@ _KNOWN = (
     "deribit-trades",
 )
 
+# A side of a book, which may be missing.
+_LEVELS = Schema(
+    parse_columns("id=$.id, price:decimal=[0], size:float=[1], last?=[-1], was?=[-3], side='b'"),
+    parse_rows("c.bids?"),
+    (parse_condition("$.type=u"),),
+)
+_LEVELS_SENT = [
+    b'{"type":"u","id":"X","c":{"bids":[["1.5","2"],["1.4","3"]],"asks":[]}}',
+    b'{"type":"u","id":"X","c":{"asks":[["1.6","3"]]}}',
+    b'{"type":"u","id":"X","c":{"bids":[],"asks":[["1.6",3]]}}',
+    b'{"c":{"bids":null},"type":"u","id":"X"}',
+]
+
+# All that a condition may say.
+_CONDITIONS = Schema(
+    parse_columns("id, side=d.side, price:number=d.price"),
+    where=tuple(
+        map(
+            parse_condition,
+            ["$.e!=b,1", "id^=BTC-,ETH", "d.side~=b*y,?e*", "d.price exists", "$.error absent"],
+        )
+    ),
+)
+_CONDITIONS_SENT = [
+    b'{"e":"a","id":"BTC-1","d":{"side":"buy","price":1.5}}',
+    b'{"id":"ETH","d":{"side":"sell","price":"7"},"error":null}',
+    b'{"e":"b","id":"BTC-1","d":{"side":"buy","price":1.5}}',
+    b'{"e":2,"id":"BTC","d":{"side":"bay","price":1.5}}',
+    b'{"e":[],"id":"BTC-","d":{"side":"bays","price":null}}',
+    b'{"e":{},"id":"BTC-","d":{"side":"bay","price":1},"error":{"code":5}}',
+]
+
+# Rows of each member, of several places, with all that is known of where they are.
+_BOOKS = Schema(
+    parse_columns("s?=$.s, price:decimal=@key, size:number=@value, side=@rows, n=@index"),
+    parse_rows("bid=d.b.*, ask=d.a.*?"),
+    (parse_condition("$.e=book"),),
+)
+_BOOKS_SENT = [
+    b'{"e":"book","s":"A","d":{"b":{"1.50":7,"1.49":"8.5"},"a":{"1.60":[9,10]}}}',
+    b'{"d":{"a":{"1.60":"9","1.7":null},"x":{"1.50":7},"b":{}},"e":"book"}',
+    b'{"e":"book","d":{"b":{"1.50":7,"1.49":8}},"s":null}',
+    b'{"e":"trade","d":{"b":{"1.50":7}},"s":"B"}',
+]
+_EVENTS = Schema(
+    parse_columns("i:int, p:float?, n=@index, k=@key, side='x'"),
+    parse_rows("*[*].trades"),
+    (parse_condition("p!=0"),),
+)
+_EVENTS_SENT = [
+    b'{"A":[{"trades":[{"i":1,"p":1.5},{"i":"2"}]},{"trades":[]},{"x":1}],"B":[{"trades":null}]}',
+    b'{"A":[],"B":[{"trades":{"i":4,"p":0}},{"trades":[{"i":3,"p":0},{"i":5}]}]}',
+]
+
+# What may be anything, and cells that are empty for a word, in rows of which some are left out.
+_WORDS = Schema(
+    parse_columns("k:float?=@key, p:float?=[-2], q:int?=$.q, raw:json=[-1], side='nan'"),
+    parse_rows("a.*, b[*].t?"),
+    (parse_condition("[0]!=x"),),
+)
+_WORDS_SENT = [
+    b'{"a":{"NaN":[["inf",{"y":[1]}],["x","nan","z"]],"1.5":["1","nan",null]},"q":"NaN"}',
+    b'{"q":7,"b":[{"t":[["nan","-inf",2.50],["x","inf",3]]},{"t":["","y"]}],"a":{"inf":[[1,[]]]}}',
+]
+_VALUES = Schema(
+    parse_columns("k:json=@key, v:json=@value, n:number?=@value, m:int?=$.m"),
+    parse_rows("d.*.*"),
+    (parse_condition("$.t=x"),),
+)
+_VALUES_SENT = [
+    b'{"t":"x","d":{"A":{"NaN":"inf","7":[null,"-inf",1]},"B":{"":"","8":2.50}},"m":"nan"}',
+    b'{"m":1,"d":{"A":{"NaN":"inf"}},"t":"another"}',
+]
+
 SHAPES: tuple[Shape, ...] = (
     Shape(TRADES, _TRADES_SENT),
     Shape(_EVERYTHING, _EVERYTHING_SENT),
+    Shape(_LEVELS, _LEVELS_SENT),
+    Shape(_CONDITIONS, _CONDITIONS_SENT),
+    Shape(_BOOKS, _BOOKS_SENT),
+    Shape(_EVENTS, _EVENTS_SENT),
+    Shape(_WORDS, _WORDS_SENT),
+    Shape(_VALUES, _VALUES_SENT),
     *(Shape(known_feed(name).feeds[0].tables[0].schema, messages_of(name)) for name in _KNOWN),
 )
 """What is tried: the default, known feeds, and one with everything."""

@@ -382,6 +382,15 @@ def test_what_is_counted_of_a_feed_stands_with_all_its_tables() -> None:
     assert [each.feeds[0][Slot.MESSAGES] for each in tables] == [0, 0, 0]
 
 
+def test_two_tables_of_one_output_count_what_is_of_the_feed_once() -> None:
+    shared, other = (Counters.create() for _ in range(2))
+    feed = FeedCounters([shared, other, shared])
+    feed.add(Slot.MESSAGES, 3)
+    for table in feed.tables:
+        table.add(Slot.RECEIVED, 2)
+    assert [(each[Slot.MESSAGES], each[Slot.RECEIVED]) for each in feed.outputs] == [(3, 4), (3, 2)]
+
+
 def test_rows_received_are_told_from_rejects() -> None:
     counters = Counters.create()
     counters[Slot.RECEIVED], counters[Slot.REJECTED] = 10, 3

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -30,6 +31,8 @@ from fastingest.model.jsonpath import (
         ("[0]", JsonPath((0,))),
         ("data[0].p", JsonPath(("data", 0, "p"))),
         ("[1][12]", JsonPath((1, 12))),
+        ("$[-1]", JsonPath((-1,), from_root=True)),
+        ("a[-2].b", JsonPath(("a", -2, "b"))),
         ('["a.b"]', JsonPath(("a.b",))),
         ('x["a\\"]\\u00e9"].y', JsonPath(("x", 'a"]é', "y"))),
         ('[""]', JsonPath(("",))),
@@ -49,12 +52,19 @@ def test_a_path(text: str, path: JsonPath) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        ".a", "a.", "a..b", "$a", "$.", "a b", "[x]", "[-1]", "[1", "[1.5]", "a.[0]", "[0]a", "a,b",
+        ".a", "a.", "a..b", "$a", "$.", "a b", "[x]", "[-0]", "[-00]", "[--1]", "[1", "[1.5]",
+        "a.[0]", "[0]a", "a,b",
         '["a]', "[1234567]", "a$.b", "$$", '["\\x"]', "-a", '"a"',
     ],
 )  # fmt: skip
 def test_what_is_no_path_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no path|Invalid"):
+        parse_path(text)
+
+
+@pytest.mark.parametrize("text", ["*", "a.*", "a[*].b", "$.*", "$[*]"])
+def test_a_path_of_one_value_has_no_stars(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no path of one value; \* stands only where rows are"):
         parse_path(text)
 
 
@@ -65,7 +75,7 @@ def test_a_path_may_not_be_too_long() -> None:
 
 
 _steps = st.lists(
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.integers(0, 999_999),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.integers(-999_999, 999_999),
     max_size=4,
 )
 
@@ -86,6 +96,15 @@ def test_what_a_path_is_written_as_reads_back(steps: list[str | int], from_root:
         ("x=a=b", Condition(JsonPath(("x",)), ("a=b",))),
         ('["a=b"]=c', Condition(JsonPath(("a=b",)), ("c",))),
         ("$[0]=1", Condition(JsonPath((0,), from_root=True), ("1",))),
+        ("e!=a,b", Condition(JsonPath(("e",)), ("a", "b"), "!=")),
+        ("$.e ^= BTC-", Condition(JsonPath(("e",), from_root=True), ("BTC-",), "^=")),
+        ("e~=*-USD,?", Condition(JsonPath(("e",)), ("*-USD", "?"), "~=")),
+        ("e~=", Condition(JsonPath(("e",)), ("",), "~=")),
+        (" $.k  exists ", Condition(JsonPath(("k",), from_root=True), (), "exists")),
+        ('["a=b"] absent', Condition(JsonPath(("a=b",)), (), "absent")),
+        ("exists absent", Condition(JsonPath(("exists",)), (), "absent")),
+        ("e=x exists", Condition(JsonPath(("e",)), ("x exists",))),
+        ("e=!x", Condition(JsonPath(("e",)), ("!x",))),
     ],
 )
 def test_a_condition(text: str, condition: Condition) -> None:
@@ -100,9 +119,17 @@ def test_a_condition(text: str, condition: Condition) -> None:
         ("=trade", "is no condition"),
         ("$=trade", "compares a whole message; name a member of it"),
         ("a b=trade", "is no path"),
-        ("e==trade", "is no condition; there is = alone"),
-        ("$.e != trade", "is no condition; there is = alone"),
-        ("p>=5", "is no condition; there is = alone"),
+        ("e==trade", "is no condition; there are =, !=, "),
+        ("e!==trade", "is no condition; there are =, !=, "),
+        ("$.e ! = trade", "is no path"),
+        ("p>=5", "is no condition; there are =, !=, "),
+        ("p<5", "is no condition; write for example"),
+        ("exists", "is no condition; write for example"),
+        (" absent", "is no condition; write for example"),
+        ("$ exists", "compares a whole message; name a member of it"),
+        ("!=x", "is no condition; write for example"),
+        ("e^=", "every text begins with nothing"),
+        ("e^=a,,b", "every text begins with nothing"),
     ],
 )
 def test_what_is_no_condition_is_refused(text: str, reason: str) -> None:
@@ -130,6 +157,45 @@ def test_a_condition_holds_where_one_of_its_values_is_written(
     value: bytes | None, holds: bool
 ) -> None:
     assert parse_condition("x=1,null,[1],{}").holds(value) is holds
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds", "fails"),
+    [
+        ("x!=1,t", [b"1.0", b'"T"', b"null", b"[1]", b"", None], [b"1", b'"1"', b'"\\u0074"']),
+        ("x^=ab,1", [b'"ab"', b'"abc"', b"12", b"1.5", b'"\\u0061b"'], [b'"a"', b'["ab"]', None]),
+        (
+            "x~=a*b?,7",
+            [b'"ab1"', b'"aabb\\u00e9"', b"7", b'"a\\nbb"'],
+            [b'"ab"', b'"xab1"', b"77", None],
+        ),
+        ("x~=*", [b'""', b"null", b"1"], [b"{}", b"[]", None]),
+        ("x~=[a].*", [b'"[a]."', b'"[a].b"'], [b'"a.b"', b'"[a]b"']),
+        ("x exists", [b"1", b'""', b'"null"', b"{}", b"[]", b"false"], [b"null", b"", None]),
+        ("x absent", [b"null", b"", None], [b"0", b'"null"', b"{}"]),
+    ],
+)
+def test_what_a_condition_holds_of(
+    condition: str, holds: list[bytes | None], fails: list[bytes | None]
+) -> None:
+    found = parse_condition(condition)
+    assert [value for value in holds if not found.holds(value)] == []
+    assert [value for value in fails if found.holds(value)] == []
+    assert found.holds_of_nothing == found.holds(None)
+
+
+@given(st.text("ab?*\n", max_size=6), st.text("ab\n", max_size=8))
+def test_stars_stand_for_anything_and_question_marks_for_one_character(
+    pattern: str, text: str
+) -> None:
+    expression = "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in pattern)
+    held = Condition(JsonPath(("x",)), (pattern,), "~=").holds(json.dumps(text).encode())
+    assert held == (re.fullmatch(expression, text, re.DOTALL) is not None)
+
+
+def test_a_pattern_with_many_stars_takes_no_time() -> None:
+    condition = Condition(JsonPath(("x",)), ("*a" * 30 + "*b",), "~=")
+    assert not condition.holds(b'"' + b"a" * 10_000 + b'"')
 
 
 def test_nothing_is_not_an_empty_text() -> None:

@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.model.jsonpath import JsonPath, parse_condition, parse_path
-from fastingest.model.schema import TRADES, Column, Schema, check_type, header_of, parse_columns
+from fastingest.model.jsonpath import JsonPath, parse_condition
+from fastingest.model.rows import parse_rows
+from fastingest.model.schema import (
+    TRADES,
+    Column,
+    Schema,
+    check_own,
+    check_type,
+    header_of,
+    parse_columns,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,12 +57,61 @@ def test_a_column(text: str, column: Column) -> None:
         ("@feed", Column("feed", "@feed")),
         ("n=@sequence", Column("n", "@sequence")),
         ("@connection", Column("connection", "@connection")),
+        ("@key", Column("key", "str", JsonPath(own="@key"))),
+        ("n=@index", Column("n", "int", JsonPath(own="@index"))),
+        ("price:decimal?=@value", Column("price", "decimal", JsonPath(own="@value"), False)),
+        ("side = @rows", Column("side", "str", JsonPath(own="@rows"))),
     ],
 )
 def test_a_column_of_our_own(text: str, column: Column) -> None:
     first, own = parse_columns(f"a, {text}")
     assert own == column
-    assert (first.is_metadata, own.is_metadata) == (False, True)
+    assert (first.is_metadata, own.is_metadata) == (False, own.path is None)
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "is_right"),
+    [
+        ("a=@key", "mids.*", True),
+        ("a=@key", "mids.*, data.*", True),
+        ("a=@key", "mids", False),
+        ("a=@key", "mids[*]", False),
+        ("a=@key", "mids.*, data", False),
+        ("a?=@key", "mids.*, data", True),
+        ("a?=@key", "mids, data", False),
+        ("a=@value, b=@index, c=@rows", "mids", True),
+    ],
+)
+def test_a_key_needs_members_in_turn(columns: str, rows: str, is_right: bool) -> None:
+    if is_right:
+        check_own(parse_columns(columns), parse_rows(rows))
+    else:
+        with pytest.raises(ValueError, match="column 'a': @key is the name that a"):
+            check_own(parse_columns(columns), parse_rows(rows))
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ('side="bid"', Column("side", "str", JsonPath(own='"bid"'))),
+        (" side : str = 'bid' ", Column("side", "str", JsonPath(own='"bid"'))),
+        ("""a='"\\'""", Column("a", "str", JsonPath(own='"\\"\\\\"'))),
+        ('a="\\u00e9\\"=,"', Column("a", "str", JsonPath(own='"é\\"=,"'))),
+        ('a=""', Column("a", "str", JsonPath(own='""'))),
+    ],
+)
+def test_a_constant(text: str, column: Column) -> None:
+    assert parse_columns(f"z, {text}") == (Column("z", "str", JsonPath(("z",))), column)
+
+
+def test_a_constant_is_no_column_of_the_feed_and_may_hold_what_parts_columns() -> None:
+    text = """a, side="bid, 'x'", other='ask, "y=[z"', b=c"""
+    assert [(each.name, each.is_constant) for each in parse_columns(text)] == [
+        ("a", False),
+        ("side", True),
+        ("other", True),
+        ("b", False),
+    ]
 
 
 def test_columns_are_parted_at_commas_outside_brackets_and_quotes() -> None:
@@ -75,6 +133,12 @@ def test_in_a_list_a_space_is_a_part_of_the_name() -> None:
     ("text", "reason"),
     [
         ("", "there is no column that comes from the feed"),
+        ('@received, side="bid"', "there is no column that comes from the feed"),
+        ('a, b="x', 'is no text in quotes; write for example "bid"'),
+        ('a, b="\\ud800"', "is no text in quotes"),
+        ('a, b:int="1"', "column 'b': \"1\" is a text, and always there: it needs no type, and no"),
+        ('a, b?="x"', "and always there"),
+        ('a b="x"', "describes no column|has no comma"),
         ("@received, @feed", "there is no column that comes from the feed"),
         ("a:foo", "column 'a': 'foo' is no type; there are str, int"),
         ("a:timestamp[min]", "is no type"),
@@ -124,7 +188,7 @@ def test_a_header_is_quoted_as_in_rfc_4180() -> None:
 
 
 def _schema(columns: str, rows: str = "", *where: str) -> Schema:
-    return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
+    return Schema(parse_columns(columns), parse_rows(rows), tuple(map(parse_condition, where)))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +198,10 @@ def _schema(columns: str, rows: str = "", *where: str) -> Schema:
         (_schema("a=[0]"), list),
         (_schema("a=[0], b?=c"), list),
         (_schema("a=$.a"), None),
+        (_schema('a=$.a, side="bid"'), None),
         (_schema("a=$[0]", "d"), None),
+        (_schema("a=@value, b=@key", "d.*"), None),
+        (_schema("a=@value, b=c"), dict),
         (_schema("a=$.a, b=[1].c", "d"), list),
         (_schema("a=$.a", "d", "k=x"), dict),
         (_schema("a=$.a", "d", "[0]=x"), list),

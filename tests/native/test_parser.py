@@ -213,6 +213,130 @@ CERTAIN: list[tuple[Schema, list[str]]] = [
         ],
     ),
     (
+        schema_of("id=$.id, price:decimal=[0], size:decimal=[1]", "c.bids?", "$.type=u"),
+        [
+            '{"type":"u","id":"X","c":{"bids":[["1.5","2"],["1.4","3"]],"asks":[]}}',
+            '{"type":"u","id":"X","c":{"asks":[["1.6","3"]]}}',
+            '{"type":"u","id":"X","c":{"bids":[],"asks":[["1.6","3"]]}}',
+            '{"c":{"bids":null},"type":"u","id":"X"}',
+            '{"c":{"bids":[["1","2"]]},"type":"v","id":"X"}',
+        ],
+    ),
+    (
+        schema_of(
+            "pair=$[-1], price:decimal=[0], side=[-3], was?=[-9]", "[1].a", "$[-2]=book-1000"
+        ),
+        [
+            '[9,{"a":[["1.5","2","1.0"],["1.5","x","s","y","1.0"]]},"book-1000","AAA/BBB"]',
+            '[9,{"a":[["1.5","2","1.0"]]},{"b":[],"c":"1"},"book-1000","AAA/BBB"]',
+            '[9,{"a":[["1.5","2","1.0"]]},"book-100","AAA/BBB"]',
+        ],
+    ),
+    (
+        schema_of("a:int=[-16], b:int?=[-1]", "[-1]"),
+        ["[0, 1, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]]"],
+    ),
+    (
+        schema_of("side='b', id=$.id, price:decimal=[0], kind='é\"'", "bids", "$.type=u"),
+        [
+            '{"type":"u","id":"X","bids":[["1.5","2"],["1.4","3"]],"asks":[]}',
+            '{"type":"v","id":"X","bids":[["1.5","2"]]}',
+            '{"type":"u","id":"X","bids":[]}',
+            '{"type":"u","id":"X","bids":[["1.5","2"]]}',
+        ],
+    ),
+    (
+        schema_of(
+            "side, same?=side, price:decimal",
+            "d?",
+            "$.e!=a,b",
+            "$.id^=BTC-,ETH-",
+            "$.x absent",
+            "side~=b*,?ell",
+            "price exists",
+            "side!=back",
+            "k absent",
+        ),
+        [
+            '{"e":"c","id":"BTC-1","d":[{"side":"buy","price":1},{"side":"tell","price":1}]}',
+            '{"id":"ETH-1","d":[{"side":"back","price":1},{"side":"bell","price":1,"k":null}]}',
+            '{"e":{},"id":"ETH-1","d":[{"side":"b","price":null},{"side":"sells","price":1}]}',
+            '{"e":[1],"id":"ETH-1","x":null,"d":[{"side":"b","price":1,"k":0},{"price":1}]}',
+            '{"e":"b","id":"BTC-1","d":[{"side":"buy","price":1}]}',
+            '{"e":"c","id":"BTC","d":[{"side":"buy","price":1}]}',
+            '{"e":"c","id":"BTC-1","x":[],"d":[{"side":"buy","price":1}]}',
+            '{"e":"c","id":{},"d":[{"side":"buy","price":1}]}',
+            '{"e":"c","id":"BTC-1","other":"something"}',
+        ],
+    ),
+    (
+        schema_of("i:int, n=@index, e=$.e, place=@rows", "t=events[*].trades", "i!=3"),
+        [
+            '{"events":[{"trades":[{"i":1},{"i":3},{"i":"2"}]},{"trades":[]},{"x":1}],"e":"A"}',
+            '{"e":"A","events":[{"trades":{"i":4}},{"trades":null},{"trades":[{"i":3}]}]}',
+            '{"e":"A","events":[                ]}',
+            '{"e":"A","events":[{"trades":[{"i":1},{"i":2}]},{"trades":[{"i":5}]}]}',
+            '{"e":"A","something":"else"}',
+        ],
+    ),
+    (
+        schema_of("k=@key, v:decimal=@value, n=@index, side='mid'", "mids.*", "$.ch=mids"),
+        [
+            '{"ch":"mids","mids":{"AAA":"1.50","BBB":2.5,"C":["7",8],"D":null}}',
+            '{"ch":"other","mids":{"AAA":"1.5","BBB":"2.5"}}',
+            '{"ch":"mids","mids":{    }}',
+            '{"mids":{"AAA":"3","BBB":"4"},"ch":"mids"}',
+        ],
+    ),
+    (
+        schema_of("price:decimal=@key, size:int=@value, side=@rows", "bid=d.b.*, d.a.*?"),
+        [
+            '{"d":{"b":{"1.50":7,"1.49":8},"a":{"1.60":"9"}}}',
+            '{"d":{"a":{"1.60":"9"},"b":{"1.50":7}}}',
+            '{"d":{"b":{"1.50":7,"1.49":8}}}',
+            '{"d":{"b":{},"a":{  }}}',
+            '{"d":{"c":{}},"other":1}',
+        ],
+    ),
+    (
+        schema_of("s=$.s, side=@rows, price:decimal=[0], n=@index", "data.b, ask=data.a?"),
+        [
+            '{"s":"A","data":{"a":[["2","5"],["3","6"]],"n":1,"b":[["1.5","4"]]}}',
+            '{"data":{"b":[["1.5","4"]],"a":[]},"s":"A"}',
+            '{"data":{"b":["1.5","4"],"a":null},"s":"A"}',
+        ],
+    ),
+    (
+        schema_of("outer?=$.x, k?=@key, v:int?=@value", "d.*.*"),
+        [
+            '{"d":{"A":{"a":1,"b":null},"B":{},"C":{"a":2}}}',
+            '{"d":{"A":{"a":[1,null,3]},"B":{"a":1}}}',
+        ],
+    ),
+    (
+        schema_of("k:json=@key, n:int?=@key, v:json=@value, w:float?=@value", "d.*.*", "$.t=x"),
+        [
+            '{"t":"x","d":{"A":{"NaN":"inf","7":[null,"-inf",1]},"B":{"":"","8":2.50}}}',
+            '{"d":{"A":{"NaN":"inf"}},"t":"another"}',
+            '{"t":"x","d":{"A":{"inf":"nan"},"B":{"7":null}}}',
+        ],
+    ),
+    (
+        schema_of("k:json=@key, v:json=@value", "d.*"),
+        ['{"d":{"A":{"x": [1]},"B":[[2 ],null,"y"],"C":3.0}}'],
+    ),
+    (
+        schema_of("p:float?=[-2], q:float?=$.q, raw:json=[-1]", "a[*].t, b?", "[0]!=x"),
+        [
+            '{"a":[{"t":[["NaN",{}],["x","inf",1]]},{"t":[1,"",[2]]}],"q":"NaN"}',
+            '{"q":"inf","b":[["x","nan","inf",3],["y","nan","inf"]],"a":[{"t":["inf",4]}]}',
+        ],
+    ),
+    (
+        schema_of("k=@key, p:float, q?=q", "*"),
+        ['{"AAA":{"p":1.5},"BBB":[{"p":2.5},{"p":3,"q":"x"}],"C":[]}'],
+    ),
+    (
         schema_of("product=$.product_id, time:timestamp[iso], price:decimal", "trades"),
         [
             '{"product_id":"BTC-USD","trades":[{"time":"2023-02-09T20:32:50.714964855Z","price":"1"},'
@@ -275,12 +399,39 @@ def test_integers_of_nineteen_digits(value: int) -> None:
     [
         schema_of("a:int, b:int=a.b"),  # a value cannot be both
         schema_of("a:int=x[0], b:int=x.y"),
-        schema_of("a:int=b, c:int=b"),
+        schema_of("a:int", "d", "$.d exists"),
+        schema_of("a:int=[-17]"),
+        schema_of("a:int=@value, b:int?=b", "d.*"),
+        schema_of("a=@key, b=$.b", "d.*"),
+        schema_of("a:int=a", "d[-1], d[0]"),
+        schema_of("a:int=a, b?=$.d.b", "d.*"),
+        schema_of("a:int=a, i:timestamp[ms]=@index", "d.*"),
         schema_of("a:int=$.x", "d"),  # which says only that there must be something
     ],
 )
 def test_what_cannot_be_walked_through_once_is_left_to_python(schema: Schema) -> None:
     assert plan_of(schema) is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        '{"mids":{"AAA":1,"BBB":2,"AAA":3}}',  # of which the last one counts
+        '{"mids":{"AA\\u0041":1,"BBB":2}}',
+        '{"mids":{"AAA":1,"BBB":{"x":2}}}',
+        '{"mids":[1,2,3,4,5,6,7,8,9]}',
+        '{"mids":{"AAA":1,"BBB":2} ',
+    ],
+)
+def test_of_members_that_each_are_rows_what_is_not_certain_is_left(message: str) -> None:
+    assert check(schema_of("k=@key, v:int=@value", "mids.*"), [message.encode()]) == 0
+
+
+@pytest.mark.parametrize(("size", "certain"), [(2, 1), (4096, 1), (4097, 0)])
+def test_as_many_members_as_there_is_room_for_are_rows(size: int, certain: int) -> None:
+    schema = schema_of("k=@key, v:int=@value", "mids.*")
+    message = json.dumps({"mids": {f"symbol {n}": n for n in range(size)}}).encode()
+    assert check(schema, [message, message]) == 2 * certain
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["repr", ".17g", "f"]))

@@ -18,7 +18,8 @@ from fractions import Fraction
 from json.decoder import scanstring  # type: ignore[attr-defined]  # where a member's name ends
 from typing import Any, NoReturn
 
-from fastingest.model.jsonpath import Condition
+from fastingest.model.jsonpath import Condition, Each
+from fastingest.model.rows import RowPlace
 from fastingest.model.schema import Column, Schema
 
 MAX_BAD = 1000  # elements of one array that are rejected one by one
@@ -83,48 +84,143 @@ def _read_message(
     whole = [condition for condition in schema.where if condition.path.from_root]
     if not all(_holds(condition, text) for condition in whole):
         return False
-    value = _find(text, schema.rows.steps)
-    if value is None or (value == "null" and schema.rows.steps):
-        if whole:
+    matches: list[_Match] = []
+    lacking = []
+    for place in schema.rows.places:
+        found = _matches(text, place)
+        lacking += [place] if found is None else []
+        matches += found or []
+    is_short = not all(place.is_optional for place in lacking)
+    if len(lacking) == len(schema.rows.places):
+        if whole and is_short:
             table.rejects.append(message)
-        return bool(whole)
-    kind = _kind(schema)
-    elements = _elements(value, kind)
-    if elements == []:
-        reading.ignored += 1
-        return True
+            return True
+        return False
     of_row = [condition for condition in schema.where if not condition.path.from_root]
-    rows = [(value, message)] if elements is None else [(e, e.encode()) for e in elements]
-    kept = [row for row in rows if all(_holds(condition, row[0]) for condition in of_row)]
-    reading.ignored += len(rows) - len(kept)
+    kept: list[_Row] = []
+    ignored = 0
+    for match in sorted(matches, key=lambda each: each.order):
+        rows = _rows(match, schema, message)
+        good = [row for row in rows if all(_holds(condition, row.text) for condition in of_row)]
+        kept += good
+        ignored += len(rows) - len(good) if rows else 1
     columns = [column for column in schema.columns if column.path is not None]
     if kept and any(
-        column.path is not None and column.path.from_root and _cell(column, text) is None
-        for column in columns
+        _of_root(column) and _cell(column, _value(column, text, {})) is None for column in columns
     ):
         table.rejects.append(message)
+        reading.ignored += ignored
         return True
     rows_read: list[list[str]] = []
     bad: list[bytes] = []
     blanked = 0
-    for row, raw in kept:
-        cells = [_cell(column, text if _of_root(column) else row) for column in columns]
+    kind = "" if _shows(schema, "@value") else _kind(schema)
+    for row in kept:
+        values = [
+            _value(column, text if _of_root(column) else row.text, row.own) for column in columns
+        ]
+        cells = list(map(_cell, columns, values))
         shown = [cell for cell in cells if cell is not None]
-        if len(shown) < len(cells) or (kind and not row.startswith(kind)):
-            bad.append(raw)
+        if len(shown) < len(cells) or (kind and not row.text.startswith(kind)):
+            bad.append(row.raw)
         else:
             rows_read.append(shown)
-            blanked += sum(
-                _is_blanked(column, text if _of_root(column) else row) for column in columns
-            )
+            blanked += sum(map(_is_blanked, columns, values))
     if len(bad) > MAX_BAD:
-        reading.ignored -= len(rows) - len(kept)
         table.rejects.append(message)
     else:
+        reading.ignored += ignored
         table.rows += rows_read
         table.blanked += blanked
-        table.rejects += bad
+        table.rejects += [message] * is_short + bad
     return True
+
+
+@dataclass
+class _Row:
+    """What may be a row, what is kept of it in a reject, and what is known of where it is."""
+
+    text: str
+    raw: bytes
+    own: dict[str, str]
+
+
+@dataclass
+class _Match:
+    """What stands at a place of rows.
+
+    :param order: the numbers of the members and elements on the way.
+    :param text: None: nothing.
+    """
+
+    order: tuple[int, ...]
+    text: str | None
+    own: dict[str, str]
+
+
+def _matches(text: str, place: RowPlace) -> list[_Match] | None:
+    """What stands at a place, step by step for all that a star has led to; None: it is lacking."""
+    found = [_Match((), text, {"@index": "0", "@rows": json.dumps(place.name or place.path)})]
+    is_starred = False
+    for step in place.steps:
+        following: list[_Match] = []
+        for match in found:
+            led_to = _led_to(match, step)
+            if not is_starred and not led_to and (led_to is None or not isinstance(step, Each)):
+                return None
+            following += led_to or [_Match(match.order, None, match.own)]
+        is_starred |= isinstance(step, Each)
+        found = following
+    for match in found:
+        if match.text == "null" and place.steps:
+            match.text = None
+            if not is_starred:
+                return None
+    return found
+
+
+def _led_to(match: _Match, step: str | int | Each) -> list[_Match] | None:
+    """What a step leads to; None: the value is none that such a step leads on from."""
+    inside = _inside(match.text) if match.text is not None else None
+    is_array = step is Each.ELEMENT or isinstance(step, int)
+    if inside is None or isinstance(inside, list) != is_array:
+        return None
+    items: list[Any] = list(inside.items() if isinstance(inside, dict) else enumerate(inside))
+    found = []
+    for number, (name, value) in enumerate(items):
+        own = dict(match.own)
+        if step is Each.MEMBER:
+            own["@key"] = json.dumps(name)
+        elif step is Each.ELEMENT:
+            own["@index"] = str(number)
+        elif step not in (name, number - len(items) if is_array else name):
+            continue
+        found.append(_Match((*match.order, number), value, own))
+    return found
+
+
+def _rows(match: _Match, schema: Schema, message: bytes) -> list[_Row]:
+    """What may be rows there."""
+    if match.text is None:
+        return []
+    elements = _elements(match.text, schema)
+    if elements is None:
+        places = schema.rows.places
+        is_only = len(places) == 1 and not any(isinstance(each, Each) for each in places[0].steps)
+        raw = message if is_only else match.text.encode()
+        return [_Row(match.text, raw, _own(match, match.text))]
+    return [
+        _Row(text, text.encode(), {**_own(match, text), "@index": str(index)})
+        for index, text in enumerate(elements)
+    ]
+
+
+def _own(match: _Match, text: str) -> dict[str, str]:
+    return {**match.own, "@value": text}
+
+
+def _shows(schema: Schema, *own: str) -> bool:
+    return any(column.path is not None and column.path.own in own for column in schema.columns)
 
 
 def _of_root(column: Column) -> bool:
@@ -135,16 +231,16 @@ def _kind(schema: Schema) -> str:
     """What a row begins with, ``{`` or ``[``; empty where nothing is read from it."""
     paths = [column.path for column in schema.columns if column.path is not None]
     paths += [condition.path for condition in schema.where]
-    steps = [path.steps[0] for path in paths if not path.from_root]
+    steps = [path.steps[0] for path in paths if path.steps and not path.from_root]
     if not steps:
         return ""
     return "[" if any(isinstance(step, int) for step in steps) else "{"
 
 
-def _elements(value: str, kind: str) -> list[str] | None:
+def _elements(value: str, schema: Schema) -> list[str] | None:
     """The rows, if ``value`` is an array of them; None: it is one row."""
-    inside = _inside(value)
-    if not kind or not isinstance(inside, list):
+    inside, kind = _inside(value), _kind(schema)
+    if not isinstance(inside, list) or not (kind or _shows(schema, "@value", "@index")):
         return None
     if kind == "[" and inside and not inside[0].startswith("["):
         return None
@@ -153,9 +249,27 @@ def _elements(value: str, kind: str) -> list[str] | None:
 
 def _holds(condition: Condition, text: str) -> bool:
     value = _find(text, condition.path.steps)
+    if condition.test in ("exists", "absent"):
+        return (value in (None, "null")) == (condition.test == "absent")
     if value is None or value[0] in "{[":
-        return False
-    return (json.loads(value) if value.startswith('"') else value) in condition.values
+        return condition.test == "!="
+    said = json.loads(value) if value.startswith('"') else value
+    if condition.test == "^=":
+        return any(said[: len(each)] == each for each in condition.values)
+    if condition.test == "~=":
+        return any(_is_like(said, each) for each in condition.values)
+    return (said in condition.values) == (condition.test == "=")
+
+
+def _is_like(text: str, pattern: str) -> bool:
+    """Whether a text is as a pattern says, by where in it each part may end."""
+    ends = {0}
+    for mark in pattern:
+        if mark == "*":
+            ends = set(range(min(ends, default=len(text) + 1), len(text) + 1))
+        else:
+            ends = {end + 1 for end in ends if end < len(text) and mark in ("?", text[end])}
+    return len(text) in ends
 
 
 # JSON, as texts
@@ -246,10 +360,20 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = -62135596800, 253402300799  # the first and the last second of years 1 to 9999
 
 
-def _cell(column: Column, text: str) -> str | None:
-    """What the file shows; None: it does not fit."""
+def _value(column: Column, text: str, own: dict[str, str]) -> str | None:
+    """What the column shows."""
     assert column.path is not None
-    value = _find(text, column.path.steps)
+    if column.path.own.startswith('"'):
+        return column.path.own
+    if not column.path.own:
+        return _find(text, column.path.steps)
+    value = own.get(column.path.own)
+    is_inner = value is not None and value[0] in "{["
+    return None if is_inner and column.type != "json" else value
+
+
+def _cell(column: Column, value: str | None) -> str | None:
+    """What the file shows; None: it does not fit."""
     if value == "null" and column.type == "json":
         return ""
     if value is None or value == "null":
@@ -260,10 +384,8 @@ def _cell(column: Column, text: str) -> str | None:
     return cell
 
 
-def _is_blanked(column: Column, text: str) -> bool:
+def _is_blanked(column: Column, value: str | None) -> bool:
     """Whether the value says that there is no number, where one is wanted."""
-    assert column.path is not None
-    value = _find(text, column.path.steps)
     return value is not None and _is_word(column, value)
 
 

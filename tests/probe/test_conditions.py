@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastingest.model.jsonpath import JsonPath, parse_condition
+from fastingest.model.jsonpath import parse_condition
+from fastingest.model.rows import Rows
 from fastingest.model.schema import Schema, parse_columns
 from fastingest.probe.conditions import conditions_for, meets
 from fastingest.probe.field_profile import Steps
@@ -53,7 +54,7 @@ def test_conditions_give_way_where_rows_tell_better() -> None:
 
 
 def table(where: list[str], rows: str = "") -> Schema:
-    place = JsonPath(tuple(filter(None, [rows])))
+    place = Rows.at(tuple(filter(None, [rows])))
     return Schema(parse_columns("p:float"), place, tuple(map(parse_condition, where)))
 
 

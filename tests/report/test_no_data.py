@@ -12,7 +12,8 @@ import pytest
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import Reject
 from fastingest.model.feed import Feed, Table
-from fastingest.model.jsonpath import parse_condition, parse_path
+from fastingest.model.jsonpath import parse_condition
+from fastingest.model.rows import parse_rows
 from fastingest.model.schema import Schema, parse_columns
 from fastingest.report.no_data import AGAIN, PATIENCE, PATIENCE_LATER, last_reason, watch
 from fastingest.runtime.assignment import SharedOutput, targets_of
@@ -53,10 +54,10 @@ class Run:
         for share in own:
             counters = share.counters.of(name)
             counters.add(Slot.DECODED, rows + rejected + ignored)
-            if share.target.tables[name] == table:
+            if table in share.target.tables[name]:
                 counters.add(Slot.RECEIVED, rows + rejected)
                 counters.add(Slot.REJECTED, rejected)
-            if share.target.tables[name] == 0:
+            if 0 in share.target.tables[name]:
                 counters.add(Slot.IGNORED, ignored)
 
     def said(self, now: float | None) -> list[tuple[str, dict[str, Any]]]:
@@ -69,7 +70,7 @@ class Run:
 
 def table(folder: Path, name: str = "out.csv", rows: str = "", *where: str) -> Table:
     conditions = tuple(map(parse_condition, where))
-    return Table(folder / name, Schema(parse_columns("a"), parse_path(rows), conditions))
+    return Table(folder / name, Schema(parse_columns("a"), parse_rows(rows), conditions))
 
 
 @pytest.fixture

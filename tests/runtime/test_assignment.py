@@ -44,8 +44,16 @@ def test_an_output_is_made_of_all_tables_that_go_there(tmp_path: Path) -> None:
         feed("c", Table(quotes, QUOTES)),
     ]
     assert targets_of(feeds) == (
-        OutputSpec(trades, TRADES.header, {"a": 0, "b": 1}),
-        OutputSpec(quotes, 'symbol,"bid, ask"', {"b": 0, "c": 0}),
+        OutputSpec(trades, TRADES.header, {"a": (0,), "b": (1,)}),
+        OutputSpec(quotes, 'symbol,"bid, ask"', {"b": (0,), "c": (0,)}),
+    )
+
+
+def test_two_tables_of_a_feed_may_go_to_one_output(tmp_path: Path) -> None:
+    both, quotes = tmp_path / "both.csv", tmp_path / "quotes.csv"
+    assert targets_of([feed("a", Table(both), Table(quotes, QUOTES), Table(both))]) == (
+        OutputSpec(both, TRADES.header, {"a": (0, 2)}),
+        OutputSpec(quotes, 'symbol,"bid, ask"', {"a": (1,)}),
     )
 
 
@@ -58,7 +66,7 @@ def test_names_of_one_output_are_one_and_the_first_is_shown(
     names = [Path("o.csv"), tmp_path / "o.csv", Path("link/o.csv"), Path("data/../o.csv")]
     feeds = [feed(str(number), Table(name)) for number, name in enumerate(names)]
     assert targets_of(feeds) == (
-        OutputSpec(Path("o.csv"), TRADES.header, dict.fromkeys("0123", 0)),
+        OutputSpec(Path("o.csv"), TRADES.header, dict.fromkeys("0123", (0,))),
     )
 
 

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from hypothesis import strategies as st
 
-from fastingest.model.jsonpath import Condition, JsonPath, parse_condition, parse_path
+from fastingest.model.jsonpath import (
+    Condition,
+    Each,
+    JsonPath,
+    PlaceSteps,
+    parse_condition,
+)
+from fastingest.model.rows import RowPlace, Rows, parse_rows
 from fastingest.model.schema import Column, Schema, base_type, parse_columns
 
 __all__ = ["feeds", "mixed", "schema_of"]
 
 
 def schema_of(columns: str, rows: str = "", *where: str) -> Schema:
-    return Schema(parse_columns(columns), parse_path(rows), tuple(map(parse_condition, where)))
+    return Schema(parse_columns(columns), parse_rows(rows), tuple(map(parse_condition, where)))
 
 
 _NAMES = ["a", "b", "e", "x y", "é", 'q"']
@@ -50,7 +59,7 @@ _FITTING = {
         '"2024-01-01T00:00:00.5-09"',
     ],
 }
-_TYPES = [
+_COLUMN_TYPES = [
     *_FITTING,
     "timestamp[ms,ns]",
     "timestamp[s,us]",
@@ -84,12 +93,27 @@ _NEARLY = [
     *('""', '"NaN"', '"-Infinity"', '"∞"', '"-\\u221e"', '"+INF"', '"nan "', '"++nan"', '"infin"'),
 ]  # fmt: skip
 _VALUES = ["A", "trade", "1", "true", "null", "1.0", "", "t"]
+_BEGINNINGS = ["A", "tr", "1", "nu", "é", "12"]
+_PATTERNS = ["*", "t*", "*a*e", "?", "1*", "**2?*", "A", "", "*\n*", "t?ade"]
+_TESTS = ["=", "=", "=", "!=", "^=", "~=", "exists", "absent"]
+
+
+def _texts_of(test: str) -> st.SearchStrategy[tuple[str, ...]]:
+    """What a condition may compare with."""
+    if test in ("exists", "absent"):
+        return st.just(())
+    texts = {"^=": _BEGINNINGS, "~=": _PATTERNS}.get(test, _VALUES)
+    return st.lists(st.sampled_from(texts), min_size=1, max_size=2).map(tuple)
+
+
+_CONSTANTS = ['"bid"', '""', '"=a, \\"b\\"\\n"', '"é"']
+_SELDOM = st.sampled_from([0, 0, 0, 1])
 
 _names = st.sampled_from(_NAMES)
-_indices = st.integers(0, 2)
+_indices = st.sampled_from([0, 1, 2, -1, -2])
 
 
-_more = st.lists(st.sampled_from(["a", "b", 0, 1]), max_size=1)
+_more = st.lists(st.sampled_from(["a", "b", 0, 1, -1]), max_size=1)
 
 
 def _steps(first: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[str | int, ...]]:
@@ -99,9 +123,63 @@ def _steps(first: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[str | int, 
     return st.builds(lambda step, rest: (step, *rest), first, several)
 
 
+MEMBER, ELEMENT = Each.MEMBER, Each.ELEMENT
+_PLACES: list[list[PlaceSteps]] = [
+    [("d", MEMBER)],
+    [("d", ELEMENT)],
+    [("d", ELEMENT, "a")],
+    [("d", ELEMENT, -1)],
+    [(MEMBER,)],
+    [("d", MEMBER, "a")],
+    [("d", MEMBER, ELEMENT)],
+    [("d", MEMBER, MEMBER)],
+    [("d",), ("b",)],
+    [("b",), ("d", "a"), ("d", "b")],
+    [("d", 1), ("d", 0)],
+    [("d", ELEMENT), ("b",)],
+    [("d", MEMBER), ("d", "a")],
+]
+
+
+@st.composite
+def _rows(draw: st.DrawFn) -> Rows:
+    """Several places, or one that stars lead to."""
+    return Rows(
+        tuple(
+            RowPlace(steps, draw(st.integers(0, 2)) == 0, draw(st.sampled_from(["", "", "bid"])))
+            for steps in draw(st.sampled_from(_PLACES))
+        )
+    )
+
+
+@st.composite
+def _elsewhere(draw: st.DrawFn, schema: Schema) -> Schema:
+    """A table with its rows in other places, and columns that show where, in the place of some."""
+    own = {
+        "@index": "int",
+        "@rows": "str",
+        "@key": draw(st.sampled_from(["str", "str", "decimal", "int", "json"])),
+        "@value": draw(st.sampled_from(_COLUMN_TYPES)),
+    }
+    shown = draw(st.lists(st.sampled_from(list(own)), max_size=3, unique=True))
+    extra = tuple(
+        Column(name, own[name], JsonPath(own=name), required=draw(st.integers(0, 3)) > 0)
+        for name in shown
+    )
+    columns = (*schema.columns, *extra)[-4:]
+    where = tuple(each for each in schema.where if draw(st.booleans()))
+    return replace(schema, columns=columns, where=where, rows=draw(_rows()))
+
+
+def _tables() -> st.SearchStrategy[Schema]:
+    """Any table."""
+    plain = _schemas()
+    return st.integers(0, 3).flatmap(lambda n: plain if n else plain.flatmap(_elsewhere))
+
+
 @st.composite
 def _schemas(draw: st.DrawFn) -> Schema:
-    rows = draw(st.sampled_from([(), (), (), ("d",), ("d", "a"), ("d", 0), (1,)]))
+    rows = draw(st.sampled_from([(), (), (), ("d",), ("d", "a"), ("d", 0), (1,), (-1,)]))
     step: Any = draw(st.sampled_from([_names, _names, _indices]))
     root_step: Any = _indices if rows and isinstance(rows[0], int) else _names
     of_row = _steps(step).map(JsonPath)
@@ -112,24 +190,27 @@ def _schemas(draw: st.DrawFn) -> Schema:
     own = None if draw(st.integers(0, 3)) == 0 else lambda column: column[1].steps[0]
     columns = draw(
         st.lists(
-            st.tuples(st.sampled_from(_TYPES), path, st.integers(0, 3)),
+            st.tuples(st.sampled_from(_COLUMN_TYPES), path, st.integers(0, 3)),
             min_size=1,
             max_size=4,
             unique_by=own,
         )
     )
     conditions = st.builds(
-        Condition,
+        lambda path, test, values: Condition(path, values[test], test),
         st.integers(0, 4).flatmap(lambda n: of_row if n < 2 else inside if n == 2 else of_root),
-        st.lists(st.sampled_from(_VALUES), min_size=1, max_size=2).map(tuple),
+        st.sampled_from(_TESTS),
+        st.fixed_dictionaries({test: _texts_of(test) for test in _TESTS}),
     )
+    columns += [("str", JsonPath(own=draw(st.sampled_from(_CONSTANTS))), 1)] * draw(_SELDOM)
+    draw(st.randoms()).shuffle(columns)
     where = draw(st.just([]) | st.lists(conditions, max_size=2))
     return Schema(
         tuple(
             Column(f"c{index}", type_, path, required=optional > 0)
             for index, (type_, path, optional) in enumerate(columns)
         ),
-        JsonPath(rows),
+        Rows.at(rows, is_optional=bool(rows) and draw(st.integers(0, 3)) == 0),
         tuple(where),
     )
 
@@ -150,9 +231,18 @@ def _put(value: Any, steps: tuple[str | int, ...], leaf: Any) -> Any:
     if isinstance(step, str) and isinstance(value, dict):
         value[step] = _put(value.get(step), tuple(rest), leaf)
     elif isinstance(step, int) and isinstance(value, list):
-        value += [None] * (step + 1 - len(value))
+        value += [None] * (max(step + 1, -step) - len(value))
+        if step < 0 and value[step] is not None:
+            value += [None] * -step
         value[step] = _put(value[step], tuple(rest), leaf)
     return value
+
+
+def _from_end(of: Condition | Column) -> tuple[bool, int]:
+    """What is counted from the end is put last, and the last element behind those before it."""
+    steps = of.path.steps if of.path is not None else ()
+    indices = [step for step in steps if isinstance(step, int) and step < 0]
+    return bool(indices), min(indices, default=0)
 
 
 def _text(value: Any, space: str) -> str:
@@ -175,45 +265,83 @@ def _messages(draw: st.DrawFn, tables: Sequence[Schema], wrong: int) -> bytes:
     """
     schema = draw(st.sampled_from(list(tables)))
 
-    def token(type_: str, is_other: bool) -> _Token | None:
+    def token(type_: str, *, is_other: bool) -> _Token | None:
         chance = draw(st.integers(0, 9))
         if chance < wrong or is_other:
             return None if chance == 0 else _Token(draw(st.sampled_from(_NEARLY)))
         return _Token(draw(st.sampled_from(_FITTING[base_type(type_)])))
 
-    def value_of(condition: Condition, is_other: bool) -> _Token:
+    def value_of(condition: Condition, is_other: bool) -> _Token | None:
         if is_other and draw(st.integers(0, 4)):
             return _Token('"other"')
         if is_other or draw(st.integers(0, 9)) < wrong:
             return _Token(draw(st.sampled_from(_NEARLY)))
+        if condition.test == "absent":
+            return _Token("null") if draw(st.booleans()) else None
+        if condition.test in ("!=", "exists"):
+            return _Token(draw(st.sampled_from(['"other"', "5", "{}", "[]", '"t"'])))
         value = draw(st.sampled_from(condition.values))
+        if condition.test != "=":
+            value = value.replace("*", draw(st.sampled_from(["", "a", "2e"]))).replace("?", "r")
         is_bare = value in ("1", "true", "null", "1.0") and draw(st.booleans())
         return _Token(value if is_bare else json.dumps(value))
 
     def fill(value: Any, *, from_root: bool, is_other: bool = False) -> Any:
-        for condition in schema.where:
+        for condition in sorted(schema.where, key=_from_end):
             if condition.path.from_root == from_root:
-                value = _put(value, condition.path.steps, value_of(condition, is_other))
-        for column in schema.columns:
+                leaf = value_of(condition, is_other)
+                if leaf is not None:
+                    value = _put(value, condition.path.steps, leaf)
+        for column in sorted(schema.columns, key=_from_end):
             assert column.path is not None
-            if column.path.from_root == from_root:
-                leaf = token(column.type, is_other)
+            if column.path.from_root == from_root and not column.path.own:
+                leaf = token(column.type, is_other=is_other)
                 if leaf is not None:
                     value = _put(value, column.path.steps, leaf)
         if from_root or draw(st.integers(0, 3)):
             return value
         return _put(value, ("other",), _Token(draw(st.sampled_from(_NEARLY))))
 
-    if draw(st.booleans()):
-        rows = fill(None, from_root=False)
-    else:
+    values = [
+        column.type
+        for column in schema.columns
+        if column.path is not None and column.path.own == "@value"
+    ]
+
+    def row(*, is_other: bool = False) -> Any:
+        if values and draw(st.integers(0, 4)) > 0:
+            return token(values[0], is_other=is_other)
+        return fill(None, from_root=False, is_other=is_other)
+
+    def rows() -> Any:
+        if draw(st.booleans()):
+            return row()
         # Elements of another kind stand among those that a condition takes.
         others = draw(st.sampled_from([0, 5])) if wrong or schema.where else 0
-        rows = [
-            fill(None, from_root=False, is_other=draw(st.integers(0, 9)) < others)
+        return [
+            row(is_other=draw(st.integers(0, 9)) < others)
             for _ in range(draw(st.sampled_from([0, 1, 2, 2, 3])))
         ]
-    message = _put(None, schema.rows.steps, rows)
+
+    def each(value: Any, steps: PlaceSteps) -> Any:
+        """``value`` with rows where the steps lead to, or nearly."""
+        before = tuple(takewhile(lambda step: not isinstance(step, Each), steps))
+        plain = tuple(step for step in before if not isinstance(step, Each))
+        if len(before) == len(steps):
+            there = draw(st.integers(0, 15))
+            return _put(value, plain, rows() if there > 1 else _Token("null")) if there else value
+        names: list[str] = draw(
+            st.lists(
+                st.sampled_from(["A", "7", "1.5", "NaN", "", *_NAMES]), max_size=3, unique=True
+            )
+        )
+        inside = [each(None, steps[len(before) + 1 :]) for _ in names]
+        is_array = steps[len(before)] is ELEMENT
+        return _put(value, plain, inside if is_array else dict(zip(names, inside, strict=True)))
+
+    message = None
+    for place in draw(st.permutations(schema.rows.places)):
+        message = each(message, place.steps)
     message = fill(message, from_root=True)
     text = _text(message, draw(st.sampled_from(["", "", " ", "\n"])))
     kind = draw(st.integers(0, 40))
@@ -234,7 +362,7 @@ _ODD = [
 
 @st.composite
 def feeds(draw: st.DrawFn) -> tuple[list[Schema], list[bytes]]:
-    tables = draw(st.lists(_schemas(), min_size=1, max_size=3) | _schemas().map(lambda s: [s]))
+    tables = draw(st.lists(_tables(), min_size=1, max_size=3) | _tables().map(lambda s: [s]))
     wrong = draw(st.sampled_from([0, 0, 0, 1, 3]))
     some = draw(st.lists(_messages(tables, wrong), min_size=1, max_size=6))
     odd = draw(st.just([]) | st.lists(st.sampled_from(_ODD), max_size=2))

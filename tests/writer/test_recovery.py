@@ -130,7 +130,7 @@ class Run:
 
     def start(self, *, look: Callable[[], None] = lambda: None) -> None:
         """A writer starts, and does what must be done before anything is received."""
-        target = OutputSpec(self.path, self.header, dict.fromkeys(self.names, 0))
+        target = OutputSpec(self.path, self.header, dict.fromkeys(self.names, (0,)))
         share = SharedOutput(target, self.run, self.places, self.counters, self.lock)
         journal = Journal(journal_path(self.path), self.names)
         if journal.entries:
