@@ -17,56 +17,9 @@ from typing import NamedTuple
 from fastingest.decode.column_types import moments
 from fastingest.model.jsonpath import Condition, Each, JsonPath, NoTree, PathTree, PlaceSteps, Steps
 from fastingest.model.schema import Schema, base_type
+from fastingest.native.kinds import Comparison, NodeKind, Own
 
-__all__ = [
-    "ColumnPlan",
-    "Comparison",
-    "ConditionPlan",
-    "FlatNode",
-    "NodeKind",
-    "Notation",
-    "Own",
-    "ParsePlan",
-    "plan_of",
-]
-
-
-class NodeKind(Enum):
-    """What a value is there for. The compiled parser has its own numbers for them."""
-
-    OBJECT = auto()
-    ARRAY = auto()
-    COLUMN = auto()
-    CONDITION = auto()
-    ROWS = auto()
-    LATER = auto()
-    """A column of the root, where there may be several rows."""
-    SEVERAL = auto()
-    """Several of these, each for the same value; never one that leads on."""
-    EACH_MEMBER = auto()
-    """An object of which each member leads to rows."""
-    EACH_ELEMENT = auto()
-    """An array of which each element does."""
-
-
-class Own(Enum):
-    """What of :data:`fastingest.model.jsonpath.OWN` a column shows. The parser has its numbers."""
-
-    KEY = auto()
-    VALUE = auto()
-    INDEX = auto()
-    ROWS = auto()
-
-
-class Comparison(Enum):
-    """What a condition looks at. The compiled parser has its own numbers for them."""
-
-    IS = auto()
-    IS_NOT = auto()
-    BEGINS = auto()
-    LIKE = auto()
-    EXISTS = auto()
-    ABSENT = auto()
+__all__ = ["ColumnPlan", "ConditionPlan", "FlatNode", "Notation", "ParsePlan", "plan_of"]
 
 
 _TESTS = {

@@ -1,14 +1,7 @@
 from __future__ import annotations
 
-from fastingest.native.parse_plan import (
-    Comparison,
-    ConditionPlan,
-    FlatNode,
-    NodeKind,
-    Notation,
-    Own,
-    plan_of,
-)
+from fastingest.native.kinds import Comparison, NodeKind, Own
+from fastingest.native.parse_plan import ConditionPlan, FlatNode, Notation, plan_of
 from tests.support.any_feed import schema_of
 
 
