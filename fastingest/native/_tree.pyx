@@ -5,8 +5,8 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 
-from fastingest.native.parse_plan import Comparison, Notation, Own
-from fastingest.native.plan_tree import NodeKind
+from fastingest.native.kinds import Comparison, NodeKind, Own
+from fastingest.native.parse_plan import Notation
 
 # What the plan calls them.
 cdef dict KINDS = {

@@ -18,37 +18,16 @@ from fastingest.decode.column_types import column_type
 from fastingest.decode.time_types import moments, step_of
 from fastingest.model.jsonpath import Condition, Each, JsonPath, NoTree
 from fastingest.model.schema import Schema, base_type, digits_of
-from fastingest.native.plan_tree import FlatNode, NodeKind, PlanTree
+from fastingest.native.kinds import Comparison, NodeKind, Own
+from fastingest.native.plan_tree import FlatNode, PlanTree
 
 __all__ = [
     "ColumnPlan",
-    "Comparison",
     "ConditionPlan",
     "Notation",
-    "Own",
     "ParsePlan",
     "plan_of",
 ]
-
-
-class Own(Enum):
-    """What of :data:`fastingest.model.jsonpath.OWN` a column shows. The parser has its numbers."""
-
-    KEY = auto()
-    VALUE = auto()
-    INDEX = auto()
-    ROWS = auto()
-
-
-class Comparison(Enum):
-    """What a condition looks at. The compiled parser has its own numbers for them."""
-
-    IS = auto()
-    IS_NOT = auto()
-    BEGINS = auto()
-    LIKE = auto()
-    EXISTS = auto()
-    ABSENT = auto()
 
 
 _TESTS = {

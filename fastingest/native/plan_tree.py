@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import NamedTuple
 
 from fastingest.model.jsonpath import Each, NoTree, PathTree, PlaceSteps, Steps
+from fastingest.native.kinds import NodeKind
 
-__all__ = ["FlatNode", "NodeKind", "PlanTree"]
+__all__ = ["FlatNode", "PlanTree"]
 
 _MAX_FROM_END = 16  # elements of an array that are kept in mind until its end
-
-
-class NodeKind(Enum):
-    """What a value is there for. The compiled parser has its own numbers for them."""
-
-    OBJECT = auto()
-    ARRAY = auto()
-    COLUMN = auto()
-    CONDITION = auto()
-    ROWS = auto()
-    LATER = auto()
-    """A column of the root, where there may be several rows."""
-    SEVERAL = auto()
-    """Several of these, each for the same value; never one that leads on."""
-    EACH_MEMBER = auto()
-    """An object of which each member leads to rows."""
-    EACH_ELEMENT = auto()
-    """An array of which each element does."""
 
 
 class FlatNode(NamedTuple):

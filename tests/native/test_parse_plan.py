@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-from fastingest.native.parse_plan import (
-    Comparison,
-    ConditionPlan,
-    Notation,
-    Own,
-    plan_of,
-)
-from fastingest.native.plan_tree import FlatNode, NodeKind
+from fastingest.native.kinds import Comparison, NodeKind, Own
+from fastingest.native.parse_plan import ConditionPlan, Notation, plan_of
+from fastingest.native.plan_tree import FlatNode
 from tests.support.any_feed import schema_of
 
 
