@@ -36,6 +36,10 @@ from fastingest.source.subscriptions import NoReply, Subscriber, parts_where, sa
         (b'[[1], {"T": "x"}, {"T": "ok"}]', "[*].T=ok"),
         (b'{"a": [{"b": [1]}, {"b": [2]}]}', "$.a[*].b[0]=2"),
         (b'["x", "y"]', "$[*]=y"),
+        (b'["x", "y"]', "$[-1]^=y"),
+        (b'[{"T": "ok"}, {"T": "no"}]', "$[*].T!=ok"),
+        (b'[{"T": "ok"}, {"code": 402}]', "$[*].code exists"),
+        (b'{"a": [{"b": [1, 3]}, {"b": [2]}]}', "$.a[*].b[-1]=3"),
     ],
 )
 def test_a_condition_holds(message: bytes, condition: str) -> None:
@@ -61,6 +65,9 @@ def test_a_condition_holds(message: bytes, condition: str) -> None:
         (b"[" * 100_000, "[0][0]=1"),
         (b"[" * 100_000, "[*][0]=1"),
         (b"[]", "$[*].T=ok"),
+        (b"[]", "$[*].T absent"),
+        (b'["y", "x"]', "$[-1]=y"),
+        (b'[{"T": "ok"}, {"T": "ok"}]', "$[*].T!=ok"),
         (b'{"T": "ok"}', "$[*].T=ok"),
         (b'[[{"T": "ok"}]]', "$[*].T=ok"),
         (b'[{"T": "\xff"}]', "$[*].T=ok"),
