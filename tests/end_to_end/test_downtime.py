@@ -302,8 +302,7 @@ def test_a_gap_in_which_the_run_is_killed_is_in_its_line(tmp_path: Path) -> None
         with started(venue, out) as command:
             began = command.wait_for("no connection")
             wait_until(has_rows(out))
-            for pid in (command.pid, *command.children()):
-                os.kill(pid, signal.SIGKILL)
+            os.killpg(command.pid, signal.SIGKILL)  # all at once
         venue.play([accept(), every(0.05, ROW)])
         with started(venue, out) as command:
             wait_until(has_rows(out, count=2))
