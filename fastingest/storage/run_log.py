@@ -12,6 +12,7 @@ from fastingest.model.counts import Counts
 from fastingest.storage.journal import Entry
 from fastingest.storage.ledger import LEDGER_TAIL, append_entry, read_entries
 from fastingest.storage.offsets import FeedCount
+from fastingest.storage.run_events import MAX_GAPS
 
 __all__ = ["line_of", "log_run"]
 
@@ -101,7 +102,7 @@ def log_run(
             "writer_restarts": counters[Slot.WRITER_RESTARTS],
         }
         if end is None:
-            line["gaps"] = [*events["gaps"], *_unended_gaps(events["feeds"], counters)]
+            line["gaps"] = [*events["gaps"], *_unnoted_gaps(events, counters)]
     # Where nothing has been appended since, the region may have begun anew behind the one that is
     # in the line.
     same = ["run", "written", "quarantined", "set_aside", "kept"]
@@ -113,12 +114,22 @@ def log_run(
     append_entry(out, line)
 
 
-def _unended_gaps(
-    feeds: Sequence[Mapping[str, Any]], counters: Counters
-) -> Iterator[dict[str, Any]]:
-    """Those that were not over when the run was interrupted; nobody knows how long they were."""
-    for name in (feed["name"] for feed in feeds):
-        since = counters.of(name)[Slot.GAP_SINCE] if counters.row_of(name) is not None else 0
+def _unnoted_gaps(events: Mapping[str, Any], counters: Counters) -> Iterator[dict[str, Any]]:
+    """Those of an interrupted run that are in the counters, and not in its events.
+
+    One that was not over: nobody knows how long it was. And those that a receiver has ended after
+    the supervisor, which notes them, was gone: nobody knows when they began.
+    """
+    for name in (feed["name"] for feed in events["feeds"]):
+        if counters.row_of(name) is None:
+            continue
+        of_feed = counters.of(name)
+        noted = [gap["seconds"] for gap in events["gaps"] if gap["feed"] == name]
+        if len(noted) < of_feed[Slot.GAPS] and len(events["gaps"]) < MAX_GAPS:
+            seconds = round(of_feed[Slot.GAP_NS] / 1e9 - sum(noted), 6)
+            reason = "it ended after the supervisor was killed, which notes them"
+            yield {"feed": name, "start": None, "seconds": seconds, "reason": reason}
+        since = of_feed[Slot.GAP_SINCE]
         if since:
             reason = "it was not over when the run was interrupted"
             yield {"feed": name, "start": iso_time(since), "seconds": None, "reason": reason}

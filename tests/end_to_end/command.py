@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -107,7 +108,8 @@ class Command:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             for pid in self.children():
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self.process.kill()
         self.process.wait()
         self._log.close()

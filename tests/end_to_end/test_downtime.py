@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fastingest.storage.ledger import read_entries
-from tests.end_to_end.command import Command, read_rows, wait_until
+from tests.end_to_end.command import Command, is_running, read_rows, wait_until
 from tests.peers.raw import closed_port
 from tests.peers.venue import (
     Client,
@@ -296,24 +296,35 @@ def test_a_connection_that_ended_while_we_did_not_run_may_have_ended_at_once(
     assert gap["length"] >= STOPPED
 
 
-def test_a_gap_in_which_the_run_is_killed_is_in_its_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("killed", ["all", "the supervisor"])
+def test_a_gap_in_which_the_run_is_killed_is_in_its_line(tmp_path: Path, killed: str) -> None:
     out = tmp_path / "out.csv"
     with Venue([accept(), send(ROW), drop()], [refuse(503)]) as venue:
         with started(venue, out) as command:
             began = command.wait_for("no connection")
             wait_until(has_rows(out))
-            for pid in (command.pid, *command.children()):
-                os.kill(pid, signal.SIGKILL)
+            if killed == "all":
+                os.killpg(command.pid, signal.SIGKILL)
+            else:
+                os.kill(command.pid, signal.SIGKILL)
+                wait_until(lambda: not any(map(is_running, command.children())))
         venue.play([accept(), every(0.05, ROW)])
         with started(venue, out) as command:
             wait_until(has_rows(out, count=2))
             command.stop()
     interrupted, whole = read_entries(out)
     (gap,) = interrupted["gaps"]
-    assert (interrupted["end"], gap["seconds"], whole["gaps"]) == (None, None, [])
-    assert gap["reason"] == "it was not over when the run was interrupted"
-    # The log's moments are in milliseconds, without what is left over.
-    assert seconds(interrupted["start"]) < seconds(gap["start"]) < seconds(began["time"]) + 0.001
+    assert (interrupted["end"], whole["gaps"]) == (None, [])
+    if killed == "all":
+        assert gap["reason"] == "it was not over when the run was interrupted"
+        # The log's moments are in milliseconds, without what is left over.
+        assert seconds(interrupted["start"]) < seconds(gap["start"])
+        assert seconds(gap["start"]) < seconds(began["time"]) + 0.001
+        assert gap["seconds"] is None
+    else:
+        assert gap["reason"] == "it ended after the supervisor was killed, which notes them"
+        assert gap["start"] is None
+        assert gap["seconds"] > 0
 
 
 def test_a_gap_goes_on_though_the_receiver_dies_in_it(tmp_path: Path) -> None:
