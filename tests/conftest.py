@@ -44,7 +44,7 @@ for _number, _usual in (
 
 
 # One in so many of the tests that are marked `long`; FASTINGEST_SEED says which, --all runs all.
-LONG_SHARE = 4
+LONG_SHARE = 6
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
