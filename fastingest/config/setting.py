@@ -109,10 +109,9 @@ def check_range(field: dataclasses.Field[Any], value: Any) -> None:
     :raises OptionError: it is.
     """
     limits = field.metadata["limits"]
-    hint = str(field.type)
-    if limits is None or (value is None and "None" in hint):
+    if limits is None or _is_left_open(field, value):
         return
-    is_whole = hint.startswith("int")
+    is_whole = str(field.type).startswith("int")
     if isinstance(value, bool) or not isinstance(value, int if is_whole else (int, float)):
         problem = f"{value!r} is not {'a whole' if is_whole else 'a'} number"
         raise OptionError(field.name, problem)
@@ -123,15 +122,18 @@ def check_range(field: dataclasses.Field[Any], value: Any) -> None:
         raise OptionError(field.name, f"{show(value)} is out of range; it must be {limit}")
 
 
+def _is_left_open(field: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether the value is None, and the field may be that."""
+    return value is None and "None" in str(field.type)
+
+
 def check_choice(field: dataclasses.Field[Any], value: Any) -> None:
     """Refuse what is none of the field's choices; a field without any takes all.
 
     :raises OptionError: it is.
     """
     choices = field.metadata["choices"]
-    if value is None and "None" in str(field.type):
-        return
-    if choices and value not in choices:
+    if choices and value not in choices and not _is_left_open(field, value):
         raise OptionError(field.name, f"{value!r} is not one of {', '.join(choices)}")
 
 

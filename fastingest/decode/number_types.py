@@ -11,7 +11,17 @@ import msgspec
 from fastingest.decode.cells import ColumnType, shown
 from fastingest.decode.reasons import Unfit
 
-__all__ = ["DecimalType", "Double", "Int64", "JsonType", "ParsedType", "TextType", "json_number"]
+__all__ = [
+    "DecimalType",
+    "Double",
+    "Int64",
+    "JsonType",
+    "ParsedType",
+    "TextType",
+    "are_proven",
+    "joined",
+    "json_number",
+]
 
 _LARGEST = 1.7976931348623157e308  # the largest finite double: the bounds shut out inf and nan
 Double = Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
@@ -106,6 +116,32 @@ class JsonType(ColumnType):
         return raw.decode()
 
 
+def joined(values: list[Any]) -> bytes:
+    """The JSON texts of numbers, with commas between and without quotes.
+
+    Where quotes stand in a JSON value that is otherwise made of the characters of numbers, they are
+    around it.
+    """
+    return b",".join(values).replace(b'"', b"")
+
+
+def are_proven(
+    text: bytes, count: int, *, characters: bytes, prove: Callable[[bytes], Any]
+) -> bool:
+    """Whether a text is so many numbers with commas between.
+
+    :param characters: those that may stand in them.
+    :param prove: decodes them as an array.
+    """
+    if not text or len(text.translate(None, characters)) != count - 1:
+        return False
+    try:
+        prove(b"[" + text + b"]")
+    except Unfit:
+        return False
+    return True
+
+
 class TextType(ColumnType):
     """A number that stays text."""
 
@@ -125,19 +161,11 @@ class TextType(ColumnType):
         """As in :class:`ColumnType`."""
         if not values:
             return []
-        # Where quotes stand in a JSON value that is otherwise made of the characters of numbers,
-        # they are around it.
-        joined = b",".join(values).replace(b'"', b"")
-        return joined.decode().split(",") if self._is_proven(joined, len(values)) else None
+        text = joined(values)
+        return text.decode().split(",") if self._is_proven(text, len(values)) else None
 
-    def _is_proven(self, joined: bytes, count: int) -> bool:
-        if not joined or len(joined.translate(None, self._characters)) != count - 1:
-            return False
-        try:
-            self._prove(b"[" + joined + b"]")
-        except Unfit:
-            return False
-        return True
+    def _is_proven(self, text: bytes, count: int) -> bool:
+        return are_proven(text, count, characters=self._characters, prove=self._prove)
 
     def read(self, raw: bytes) -> str:
         """As in :class:`ColumnType`."""

@@ -34,7 +34,6 @@ class _Reader(NamedTuple):
     column: Column
     path: JsonPath
     kind: ColumnType
-    own: str
 
     def read(self, found: Values, own: dict[str, bytes]) -> Any:
         """The cell.
@@ -64,12 +63,13 @@ class _Reader(NamedTuple):
         return self.kind.is_no_number(content_of(self._value(found, own)))
 
     def _value(self, found: Values, own: dict[str, bytes]) -> bytes | None:
-        if not self.own:
+        name = self.path.own
+        if not name:
             return found.get(self.path.steps)
-        if self.own not in OWN:
-            return self.own.encode()
-        value = own.get(self.own)
-        is_whole = self.own == "@value" and value is not None and value.startswith((b"{", b"["))
+        if name not in OWN:
+            return name.encode()
+        value = own.get(name)
+        is_whole = name == "@value" and value is not None and value.startswith((b"{", b"["))
         return None if is_whole and self.column.type != "json" else value
 
 
@@ -115,7 +115,7 @@ class ReferenceDecoder:
 
     def __init__(self, schema: Schema) -> None:
         self._readers = [
-            _Reader(column, column.path, column_type(column.type), column.path.own)
+            _Reader(column, column.path, column_type(column.type))
             for column in schema.columns
             if column.path is not None
         ]
@@ -254,7 +254,7 @@ class ReferenceDecoder:
         """Reject the message if a column of the root is bad; whether it is."""
         try:
             for reader in self._of_root:
-                reader.read(found, {})
+                reader.read(found, _NOTHING)
         except ValueError as error:
             outcome.rejects[:] = [(raw, str(error))]
             return True

@@ -127,11 +127,7 @@ def _decoder(type_: Any) -> Callable[[bytes], Any]:
 def _lenient(schema: Schema, leaves: _Leaves) -> tuple[int, ...]:
     if leaves.is_loose:  # all of them stay text
         return ()
-    return tuple(
-        index
-        for index, wanted in enumerate(columns_of(schema))
-        if not wanted.is_required and wanted.kind.parsed not in (None, str, msgspec.Raw)
-    )
+    return tuple(index for index, each in enumerate(columns_of(schema)) if each.may_be_blank)
 
 
 class _Row(MessageShape):

@@ -32,10 +32,14 @@ class Wanted(NamedTuple):
     is_required: bool
 
     @property
+    def may_be_blank(self) -> bool:
+        """Whether a string may stand for an empty cell where msgspec looks for another type."""
+        return not self.is_required and self.kind.parsed not in (None, str, msgspec.Raw)
+
+    @property
     def is_loose(self) -> bool:
         """Whether there are values that fit, and are not of the type that msgspec looks for."""
-        may_be_blank = not self.is_required and self.kind.parsed not in (None, str, msgspec.Raw)
-        return may_be_blank or self.kind.has_other_forms
+        return self.may_be_blank or self.kind.has_other_forms
 
 
 def columns_of(schema: Schema) -> list[Wanted]:

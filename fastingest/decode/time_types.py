@@ -10,8 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from fastingest.decode.cells import ColumnType, content_of, shown
-from fastingest.decode.number_types import ParsedType, TextType
-from fastingest.decode.reasons import Unfit
+from fastingest.decode.number_types import ParsedType, TextType, are_proven, joined
 
 __all__ = ["IsoType", "SecondsType", "TicksType", "moments", "step_of"]
 
@@ -87,15 +86,11 @@ class TicksType(ParsedType):
         cells = super().settle_raw(values)
         if cells is not None or not self.has_other_forms:
             return cells
-        # As in TextType. A sign and an exponent are left to read().
-        joined = b",".join(values).replace(b'"', b"")
-        if not joined or len(joined.translate(None, b"0123456789.")) != len(values) - 1:
+        # A sign and an exponent are left to read().
+        text = joined(values)
+        if not are_proven(text, len(values), characters=b"0123456789.", prove=self._prove):
             return None
-        try:
-            self._prove(b"[" + joined + b"]")
-        except Unfit:
-            return None
-        cells = [_tick(text) for text in joined.decode().split(",")]
+        cells = [_tick(each) for each in text.decode().split(",")]
         return cells if self._digits is None or all(map(self._is_written, cells)) else None
 
     def _is_written(self, cell: int | str) -> bool:
@@ -150,10 +145,10 @@ class SecondsType(TextType):
         self._digits = digits
         self._too_many = None if digits is None else _too_many(digits)
 
-    def _is_proven(self, joined: bytes, count: int) -> bool:
-        if not super()._is_proven(joined, count):
+    def _is_proven(self, text: bytes, count: int) -> bool:
+        if not super()._is_proven(text, count):
             return False
-        return self._too_many is None or self._too_many.search(joined.decode()) is None
+        return self._too_many is None or self._too_many.search(text.decode()) is None
 
     def read(self, raw: bytes) -> str:
         """As in :class:`ColumnType`."""
@@ -177,17 +172,17 @@ class IsoType(ColumnType):
     """
 
     parsed = str
+    _text = re.compile(
+        r"([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}"
+        r"(?:\.[0-9]++)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+    )
+    _texts = re.compile(rf"(?>{_text.pattern.replace('(', '(?:', 1)}\n)*+")
     _short = re.compile(r"(.{19}.*[+-][0-9]{2})([0-9]{2})?")  # an offset that lacks something
     _zeros = bytes.maketrans(b"123456789", b"000000000")
 
     def __init__(self, digits: int | None = None) -> None:
         self._digits = digits
         self._too_many = None if digits is None else _too_many(digits)
-        self._text = re.compile(
-            r"([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}"
-            r"(?:\.[0-9]++)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-        )
-        self._texts = re.compile(rf"(?>{self._text.pattern.replace('(', '(?:', 1)}\n)*+")
 
     def settle(self, values: list[str]) -> list[str] | None:
         """As in :class:`ColumnType`."""

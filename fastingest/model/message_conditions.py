@@ -21,7 +21,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+import msgspec
 
 from fastingest.model.jsonpath import Condition, JsonPath, parse_condition, parse_path
 
@@ -43,28 +45,23 @@ _UNQUOTED_BEGINNING = re.compile(r"-|[0-9]|(?:t|tr|tru|true|f|fa|fal|fals|false|
 _UNQUOTED = re.compile(r"-?[0-9][0-9.eE+-]*|true|false|null|\[\]|\{\}")
 
 
-class MessageCondition(NamedTuple):
-    """What a message must say, as a :class:`fastingest.model.jsonpath.Condition`.
+class MessageCondition(Condition):
+    """What a message must say; its path is from the root."""
 
-    :param path: from its root.
-    """
-
-    path: JsonPath
-    values: tuple[str, ...] = ()
-    test: str = "="
+    __slots__ = ()
 
     def __str__(self) -> str:
-        return str(self.path) if self.test == "exists" else str(Condition(*self))
+        return str(self.path) if self.test == "exists" else super().__str__()
 
-    def holds(self, value: bytes | None) -> bool:
+    def holds(self, value: bytes | msgspec.Raw | None) -> bool:
         """Whether it holds where the path leads to this.
 
         :param value: JSON without space around it; None: it leads to nothing.
         """
-        empty = _EMPTY.get(value[:1]) if value is not None else None
-        if empty in self.values and self.test in ("=", "!=") and value is not None:
-            return (not value[1:-1].strip()) == (self.test == "=")
-        return Condition(*self).holds(value)
+        text = b"" if value is None else bytes(value)
+        if _EMPTY.get(text[:1]) in self.values and self.test in ("=", "!="):
+            return (not text[1:-1].strip()) == (self.test == "=")
+        return super().holds(value)
 
 
 Groups: TypeAlias = tuple[tuple[MessageCondition, ...], ...]

@@ -140,8 +140,9 @@ class Intake:
     def hide_with(self, redactor: Redactor, by: Arrivals | None = None) -> None:
         """Hide in rejects what ``redactor`` hides, and that of each other connection."""
         self._redactors.append(redactor)
+        together = joint(self._redactors)
         for table in self._decoder.tables:
-            table.redactor = joint(self._redactors)
+            table.redactor = together
         side = (by or self.first).side
         if side is not None:
             side.redactor = redactor
