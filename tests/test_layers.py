@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fastingest"
 
 LAYERS = (
-    ("units", "isotime", "text", "version", "model"),
+    ("units", "isotime", "text", "version", "checksum", "model"),
     ("errors", "metrics"),
     ("access", "transport", "format", "demo"),
     ("storage",),

@@ -26,10 +26,11 @@ import json
 import mmap
 import os
 import struct
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from fastingest.checksum import crc32
 
 __all__ = [
     "Form",
@@ -113,7 +114,7 @@ def header(feeds: Sequence[str], slots: Sequence[str], stride: int) -> bytes:
     body = json.dumps({"feeds": list(feeds), "slots": list(slots)}).encode()
     size = -(-(_FIELDS.size + len(body)) // _LINE) * _LINE
     body = body.ljust(size - _FIELDS.size, b"\0")
-    return _FIELDS.pack(_MAGIC, _VERSION, size, stride, zlib.crc32(body)) + body
+    return _FIELDS.pack(_MAGIC, _VERSION, size, stride, crc32(body)) + body
 
 
 def form_of_file(path: Path, descriptor: int) -> Form:
@@ -143,7 +144,7 @@ def _form_in(path: Path, size: int, read: Callable[[int], bytes]) -> Form:
         raise OtherCounters(f"{path} has form {version}; a newer version of fastingest has made it")
     if version == _VERSION:
         body = read(count)[_FIELDS.size :]
-        if len(body) != count - _FIELDS.size or zlib.crc32(body) != checksum:
+        if len(body) != count - _FIELDS.size or crc32(body) != checksum:
             raise OSError(f"{path} is not whole")
         names = json.loads(body.rstrip(b"\0"))
         form = Form(tuple(names["feeds"]), tuple(names["slots"]), stride, count)

@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import re
 import struct
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from fastingest.checksum import crc32
 
 __all__ = [
     "HEADER_SIZE",
@@ -77,15 +78,15 @@ def parse_name(path: Path) -> FileName | None:
 
 def header(stream: int, first: int) -> bytes:
     """The header of a segment whose first batch has the sequence number ``first``."""
-    checksum = zlib.crc32(_HEADER.pack(_MAGIC[_HEADER], 0, stream, first)[_CHECKED:])
+    checksum = crc32(_HEADER.pack(_MAGIC[_HEADER], 0, stream, first)[_CHECKED:])
     return _HEADER.pack(_MAGIC[_HEADER], checksum, stream, first)
 
 
 def record(sequence: int, wire: bytes) -> bytes:
     """What stands in front of a batch's wire form."""
     size = len(wire)
-    start = zlib.crc32(_RECORD.pack(_MAGIC[_RECORD], 0, sequence, size)[_CHECKED:])
-    return _RECORD.pack(_MAGIC[_RECORD], zlib.crc32(wire, start), sequence, size)
+    start = crc32(_RECORD.pack(_MAGIC[_RECORD], 0, sequence, size)[_CHECKED:])
+    return _RECORD.pack(_MAGIC[_RECORD], crc32(wire, start), sequence, size)
 
 
 def read_header(data: bytes) -> tuple[int, int] | None:
@@ -104,7 +105,7 @@ def is_of_other_version(data: bytes) -> bool:
     magic = data[:4]
     if magic == _MAGIC[_HEADER] or not re.fullmatch(rb"fis\d", magic):
         return False
-    checksum = zlib.crc32(magic + data[_CHECKED:HEADER_SIZE])
+    checksum = crc32(magic + data[_CHECKED:HEADER_SIZE])
     return len(data) >= HEADER_SIZE and data[4:_CHECKED] == checksum.to_bytes(4, "little")
 
 

@@ -14,10 +14,10 @@ import errno
 import io
 import os
 import stat
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fastingest.checksum import crc32
 from fastingest.errors import HeaderMismatch, OutputLocked, OutputRefused
 from fastingest.storage.append_file import AppendFile
 from fastingest.storage.bare_header import bare_header
@@ -194,7 +194,7 @@ class CsvFile(AppendFile):
         for end in ends:
             while offset < end:
                 piece = self.read(offset, min(end, offset + _CHUNK))
-                crc = zlib.crc32(piece, crc)
+                crc = crc32(piece, crc)
                 offset += len(piece)
             sums.append(crc)
         return sums
@@ -210,7 +210,7 @@ class CsvFile(AppendFile):
                 file.seek(start)
                 while left > 0 and (line := file.readline(left)):
                     left -= len(line)
-                    crc = zlib.crc32(line, crc)
+                    crc = crc32(line, crc)
                     yield line.decode(errors="replace")
 
         for _ in csv.reader(lines()):

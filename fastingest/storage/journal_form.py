@@ -24,7 +24,6 @@ import hashlib
 import json
 import re
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import attrgetter
@@ -33,6 +32,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from fastingest.checksum import crc32
 from fastingest.model.batch import Position
 from fastingest.storage.ledger import Region
 
@@ -176,8 +176,8 @@ _FORMS_BEFORE = {
 
 
 def _head(magic: bytes, body: bytes) -> bytes:
-    start = zlib.crc32(magic) if magic >= b"fij3" else 0
-    return _HEAD.pack(magic, zlib.crc32(body, start))
+    start = crc32(magic) if magic >= b"fij3" else 0
+    return _HEAD.pack(magic, crc32(body, start))
 
 
 def _opened(sealed: bytes, size: int) -> bytes | None:

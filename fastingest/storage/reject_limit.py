@@ -15,11 +15,11 @@ numbers in them count for nothing.
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from fastingest.checksum import crc32
 from fastingest.metrics.counters import Counters, Slot
 from fastingest.model.batch import Reject
 from fastingest.storage.reject_line import to_line, to_lines
@@ -101,4 +101,4 @@ class RejectLimit:
 
 @lru_cache(4096)
 def _bit(reason: str, minute: int) -> int:
-    return zlib.crc32(re.sub(r"\d+", "0", reason).encode(), minute & 0xFFFFFFFF) % _REASONS
+    return crc32(re.sub(r"\d+", "0", reason).encode(), minute & 0xFFFFFFFF) % _REASONS

@@ -14,10 +14,10 @@ are very many, says :mod:`fastingest.storage.reject_limit`.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from fastingest.checksum import crc32
 from fastingest.errors import WriteFailed
 from fastingest.model.batch import Reject
 from fastingest.storage.append_file import AppendFile
@@ -136,7 +136,7 @@ class RejectsFile:
         except OSError as error:
             raise WriteFailed(self.path, f"cannot be opened: {error.strerror}") from error
         start = self._file.append(lines)
-        self.unsynced.add(Extent(start, start + len(lines), 0, zlib.crc32(lines)))
+        self.unsynced.add(Extent(start, start + len(lines), 0, crc32(lines)))
 
     def take_back(self, size: int) -> None:
         """Cut off what was added last; it was so long before.

@@ -12,12 +12,12 @@ So each extent that is appended is noted here, until a sync that began after it 
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from fastingest.checksum import crc32
 from fastingest.storage.append_file import AppendFile
 
 __all__ = ["Extent", "Unsynced"]
@@ -48,7 +48,7 @@ class Extent:
         :raises OSError: it cannot be read.
         """
         data = file.read(self.start, self.end)
-        return len(data) == self.end - self.start and zlib.crc32(data, self.before) == self.after
+        return len(data) == self.end - self.start and crc32(data, self.before) == self.after
 
 
 class Unsynced:
@@ -121,7 +121,7 @@ class Unsynced:
         ]
         moved = []
         for extent, data in kept:
-            after = zlib.crc32(data, crc)
+            after = crc32(data, crc)
             moved.append(replace(extent, start=end, end=end + len(data), before=crc, after=after))
             end, crc = moved[-1].end, after
         file.rewrite(first, b"".join(data for _, data in kept))

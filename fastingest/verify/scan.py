@@ -17,7 +17,6 @@ from __future__ import annotations
 import csv
 import io
 import threading
-import zlib
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO
 
+from fastingest.checksum import crc32
 from fastingest.units import format_size
 from fastingest.verify.claims import Claim
 
@@ -180,7 +180,7 @@ class Scan:
         self.rows += rows
         for claim in self._inside:
             claim.rows += rows
-            claim.crc32 = zlib.crc32(data, claim.crc32)
+            claim.crc32 = crc32(data, claim.crc32)
         if not self._inside:
             if start < self._settled:
                 self.strange_rows += rows

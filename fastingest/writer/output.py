@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from fastingest.checksum import crc32
 from fastingest.errors import WriteFailed
 from fastingest.model.batch import Batch, Position, partition_of
 from fastingest.model.event import Event
@@ -254,7 +254,7 @@ class Output:
             return
         crc = 0
         if self._committed.journal or self._syncs:
-            crc = zlib.crc32(text, entry.crc32)
+            crc = crc32(text, entry.crc32)
         if self._syncs:
             end, partition = self._offset + len(text), partition_of(batch.stream)
             extent = Extent(self._offset, end, entry.crc32, crc, batch.feed, partition, batch.rows)
