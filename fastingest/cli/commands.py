@@ -253,15 +253,20 @@ def _probe(options: Options, how: ProbeOptions) -> int:
     from fastingest.probe.dry_run import dry_run
     from fastingest.probe.listen import listen
     from fastingest.probe.proposal import proposal_of
+    from fastingest.probe.save import check_absent, save
     from fastingest.probe.text import config_text, report_text
 
     for name, meant in _unknown_variables():
         hint = f"; did you mean {meant}?" if meant else ""
         note(f"fastingest: warning: {escape(name)} is no setting{hint}")
+    if how.save is not None:
+        check_absent(how.save)
     try:
         sample = listen(options, how, partial(_listening, how))
     except OptionError as error:
         raise UsageError(str(error)) from None
+    if how.save is not None:
+        save(sample.messages, how.save)
     proposal = proposal_of(sample.messages, time.time())
     tried = dry_run(proposal, sample.messages)
     width = shutil.get_terminal_size().columns
@@ -271,6 +276,9 @@ def _probe(options: Options, how: ProbeOptions) -> int:
             "nothing came that looks like data; ask for some with --subscribe, or listen longer"
         )
     unprinted = print_out(config_text(sample, proposal), "the file")
+    if how.save is not None:
+        kept = escape(str(how.save))
+        note(f"kept in {kept}; when the file is fixed: fastingest try {kept} --config FILE")
     return fail(unprinted) if unprinted else 0
 
 

@@ -30,20 +30,17 @@ def feed_offline(settings: Settings) -> Feed:
     :raises ConfigError: something in the file that they name is wrong.
     """
     overrides = Overrides.of(settings)
-    specs: Sequence[FeedSpec] = ()
     if overrides.config is not None:
         specs = read_file(overrides.config, needs_url=False).feeds
-    if specs:
-        specs = [_chosen([_ready(spec) for spec in specs], overrides)]
-    else:
-        specs = [_ready(spec) for name in overrides.feed for spec in known_feed(name).feeds]
-        if not specs and not overrides.urls:
-            overrides = replace(overrides, url=(_NOWHERE,))
-    feeds = build_feeds(specs, overrides) if len(specs) < 2 else ()
-    if len(feeds) != 1:
-        count = len(feeds) or len(specs)
+        if specs:
+            return _chosen(list(map(_ready, specs)), overrides)
+    known = [_ready(spec) for name in overrides.feed for spec in known_feed(name).feeds]
+    count = len(known) or len(overrides.urls)
+    if count > 1:
         raise UsageError(f"{count} feeds are named, and messages are of one; name one of them")
-    return feeds[0]
+    if not count:
+        overrides = replace(overrides, url=(_NOWHERE,))
+    return build_feeds(known, overrides)[0]
 
 
 def _ready(spec: FeedSpec) -> FeedSpec:
@@ -51,10 +48,11 @@ def _ready(spec: FeedSpec) -> FeedSpec:
     return replace(spec.with_symbols(), url=spec.url or _NOWHERE)
 
 
-def _chosen(specs: Sequence[FeedSpec], overrides: Overrides) -> FeedSpec:
+def _chosen(specs: Sequence[FeedSpec], overrides: Overrides) -> Feed:
     """The feed of a file that is meant."""
     file, wanted = overrides.config, overrides.feed
-    names = [feed.name for feed in build_feeds(specs, Overrides(out=overrides.out))]
+    everything = build_feeds(specs, Overrides(out=overrides.out))
+    names = [feed.name for feed in everything]
     named = ", ".join([*names[:_MAX_NAMED], *(["…"] if len(names) > _MAX_NAMED else [])])
     if len(wanted) > 1:
         raise OptionError("feed", "messages are of one feed; name one of them")
@@ -64,4 +62,9 @@ def _chosen(specs: Sequence[FeedSpec], overrides: Overrides) -> FeedSpec:
         problem = f"messages are of one feed; {file} has {len(names)}, name one of them: {named}"
         raise OptionError("feed", problem)
     index = names.index(wanted[0]) if wanted else 0
-    return replace(specs[index], name=names[index])
+    (feed,) = build_feeds([replace(specs[index], name=names[index])], overrides)
+    if len(specs) == 1:
+        return feed
+    # Where it writes depends on the others.
+    pairs = zip(feed.tables, everything[index].tables, strict=True)
+    return replace(feed, tables=tuple(replace(own, out=each.out) for own, each in pairs))
