@@ -20,7 +20,9 @@ LAYERS = (
     ("config", "spool", "verify"),
     ("decode", "runtime"),
     ("source", "report", "writer"),
-    ("native", "probe"),
+    ("native",),
+    ("trial",),
+    ("probe",),
     ("receiver",),
     ("supervisor",),
     ("fastingest",),
@@ -52,6 +54,7 @@ LATE = {"polars", "rich", "cyclopts"}
 LATE_OURS = {
     ("__main__", "cli"): "so that Ctrl-C while it is imported is met",
     ("cli.commands", "probe"): "no run needs it, nor what it needs: 40 ms and 5 MB",
+    ("cli.trying", "trial"): "no run needs it in the supervisor, nor what it needs: polars",
 }
 """Modules of ours that are imported inside a function, and why."""
 NATIVE = {

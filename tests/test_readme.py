@@ -25,6 +25,7 @@ from fastingest.model.chunks import segment_of
 from fastingest.model.schema import TRADES, check_type, parse_columns
 from fastingest.writer.set_aside import set_aside
 from tests.end_to_end.command import ROOT
+from tests.feeds.recorded import messages_of
 from tests.support.patience import LIMIT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -166,6 +167,19 @@ def test_the_example_of_columns_is_what_it_is_shown_to_be() -> None:
     assert described.schema.header == "symbol,price,quantity,time,received"
     assert str(described.schema.rows) == "data"
     assert list(map(str, described.schema.where)) == ["$.data.e=trade"]
+
+
+@pytest.mark.usefixtures("anywhere")
+def test_the_example_of_a_trial_is_what_it_prints(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shown,) = re.findall(r"^```\n\$ fastingest (try .*?)^```$", README, re.DOTALL | re.MULTILINE)
+    command, _, printed = shown.partition("\n")
+    Path("messages.jsonl").write_bytes(b"\n".join(messages_of("finnhub-trades")))
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main(shlex.split(command)) == 1
+    said = capsys.readouterr().out
+    assert said.replace("read in Python", "read natively") == printed
 
 
 def test_every_description_of_a_column_parses() -> None:

@@ -1,8 +1,8 @@
 """The commands: a run, and what makes no run. Arguments in, exit status out.
 
 ``verify`` looks at what runs have left, ``feeds`` and ``check`` at what they can be told to
-capture, ``probe`` at what a feed sends. An error is one line on stderr, and the exit status that it
-names.
+capture, ``probe`` at what a feed sends, ``try`` at what a run would make of that. An error is one
+line on stderr, and the exit status that it names.
 
 :func:`parse` only says what was asked for: the options of a run, or a command to call. So help, or
 an argument that is wrong, ends before anything is done.
@@ -34,6 +34,7 @@ from fastingest.cli.arguments import (
 )
 from fastingest.cli.output import escape_unprintable, fail, note, print_out
 from fastingest.cli.run import run
+from fastingest.cli.trying import try_command, try_file
 from fastingest.config.catalog import known_text, listing
 from fastingest.config.check import check, check_text
 from fastingest.config.options import Options, options_from
@@ -42,6 +43,7 @@ from fastingest.model.feed import Feed
 from fastingest.native.availability import VARIABLE, find_native
 from fastingest.probe.options import ProbeOptions
 from fastingest.text import escape
+from fastingest.trial.options import TrialOptions
 from fastingest.units import format_duration
 from fastingest.verify.report import report_text
 from fastingest.verify.verify import verify
@@ -117,6 +119,7 @@ def _app() -> App:
         ("feeds", "[NAME]", _feeds_command),
         ("check", "FILE", _check_command),
         ("probe", "URL [OPTIONS]", _probe_command()),
+        ("try", "FILE [OPTIONS]", try_command()),
     ):
         app.command(
             function,
@@ -165,12 +168,24 @@ def _verify(file: Path) -> int:
 def _feeds_command(
     name: Annotated[str | None, Parameter(help="Print this one, as a file to begin with.")] = None,
     /,
+    *,
+    file: Annotated[
+        Path | None,
+        Parameter(
+            name="--try",
+            help="Try it on this file of messages instead, one a line, as fastingest try does.",
+        ),
+    ] = None,
 ) -> _Command:
     """List the known feeds, and the environment variables that they need."""
-    return partial(_feeds, name)
+    return partial(_feeds, name, file)
 
 
-def _feeds(name: str | None) -> int:
+def _feeds(name: str | None, file: Path | None) -> int:
+    if file is not None:
+        if name is None:
+            raise UsageError("--try needs the name of a feed; fastingest feeds lists them")
+        return try_file(file, {"feed": (name,)}, TrialOptions())
     try:
         text = known_text(name).rstrip("\n") if name else listing()
     except OptionError as error:
@@ -231,22 +246,27 @@ def _probe_command() -> Callable[..., _Command]:
 
 def _unknown_variables() -> Iterator[tuple[str, str]]:
     others = (VARIABLE, *(PREFIX + name for name in _OF_SCRIPTS))
-    return unknown_variables((Options, ProbeOptions), others)
+    return unknown_variables((Options, ProbeOptions, TrialOptions), others)
 
 
 def _probe(options: Options, how: ProbeOptions) -> int:
     from fastingest.probe.dry_run import dry_run
     from fastingest.probe.listen import listen
     from fastingest.probe.proposal import proposal_of
+    from fastingest.probe.save import check_absent, save
     from fastingest.probe.text import config_text, report_text
 
     for name, meant in _unknown_variables():
         hint = f"; did you mean {meant}?" if meant else ""
         note(f"fastingest: warning: {escape(name)} is no setting{hint}")
+    if how.save is not None:
+        check_absent(how.save)
     try:
         sample = listen(options, how, partial(_listening, how))
     except OptionError as error:
         raise UsageError(str(error)) from None
+    if how.save is not None:
+        save(sample.messages, how.save)
     proposal = proposal_of(sample.messages, time.time())
     tried = dry_run(proposal, sample.messages)
     width = shutil.get_terminal_size().columns
@@ -256,6 +276,9 @@ def _probe(options: Options, how: ProbeOptions) -> int:
             "nothing came that looks like data; ask for some with --subscribe, or listen longer"
         )
     unprinted = print_out(config_text(sample, proposal), "the file")
+    if how.save is not None:
+        kept = escape(str(how.save))
+        note(f"kept in {kept}; when the file is fixed: fastingest try {kept} --config FILE")
     return fail(unprinted) if unprinted else 0
 
 

@@ -6,7 +6,7 @@ Nothing is connected to, and no secret needs to be there; one that is not is not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastingest.access.references import SecretError
@@ -56,7 +56,7 @@ def check(path: Path) -> Check:
     if not found and config_file.feeds:
         try:
             overrides = Overrides(out=Path(config_file.settings.get("out", Overrides.out)))
-            feeds = build_feeds([_with_symbols(spec) for spec in config_file.feeds], overrides)
+            feeds = build_feeds([spec.with_symbols() for spec in config_file.feeds], overrides)
         except (OptionError, ConfigError) as error:
             problems.append(error)
     problems.sort(key=lambda error: error.line if isinstance(error, ConfigError) else 1)
@@ -81,20 +81,9 @@ def _settings_problems(config_file: ConfigFile) -> list[ConfigError]:
             return problems
 
 
-def _needs_symbols(feed: FeedSpec) -> bool:
-    return feed.has_place and not feed.symbols.default
-
-
-def _with_symbols(feed: FeedSpec) -> FeedSpec:
-    """``feed``, with a symbol in the place of those that the command line will name."""
-    if not _needs_symbols(feed):
-        return feed
-    return replace(feed, symbols=replace(feed.symbols, default=("SYMBOL",)))
-
-
 def _notes(feeds: Sequence[FeedSpec]) -> tuple[str, ...]:
     notes = []
-    if any(map(_needs_symbols, feeds)):
+    if any(feed.needs_symbols for feed in feeds):
         notes.append("it needs --symbols, which are shown as SYMBOL")
     for text in (text for feed in feeds for text in feed.texts):
         try:

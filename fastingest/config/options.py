@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fastingest.config.resolve import feeds_of, read_file
 from fastingest.config.settings import Settings
 from fastingest.errors import OptionError
 from fastingest.model.feed import MAX_FEEDS, Feed
 
-__all__ = ["Options", "options_from"]
+__all__ = ["Options", "options_from", "settings_from"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,11 +59,23 @@ def options_from(given: Mapping[str, Any]) -> Options:
     :raises OptionError: they cannot be used.
     :raises ConfigError: the file has a mistake.
     """
+    return _made(Options, given, needs_url=not given.get("url"))
+
+
+def settings_from(given: Mapping[str, Any]) -> Settings:
+    """As :func:`options_from`, without the feeds; one in the file need not have a URL."""
+    return _made(Settings, given, needs_url=False)
+
+
+_Made = TypeVar("_Made", bound=Settings)
+
+
+def _made(kind: type[_Made], given: Mapping[str, Any], *, needs_url: bool) -> _Made:
     if not given.get("config"):
-        return Options(**given)
-    config_file = read_file(Path(given["config"]), needs_url=not given.get("url"))
+        return kind(**given)
+    config_file = read_file(Path(given["config"]), needs_url=needs_url)
     try:
-        return Options(**{**config_file.settings, **given})
+        return kind(**{**config_file.settings, **given})
     except OptionError as error:
         if error.option in given or error.option not in config_file.setting_keys:
             raise

@@ -138,6 +138,17 @@ class FeedSpec:
         return has_place(self.url or "") or any(message.has_place for message in self.messages)
 
     @property
+    def needs_symbols(self) -> bool:
+        """Whether the command line must name symbols."""
+        return self.has_place and not self.symbols.default
+
+    def with_symbols(self) -> FeedSpec:
+        """It, with a symbol in the place of those that the command line will name."""
+        if not self.needs_symbols:
+            return self
+        return replace(self, symbols=replace(self.symbols, default=("SYMBOL",)))
+
+    @property
     def texts(self) -> tuple[str, ...]:
         """All texts that may hold secrets."""
         messages = (message.text for message in self.messages)

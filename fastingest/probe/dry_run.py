@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastingest.decode.factory import decoder_of
 from fastingest.model.feed import Feed, Table
 from fastingest.model.schema import TRADES
 from fastingest.probe.proposal import Proposal
+from fastingest.trial.trial import try_messages
 
 __all__ = ["DryRun", "dry_run"]
 
@@ -35,7 +35,6 @@ def dry_run(proposal: Proposal, messages: Sequence[bytes]) -> DryRun | None:
     schemas = [table.schema for table in proposal.tables] or [TRADES]
     tables = tuple(Table(Path(), schema) for schema in schemas)
     feed = Feed(name="", url="", tables=tables, ignore=proposal.ignore)
-    decoder = decoder_of(feed, batch_size=1_000_000)
-    batches = decoder.decode(list(messages), [(len(messages), 0)]) + decoder.take()
-    rejects = [reject for batch in batches for reject in batch.rejects]
-    return DryRun(decoder.rows, decoder.ignored, len(rejects), rejects[0].reason if rejects else "")
+    trial = try_messages(feed, enumerate(messages, 1), show=1)
+    reason = trial.rejects[0].reason if trial.rejects else ""
+    return DryRun(trial.rows, trial.ignored, trial.rejected, reason)

@@ -1,8 +1,9 @@
-"""How long a probe listens. The rest of its settings are those of a run."""
+"""How long a probe listens, and what it keeps. Its other settings are those of a run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from fastingest.config.setting import setting
 from fastingest.errors import OptionError
@@ -15,6 +16,8 @@ __all__ = ["ProbeOptions"]
 class ProbeOptions:
     """How long to listen; whatever comes first ends it. Durations are in seconds.
 
+    No file for the messages: they are not kept.
+
     :raises OptionError: a value cannot be used.
     """
 
@@ -26,6 +29,11 @@ class ProbeOptions:
         metavar="DURATION",
     )
     messages: int = setting("Listen to this many messages.", 10_000)
+    save: Path | None = setting(
+        "Keep the messages in this new file, one a line, for fastingest try.",
+        None,
+        metavar="PATH",
+    )
 
     def __post_init__(self) -> None:
         if not 0 < self.duration <= 86400:

@@ -14,22 +14,18 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import Literal, Protocol, TypeAlias
 
 from fastingest.access.secrets import Redactor, shown
 from fastingest.decode.memory import memory_of
-from fastingest.decode.values import Values, ValueTree
+from fastingest.decode.values import Values
 from fastingest.metrics.counters import FeedCounters
 from fastingest.model.event import Event
 from fastingest.model.feed import Feed
-from fastingest.model.jsonpath import ANY
-from fastingest.model.message_conditions import needles_of
 from fastingest.source.events import IgnoredMessage
-from fastingest.source.message_values import Match, values_in
 from fastingest.source.refusals import About, Refusals
 from fastingest.source.sample import Sample
-from fastingest.source.side_rules import Rule, filled, places_in, rules_of
+from fastingest.source.side_rules import SideRules, filled, places_in, rules_of
 from fastingest.text import shortened
 
 __all__ = [
@@ -51,7 +47,6 @@ LOOKS = 100
 Fate: TypeAlias = Literal["row", "reject", "ignored"]
 """What becomes of a message: it has brought at least a row, or else a reject, or neither."""
 
-_ESCAPE = b"\\u"
 _MAX_PENDING = 100
 _SHOWN = 80  # characters of a subscription in a message for people
 
@@ -105,17 +100,13 @@ class SideMessages:
         self._subscriptions = feed.subscriptions
         self._symbols = frozenset(feed.symbols)
         self._line = line
-        self._rules = rules_of(feed)
-        self._ignore = frozenset(text.encode() for text in feed.ignore)
-        needles = needles_of(tuple(rule.conditions for rule in self._rules))
-        self.takes_any = needles is None
-        """Whether any message may fulfil a condition."""
-        self.needles: tuple[bytes, ...] = needles or ()
-        r"""Otherwise only those that contain one of these, or a ``\u``."""
-        paths = [path for rule in self._rules for path in rule.group.paths]
         places = [path for answer in feed.answers for path in places_in(answer.send)]
-        paths += [path for path in places if ANY not in path.steps]
-        self._values = ValueTree.of(paths)
+        self._rules = SideRules(rules_of(feed), places)
+        self._ignore = frozenset(text.encode() for text in feed.ignore)
+        self.takes_any = self._rules.takes_any
+        """Whether any message may fulfil a condition."""
+        self.needles = self._rules.needles
+        r"""Otherwise only those that contain one of these, or a ``\u``."""
         self.memory = memory_of(feed)
         """What is remembered on the connection; None: nothing ever is."""
         self._sample: Sample = Sample(sister=None if sister is None else sister._sample)
@@ -192,15 +183,13 @@ class SideMessages:
 
     def may_be(self, message: bytes) -> bool:
         """Whether the message may fulfil a condition."""
-        if self.takes_any or not self.needles:
-            return self.takes_any
-        return _ESCAPE in message or any(needle in message for needle in self.needles)
+        return self._rules.may_be(message)
 
     def refusals_in(self, message: bytes) -> list[bytes | None]:
         """What of a message says no: elements of it, or None for all of it."""
-        if not self._rules or not self.may_be(message):
+        if not self.may_be(message):
             return []
-        rule, matches = self._rule_of(message)
+        rule, matches = next(self._rules.holding(message), (None, []))
         return [] if rule is None or rule.kind != "refused" else [each.element for each in matches]
 
     def take(self, message: bytes, fate_of: Callable[[bytes], Fate] | None = None) -> bool:
@@ -208,9 +197,9 @@ class SideMessages:
 
         :param fate_of: what becomes of it; None: it is known to bring no row.
         """
-        if not self._rules or not self.may_be(message):
+        if not self.may_be(message):
             return False
-        rule, matches = self._rule_of(message)
+        rule, matches = next(self._rules.holding(message), (None, []))
         if rule is None or (fate_of is not None and fate_of(message) == "row"):
             return False
         if rule.kind == "refused":
@@ -230,7 +219,7 @@ class SideMessages:
         """What is found in a message, if it is to be remembered."""
         if self.memory is None or not self.may_be(message):
             return None
-        rule, matches = self._rule_of(message)
+        rule, matches = next(self._rules.holding(message), (None, []))
         return matches[0].values if rule is not None and rule.kind == "remember" else None
 
     def take_out(
@@ -309,15 +298,7 @@ class SideMessages:
         self.looks = looks
         self._refilled(looks)
 
-    # Conditions
-
-    def _rule_of(self, message: bytes) -> tuple[Rule | None, list[Match]]:
-        """The first rule that holds, and of what of the message it does."""
-        found = values_in(message, self._values)
-        for rule in self._rules:
-            if matches := list(islice(rule.group.matches(found), _MAX_PENDING)):
-                return rule, matches
-        return None, []
+    # Refusals
 
     def _refused(self, actor: SideActor, said: Sequence[bytes], number: int | None) -> None:
         for each in said:

@@ -7,6 +7,7 @@ import contextlib
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Literal
 
 import picows
 
@@ -21,7 +22,7 @@ from fastingest.source.retries import SETTLES, Retries
 from fastingest.source.side_messages import subscription_shown
 from fastingest.units import format_duration
 
-__all__ = ["NoReply", "Subscriber", "beat", "parts_where", "says"]
+__all__ = ["NoReply", "Subscriber", "beat", "parts_where", "reply_in", "says"]
 
 
 class NoReply(Exception):
@@ -161,10 +162,9 @@ class Subscriber:
         """Whether a message is the reply, and nothing else."""
         replies = parts_where(message, conditions)
         refusals = self._refusals_in(message) if replies else []
-        if refusals and (None in (*refusals, *replies) or set(replies) <= set(refusals)):
-            return False
-        if not refusals and not _has_more(message, replies):
-            return bool(replies)
+        held = reply_in(message, replies, refusals)
+        if held != "part":
+            return held == "all"
         if self._awaited is not None and not self._awaited[1].done():
             self._awaited[1].set_result(None)  # it is, and goes on for what else is in it
         return False
@@ -289,6 +289,21 @@ async def beat(transport: picows.WSTransport, heartbeat: Heartbeat, text: str) -
     while True:
         await asyncio.sleep(heartbeat.every)
         transport.send(picows.WSMsgType.TEXT, text)
+
+
+def reply_in(
+    message: bytes, replies: Sequence[bytes | None], refusals: Sequence[bytes | None]
+) -> Literal["", "part", "all"]:
+    """What of a message is a reply: nothing, a part of an array, or all of it.
+
+    :param replies: its elements that look like one; None among them: it does as a whole.
+    :param refusals: likewise, what of it is a refusal, and so no reply.
+    """
+    if not replies:
+        return ""
+    if refusals and (None in (*refusals, *replies) or set(replies) <= set(refusals)):
+        return ""
+    return "part" if refusals or _has_more(message, replies) else "all"
 
 
 def _has_more(message: bytes, parts: Sequence[bytes | None]) -> bool:

@@ -36,12 +36,23 @@ def serve_all(peer: RawConnection) -> None:
 def test_the_file_that_is_printed_captures_the_feed(tmp_path: Path) -> None:
     config = tmp_path / "my.toml"
     with RawServer(serve_all) as server:
-        probed = run("probe", "--url", server.url, "--messages", "31", cwd=tmp_path)
+        how = ("--messages", "31", "--save", "m.jsonl")
+        probed = run("probe", "--url", server.url, *how, cwd=tmp_path)
         assert probed.returncode == 0
         assert "tried on these messages: 30 rows, 1 ignored, 0 rejected" in probed.stderr
         config.write_text(probed.stdout, "utf-8")
         checked = run("check", str(config), cwd=tmp_path)
         assert (checked.returncode, checked.stderr) == (0, "")
+        assert probed.stderr.splitlines()[-1] == (
+            "kept in m.jsonl; when the file is fixed: fastingest try m.jsonl --config FILE"
+        )
+        again = run("probe", "--url", server.url, *how, cwd=tmp_path)
+        assert (again.returncode, again.stdout) == (2, "")
+        tried = run("try", "m.jsonl", "--config", str(config), cwd=tmp_path)
+        assert (tried.returncode, tried.stderr) == (0, "")
+        assert (
+            "  rows             30\n  rejected          0\n  ignored           1\n" in tried.stdout
+        )
         captured = run("--config", str(config), "--max-rows", "30", cwd=tmp_path)
         assert captured.returncode == 0
     tables = {

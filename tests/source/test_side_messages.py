@@ -171,8 +171,7 @@ def test_no_message_that_fulfils_a_condition_lacks_its_needles(
 ) -> None:
     side, _ = made(refused=groups(*(";".join(group) for group in conditions)))
     text = json.dumps(message, ensure_ascii=in_ascii).encode()
-    rule, _found = side._rule_of(text)
-    if rule is not None:
+    if next(side._rules.holding(text), None) is not None:
         assert side.may_be(text)
 
 

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fastingest import UsageError
+from fastingest.probe.save import check_absent, save
+from fastingest.trial.recorded import recorded
+
+
+def test_messages_are_kept_one_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    save([b'{"a":1}', b'{\r\n "b": 2\n}', b"\xff"], path)
+    assert list(recorded(path)) == [(1, b'{"a":1}'), (2, b'{   "b": 2 }'), (3, b"\xff")]
+
+
+def test_no_file_is_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    check_absent(path)
+    path.write_text("mine")
+    said = "is there already; name another file with --save"
+    with pytest.raises(UsageError, match=said):
+        check_absent(path)
+    with pytest.raises(UsageError, match=said):
+        save([b"a"], path)
+    assert path.read_text() == "mine"
+
+
+def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "no" / "m.jsonl"
+    with pytest.raises(UsageError) as refused:
+        save([b"a"], path)
+    assert str(refused.value) == f"{path}: No such file or directory"
