@@ -43,7 +43,7 @@ def _hint(name: str, names: Sequence[str]) -> str:
     begun = [each for each in names if name and each.startswith(name.lower())]
     if meant := begun or difflib.get_close_matches(name, names, 3):
         return f"did you mean {' or '.join(meant)}?"
-    return f"there are {', '.join(names)}"
+    return "'fastingest feeds' lists them"
 
 
 def known_feed(name: str) -> ConfigFile:
@@ -60,11 +60,11 @@ def known_feed(name: str) -> ConfigFile:
 
 
 def listing() -> str:
-    """The known feeds as a table: name, what it is, and the variables that it needs."""
+    """The known feeds as a table: name, what it captures, and the variables that it needs."""
     rows = []
     for name in known_names():
-        what = known_text(name).partition("\n")[0].strip("# ")
+        what = known_text(name).partition("\n")[0].strip("# .")
         needed = variables_in(text for feed in known_feed(name).feeds for text in feed.texts)
-        rows.append((name, what, ", ".join(needed)))
+        rows.append((name, what, f"needs {', '.join(needed)}" if needed else ""))
     names, whats = (max(len(row[column]) for row in rows) for column in (0, 1))
     return "\n".join(f"{row[0]:{names}}  {row[1]:{whats}}  {row[2]}".rstrip() for row in rows)

@@ -335,7 +335,7 @@ URL = ("--url", "ws://127.0.0.1:9/")
             "--feed: 'binance' is no known feed; did you mean binance-book-tic",
         ),
         (("feeds", "binance"), "'binance' is no known feed; did you mean binance-book-tickers or "),
-        (("feeds", "zzz"), "'zzz' is no known feed; there are alpaca-quotes, alpaca-trades, bin"),
+        (("feeds", "zzz"), "'zzz' is no known feed; 'fastingest feeds' lists them"),
         (("prob",), "'prob' is no command; did you mean probe? see fastingest --help"),
         (("prob", "ws://x"), "'prob' is no command; did you mean probe? see fastingest --help"),
         (("verfy", "x.csv"), "'verfy' is no command; did you mean verify? see fastingest --help"),

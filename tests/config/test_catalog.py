@@ -24,10 +24,14 @@ def feed_of(name: str) -> FeedSpec:
 
 def test_the_known_feeds() -> None:
     expected = """
-        alpaca-quotes alpaca-trades binance-book-tickers binance-trades bitstamp-trades
-        bybit-trades coinbase-matches coinbase-tickers crypto-com-trades deribit-trades
-        finnhub-trades gemini-trades htx-trades kraken-trades kraken-v1-trades okx-trades
-        polygon-trades
+        alpaca-bars alpaca-quotes alpaca-trades binance-book-tickers binance-depth
+        binance-futures-mark-prices binance-futures-trades binance-klines binance-trades
+        bitget-trades bitmex-trades bitstamp-trades bybit-liquidations bybit-orderbook
+        bybit-trades coinbase-advanced-trades coinbase-level2 coinbase-matches
+        coinbase-tickers crypto-com-trades deribit-tickers deribit-trades finnhub-trades
+        gateio-trades gemini-trades htx-trades hyperliquid-mids hyperliquid-trades
+        kraken-book kraken-tickers kraken-trades kraken-v1-trades kucoin-matches okx-books
+        okx-trades polygon-bars polygon-quotes polygon-trades upbit-trades
     """
     assert list(NAMES) == expected.split()
 
@@ -47,19 +51,21 @@ def test_a_known_feed_is_complete(name: str) -> None:
     feed = feed_of(name)
     assert feed.name == name
     assert (feed.url or "").startswith("wss://")
-    assert feed.symbols.default
+    assert bool(feed.symbols.default) == feed.has_place
     assert [table.schema.described for table in feed.tables] == [True]
     assert (feed.out, feed.tables[0].out) == (None, None)  # --out says where
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_exact_numbers_stay_exact(name: str) -> None:
-    """Prices and sizes are decimals, but for the two venues that write them as doubles."""
+    """Prices and sizes are decimals, but for the venues that write them as doubles."""
     columns = feed_of(name).tables[0].schema.columns
     exact = [c for c in columns if re.search(r"price|size|quantity|amount|volume", c.name)]
     assert exact
-    expected = {"float"} if name in ("deribit-trades", "htx-trades") else {"decimal"}
-    assert {column.type for column in exact} == expected
+    is_double = name.startswith(("bitmex-", "deribit-", "htx-", "upbit-"))
+    types = {column.type for column in exact}
+    assert types - {"int"} == ({"float"} if is_double else {"decimal"})
+    assert "int" not in types or name == "bitmex-trades"  # contracts
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -79,18 +85,24 @@ def test_variables_are_found_once_in_their_order() -> None:
     assert variables_in(["${B} $${C} ${file:/x}", "${ A }${B}"]) == ["B", "A"]
 
 
-def test_the_listing_has_a_line_for_each() -> None:
+def test_the_listing_has_a_line_for_each_with_what_it_captures() -> None:
     lines = listing().splitlines()
     assert [line.split()[0] for line in lines] == list(NAMES)
-    assert "Binance spot: each trade" in lines[NAMES.index("binance-trades")]
-    assert lines[NAMES.index("finnhub-trades")].endswith("  FINNHUB_TOKEN")
+    (start,) = {re.match(r"\S+ +", line).end() for line in lines}  # type: ignore[union-attr]
+    whats = [re.split(" {2,}", line[start:])[0] for line in lines]
+    assert whats[NAMES.index("binance-trades")].startswith("Binance spot: each trade")
+    assert not any(what.endswith(".") for what in whats)
+    assert lines[NAMES.index("finnhub-trades")].endswith("  needs FINNHUB_TOKEN")
+    assert len({line.index("  needs ") for line in lines if "  needs " in line}) == 1
     assert not any(line.endswith(" ") for line in lines)
 
 
 def test_an_unknown_name_is_refused_with_those_that_are_like_it() -> None:
-    with pytest.raises(OptionError, match="'kraken' is no known feed; did you mean kraken-trades"):
-        known_text("kraken")
-    with pytest.raises(OptionError, match="'x' is no known feed; there are alpaca-quotes, alpaca-"):
+    with pytest.raises(
+        OptionError, match="'okx' is no known feed; did you mean okx-books or okx-trades"
+    ):
+        known_text("okx")
+    with pytest.raises(OptionError, match="'x' is no known feed; 'fastingest feeds' lists them"):
         known_text("x")
     with pytest.raises(OptionError, match="is no known feed"):
         known_text("../feeds/okx-trades")

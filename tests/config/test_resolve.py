@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fastingest import ConfigError, OptionError, Options
-from fastingest.config.catalog import known_feed
+from fastingest.config.catalog import known_feed, known_names
 from fastingest.config.options import options_from
 from fastingest.config.resolve import read_file
 from fastingest.model.feed import Feed, Heartbeat, Subscription
@@ -186,7 +186,12 @@ def test_many_symbols_of_binance_go_into_several_messages_of_200() -> None:
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("binance-trades", 1024), ("binance-book-tickers", 1024), ("crypto-com-trades", 400)],
+    [
+        *[(name, 1024) for name in known_names() if name.startswith("binance-")],
+        ("bitget-trades", 1000),
+        ("crypto-com-trades", 400),
+        ("kucoin-matches", 300),
+    ],
 )
 def test_a_known_feed_has_another_connection_above_what_its_venue_allows(
     name: str, most: int

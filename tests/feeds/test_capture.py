@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
+import shutil
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +23,7 @@ from tests.end_to_end.command import Command, rejects_of, wait_until
 from tests.feeds.recorded import EXPECTED, SECRETS, messages_of
 from tests.peers.plain_reading import read
 from tests.peers.raw import BINARY, PONG, TEXT, RawConnection, RawServer, Script
+from tests.peers.signed import TokenServer
 from tests.support.patience import LIMIT
 from tests.support.serving import answer_close
 
@@ -31,38 +34,55 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def venue(name: str, feed: Feed, answers: list[str], read_by_client: threading.Event) -> Script:
+TOKENS = "https://api.kucoin.com/api/v1/bullet-public"
+"""Where a known feed fetches a token."""
+
+
+def venue(
+    name: str,
+    feed: Feed,
+    answers: list[str],
+    read_by_client: threading.Event,
+    tokens: TokenServer,
+) -> Script:
     """Send what was recorded; each reply once its subscription has come, and not before.
 
     What asks for another connection is left out.
 
     :param answers: gets what the client has said besides.
+    :param tokens: gives out what stands for a token.
     """
     url = urlsplit(expand(feed.url))
-    texts = [expand(subscription.text) for subscription in feed.subscriptions]
-    replies, reconnects = EXPECTED[name].replies, EXPECTED[name].reconnects
+    texts = [subscription.text for subscription in feed.subscriptions]
+    expected = EXPECTED[name]
+    replies, reconnects = expected.replies, expected.reconnects
 
     def receive(connection: RawConnection, text: str) -> None:
         received = connection.recv_frame()
         assert received is not None
-        assert (received[0], received[1].decode()) == (TEXT, text)
+        assert received[0] == TEXT
+        assert re.fullmatch(_pattern(text), received[1].decode())
 
     def script(connection: RawConnection) -> None:
         connection.handshake()
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        if TOKENS in feed.url:
+            target = target.replace("?token=S", f"?token={tokens.given[-1]}")
         assert connection.request_line == f"GET {target} HTTP/1.1"
-        expected = iter(texts)
+        wanted = iter(texts)
         for _ in range(len(texts) - len(replies)):  # those that nothing answers
-            receive(connection, next(expected))
+            receive(connection, next(wanted))
         for index, message in enumerate(messages_of(name)):
             if index in replies:
-                receive(connection, next(expected))
+                receive(connection, next(wanted))
             if index in reconnects:
                 continue
-            if not feed.inflate:
-                connection.send_text(message)
-            else:
+            if feed.inflate:
                 connection.send_frame(BINARY, gzip.compress(message))
+            elif expected.binary:
+                connection.send_frame(BINARY, message)
+            else:
+                connection.send_text(message)
         connection.ping(b"all sent")
         while (received := connection.recv_frame()) is not None and received[0] != PONG:
             if received[0] == TEXT:
@@ -80,11 +100,16 @@ def test_a_known_feed_is_captured_as_it_reads(name: str, tmp_path: Path) -> None
     (table,) = feed.tables
     described = known_feed(name).feeds[0].url
     assert described is not None
-    template = urlsplit(described)
+    if TOKENS in described and shutil.which("curl") is None:
+        pytest.skip("needs curl")
     out, expected = tmp_path / "out.csv", EXPECTED[name]
     answers: list[str] = []
     read_by_client = threading.Event()
-    with RawServer(venue(name, feed, answers, read_by_client)) as server:
+    with (
+        TokenServer() as tokens,
+        RawServer(venue(name, feed, answers, read_by_client, tokens)) as server,
+    ):
+        template = urlsplit(described.replace(TOKENS, tokens.url))
         url = template._replace(scheme="ws", netloc=f"127.0.0.1:{server.port}").geturl()
         with Command(
             *("--feed", name, "--url", url, "--out", out, "--flush-interval", "20ms")
@@ -113,6 +138,11 @@ def test_a_known_feed_is_captured_as_it_reads(name: str, tmp_path: Path) -> None
     assert summary["refused"] == expected.refused
     assert tuple(answers) == expected.answers
     assert summary["ignored"] == whole.ignored + len(replies)
+
+
+def _pattern(text: str) -> str:
+    """What a text of the feed is when it is sent, as a regular expression."""
+    return r"\d{10}".join(re.escape(expand(part)) for part in text.split("${now:s}"))
 
 
 def _lines(path: Path) -> int:

@@ -29,6 +29,23 @@ BINANCE = {
     "binance-book-tickers": (
         '{"stream":"s@bookTicker","data":{"u":{n},"s":"{symbol}","b":"1","B":"2","a":"3","A":"4"}}'
     ),
+    "binance-depth": (
+        '{"stream":"s@depth@100ms","data":{"e":"depthUpdate","E":1672515782136,"s":"{symbol}",'
+        '"U":{n},"u":{n},"b":[],"a":[["0.0026","100"]]}}'
+    ),
+    "binance-klines": (
+        '{"stream":"s@kline_1m","data":{"e":"kline","E":1672515782136,"s":"{symbol}","k":{"t":'
+        '1672515780000,"T":1672515839999,"i":"1m","o":"1","c":"2","h":"3","l":"1","v":"9","n":{n},'
+        '"x":false,"q":"9","V":"4","Q":"4"}}}'
+    ),
+    "binance-futures-trades": (
+        '{"stream":"s@aggTrade","data":{"e":"aggTrade","E":1672515782136,"s":"{symbol}","a":{n},'
+        '"p":"16541.8","q":"0.1","f":100,"l":105,"T":1672515782130,"m":true}}'
+    ),
+    "binance-futures-mark-prices": (
+        '{"stream":"s@markPrice@1s","data":{"e":"markPriceUpdate","E":1672515782000,"s":"{symbol}",'
+        '"p":"16541.8","P":"16540.2","i":"16545.6","r":"0.0001","T":1672531200000}}'
+    ),
 }
 TOO_MANY = '{"error":{"code":4,"msg":"Too many subscriptions"},"id":1}'
 SYMBOLS = [f"S{number}USDT" for number in range(201)]  # one more than a message has

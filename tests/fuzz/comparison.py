@@ -65,6 +65,12 @@ _KNOWN = (
     "kraken-v1-trades",
     "coinbase-matches",
     "deribit-trades",
+    "binance-depth",
+    "bybit-orderbook",
+    "coinbase-advanced-trades",
+    "hyperliquid-trades",
+    "kraken-book",
+    "okx-books",
 )
 
 # A side of a book, which may be missing.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ import picows
 from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.metrics.counters import Counters, FeedCounters, Slot
 from fastingest.model.batch import Batch, Reject
-from fastingest.model.schema import TRADES
+from fastingest.model.schema import TRADES, Schema
 from fastingest.native.factory import reader_with
 from fastingest.native.parse_plan import plan_of
 from fastingest.source.intake import Intake, Limit
@@ -24,11 +24,11 @@ from tests.support.native import native_module
 __all__ = ["Heard", "hear", "native_parser", "record"]
 
 
-def native_parser() -> Any:
-    """What reads trades natively; the test is skipped where it was not built."""
+def native_parser(schema: Schema = TRADES) -> Any:
+    """What reads a table natively; the test is skipped where it was not built."""
     parser = native_module("_parser")
     native_module("_listener")
-    return parser.RowParser(plan_of(TRADES))
+    return parser.RowParser(plan_of(schema))
 
 
 @dataclass
@@ -71,12 +71,16 @@ def hear(
     max_rows: int | None = None,
     until: Callable[[Heard], bool] | None = None,
     heard: Heard | None = None,
+    schema: Schema = TRADES,
+    ignore: Iterable[str] = (),
 ) -> Heard:
     """Listen to what a server sends, each part in a segment of its own, until it ends it.
 
     :param native: by the native listener.
     :param until: the server ends it when this holds; None: after the last part.
     :param heard: what is filled; None: a new one.
+    :param schema: the table that is read.
+    :param ignore: texts that are neither row nor reject.
     """
     heard = heard or Heard()
 
@@ -94,7 +98,7 @@ def hear(
             heard.finished += 1
 
         intake = Intake(
-            FeedDecoder([TRADES], batch_size),
+            FeedDecoder([schema], batch_size, ignore=ignore),
             FeedCounters([heard.counters]),
             emit=heard.batches.append,
             finished=finish,
@@ -104,7 +108,7 @@ def hear(
         listener = Listener(
             intake,
             max_message_size=max_message_size,
-            make_reader=reader_with(native_parser()) if native else None,
+            make_reader=reader_with(native_parser(schema)) if native else None,
         )
         transport, _ = await picows.ws_connect(
             lambda: listener.front,
@@ -125,6 +129,6 @@ def hear(
     with RawServer(script) as server, asyncio.Runner(loop_factory=ReceiverLoop) as runner:
         runner.run(asyncio.wait_for(run(server.url), 30))
     assert server.errors == []
-    assert heard.counters[Slot.RECEIVED] == len(heard.volumes) + len(heard.rejects)
+    assert heard.counters[Slot.RECEIVED] == len(heard.rows) + len(heard.rejects)
     assert heard.counters[Slot.REJECTED] == len(heard.rejects)
     return heard
