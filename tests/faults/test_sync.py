@@ -45,7 +45,9 @@ class Disk:
         }
 
     def fail(self, how: str = "") -> None:
-        self._sign.write_text(how)
+        written = self._sign.with_suffix(".written")
+        written.write_text(how)
+        written.rename(self._sign)  # whole at once: an empty one would be a sign, too
 
     def work(self) -> None:
         self._sign.unlink()
