@@ -95,7 +95,8 @@ The format of the file. Paths are relative to where the command is started. Text
     columns = "symbol:str=s, price:float=p"     # or an array with one each; default: messages are
                                         # told by themselves (symbol, price, volume)
     rows = "data"                       # path; "data?": that may have none; default: the message
-                                        # itself. "data.*" and "data[*]" are of each in turn. Of
+                                        # itself. "data.*" and "data[*]" are of each in turn,
+                                        # "payload|json.data" in the JSON that a string holds. Of
                                         # several: an array, or {bid = "data.b", ask = "data.a"}
     where = ["$.data.e=trade"]          # conditions, all of which must hold; default: none
 

@@ -4,18 +4,65 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 
 import msgspec
 
 from fastingest.decode.elements import elements_of, members_decoder
-from fastingest.model.jsonpath import JsonPath, PathTree, Steps
+from fastingest.model.jsonpath import Embedded, JsonPath, Step, Steps, text_of
+from fastingest.model.path_tree import PathTree
 
-__all__ = ["ValueTree", "Values"]
+__all__ = ["NotJson", "ValueTree", "Values", "broken_on", "json_inside", "json_of"]
+
+_decode_any = msgspec.json.Decoder(msgspec.Raw).decode
 
 Values = dict[Steps, bytes]
 """JSON by the steps that lead to it, without space around it; what is not there is left out."""
+
+
+def json_of(message: bytes) -> bytes:
+    """The message's JSON without white space around it.
+
+    :raises ValueError, RecursionError: it is not UTF-8, or not JSON, or nested too deeply.
+    """
+    message.decode()
+    return bytes(_decode_any(message))
+
+
+class NotJson(ValueError):
+    """The text of a string is no JSON."""
+
+
+def json_inside(value: bytes) -> bytes:
+    """The JSON that the text of a string is, without space around it.
+
+    :param value: JSON. What is no string has none inside, nor has a blank one: that is empty.
+    :raises NotJson: it is another text.
+    """
+    if not value.startswith(b'"'):
+        return b""
+    try:
+        text = (text_of(value) or "").strip(" \t\n\r")
+        return json_of(text.encode()) if text else b""
+    except (ValueError, RecursionError):
+        raise NotJson from None
+
+
+def broken_on(path: JsonPath, found: Values) -> JsonPath | None:
+    """Where on the way of a path there is a string that should hold JSON, and holds another text.
+
+    :param found: what the path's tree has found.
+    """
+    for place, step in enumerate(path.steps):
+        if step is Embedded.JSON:
+            before = JsonPath(path.steps[:place], path.from_root)
+            try:
+                json_inside(found.get(before.steps, b""))
+            except NotJson:
+                return before
+    return None
 
 
 @dataclass(eq=False)
@@ -55,7 +102,11 @@ class ValueTree(PathTree):
         return found
 
     def _find_inside(self, text: bytes, found: Values) -> None:
-        inside: Iterable[tuple[str | int, bytes | msgspec.Raw]]
+        inside: Iterable[tuple[Step, bytes | msgspec.Raw]]
+        if text.startswith(b'"') and Embedded.JSON in self.steps:
+            with suppress(NotJson):
+                self._add(Embedded.JSON, json_inside(text), found)
+            return
         if text.startswith(b"{") and self._members:
             inside = self._members(text)
         elif text.startswith(b"[") and (self._elements or self._last):
@@ -63,11 +114,13 @@ class ValueTree(PathTree):
         else:
             return
         for step, value in inside:
-            tree = self.steps.get(step)
-            there = bytes(value)
-            if tree is not None and there:
-                found[tree.way] = there
-                tree._find_inside(there, found)
+            self._add(step, bytes(value), found)
+
+    def _add(self, step: Step, there: bytes, found: Values) -> None:
+        tree = self.steps.get(step)
+        if tree is not None and there:
+            found[tree.way] = there
+            tree._find_inside(there, found)
 
     def _elements_of(self, text: bytes) -> Iterable[tuple[int, bytes]]:
         """The elements of an array that may be wanted, each with its index, from either end."""

@@ -6,6 +6,7 @@
     last.price       the member "price" of the member "last"
     [0]  data[0].p   an element of an array, counted from 0; [-1] is the last one, [-2] that before
     ["a.b"]          a member whose name is not made of letters, digits, _, -, @, / and : alone
+    payload|json.p   the member "p" of the JSON that the text of the string "payload" is
     $  $.arg.instId  from the message's root; without $, from where the row is
 
 Where rows are, ``.*`` and ``[*]`` may stand for each member and each element in turn.
@@ -22,19 +23,17 @@ object and an array have none::
 
 A value that begins with ``=`` is taken for a slip: ``path==value``.
 
-What reads several paths of one message puts them into a :class:`PathTree` first, whose nodes are
-the values on their way. Each reader makes a class of its own of it, for what it keeps of a value.
+What reads several paths of one message puts them into a
+:class:`fastingest.model.path_tree.PathTree` first.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
-from typing import NamedTuple, Self
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -43,10 +42,11 @@ __all__ = [
     "OWN",
     "Condition",
     "Each",
+    "Embedded",
     "JsonPath",
     "NoTree",
-    "PathTree",
     "PlaceSteps",
+    "Step",
     "Steps",
     "parse_condition",
     "parse_path",
@@ -55,7 +55,15 @@ __all__ = [
     "text_of_steps",
 ]
 
-Steps = tuple[str | int, ...]
+
+class Embedded(Enum):
+    """A step into the text of a string."""
+
+    JSON = "|json"
+
+
+Step: TypeAlias = str | int | Embedded
+Steps = tuple[Step, ...]
 """Member names and array indices, one step after the other; indices below 0 are from the end."""
 
 
@@ -66,7 +74,7 @@ class Each(Enum):
     ELEMENT = "[*]"
 
 
-PlaceSteps = tuple[str | int | Each, ...]
+PlaceSteps = tuple[Step | Each, ...]
 """Steps to where rows are."""
 
 ANY = -(10**9)
@@ -75,7 +83,7 @@ no index: those have six digits at most."""
 
 _NAME = r"[^\W\d][\w@/:-]*|[\d@][\w@/:-]*"
 _STEP = re.compile(
-    rf"\.?(?P<name>{_NAME}|\*)|(?P<element>\[\*\])|\[(?P<index>\d{{1,6}}|-(?!0+\])\d{{1,6}})\]|"
+    rf"\.?(?P<name>{_NAME}|\*)|(?P<json>\|json(?![\w@/:-]))|(?P<element>\[\*\])|\[(?P<index>\d{{1,6}}|-(?!0+\])\d{{1,6}})\]|"
     r'\[(?P<quoted>"(?:[^"\\]|\\.)*")\]'
 )
 _BARE = re.compile(_NAME)
@@ -110,6 +118,8 @@ def text_of_steps(steps: PlaceSteps, text: str = "") -> str:
             text += "[*]"
         elif isinstance(step, int):
             text += f"[{step}]"
+        elif isinstance(step, Embedded):
+            text += step.value
         elif isinstance(step, Each) or _BARE.fullmatch(step):
             name = "*" if isinstance(step, Each) else step
             text += f".{name}" if text else name
@@ -134,6 +144,10 @@ def parse_path(text: str, *, any_element: bool = False) -> JsonPath:
         )
     if plain.count(ANY) > 1:
         raise ValueError(f"{text.strip()!r} is no path here; [*] may stand once in a path")
+    if plain[:1] == [Embedded.JSON] and not from_root:
+        raise ValueError(
+            f"{text.strip()!r}: a row is no string; where rows are, write for example items[*]|json"
+        )
     return JsonPath(tuple(plain), from_root)
 
 
@@ -145,24 +159,26 @@ def parse_place(text: str) -> PlaceSteps:
     return tuple(_parse(text)[0])
 
 
-def _parse(text: str) -> tuple[list[str | int | Each], bool]:
+def _parse(text: str) -> tuple[list[Step | Each], bool]:
     """The steps of a path, and whether it begins with ``$``."""
     rest = text.strip()
     from_root = rest.startswith("$")
     rest = rest.removeprefix("$")
-    steps: list[str | int | Each] = []
+    steps: list[Step | Each] = []
     offset = 0
     while offset < len(rest):
         step = _STEP.match(rest, offset)
         # A dot stands between two names, and behind $.
         dotted = step is not None and rest[offset] == "."
         if step is None or (step["name"] and dotted != (from_root or bool(steps))):
-            raise ValueError(
-                f"{text.strip()!r} is no path; write for example price, last.price, [0], [-1], "
-                '["odd name"] or $.data.symbol'
-            )
+            hint = 'price, last.price, [0], [-1], ["odd name"] or $.data.symbol'
+            if rest[offset] == "|":
+                hint = 'payload|json.price, or ["a|b"] for a name with | in it'
+            raise ValueError(f"{text.strip()!r} is no path; write for example {hint}")
         if step["index"] is not None:
             steps.append(int(step["index"]))
+        elif step["json"]:
+            steps.append(Embedded.JSON)
         elif step["element"] or step["name"] == "*":
             steps.append(Each.ELEMENT if step["element"] else Each.MEMBER)
         else:
@@ -175,51 +191,6 @@ def _parse(text: str) -> tuple[list[str | int | Each], bool]:
 
 class NoTree(Exception):
     """The paths cannot be read together."""
-
-
-@dataclass(eq=False)
-class PathTree:
-    """A value in a message, and those that paths lead to from it.
-
-    :param steps: where they lead on: a tree of the same class for each step.
-    :param way: the steps that have led here, from the root.
-    """
-
-    steps: dict[str | int, Self] = field(default_factory=dict)
-    way: Steps = ()
-
-    def along(self, steps: Steps) -> Iterator[Self]:
-        """Go the steps from here: this value and each that they lead to, made if there is none."""
-        tree = self
-        yield tree
-        for step in steps:
-            if step not in tree.steps:
-                tree.steps[step] = tree._grown(step)
-            tree = tree.steps[step]
-            yield tree
-
-    def at(self, steps: Steps) -> Self:
-        """What the steps lead to, made if there is none yet."""
-        *_, tree = self.along(steps)
-        return tree
-
-    def _grown(self, step: str | int) -> Self:
-        """A new tree for a step."""
-        return type(self)(way=(*self.way, step))
-
-    @property
-    def container(self) -> type[dict[str, object]] | type[list[object]] | None:
-        """What the value must be for the steps to lead on; None: they end here.
-
-        :raises NoTree: it would have to be an object and an array.
-        """
-        if not self.steps:
-            return None
-        if all(isinstance(step, str) for step in self.steps):
-            return dict
-        if all(isinstance(step, int) for step in self.steps):
-            return list
-        raise NoTree
 
 
 class Condition(NamedTuple):

@@ -12,7 +12,7 @@ from fastingest.native._cells cimport no_number
 from fastingest.native._column cimport add_integer
 from fastingest.native._json cimport behind_item, skip, space, string
 from fastingest.native._parser cimport RowParser
-from fastingest.native._strings cimport add_text
+from fastingest.native._strings cimport add_rare_text, add_text
 from fastingest.native._tree cimport (
     INDEX,
     JSON,
@@ -35,6 +35,7 @@ cdef const char* each_member(
 ) except? NULL:
     """Take an object of which each member leads to rows."""
     cdef const char* before = parser.key
+    cdef const char* end_before = parser.key_end
     cdef bint closed = False
     cdef uint64_t walk
     cdef int left = NAMES // 2
@@ -48,7 +49,7 @@ cdef const char* each_member(
         parser.found |= node.places
         return p + 1
     while not closed:
-        parser.key = p
+        parser.key, parser.key_end = p, end
         left -= 1
         if p[0] != b'"' or left < 0:
             return NULL
@@ -61,7 +62,7 @@ cdef const char* each_member(
         p = behind_item(match(parser, node, space(p + 1), end), end, b"}", &closed)
         if p is NULL:
             return NULL
-    parser.key = before
+    parser.key, parser.key_end = before, end_before
     return p
 
 
@@ -127,6 +128,7 @@ cdef const char* own_row(
     """Take a row, and show where it is."""
     cdef Py_ssize_t rows = parser.columns.rows
     cdef const char* value = p
+    cdef const char* behind
     cdef char opening = b"[" if parser.is_array else b"{"
     cdef int index
     if parser.is_value:
@@ -152,7 +154,8 @@ cdef const char* own_row(
                 return NULL
         elif reading.own == KEY:
             if parser.key is not NULL:
-                if not own_cell(parser, index, parser.key, string(parser.key + 1, end) + 1, end):
+                behind = string(parser.key + 1, parser.key_end) + 1
+                if not own_cell(parser, index, parser.key, behind, parser.key_end):
                     return NULL
             elif reading.required:
                 return NULL
@@ -166,8 +169,18 @@ cdef bint own_cell(
 ) except -1:
     """Add a cell of what a row has besides; whether it is certain what that is."""
     if parser.readings[index].type == JSON:
-        return parser.add_whole(index, p, behind)
+        return add_whole(parser, index, p, behind)
     return parser.cell(index, p, end) is not NULL
+
+
+cdef bint add_whole(RowParser parser, int index, const char* p, const char* behind) except False:
+    """Add a value as it stands here."""
+    column = &parser.columns.columns[index]
+    if p[0] == b"n":
+        parser.columns.add_null(column)
+    else:
+        add_rare_text(column, p, behind - p)
+    return True
 
 
 cdef const char* several(
@@ -212,7 +225,7 @@ cdef const char* array_from_end(
     return p
 
 
-cdef bint read_later(RowParser parser, Py_ssize_t start, const char* end) except -1:
+cdef bint read_later(RowParser parser, Py_ssize_t start) except -1:
     """Add the columns of the root, and constants, once for each row of the message."""
     cdef int index
     for index in range(parser.columns.width):
@@ -228,8 +241,8 @@ cdef bint read_later(RowParser parser, Py_ssize_t start, const char* end) except
                 if reading.later is NULL:
                     parser.columns.add_null(&parser.columns.columns[index])
                 elif reading.type == JSON:
-                    parser.add_whole(index, reading.later, reading.behind)
-                elif parser.cell(index, reading.later, end) is NULL:
+                    add_whole(parser, index, reading.later, reading.behind)
+                elif parser.cell(index, reading.later, reading.end) is NULL:
                     return False
     return True
 

@@ -19,6 +19,7 @@ cdef dict KINDS = {
     NodeKind.SEVERAL: SEVERAL,
     NodeKind.EACH_MEMBER: EACH_MEMBER,
     NodeKind.EACH_ELEMENT: EACH_ELEMENT,
+    NodeKind.EMBEDDED: EMBEDDED,
 }
 cdef dict OWN = {None: NOT_OWN, Own.KEY: KEY, Own.VALUE: VALUE, Own.INDEX: INDEX, Own.ROWS: PLACE}
 cdef dict TESTS = {

@@ -23,6 +23,8 @@ class NodeKind(Enum):
     """An object of which each member leads to rows."""
     EACH_ELEMENT = auto()
     """An array of which each element does."""
+    EMBEDDED = auto()
+    """A string whose text is JSON."""
 
 
 class Own(Enum):

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from fastingest.model.jsonpath import (
     Condition,
+    Embedded,
     JsonPath,
-    NoTree,
-    PathTree,
-    Steps,
+    Step,
     parse_condition,
     parse_path,
     text_of,
@@ -43,6 +42,10 @@ from fastingest.model.jsonpath import (
         ("a/b-c_d:e", JsonPath(("a/b-c_d:e",))),
         ("24h.1st", JsonPath(("24h", "1st"))),
         ("größe", JsonPath(("größe",))),
+        ("a|json.b[0]", JsonPath(("a", Embedded.JSON, "b", 0))),
+        ("$|json", JsonPath((Embedded.JSON,), from_root=True)),
+        ("a|json|json[-1]", JsonPath(("a", Embedded.JSON, Embedded.JSON, -1))),
+        ('["a|json"].b', JsonPath(("a|json", "b"))),
     ],
 )
 def test_a_path(text: str, path: JsonPath) -> None:
@@ -54,12 +57,24 @@ def test_a_path(text: str, path: JsonPath) -> None:
     [
         ".a", "a.", "a..b", "$a", "$.", "a b", "[x]", "[-0]", "[-00]", "[--1]", "[1", "[1.5]",
         "a.[0]", "[0]a", "a,b",
-        '["a]', "[1234567]", "a$.b", "$$", '["\\x"]', "-a", '"a"',
+        '["a]', "[1234567]", "a$.b", "$$", '["\\x"]', "-a", '"a"', "a.|json", "a|json b",
     ],
 )  # fmt: skip
 def test_what_is_no_path_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no path|Invalid"):
         parse_path(text)
+
+
+@pytest.mark.parametrize("text", ["a|xml.b", "a|jsonb", "a|", "a||json", "a|json|b"])
+def test_a_step_into_a_string_has_one_spelling(text: str) -> None:
+    hint = r'is no path; write for example payload\|json\.price, or \["a\|b"\] for a name with \|'
+    with pytest.raises(ValueError, match=hint):
+        parse_path(text)
+
+
+def test_a_row_is_no_string() -> None:
+    with pytest.raises(ValueError, match=r"a row is no string; .* for example items\[\*\]\|json"):
+        parse_path("|json.p")
 
 
 @pytest.mark.parametrize("text", ["*", "a.*", "a[*].b", "$.*", "$[*]"])
@@ -75,14 +90,16 @@ def test_a_path_may_not_be_too_long() -> None:
 
 
 _steps = st.lists(
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.integers(-999_999, 999_999),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+    | st.integers(-999_999, 999_999)
+    | st.just(Embedded.JSON),
     max_size=4,
 )
 
 
 @given(_steps, st.booleans())
-def test_what_a_path_is_written_as_reads_back(steps: list[str | int], from_root: bool) -> None:
-    path = JsonPath(tuple(steps), from_root)
+def test_what_a_path_is_written_as_reads_back(steps: list[Step], from_root: bool) -> None:
+    path = JsonPath(tuple(steps), from_root or steps[:1] == [Embedded.JSON])
     assert parse_path(str(path)) == path
 
 
@@ -99,6 +116,7 @@ def test_what_a_path_is_written_as_reads_back(steps: list[str | int], from_root:
         ("e!=a,b", Condition(JsonPath(("e",)), ("a", "b"), "!=")),
         ("$.e ^= BTC-", Condition(JsonPath(("e",), from_root=True), ("BTC-",), "^=")),
         ("e~=*-USD,?", Condition(JsonPath(("e",)), ("*-USD", "?"), "~=")),
+        ("$.p|json.e=a", Condition(JsonPath(("p", Embedded.JSON, "e"), from_root=True), ("a",))),
         ("e~=", Condition(JsonPath(("e",)), ("",), "~=")),
         (" $.k  exists ", Condition(JsonPath(("k",), from_root=True), (), "exists")),
         ('["a=b"] absent', Condition(JsonPath(("a=b",)), (), "absent")),
@@ -220,43 +238,3 @@ def test_the_text_of_a_value_is_a_strings_own_or_what_is_written(value: Any) -> 
 
 
 # Trees
-
-_NODES = st.lists(
-    st.lists(st.sampled_from(["a", "b", "f0", 0, 1]), max_size=4).map(tuple), max_size=6
-)
-
-
-@given(_NODES)
-def test_a_tree_has_one_node_for_each_way_and_for_those_before_it(ways: list[Steps]) -> None:
-    root = PathTree()
-    found = {way: root.at(way) for way in ways}
-    assert all(root.at(way) is node for way, node in found.items())
-    nodes: list[PathTree] = [root]
-    known: set[Steps] = {()}
-    for node in nodes:
-        nodes += node.steps.values()
-        assert all(child.way == (*node.way, step) for step, child in node.steps.items())
-    known.update(way[:length] for way in ways for length in range(len(way) + 1))
-    assert sorted(map(repr, (node.way for node in nodes))) == sorted(map(repr, known))
-
-
-def test_the_nodes_along_a_way_begin_with_the_root() -> None:
-    root = PathTree()
-    assert [node.way for node in root.along(("a", 0))] == [(), ("a",), ("a", 0)]
-    assert list(root.along(())) == [root]
-
-
-def test_a_class_of_trees_grows_its_own() -> None:
-    class Named(PathTree):
-        pass
-
-    assert type(Named().at(("a", 0))) is Named
-
-
-def test_steps_lead_on_in_an_object_or_in_an_array() -> None:
-    root = PathTree()
-    root.at(("a", 0, "b"))
-    assert [node.container for node in root.along(("a", 0, "b"))] == [dict, list, dict, None]
-    root.at((1,))
-    with pytest.raises(NoTree):
-        root.container  # noqa: B018  # to ask is enough
