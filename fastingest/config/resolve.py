@@ -18,6 +18,7 @@ setting               what it does to a feed of ``--feed`` or ``--config``
 ``--where``
 ``--compression``,    take the place of its own, where they are given (``off`` is not)
 ``--proxy``, files,
+``--strip``, ``--split``,
 ``--connect-timeout``,
 ``--stale-after``,
 ``--when-stale``
@@ -72,6 +73,10 @@ The format of the file. Paths are relative to where the command is started. Text
                                         # message is so; {$.path} is JSON out of it; default: none
     inflate = "gzip"                    # what binary messages are compressed with: gzip, zlib, or
                                         # raw (DEFLATE alone); default: they are not
+    strip = "42"                        # text, or an array of them: a prefix that is cut off, where
+                                        # a message has it; default: none
+    split = "lines"                     # a message is several, one a line, or ("records") with
+                                        # ASCII 30 between; default: it is one
     stale-after = "30s"                 # duration: what has brought no row for so long is told as
                                         # stale; or "off"; default: that of --stale-after
     stale-by = "symbol"                 # a column: each of its values may be stale by itself, and

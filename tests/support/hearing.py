@@ -15,6 +15,7 @@ from fastingest.model.batch import Batch, Reject
 from fastingest.model.schema import TRADES
 from fastingest.native.factory import reader_with
 from fastingest.native.parse_plan import plan_of
+from fastingest.source.documents import Documents
 from fastingest.source.intake import Intake, Limit
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
@@ -71,12 +72,14 @@ def hear(
     max_rows: int | None = None,
     until: Callable[[Heard], bool] | None = None,
     heard: Heard | None = None,
+    documents: Documents | None = None,
 ) -> Heard:
     """Listen to what a server sends, each part in a segment of its own, until it ends it.
 
     :param native: by the native listener.
     :param until: the server ends it when this holds; None: after the last part.
     :param heard: what is filled; None: a new one.
+    :param documents: finds them in messages; None: they are.
     """
     heard = heard or Heard()
 
@@ -104,7 +107,8 @@ def hear(
         listener = Listener(
             intake,
             max_message_size=max_message_size,
-            make_reader=reader_with(native_parser()) if native else None,
+            make_reader=reader_with(native_parser(), documents) if native else None,
+            documents=documents,
         )
         transport, _ = await picows.ws_connect(
             lambda: listener.front,
