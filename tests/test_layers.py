@@ -59,7 +59,10 @@ LATE_OURS = {
 """Modules of ours that are imported inside a function, and why."""
 NATIVE = {
     f"native.{name}"
-    for name in ("_builders", "_listener", "_parser", "_places", "_strings", "_tree")
+    for name in (
+        *("_builders", "_embedded", "_listener", "_parser", "_places", "_remembered", "_strings"),
+        "_tree",
+    )
 }
 
 

@@ -110,7 +110,7 @@ def test_every_type_of_a_column_in_the_table_is_one() -> None:
 
 
 def test_the_example_of_a_file_passes_the_check(tmp_path: Path) -> None:
-    text, _ = blocks("toml")
+    text, *_ = blocks("toml")
     path = tmp_path / "example.toml"
     path.write_text(text, "utf-8")
     found = check(path)
@@ -128,12 +128,21 @@ def test_the_example_of_a_file_passes_the_check(tmp_path: Path) -> None:
     ]
 
 
+def test_the_example_of_socket_io_passes_the_check(tmp_path: Path) -> None:
+    path = tmp_path / "example.toml"
+    path.write_text(blocks("toml")[1], "utf-8")
+    found = check(path)
+    assert found.problems == ()
+    (feed,) = found.feeds
+    assert (feed.strip, [each.send for each in feed.answers][::2]) == (("42",), ["40", "3"])
+
+
 def test_the_examples_of_credentials_pass_the_check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("API_KEY", "a key")
     path = tmp_path / "example.toml"
-    path.write_text(blocks("toml")[1], "utf-8")
+    path.write_text(blocks("toml")[2], "utf-8")
     found = check(path)
     assert found.problems == ()
     assert found.notes == ()

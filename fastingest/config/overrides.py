@@ -47,6 +47,8 @@ class Overrides:
     key_file: Path | None = None
     proxy: str | None = None
     connect_timeout: float = Settings.connect_timeout
+    strip: tuple[str, ...] = ()
+    split: str | None = None
     stale_after: float | None = None
     stale_by: str | None = None
     when_stale: str | None = None
@@ -219,6 +221,8 @@ def _feed(
         cert_file=overrides.cert_file or spec.cert_file,
         key_file=overrides.key_file or (None if overrides.cert_file else spec.key_file),
         inflate=spec.inflate,
+        strip=overrides.strip or spec.strip,
+        split=overrides.split or spec.split,
         compression=spec.compression or "off"
         if overrides.compression == "off"
         else overrides.compression,

@@ -31,7 +31,7 @@ from fastingest.config.settings import Settings
 from fastingest.config.spec import ConfigFile, FeedSpec
 from fastingest.config.toml_file import TomlFile
 from fastingest.errors import ConfigError
-from fastingest.model.feed import INFLATES, WHEN_STALE
+from fastingest.model.feed import INFLATES, SPLITS, WHEN_STALE
 from fastingest.model.message_conditions import parse_message_condition
 
 __all__ = ["read_config_file"]
@@ -46,7 +46,7 @@ _FEED = (
     *("name", "url", "headers", "header", "subscribe", "heartbeat", "ignore", "inflate"),
     *("subscribe_every", "per_connection", "symbols", "table", "refused", "retry_refused"),
     *("reconnect", "answer", "remember"),
-    "stale_by",
+    *("stale_by", "strip", "split"),
     *_SHARED,
     *TABLE_KEYS,
 )
@@ -174,10 +174,14 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
         answers=answers_of(section),
         remember=remember_of(section),
         inflate=section.choice("inflate", INFLATES) or "",
+        strip=section.texts("strip") or (),
+        split=section.choice("split", SPLITS) or "",
         symbols=symbols_of(section),
         stale_by=section.text("stale_by") or "",
         **said,
     )
+    if "" in feed.strip:
+        section.problem("strip", 'every message begins with nothing; write for example "42"')
     for key, who in (("symbols", "they have"), ("per_connection", "symbols have")):
         if key in section and not feed.has_place:
             section.problem(key, f"nothing holds {{symbols}} or {{symbol}}: {who} no place")

@@ -18,6 +18,7 @@ setting               what it does to a feed of ``--feed`` or ``--config``
 ``--where``
 ``--compression``,    take the place of its own, where they are given (``off`` is not)
 ``--proxy``, files,
+``--strip``, ``--split``,
 ``--connect-timeout``,
 ``--stale-after``,
 ``--when-stale``
@@ -76,6 +77,10 @@ The format of the file. Paths are relative to where the command is started. Text
                                         # symbol=$[0]|remembered.symbol; default: none
     inflate = "gzip"                    # what binary messages are compressed with: gzip, zlib, or
                                         # raw (DEFLATE alone); default: they are not
+    strip = "42"                        # text, or an array of them: a prefix that is cut off, where
+                                        # a message has it; default: none
+    split = "lines"                     # a message is several, one a line, or ("records") with
+                                        # ASCII 30 between; default: it is one
     stale-after = "30s"                 # duration: what has brought no row for so long is told as
                                         # stale; or "off"; default: that of --stale-after
     stale-by = "symbol"                 # a column: each of its values may be stale by itself, and
@@ -99,7 +104,8 @@ The format of the file. Paths are relative to where the command is started. Text
     columns = "symbol:str=s, price:float=p"     # or an array with one each; default: messages are
                                         # told by themselves (symbol, price, volume)
     rows = "data"                       # path; "data?": that may have none; default: the message
-                                        # itself. "data.*" and "data[*]" are of each in turn. Of
+                                        # itself. "data.*" and "data[*]" are of each in turn,
+                                        # "payload|json.data" in the JSON that a string holds. Of
                                         # several: an array, or {bid = "data.b", ask = "data.a"}
     where = ["$.data.e=trade"]          # conditions, all of which must hold; default: none
 

@@ -29,7 +29,7 @@ from fastingest.config.setting import (
 )
 from fastingest.errors import OptionError
 from fastingest.model.batch import PARTITIONS
-from fastingest.model.feed import WHEN_STALE
+from fastingest.model.feed import SPLITS, WHEN_STALE
 from fastingest.storage.ownership import check_writable
 from fastingest.units import format_duration
 
@@ -101,6 +101,17 @@ class Settings:
         "Text to send after every connect, @file reads it from a file; repeatable, in order.",
         (),
         metavar="TEXT",
+    )
+    strip: Texts = setting(
+        "Prefix to cut off messages that begin with it, as 42 of socket.io; repeatable.",
+        (),
+        metavar="TEXT",
+    )
+    split: str | None = setting(
+        "Take a message for several: lines (each is one), records (ASCII 30 stands between).",
+        None,
+        metavar="WHAT",
+        choices=SPLITS,
     )
     connect_timeout: float = duration_setting(
         "A connect may take this long in all, until the server has agreed.", 10.0, (1e-2, 86400)
@@ -246,6 +257,8 @@ class Settings:
             object.__setattr__(self, "reconnect_initial", self.reconnect_max)
         for line in self.header:
             parse_header(line)
+        if "" in self.strip:
+            raise OptionError("strip", "every message begins with nothing; write for example 42")
         if self.spill_dir is not None:
             _check_directory("spill_dir", self.spill_dir)
         for field in dataclasses.fields(Settings):
@@ -258,7 +271,7 @@ class Settings:
             if isinstance(given, str):
                 object.__setattr__(self, field.name, read_value(field, given))
         object.__setattr__(self, "out", Path(self.out))
-        for name in ("url", "feed", "header", "where", "subscribe"):
+        for name in ("url", "feed", "header", "where", "subscribe", "strip"):
             given = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
         if self.columns is not None and not isinstance(self.columns, str):

@@ -126,6 +126,8 @@ class FeedSpec:
     when_stale: str = "warn"
     compression: str | None = None
     inflate: str = ""
+    strip: tuple[str, ...] = ()
+    split: str = ""
     proxy: str | None = None
     connect_timeout: float | None = None
     ca_file: Path | None = None

@@ -36,6 +36,10 @@ has two more:
    good rows. So it is, once, for a bad column of the root, unless all its rows were left out. What
    fits which type: :mod:`fastingest.decode.column_types`.
 6. A message that no table takes is one ignored.
+7. A step ``|json`` leads from a string to the JSON that its text is; from a blank one, and from
+   what is no string, to nothing. A string with another text makes a reject: of the message, where
+   it is on the way to the rows; alone, where a star has led to it, or where it is an element's; of
+   what it is a column of, whether that is required or not. A condition takes it for nothing.
 
 Theory of operation. :class:`fastingest.decode.reference.ReferenceDecoder` does this one message at
 a time, in 5 to 10 µs. Everything else merely gets there sooner, and gives up where it cannot:

@@ -19,7 +19,8 @@ MOST = 65536
 """Messages that are remembered; of more, those that came first are forgotten."""
 
 PADDING = b" " * 16
-"""What stands behind each of :attr:`Memory.values`, for a reader of several bytes at a time."""
+"""What stands behind each of :attr:`Memory.values`, for a reader of several bytes at a time: see
+:mod:`fastingest.native._remembered`."""
 
 
 class Memory:

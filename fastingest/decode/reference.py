@@ -19,13 +19,11 @@ from fastingest.decode.column_types import column_type
 from fastingest.decode.elements import elements_of, is_empty
 from fastingest.decode.reasons import MAX_BAD_ELEMENTS, too_many_bad
 from fastingest.decode.row_finder import FoundRows, find_rows
-from fastingest.decode.values import Recall, Values, ValueTree
+from fastingest.decode.values import Recall, Values, ValueTree, broken_on
 from fastingest.model.jsonpath import OWN, JsonPath, NoTree, Steps
 from fastingest.model.schema import Column, Schema
 
-__all__ = ["DecodedMessage", "ReferenceDecoder", "json_of"]
-
-_decode_any = msgspec.json.Decoder(msgspec.Raw).decode
+__all__ = ["DecodedMessage", "ReferenceDecoder"]
 
 
 class _Reader(NamedTuple):
@@ -42,6 +40,8 @@ class _Reader(NamedTuple):
         :raises ValueError: there is none; the message says why.
         """
         value = self._value(found, own)
+        if value is None and (broken := broken_on(self.path, found)):
+            raise ValueError(f"{self.column.name}: {broken} is no JSON text")
         if value is None or value == b"null":
             if not self.column.required or (value is not None and self.kind.takes_null):
                 return None
@@ -91,15 +91,6 @@ class DecodedMessage:
     blanked: int = 0
 
 
-def json_of(message: bytes) -> bytes:
-    """The message's JSON without white space around it.
-
-    :raises ValueError, RecursionError: it is not UTF-8, or not JSON, or nested too deeply.
-    """
-    message.decode()
-    return bytes(_decode_any(message))
-
-
 _Row = tuple[bytes, bytes, dict[str, bytes]]
 """What may be a row, what is kept of it in a reject, and JSON of what there is of it besides
 (:data:`fastingest.model.jsonpath.OWN`)."""
@@ -141,28 +132,31 @@ class ReferenceDecoder:
     def of(self, text: bytes, raw: bytes) -> DecodedMessage:
         """What a message means.
 
-        :param text: its JSON, by :func:`json_of`.
+        :param text: its JSON, by :func:`fastingest.decode.values.json_of`.
         :param raw: the message as it was received, for the rejects.
         """
         where = self._where_message
         found = self._root_tree.find(text, self.recall)
         if not all(each.holds(found.get(each.path.steps)) for each in where):
             return DecodedMessage(taken=False)
-        rows: Iterable[_Row | None]
+        rows: Iterable[_Row | FoundRows | None]
         value = None if self._only is None else found.get(self._only)
         if value is not None and (value != b"null" or not self._only):
             rows = self._rows_at(FoundRows((), self._rows.places[0], value), value, raw)
             return self._outcome(DecodedMessage(), rows, found, raw)
         lacking, there = find_rows(self._rows, text)
-        wanted = [each for each in lacking if not each.place.is_optional]
-        if len(lacking) == len(self._rows.places) and not (where and wanted):
+        broken = [each for each in lacking if each.broken]
+        wanted = broken or [each for each in lacking if not each.place.is_optional]
+        if len(lacking) == len(self._rows.places) and not broken and not (where and wanted):
             return DecodedMessage(taken=False)
         outcome = DecodedMessage()
         for each in wanted[:1]:
             reason = f"{each.place.path}, where the rows should be, {each.lacks}"
-            outcome.rejects.append((raw, reason))
+            outcome.rejects.append((raw, each.lacks if broken else reason))
         rows = chain.from_iterable(
-            [None] if each.value is None else self._rows_at(each, each.value, each.value)
+            [each if each.broken else None]
+            if each.value is None
+            else self._rows_at(each, each.value, each.value)
             for each in there
         )
         return self._outcome(outcome, rows, found, raw)
@@ -207,16 +201,23 @@ class ReferenceDecoder:
     def _outcome(
         self,
         outcome: DecodedMessage,
-        rows: Iterable[_Row | None],
+        rows: Iterable[_Row | FoundRows | None],
         found_in_root: Values,
         raw: bytes,
     ) -> DecodedMessage:
-        """Add what the rows are to an outcome."""
+        """Add what the rows are to an outcome; of what is broken on the way to them as well."""
         is_root_bad: bool | None = None  # None: no row has asked for it yet
         lacking = len(outcome.rejects)
         for each in rows:
             if each is None:
                 outcome.ignored += 1
+                continue
+            if isinstance(each, FoundRows):
+                if is_root_bad:
+                    continue
+                outcome.rejects.append((each.broken, each.lacks))
+                if len(outcome.rejects) - lacking > MAX_BAD_ELEMENTS:
+                    return _rejected_whole(outcome, lacking, raw)
                 continue
             row, shown, own = each
             found = self._row_tree.find(row, self.recall)
@@ -241,8 +242,7 @@ class ReferenceDecoder:
             except ValueError as error:
                 outcome.rejects.append((shown, str(error)))
                 if len(outcome.rejects) - lacking > MAX_BAD_ELEMENTS:
-                    reason = too_many_bad(outcome.rejects[lacking][1])
-                    return DecodedMessage(rejects=[(raw, reason)])
+                    return _rejected_whole(outcome, lacking, raw)
             else:
                 outcome.rows.append(cells)
                 if None in cells:
@@ -269,3 +269,11 @@ class ReferenceDecoder:
             raise ValueError("a row should be an object, and this is none")
         if self._container is list and not row.startswith(b"["):
             raise ValueError("a row should be an array, and this is none")
+
+
+def _rejected_whole(outcome: DecodedMessage, lacking: int, raw: bytes) -> DecodedMessage:
+    """What becomes of a message with too many bad rows.
+
+    :param lacking: how many of its rejects are no rows.
+    """
+    return DecodedMessage(rejects=[(raw, too_many_bad(outcome.rejects[lacking][1]))])

@@ -14,11 +14,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-import msgspec
-
 from fastingest.decode.reasons import Unfit
 from fastingest.decode.struct_columns import ask, filter_of
-from fastingest.decode.struct_types import PathNode, access, compiled
+from fastingest.decode.struct_types import PathNode, access, compiled, decoder_of
 from fastingest.model.jsonpath import NoTree, Steps
 from fastingest.model.schema import Schema
 
@@ -92,7 +90,7 @@ class Router:
             wanted.append((of_root, of_row, start))
         self._decode: Callable[[bytes], Any] | None = None
         if root.steps:
-            self._decode = msgspec.json.Decoder(compiled(root, str)).decode
+            self._decode = decoder_of(compiled(root, str))
         self._filters: list[tuple[_Filter | None, _Filter | None]] = []
         for of_root, of_row, start in wanted:
             takes = filter_of(root, of_root) if of_root else None

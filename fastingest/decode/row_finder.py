@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import chain
 
 import msgspec
 
 from fastingest.decode.elements import elements_of
-from fastingest.model.jsonpath import Each, PlaceSteps
+from fastingest.decode.values import NotJson, json_inside
+from fastingest.model.jsonpath import Each, Embedded, PlaceSteps, Step, text_of_steps
 from fastingest.model.rows import RowPlace, Rows
 
 __all__ = ["FoundRows", "find_rows"]
@@ -27,9 +28,12 @@ class FoundRows:
     :param place: which of the places.
     :param value: JSON of a row, or of an array of rows; None: nothing is there.
     :param lacks: why nothing is there, behind what should be.
+    :param broken: the string that should hold JSON on the way there, and does not; and its path.
     :param is_starred: whether a star has led here.
     :param key: the name of the member that the last ``.*`` has led to, as JSON; empty: none has.
     :param index: of the element that the last ``[*]`` has led to.
+    :param broken: a string on the way that should hold JSON, and holds another text, which is what
+        it ``lacks`` in whole; empty: there is none.
     """
 
     order: tuple[int, ...]
@@ -39,6 +43,7 @@ class FoundRows:
     is_starred: bool = False
     key: bytes = b""
     index: int = 0
+    broken: bytes = b""
 
 
 def find_rows(rows: Rows, text: bytes) -> tuple[list[FoundRows], Iterator[FoundRows]]:
@@ -66,6 +71,9 @@ def _follow(at: FoundRows, steps: PlaceSteps) -> Iterator[FoundRows]:
         yield _lacking(at, "is null") if is_null else at
         return
     step, *rest = steps
+    if step is Embedded.JSON:
+        yield from _follow_inside(at, steps)
+        return
     opening = b"[" if isinstance(step, int) or step is Each.ELEMENT else b"{"
     if not text.startswith(opening):
         is_what = "null" if text == b"null" else "no array" if opening == b"[" else "no object"
@@ -94,11 +102,26 @@ def _follow(at: FoundRows, steps: PlaceSteps) -> Iterator[FoundRows]:
     yield _lacking(at, "is missing")
 
 
+def _follow_inside(at: FoundRows, steps: PlaceSteps) -> Iterator[FoundRows]:
+    """What the steps lead to, the first of them into the text of a string."""
+    text = at.value or b""
+    try:
+        inside = json_inside(text)
+    except NotJson:
+        way = text_of_steps(at.place.steps[: -len(steps)]) or "the message"
+        yield replace(at, value=None, lacks=f"{way} is no JSON text", broken=text)
+    else:
+        if inside:
+            yield from _follow(replace(at, order=(*at.order, 0), value=inside), steps[1:])
+        else:
+            yield _lacking(at, "is missing")
+
+
 def _lacking(at: FoundRows, lacks: str) -> FoundRows:
     return FoundRows(at.order, at.place, None, lacks, at.is_starred)
 
 
-def _inside(text: bytes) -> Iterator[tuple[str | int, bytes]]:
+def _inside(text: bytes) -> Iterator[tuple[Step, bytes]]:
     """The members of an object, or the elements of an array, in their order."""
     if text.startswith(b"["):
         yield from enumerate(elements_of(text))

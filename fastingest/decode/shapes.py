@@ -33,7 +33,7 @@ import msgspec
 
 from fastingest.decode.reasons import Unfit
 from fastingest.decode.struct_columns import Extractor, Texts, ask, columns_of, expect, filter_of
-from fastingest.decode.struct_types import PathNode, access, compiled, comprehension
+from fastingest.decode.struct_types import PathNode, access, compiled, comprehension, decoder_of
 from fastingest.model.jsonpath import NoTree
 from fastingest.model.schema import Schema
 
@@ -119,11 +119,6 @@ def shape_of(schema: Schema, sample: bytes) -> MessageShape | None:
     return None
 
 
-def _decoder(type_: Any) -> Callable[[bytes], Any]:
-    decode: Callable[[bytes], Any] = msgspec.json.Decoder(type_, strict=False).decode
-    return decode
-
-
 def _lenient(schema: Schema, leaves: _Leaves) -> tuple[int, ...]:
     if leaves.is_loose:  # all of them stay text
         return ()
@@ -153,7 +148,7 @@ class _Row(MessageShape):
         ):
             raise NoTree  # that may be an array
         root.arrange(like)
-        self.decode = _decoder(compiled(root, leaves.text))
+        self.decode = decoder_of(compiled(root, leaves.text))
         self._cells.compile()
         self._texts = Texts(root, wanted)
 
@@ -182,7 +177,7 @@ class _Array(MessageShape):
         for condition, steps in wanted:
             expect(root, condition, steps)
         root.arrange(like)
-        self.decode = _decoder(compiled(root, leaves.text))
+        self.decode = decoder_of(compiled(root, leaves.text))
         if self._root_extractor is not None:
             self._root_extractor.compile()
         self._texts = Texts(root, wanted)
@@ -269,8 +264,8 @@ class _Mixed(_Array):
         root = PathNode()
         root.at(schema.rows.steps).elements = element
         root.arrange(like)
-        self._decode_row = _decoder(compiled(element, leaves.text))
-        self._decode_conditions = _decoder(compiled(router, str))
+        self._decode_row = decoder_of(compiled(element, leaves.text))
+        self._decode_conditions = decoder_of(compiled(router, str))
         self._row_extractor.compile()
         self._texts_of_row = Texts(element, wanted)
         self._flags = filter_of(router, wanted)

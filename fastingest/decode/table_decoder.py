@@ -10,9 +10,9 @@ from typing import Any
 from fastingest.decode import auto
 from fastingest.decode.decoded import DecodedRun
 from fastingest.decode.reasons import Unfit, reason_of
-from fastingest.decode.reference import DecodedMessage, ReferenceDecoder, json_of
+from fastingest.decode.reference import DecodedMessage, ReferenceDecoder
 from fastingest.decode.shapes import Columns, MessageShape, shape_of
-from fastingest.decode.values import Recall
+from fastingest.decode.values import Recall, json_of
 from fastingest.model.schema import Schema
 
 __all__ = ["TableDecoder"]
@@ -21,7 +21,14 @@ _MAX_WAIT = 1024
 _MAX_SHAPES = 32  # that are looked for; where arrays are of any length, there is no end of them
 # The string "null", in letters of any size; and with escapes, which takes longer to look for.
 _NULL = re.compile(rb'"null"', re.IGNORECASE)
-_NULL_ESCAPED = re.compile(rb'"(?:n|\\u00[46]e)(?:u|\\u00[57]5)(?:l|\\u00[46]c){2}"', re.IGNORECASE)
+# There may be JSON in strings as well, whose escapes are escaped.
+_SLASHES = rb"(?:\\|u005c)*+"
+_NULL_ESCAPED = re.compile(
+    rb'(?:"|u0022)S(?:n|u00[46]e)S(?:u00[57]5|u)(?:S(?:l|u00[46]c)){2}S(?:"|u0022)'.replace(
+        b"S", _SLASHES
+    ),
+    re.IGNORECASE,
+)
 
 
 class TableDecoder:

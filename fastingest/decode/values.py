@@ -10,16 +10,61 @@ from itertools import chain, islice
 import msgspec
 
 from fastingest.decode.elements import elements_of, members_decoder
-from fastingest.model.jsonpath import REMEMBERED, JsonPath, Steps
+from fastingest.model.jsonpath import Embedded, JsonPath, Step, Steps, text_of
 from fastingest.model.path_tree import PathTree
 
-__all__ = ["Recall", "ValueTree", "Values"]
+__all__ = ["NotJson", "Recall", "ValueTree", "Values", "broken_on", "json_inside", "json_of"]
+
+_decode_any = msgspec.json.Decoder(msgspec.Raw).decode
 
 Values = dict[Steps, bytes]
 """JSON by the steps that lead to it, without space around it; what is not there is left out."""
 
 Recall = Callable[[bytes], bytes | None]
 """What finds the message that is remembered by a key."""
+
+
+def json_of(message: bytes) -> bytes:
+    """The message's JSON without white space around it.
+
+    :raises ValueError, RecursionError: it is not UTF-8, or not JSON, or nested too deeply.
+    """
+    message.decode()
+    return bytes(_decode_any(message))
+
+
+class NotJson(ValueError):
+    """The text of a string is no JSON."""
+
+
+def json_inside(value: bytes) -> bytes:
+    """The JSON that the text of a string is, without space around it.
+
+    :param value: JSON. What is no string has none inside, nor has a blank one: that is empty.
+    :raises NotJson: it is another text.
+    """
+    if not value.startswith(b'"'):
+        return b""
+    try:
+        text = (text_of(value) or "").strip(" \t\n\r")
+        return json_of(text.encode()) if text else b""
+    except (ValueError, RecursionError):
+        raise NotJson from None
+
+
+def broken_on(path: JsonPath, found: Values) -> JsonPath | None:
+    """Where on the way of a path there is a string that should hold JSON, and holds another text.
+
+    :param found: what the path's tree has found.
+    """
+    for place, step in enumerate(path.steps):
+        if step is Embedded.JSON:
+            before = JsonPath(path.steps[:place], path.from_root)
+            try:
+                json_inside(found.get(before.steps, b""))
+            except NotJson:
+                return before
+    return None
 
 
 @dataclass(eq=False)
@@ -44,8 +89,8 @@ class ValueTree(PathTree):
         names = tuple(step for step in self.steps if isinstance(step, str))
         if names:
             self._members = members_decoder(names)
-        self._remembered = self.steps.get(REMEMBERED)
-        indices = [step for step in self.steps if isinstance(step, int) and step != REMEMBERED]
+        self._remembered = self.steps.get(Embedded.REMEMBERED)
+        indices = [step for step in self.steps if isinstance(step, int)]
         self._elements = max([0, *(index + 1 for index in indices)])
         self._last = max([0, *(-index for index in indices)])
         for tree in self.steps.values():
@@ -62,10 +107,15 @@ class ValueTree(PathTree):
         return found
 
     def _find_inside(self, text: bytes, found: Values, recall: Recall | None) -> None:
-        inside: Iterable[tuple[str | int, bytes | msgspec.Raw]]
+        inside: Iterable[tuple[Step, bytes | msgspec.Raw]]
         if self._remembered is not None:
             message = None if recall is None else recall(text)
-            inside = [] if message is None else [(REMEMBERED, message)]
+            inside = [] if message is None else [(Embedded.REMEMBERED, message)]
+        elif text.startswith(b'"') and Embedded.JSON in self.steps:
+            try:
+                inside = [(Embedded.JSON, json_inside(text))]
+            except NotJson:
+                return
         elif text.startswith(b"{") and self._members:
             inside = self._members(text)
         elif text.startswith(b"[") and (self._elements or self._last):

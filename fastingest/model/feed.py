@@ -21,6 +21,7 @@ __all__ = [
     "INFLATES",
     "MAX_FEEDS",
     "MAX_LINES",
+    "SPLITS",
     "WHEN_STALE",
     "Answer",
     "Feed",
@@ -43,6 +44,9 @@ ANSWER_PLACE = re.compile(r"\{(\$[^{}]*)\}")
 
 INFLATES = ("gzip", "zlib", "raw")
 """What a server may compress binary messages with."""
+
+SPLITS = ("lines", "records")
+"""What may stand between documents in a message: line feeds, or ASCII's record separators."""
 
 WHEN_STALE = ("warn", "reconnect")
 """What may be done about what is stale, besides telling it."""
@@ -197,6 +201,9 @@ class Feed:
     :param compression: ``deflate`` offers permessage-deflate (RFC 7692), ``off`` does not.
     :param inflate: how the server compresses binary messages by itself: ``gzip``, ``zlib``, ``raw``
         (DEFLATE without either's header); empty: it does not.
+    :param strip: prefixes of messages, of which the first one that is there is cut off.
+    :param split: one of :data:`SPLITS`: what is left of a message is several documents, each of
+        which is a message from there on; empty: it is one.
     """
 
     name: str
@@ -224,6 +231,8 @@ class Feed:
     connect_timeout: float = 10.0
     compression: str = "off"
     inflate: str = ""
+    strip: tuple[str, ...] = ()
+    split: str = ""
 
     def by_line(self) -> tuple[Feed, ...]:
         """The feed as each of its connections has it, in order; itself where there is one."""

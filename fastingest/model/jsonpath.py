@@ -6,6 +6,7 @@
     last.price       the member "price" of the member "last"
     [0]  data[0].p   an element of an array, counted from 0; [-1] is the last one, [-2] that before
     ["a.b"]          a member whose name is not made of letters, digits, _, -, @, / and : alone
+    payload|json.p   the member "p" of the JSON that the text of the string "payload" is
     $  $.arg.instId  from the message's root; without $, from where the row is
     $[0]|remembered.symbol     from the message that is remembered by the text of $[0]
 
@@ -32,19 +33,20 @@ import json
 import re
 from enum import Enum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 __all__ = [
     "ANY",
     "OWN",
-    "REMEMBERED",
     "Condition",
     "Each",
+    "Embedded",
     "JsonPath",
     "NoTree",
     "PlaceSteps",
+    "Step",
     "Steps",
     "parse_condition",
     "parse_path",
@@ -53,7 +55,16 @@ __all__ = [
     "text_of_steps",
 ]
 
-Steps = tuple[str | int, ...]
+
+class Embedded(Enum):
+    """A step from a text to other JSON: that which it is, or the message remembered by it."""
+
+    JSON = "|json"
+    REMEMBERED = "|remembered"
+
+
+Step: TypeAlias = str | int | Embedded
+Steps = tuple[Step, ...]
 """Member names and array indices, one step after the other; indices below 0 are from the end."""
 
 
@@ -64,20 +75,17 @@ class Each(Enum):
     ELEMENT = "[*]"
 
 
-PlaceSteps = tuple[str | int | Each, ...]
+PlaceSteps = tuple[Step | Each, ...]
 """Steps to where rows are."""
 
 ANY = -(10**9)
 """The step that is written ``[*]`` in a path: any element of an array; few paths may have it. It is
 no index: those have six digits at most."""
 
-REMEMBERED = ANY - 1
-"""The step from a text or number to the message that is remembered by it."""
-
 _NAME = r"[^\W\d][\w@/:-]*|[\d@][\w@/:-]*"
 _STEP = re.compile(
     rf"\.?(?P<name>{_NAME}|\*)|(?P<element>\[\*\])|\[(?P<index>\d{{1,6}}|-(?!0+\])\d{{1,6}})\]|"
-    r'\[(?P<quoted>"(?:[^"\\]|\\.)*")\]|\|(?P<piped>remembered)(?=[.[])'
+    r'\[(?P<quoted>"(?:[^"\\]|\\.)*")\]|(?P<piped>\|(?:json|remembered)(?![\w@/:-]))'
 )
 _BARE = re.compile(_NAME)
 _MAX_STEPS = 64
@@ -101,9 +109,9 @@ class JsonPath(NamedTuple):
     @property
     def split(self) -> tuple[Steps, Steps]:
         """The steps in the message itself, and those in one that is remembered."""
-        if REMEMBERED not in self.steps:
+        if Embedded.REMEMBERED not in self.steps:
             return self.steps, ()
-        behind = self.steps.index(REMEMBERED) + 1
+        behind = self.steps.index(Embedded.REMEMBERED) + 1
         return self.steps[: behind - 1], self.steps[behind:]
 
     def __str__(self) -> str:
@@ -117,10 +125,10 @@ def text_of_steps(steps: PlaceSteps, text: str = "") -> str:
     for step in steps:
         if step in (ANY, Each.ELEMENT):
             text += "[*]"
-        elif step == REMEMBERED:
-            text += "|remembered"
         elif isinstance(step, int):
             text += f"[{step}]"
+        elif isinstance(step, Embedded):
+            text += step.value
         elif isinstance(step, Each) or _BARE.fullmatch(step):
             name = "*" if isinstance(step, Each) else step
             text += f".{name}" if text else name
@@ -145,8 +153,12 @@ def parse_path(text: str, *, any_element: bool = False) -> JsonPath:
         )
     if plain.count(ANY) > 1:
         raise ValueError(f"{text.strip()!r} is no path here; [*] may stand once in a path")
-    if REMEMBERED in plain and any_element:
+    if Embedded.REMEMBERED in plain and any_element:
         raise ValueError(f"{text.strip()!r} is no path here; columns and 'where' may have such")
+    if isinstance(plain[0] if plain else None, Embedded) and not from_root:
+        raise ValueError(
+            f"{text.strip()!r}: a row is no string; where rows are, write for example items[*]|json"
+        )
     return JsonPath(tuple(plain), from_root)
 
 
@@ -156,41 +168,41 @@ def parse_place(text: str) -> PlaceSteps:
     :raises ValueError: it says none.
     """
     steps = _parse(text)[0]
-    if REMEMBERED in steps:
+    if Embedded.REMEMBERED in steps:
         raise ValueError(f"{text.strip()!r}: what is remembered has no rows")
     return tuple(steps)
 
 
-def _parse(text: str) -> tuple[list[str | int | Each], bool]:
+def _parse(text: str) -> tuple[list[Step | Each], bool]:
     """The steps of a path, and whether it begins with ``$``."""
     rest = text.strip()
     from_root = rest.startswith("$")
     rest = rest.removeprefix("$")
-    steps: list[str | int | Each] = []
+    steps: list[Step | Each] = []
     offset = 0
     while offset < len(rest):
         step = _STEP.match(rest, offset)
         # A dot stands between two names, and behind $.
         dotted = step is not None and rest[offset] == "."
         if step is None or (step["name"] and dotted != (from_root or bool(steps))):
-            raise ValueError(
-                f"{text.strip()!r} is no path; write for example price, last.price, [0], [-1], "
-                '["odd name"] or $.data.symbol'
-            )
+            hint = 'price, last.price, [0], [-1], ["odd name"] or $.data.symbol'
+            if rest[offset] == "|":
+                hint = 'payload|json.price, or ["a|b"] for a name with | in it'
+            raise ValueError(f"{text.strip()!r} is no path; write for example {hint}")
         if step["index"] is not None:
             steps.append(int(step["index"]))
         elif step["piped"]:
-            if not steps or REMEMBERED in steps:
-                raise ValueError(
-                    f"{text.strip()!r} is no path; |remembered stands once, behind what a message "
-                    "is remembered by: $[0]|remembered.symbol"
-                )
-            steps.append(REMEMBERED)
+            steps.append(Embedded(step["piped"]))
         elif step["element"] or step["name"] == "*":
             steps.append(Each.ELEMENT if step["element"] else Each.MEMBER)
         else:
             steps.append(step["name"] or json.loads(step["quoted"]))
         offset = step.end()
+    if Embedded.REMEMBERED in steps[:1] + steps[-1:] or steps.count(Embedded.REMEMBERED) > 1:
+        raise ValueError(
+            f"{text.strip()!r} is no path; |remembered stands once, between what a message is "
+            "remembered by and a path into it: $[0]|remembered.symbol"
+        )
     if len(steps) > _MAX_STEPS:
         raise ValueError(f"a path of {len(steps)} steps is too long; {_MAX_STEPS} are the most")
     return steps, from_root

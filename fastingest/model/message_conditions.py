@@ -25,7 +25,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from fastingest.model.jsonpath import Condition, JsonPath, parse_condition, parse_path
+from fastingest.model.jsonpath import Condition, Embedded, JsonPath, parse_condition, parse_path
 
 __all__ = [
     "MAX_NEEDLES",
@@ -114,16 +114,20 @@ def _needles(condition: MessageCondition) -> tuple[bytes, ...]:
     """Those of one condition; empty where none are sure."""
     if condition.test in ("!=", "absent"):
         return ()
+    steps = condition.path.steps
+    if Embedded.JSON in steps:  # what stands behind it is escaped
+        names = [step for step in steps[: steps.index(Embedded.JSON)] if isinstance(step, str)]
+        return _written(names[-1:], '"', '"')
     may_be_bare = _UNQUOTED.fullmatch if condition.test == "=" else _UNQUOTED_BEGINNING.match
     if condition.test in ("=", "^="):
         closing = '"' if condition.test == "=" else ""
-        if not condition.path.steps:
+        if not steps:
             return _written(condition.values)
         if not any(map(may_be_bare, condition.values)):
             needles = _written(condition.values, '"', closing)
             if needles:
                 return needles
-    names = [step for step in condition.path.steps if isinstance(step, str)]
+    names = [step for step in steps if isinstance(step, str)]
     return _written(names[-1:], '"', '"')
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
-from fastingest.model.jsonpath import REMEMBERED, NoTree, Steps
+from fastingest.model.jsonpath import Embedded, NoTree, Step, Steps
 
 __all__ = ["PathTree"]
 
@@ -22,7 +22,7 @@ class PathTree:
     :param way: the steps that have led here, from the root.
     """
 
-    steps: dict[str | int, Self] = field(default_factory=dict)
+    steps: dict[Step, Self] = field(default_factory=dict)
     way: Steps = ()
 
     def along(self, steps: Steps) -> Iterator[Self]:
@@ -40,22 +40,25 @@ class PathTree:
         *_, tree = self.along(steps)
         return tree
 
-    def _grown(self, step: str | int) -> Self:
+    def _grown(self, step: Step) -> Self:
         """A new tree for a step."""
         return type(self)(way=(*self.way, step))
 
     @property
-    def container(self) -> type[dict[str, object]] | type[list[object]] | None:
+    def container(self) -> type[dict[str, object]] | type[list[object]] | type[str] | None:
         """What the value must be for the steps to lead on; None: they end here.
 
-        :raises NoTree: it would have to be an object and an array, or is none of this message.
+        :raises NoTree: it would have to be two of an object, an array and a string, or they lead
+            to another message.
         """
         if not self.steps:
             return None
-        if REMEMBERED in self.steps:
+        if Embedded.REMEMBERED in self.steps:
             raise NoTree
         if all(isinstance(step, str) for step in self.steps):
             return dict
         if all(isinstance(step, int) for step in self.steps):
             return list
+        if len(self.steps) == 1:
+            return str
         raise NoTree

@@ -3,6 +3,7 @@
 ::
 
     data.trades          one row, or an array of rows
+    payload|json.trades  the same in the JSON that the text of a string is
     c.bids?              the same; a message that has nothing there is ignored
     events[*].trades     the same of each element of an array in turn
     mids.*               each member of an object in turn
@@ -16,7 +17,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from fastingest.model.jsonpath import Each, NoTree, PlaceSteps, Steps, parse_place, text_of_steps
+from fastingest.model.jsonpath import (
+    Each,
+    NoTree,
+    PlaceSteps,
+    Step,
+    Steps,
+    parse_place,
+    text_of_steps,
+)
 
 __all__ = ["RowPlace", "Rows", "parse_rows"]
 
@@ -65,7 +74,7 @@ class Rows(NamedTuple):
         """
         if len(self.places) > 1:
             raise NoTree
-        steps: list[str | int] = []
+        steps: list[Step] = []
         for step in self.places[0].steps:
             if isinstance(step, Each):
                 raise NoTree

@@ -292,7 +292,7 @@ def _column(text: str) -> Column:
             raise ValueError(f"{text!r}: {own} is written as it is, or @received as timestamp[ns]")
         name = name.removeprefix("@")
         return Column(name, f"{own}:{check_type(kind)}" if kind else own)
-    if not path and not text.startswith('"') and re.search(r"[$.\[\]]", name):
+    if not path and not text.startswith('"') and re.search(r"[$.\[\]]|\|json", name):
         raise ValueError(f"column {name!r} looks like a path; give it a name: NAME={name}")
     try:
         if path.startswith(('"', "'")):

@@ -5,8 +5,9 @@ Bytes are looked at eight at a time, the first one lowest: machines are little-e
 of them at least. Its last byte must be one that closes an object or an array, which the caller has
 looked at: digits and white space end there at the latest.
 
-What is not known for certain to be right is none: a string with an escape, a character that is not
-ASCII, a number with a long exponent. Whatever is none has NULL, or False, for an answer.
+What is not known for certain to be right is none: a string with an escape, unless it is passed over
+or unescaped, a character that is not ASCII, a number with a long exponent. Whatever is none has
+NULL, or False, for an answer.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -18,7 +19,68 @@ cdef extern from *:
     static const unsigned long long fi_tens[] = {
         1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000
     };
+
+    /* Not inlined: few strings have escapes, and what others need is to stay small. */
+    static __attribute__((noinline, unused)) const char*
+    fi_unescape(const char* p, const char* end, char** out)
+    {
+        const unsigned long long ones = 0x0101010101010101ull;
+        while (p < end) {
+            unsigned long long word, quotes, backslashes, others;
+            int count, character;
+            if (end - p >= 8) {
+                memcpy(&word, p, 8);
+            } else {
+                memcpy(&word, end - 8, 8);
+                word >>= 8 * (8 - (end - p));
+            }
+            quotes = word ^ (ones * 34);
+            backslashes = word ^ (ones * 92);
+            others = (((quotes - ones) & ~quotes) | ((backslashes - ones) & ~backslashes)
+                      | ((word - ones * 32) & ~word) | word) & (ones * 128);
+            count = others ? fi_zeros(others) >> 3 : 8;
+            if (out) {
+                memcpy(*out, &word, 8);
+                *out += count;
+            }
+            p += count;
+            if (count == 8)
+                continue;
+            if (p < end && p[0] == 34)
+                return p;
+            if (end - p < 2 || p[0] != 92)
+                return NULL;
+            switch (p[1]) {
+            case 34: case 92: case 47: character = p[1]; break;
+            case 'b': character = 8; break;
+            case 'f': character = 12; break;
+            case 'n': character = 10; break;
+            case 'r': character = 13; break;
+            case 't': character = 9; break;
+            case 'u':  /* of ASCII */
+                if (end - p < 6 || p[2] != '0' || p[3] != '0' || p[4] < '0' || p[4] > '7')
+                    return NULL;
+                character = 16 * (p[4] - '0');
+                if (p[5] >= '0' && p[5] <= '9')
+                    character += p[5] - '0';
+                else if ((p[5] | 32) >= 'a' && (p[5] | 32) <= 'f')
+                    character += (p[5] | 32) - 'a' + 10;
+                else
+                    return NULL;
+                p += 4;
+                break;
+            default: return NULL;
+            }
+            p += 2;
+            if (out)
+                *(*out)++ = (char)character;
+        }
+        return NULL;
+    }
     """
+    # The quote that ends the string whose characters, or escapes of ASCII, begin at ``p``. Where
+    # ``out`` is not NULL, they are put there, and it behind them; eight bytes more are overwritten.
+    const char* unescape "fi_unescape"(const char* p, const char* end, char** out) nogil
     const unsigned long long* TENS "fi_tens"
     int zeros "fi_zeros"(unsigned long long word) nogil
 
@@ -179,6 +241,7 @@ cdef inline const char* skip(const char* p, const char* end) noexcept nogil:
     """What stands behind a value, whatever it is."""
     cdef char[MAX_DEPTH] closing  # of the objects and arrays that are open
     cdef int depth = 0
+    cdef const char* start
     while True:
         # A value begins here.
         if p[0] == b"{" or p[0] == b"[":
@@ -194,7 +257,11 @@ cdef inline const char* skip(const char* p, const char* end) noexcept nogil:
                         return NULL
                 continue
         else:
+            start = p
             p = scalar(p, end)
+            if p is NULL and start[0] == b'"':
+                p = unescape(start + 1, end, NULL)
+                p += p is not NULL
             if p is NULL or depth == 0:
                 return p
             p = space(p)

@@ -20,12 +20,14 @@ the while is longer each time, until most of them are certain.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.list cimport PyList_GET_SIZE
 from cpython.tuple cimport PyTuple_GET_SIZE
-from libc.string cimport memchr
+from libc.string cimport memchr, memcmp
 from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 
 from fastingest.native._parser cimport RowParser
 
 from picows.picows import _make_test_ws_frame
+
+from fastingest.source.documents import MAX_WAITING_DOCUMENTS
 
 cdef extern from "string.h":  # where Python.h has asked for GNU's, which macOS has as well
     void* memmem(const void* text, size_t size, const void* piece, size_t length) nogil
@@ -98,17 +100,7 @@ cdef class NativeListener(WSListener):
         self.listener.resume_writing()
 
     cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
-        if (
-            not self.is_on
-            or frame.msg_type != WSMsgType.TEXT
-            or not frame.fin
-            or frame.rsv1 | frame.rsv2 | frame.rsv3
-        ):
-            self.listener.on_ws_frame(transport, frame)
-            return
-        if frame.payload_size > self.max_message_size:  # which picows has refused, and still brings
-            self.is_on = False
-            self.listener.on_ws_frame(transport, frame)
+        if is_handed_on(self, transport, frame):
             return
         self.take_text(frame.payload_ptr, frame.payload_size)
         if frame.last_in_buffer:
@@ -172,6 +164,85 @@ cdef class NativeListener(WSListener):
         counts = parser.messages, parser.ignored, parser.blanked
         parser.messages = parser.ignored = parser.blanked = 0
         return counts
+
+
+cdef inline bint is_handed_on(
+    NativeListener self, WSTransport transport, WSFrame frame
+) except -1:
+    """Give the Python listener a frame that is none of the usual ones; whether it was that."""
+    if (
+        not self.is_on
+        or frame.msg_type != WSMsgType.TEXT
+        or not frame.fin
+        or frame.rsv1 | frame.rsv2 | frame.rsv3
+    ):
+        self.listener.on_ws_frame(transport, frame)
+        return True
+    if frame.payload_size > self.max_message_size:  # which picows has refused, and still brings
+        self.is_on = False
+        self.listener.on_ws_frame(transport, frame)
+        return True
+    return False
+
+
+cdef class NativeDocumentListener(NativeListener):
+    """The same where documents are to be found in messages.
+
+    :param documents: the feed's :class:`fastingest.source.documents.Documents`.
+    """
+
+    cdef tuple prefixes
+    cdef bint is_split
+    cdef char separator
+    cdef Py_ssize_t most_waiting
+
+    def __init__(self, listener, intake, RowParser parser, Py_ssize_t max_message_size, documents):
+        NativeListener.__init__(self, listener, intake, parser, max_message_size)
+        self.prefixes = documents.prefixes
+        self.is_split = bool(documents.separator)
+        self.separator = documents.separator[0] if documents.separator else 0
+        self.most_waiting = MAX_WAITING_DOCUMENTS
+
+    cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
+        if is_handed_on(self, transport, frame):
+            return
+        self.take_documents(frame.payload_ptr, frame.payload_size)
+        if frame.last_in_buffer:
+            self.listener.end_of_read(transport)
+
+    cdef bint take_documents(self, const char* text, Py_ssize_t size) except False:
+        cdef const char* end = text + size
+        cdef const char* between
+        cdef const char* start
+        cdef bint is_blank = True
+        for prefix in self.prefixes:
+            size = PyBytes_GET_SIZE(prefix)
+            if end - text >= size and memcmp(text, PyBytes_AS_STRING(prefix), size) == 0:
+                text += size
+                break
+        if not self.is_split:
+            return self.take_text(text, end - text)
+        while text <= end:
+            between = <const char*>memchr(text, self.separator, end - text)
+            if between is NULL:
+                between = end
+            start, text = text, between + 1
+            while start < between and start[0] in b" \t\r\n":
+                start += 1
+            while between > start and (between - 1)[0] in b" \t\r\n":
+                between -= 1
+            if start == between:
+                continue
+            is_blank = False
+            self.take_text(start, between - start)
+            if PyList_GET_SIZE(self.waiting) >= self.most_waiting:
+                self.intake.decode(self.arrivals)
+            if not self.is_on and self.intake.closed:
+                break
+        if is_blank:
+            self.parser.messages += 1
+            self.parser.ignored += 1
+        return True
 
 
 def check():

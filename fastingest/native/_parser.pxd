@@ -33,8 +33,12 @@ cdef class RowParser:
     cdef uint64_t everywhere  # all of them
     cdef Text* places  # the tree's
     cdef const char* key  # the name of the member that the last star has led to; NULL: none has
+    cdef const char* key_end  # of the text that it stands in
     cdef Py_ssize_t index  # of the element
     cdef bint is_empty_fine
+    cdef bytes scratch  # in which the texts of strings are unescaped
+    cdef Py_ssize_t used  # bytes of it, by the message
+    cdef list full  # others, that the message has filled
     cdef uint64_t walk  # the number of the message, or of the row, that is walked through
     cdef public dict remembered  # by the keys' text: the values, or None
     cdef bint failed  # whether a condition does not hold
@@ -59,5 +63,4 @@ cdef class RowParser:
     cdef const char* rows(self, Node* node, const char* p, const char* end) except? NULL
     cdef const char* row(self, const char* p, const char* end) except? NULL
     cdef const char* condition(self, int index, const char* p, const char* end) except? NULL
-    cdef bint add_whole(self, int index, const char* p, const char* behind) except False
     cdef const char* cell(self, int index, const char* p, const char* end) except? NULL

@@ -30,6 +30,7 @@ from fastingest.native._builders cimport ColumnBuilders
 from fastingest.native._cells cimport add_cell
 from fastingest.native._json cimport behind_item, literal, scalar, skip, space
 from fastingest.native._places cimport (
+    add_whole,
     array_from_end,
     blank,
     fill_up,
@@ -37,7 +38,6 @@ from fastingest.native._places cimport (
     rare_value,
     read_later,
 )
-from fastingest.native._strings cimport add_rare_text
 from fastingest.native._tree cimport (
     ABSENT,
     ARRAY,
@@ -81,6 +81,7 @@ cdef class RowParser:
         self.required, self.places = plan.required, self.tree.places
         self.everywhere = (1 << len(plan.places)) - 1
         self.remembered = {}
+        self.scratch, self.full = b"", []
         self.columns = ColumnBuilders([column.kind for column in plan.columns])
 
     def parse(self, bytes message):
@@ -115,7 +116,7 @@ cdef class RowParser:
         self.walk += 1
         self.failed = False
         self.held = 0
-        self.found = 0
+        self.found = self.used = 0
         if self.has_own:
             self.key, self.index = NULL, 0
         if self.in_row != self.columns.width:
@@ -137,7 +138,7 @@ cdef class RowParser:
             if self.found & self.required != self.required:
                 return False
         if self.in_row != self.columns.width:
-            return read_later(self, rows, end)
+            return read_later(self, rows)
         return True
 
     # Structure
@@ -179,10 +180,10 @@ cdef class RowParser:
         if behind is not NULL:
             if node.kind == WHOLE:
                 self.cells += 1
-                self.add_whole(node.index, p, behind)
+                add_whole(self, node.index, p, behind)
             else:
-                self.readings[node.index].later = p
-                self.readings[node.index].behind = behind
+                reading = &self.readings[node.index]
+                reading.later, reading.behind, reading.end = p, behind, end
         return behind
 
     cdef const char* object(
@@ -328,12 +329,3 @@ cdef class RowParser:
             return NULL
         self.columns.add_null(column)
         return p
-
-    cdef bint add_whole(self, int index, const char* p, const char* behind) except False:
-        """Add a value as it stands here."""
-        column = &self.columns.columns[index]
-        if p[0] == b"n":
-            self.columns.add_null(column)
-        else:
-            add_rare_text(column, p, behind - p)
-        return True

@@ -16,7 +16,8 @@ cdef const char* own_rows(
 cdef const char* array_from_end(
     RowParser parser, Node* node, uint64_t walk, const char* p, const char* end
 ) except? NULL
-cdef bint read_later(RowParser parser, Py_ssize_t start, const char* end) except -1
+cdef bint read_later(RowParser parser, Py_ssize_t start) except -1
+cdef bint add_whole(RowParser parser, int index, const char* p, const char* behind) except False
 cdef const char* blank(
     RowParser parser, int index, const char* p, const char* end
 ) except? NULL

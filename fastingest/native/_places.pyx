@@ -1,41 +1,36 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """What few tables or few messages need: rows that stars lead to, columns that show where a row is,
-those that are added for all rows at once, what is remembered of messages before, elements that are
-counted from the end, and empty cells.
+those that are added for all rows at once, elements that are counted from the end, and empty cells.
 
 See the parser. They are functions, and of a module of their own, so that what most tables need
 stays as it is: what a compiler puts into one function with it takes some of its speed.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint64_t
 
 from fastingest.native._cells cimport no_number
 from fastingest.native._column cimport add_integer
+from fastingest.native._embedded cimport embedded
 from fastingest.native._json cimport behind_item, skip, space, string
 from fastingest.native._parser cimport RowParser
-from fastingest.native._strings cimport add_text
+from fastingest.native._remembered cimport recalled, recalled_cell
+from fastingest.native._strings cimport add_rare_text, add_text
 from fastingest.native._tree cimport (
-    ABSENT,
     EACH_ELEMENT,
     EACH_MEMBER,
+    EMBEDDED,
     INDEX,
-    IS_NOT,
     JSON,
     KEY,
     MAX_FROM_END,
     NAMES,
     PLACE,
-    RECALLED,
     SEVERAL,
     TEXT,
     VALUE,
     Node,
     is_new,
 )
-
-cdef enum:
-    PADDING = 16  # bytes, as fastingest.decode.memory has it
 
 cdef extern from *:
     int __builtin_popcountll(unsigned long long word) nogil
@@ -51,6 +46,8 @@ cdef const char* rare_value(
         return each_member(parser, node, p, end)
     if node.kind == EACH_ELEMENT:
         return each_element(parser, node, p, end)
+    if node.kind == EMBEDDED:
+        return embedded(parser, node, walk, p, end)
     return recalled(parser, node, p, end)
 
 
@@ -59,6 +56,7 @@ cdef const char* each_member(
 ) except? NULL:
     """Take an object of which each member leads to rows."""
     cdef const char* before = parser.key
+    cdef const char* end_before = parser.key_end
     cdef bint closed = False
     cdef uint64_t walk
     cdef int left = NAMES // 2
@@ -72,7 +70,7 @@ cdef const char* each_member(
         parser.found |= node.places
         return p + 1
     while not closed:
-        parser.key = p
+        parser.key, parser.key_end = p, end
         left -= 1
         if p[0] != b'"' or left < 0:
             return NULL
@@ -85,7 +83,7 @@ cdef const char* each_member(
         p = behind_item(match(parser, node, space(p + 1), end), end, b"}", &closed)
         if p is NULL:
             return NULL
-    parser.key = before
+    parser.key, parser.key_end = before, end_before
     return p
 
 
@@ -151,6 +149,7 @@ cdef const char* own_row(
     """Take a row, and show where it is."""
     cdef Py_ssize_t rows = parser.columns.rows
     cdef const char* value = p
+    cdef const char* behind
     cdef char opening = b"[" if parser.is_array else b"{"
     cdef int index
     if parser.is_value:
@@ -176,7 +175,8 @@ cdef const char* own_row(
                 return NULL
         elif reading.own == KEY:
             if parser.key is not NULL:
-                if not own_cell(parser, index, parser.key, string(parser.key + 1, end) + 1, end):
+                behind = string(parser.key + 1, parser.key_end) + 1
+                if not own_cell(parser, index, parser.key, behind, parser.key_end):
                     return NULL
             elif reading.required:
                 return NULL
@@ -190,8 +190,18 @@ cdef bint own_cell(
 ) except -1:
     """Add a cell of what a row has besides; whether it is certain what that is."""
     if parser.readings[index].type == JSON:
-        return parser.add_whole(index, p, behind)
+        return add_whole(parser, index, p, behind)
     return parser.cell(index, p, end) is not NULL
+
+
+cdef bint add_whole(RowParser parser, int index, const char* p, const char* behind) except False:
+    """Add a value as it stands here."""
+    column = &parser.columns.columns[index]
+    if p[0] == b"n":
+        parser.columns.add_null(column)
+    else:
+        add_rare_text(column, p, behind - p)
+    return True
 
 
 cdef const char* several(
@@ -236,7 +246,7 @@ cdef const char* array_from_end(
     return p
 
 
-cdef bint read_later(RowParser parser, Py_ssize_t start, const char* end) except -1:
+cdef bint read_later(RowParser parser, Py_ssize_t start) except -1:
     """Add the columns of the root, and constants, once for each row of the message."""
     cdef int index
     for index in range(parser.columns.width):
@@ -255,61 +265,10 @@ cdef bint read_later(RowParser parser, Py_ssize_t start, const char* end) except
                     if not recalled_cell(parser, index, reading.later, reading.behind):
                         return False
                 elif reading.type == JSON:
-                    parser.add_whole(index, reading.later, reading.behind)
-                elif parser.cell(index, reading.later, end) is NULL:
+                    add_whole(parser, index, reading.later, reading.behind)
+                elif parser.cell(index, reading.later, reading.end) is NULL:
                     return False
     return True
-
-
-cdef const char* recalled(
-    RowParser parser, Node* node, const char* p, const char* end
-) except? NULL:
-    """Take a key, by which the value of a column or of a condition is remembered."""
-    cdef const char* behind = skip(p, end)
-    cdef const char* text
-    if behind is NULL:
-        return NULL
-    if node.kind == RECALLED:
-        parser.cells += 1
-        return behind if recalled_cell(parser, node.index, p, behind) else NULL
-    found = remembered(parser, parser.tests[node.index].recall, p, behind)
-    if found is None:
-        kind = parser.tests[node.index].kind
-        parser.failed = parser.failed or not (kind == IS_NOT or kind == ABSENT)
-        return behind
-    text = PyBytes_AS_STRING(found)
-    if parser.condition(node.index, text, text + PyBytes_GET_SIZE(found)) is NULL:
-        return NULL
-    return behind
-
-
-cdef bint recalled_cell(
-    RowParser parser, int index, const char* p, const char* behind
-) except -1:
-    """Add the cell that is remembered by a key; whether it is certain what that is."""
-    cdef const char* text
-    cdef const char* end
-    reading = &parser.readings[index]
-    found = remembered(parser, reading.recall, p, behind)
-    if found is None:
-        if reading.required:
-            return False
-        parser.columns.add_null(&parser.columns.columns[index])
-        return True
-    text = PyBytes_AS_STRING(found)
-    end = text + PyBytes_GET_SIZE(found)
-    if reading.type == JSON:
-        return parser.add_whole(index, text, end - PADDING)
-    return parser.cell(index, text, end) is not NULL
-
-
-cdef bytes remembered(RowParser parser, int number, const char* p, const char* behind):
-    """The value that is remembered by a key, with its padding; None: there is none."""
-    if p[0] == b'"':
-        p += 1
-        behind -= 1
-    values = parser.remembered.get(PyBytes_FromStringAndSize(p, behind - p))
-    return None if values is None else (<tuple>values)[number]
 
 
 cdef const char* blank(RowParser parser, int index, const char* p, const char* end) except? NULL:

@@ -25,6 +25,7 @@ cdef enum:  # kinds of nodes
     EACH_ELEMENT
     RECALLED
     RECALLED_CONDITION
+    EMBEDDED
 
 cdef enum:  # what a column shows of where the row is
     NOT_OWN
@@ -114,6 +115,7 @@ cdef struct Reading:  # how a column's cells are read
     int digits  # that may stand behind the point of what stays text
     const char* later  # of the root: where its text begins; NULL: it has not come
     const char* behind  # it
+    const char* end  # of the message, or of the text of a string
     int own  # what it shows of where the row is
     const char* constant  # the text that it is in each row; NULL: it is read
     Py_ssize_t constant_size

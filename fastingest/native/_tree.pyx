@@ -21,6 +21,7 @@ cdef dict KINDS = {
     NodeKind.EACH_ELEMENT: EACH_ELEMENT,
     NodeKind.RECALLED: RECALLED,
     NodeKind.RECALLED_CONDITION: RECALLED_CONDITION,
+    NodeKind.EMBEDDED: EMBEDDED,
 }
 cdef dict OWN = {None: NOT_OWN, Own.KEY: KEY, Own.VALUE: VALUE, Own.INDEX: INDEX, Own.ROWS: PLACE}
 cdef dict TESTS = {

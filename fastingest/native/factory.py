@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fastingest.decode.batch_builder import ColumnBuffers
 from fastingest.model.feed import Feed
 from fastingest.native.parse_plan import plan_of
+from fastingest.source.documents import Documents
 from fastingest.source.intake import Intake
 from fastingest.source.listener import FrameReader, Listener, MakeReader
 
@@ -37,17 +38,24 @@ def layout_problem() -> str | None:
 def reader_of(feed: Feed) -> MakeReader | None:
     """What reads a feed's messages natively; None: only Python can."""
     parser = parser_of(feed)
-    return None if parser is None else reader_with(parser)
+    return None if parser is None else reader_with(parser, Documents.of(feed))
 
 
-def reader_with(parser: RowParser) -> MakeReader:
-    """What reads messages natively with ``parser``."""
-    from fastingest.native._listener import NativeListener
+def reader_with(parser: RowParser, documents: Documents | None = None) -> MakeReader:
+    """What reads messages natively with ``parser``.
+
+    :param documents: what finds them in those that come; None: they are.
+    """
+    from fastingest.native._listener import NativeDocumentListener, NativeListener
 
     def make(
         listener: Listener, intake: Intake, max_message_size: int
     ) -> tuple[FrameReader, ColumnBuffers]:
-        reader = NativeListener(listener, intake, parser, max_message_size)
+        reader: FrameReader
+        if documents is None:
+            reader = NativeListener(listener, intake, parser, max_message_size)
+        else:
+            reader = NativeDocumentListener(listener, intake, parser, max_message_size, documents)
         return reader, parser.columns
 
     return make

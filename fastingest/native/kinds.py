@@ -27,6 +27,8 @@ class NodeKind(Enum):
     """A key, by which the value of a column is remembered."""
     RECALLED_CONDITION = auto()
     """One by which the value of a condition is."""
+    EMBEDDED = auto()
+    """A string whose text is JSON."""
 
 
 class Own(Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fastingest.model.jsonpath import Each, NoTree, PlaceSteps, Steps
+from fastingest.model.jsonpath import Each, Embedded, NoTree, PlaceSteps, Step, Steps
 from fastingest.model.path_tree import PathTree
 from fastingest.native.kinds import NodeKind
 
@@ -101,22 +101,27 @@ class PlanTree(PathTree):
             nodes.append(FlatNode(NodeKind.OBJECT))
             self.each[1].flatten(nodes, len(nodes) - 1)
             return
-        is_array = self.container is list
-        numbers: dict[str | int, int] = {}
-        for step in sorted(self.steps):  # all names, or all indices
+        container = self.container
+        if container is str:
+            nodes[at] = FlatNode(NodeKind.EMBEDDED, 0, ((b"", len(nodes)),))
+            nodes.append(FlatNode(NodeKind.OBJECT))
+            self.steps[Embedded.JSON].flatten(nodes, len(nodes) - 1)
+            return
+        numbers: dict[Step, int] = {}
+        for step in sorted(self.steps):  # type: ignore[type-var]  # all names, or all indices
             numbers[step] = len(nodes)
             nodes.append(FlatNode(NodeKind.OBJECT))
-        nodes[at] = _array(numbers) if is_array else _object(numbers)
+        nodes[at] = _array(numbers) if container is list else _object(numbers)
         for step, number in numbers.items():
             self.steps[step].flatten(nodes, number)
 
 
-def _object(numbers: dict[str | int, int]) -> FlatNode:
+def _object(numbers: dict[Step, int]) -> FlatNode:
     children = ((b'"%b"' % str(name).encode(), number) for name, number in numbers.items())
     return FlatNode(NodeKind.OBJECT, 0, tuple(children))
 
 
-def _array(numbers: dict[str | int, int]) -> FlatNode:
+def _array(numbers: dict[Step, int]) -> FlatNode:
     indices = [index for index in numbers if isinstance(index, int)]
     elements = max([0, *(index + 1 for index in indices)])
     from_end = max([0, *(-index for index in indices)])

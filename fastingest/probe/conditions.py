@@ -7,7 +7,7 @@ that has been seen. Without any, a table takes what has rows where its rows are.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from typing import Any
 
 from fastingest.model.jsonpath import Condition, JsonPath
@@ -58,7 +58,7 @@ def conditions_for(
     return where, len(taken)
 
 
-def says(value: Any, steps: Steps, texts: Container[str]) -> bool:
+def says(value: Any, steps: Iterable[object], texts: Container[str]) -> bool:
     """Whether one of the texts stands at ``steps``."""
     found = follow(value, steps)
     return isinstance(found, str) and found in texts
@@ -74,7 +74,7 @@ def meets(schema: Schema, message: Any) -> bool:
     return any(all(says(row, *_spelt(condition)) for condition in schema.where_row) for row in rows)
 
 
-def _spelt(condition: Condition) -> tuple[Steps, Container[str]]:
+def _spelt(condition: Condition) -> tuple[Iterable[object], Container[str]]:
     return condition.path.steps, condition.values
 
 

@@ -39,7 +39,7 @@ def kind_of(value: Any) -> str:  # noqa: PLR0911 - one return for each kind
     return "scalar"
 
 
-def follow(value: Any, steps: Steps) -> Any:
+def follow(value: Any, steps: Iterable[object]) -> Any:
     """What stands at ``steps`` in ``value``; None where they lead nowhere."""
     for step in steps:
         if isinstance(step, str) and isinstance(value, dict):

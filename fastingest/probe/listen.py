@@ -29,6 +29,7 @@ from fastingest.model.schema import TRADES
 from fastingest.probe.options import ProbeOptions
 from fastingest.source.base import SourceObserver
 from fastingest.source.connection import Connection
+from fastingest.source.documents import Documents
 from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
@@ -144,7 +145,12 @@ async def _listen(
         flush_interval=_FLUSH_INTERVAL,
         side=side,
     )
-    listener = Listener(intake, max_message_size=options.max_message_size, inflate=feed.inflate)
+    listener = Listener(
+        intake,
+        max_message_size=options.max_message_size,
+        inflate=feed.inflate,
+        documents=Documents.of(feed),
+    )
     observer = _Observer()
     connected, over, troubles = observer.is_connected, observer.is_over, observer.failures
     interrupted = asyncio.Event()

@@ -14,7 +14,7 @@ Two arrays beside each other are the sides of an order book, and no rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fastingest.probe.columns import is_quantity, type_of
@@ -25,7 +25,7 @@ __all__ = ["find_rows", "quantities", "rows_at"]
 _DEPTH = 4
 
 
-def rows_at(message: Any, place: Steps) -> list[Any] | None:
+def rows_at(message: Any, place: Iterable[object]) -> list[Any] | None:
     """The rows that stand at ``place``; None: nothing stands there."""
     found = follow(message, place)
     if found is None:

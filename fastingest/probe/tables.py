@@ -7,7 +7,7 @@ out, and conditions keep other messages out (:mod:`~fastingest.probe.conditions`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -197,7 +197,9 @@ class _Columns:
         self._now = now
         self._names: set[str] = set()
 
-    def add(self, seen: FieldProfile, said: set[Steps], rows: Steps | None = None) -> None:
+    def add(
+        self, seen: FieldProfile, said: Set[tuple[object, ...]], rows: Steps | None = None
+    ) -> None:
         """Add those for what was seen.
 
         :param said: where a condition says it already.

@@ -108,6 +108,9 @@ def _connection(feed: Feed) -> Iterator[str]:
     )
     if feed.inflate:
         yield f"inflate = {_quoted(feed.inflate)}"
+    yield from _array("strip", map(_quoted, feed.strip))
+    if feed.split:
+        yield f"split = {_quoted(feed.split)}"
     if feed.compression != "off":
         yield f"compression = {_quoted(feed.compression)}"
     if feed.connect_timeout != Feed.connect_timeout:

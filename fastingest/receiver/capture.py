@@ -19,6 +19,7 @@ from fastingest.runtime.control import LineState, Notice, Report
 from fastingest.source.base import Source
 from fastingest.source.connect_queue import HostQueues
 from fastingest.source.connection import Connection, Prospects
+from fastingest.source.documents import Documents
 from fastingest.source.intake import Intake, Limit
 from fastingest.source.line_counters import counters_by_line
 from fastingest.source.lines import Lines
@@ -137,6 +138,7 @@ class Capture:
                     make_reader=make_reader,
                     inflate=feed.inflate,
                     arrivals=arrivals[line],
+                    documents=Documents.of(feed),
                 ),
                 self._by_line[line],
                 partial(self._report, connection=self._numbers[line]),

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, TypeAlias, cast
 
 import picows
@@ -36,6 +37,7 @@ from picows import WSFrame, WSMsgType, WSTransport
 from fastingest.access.secrets import Redactor
 from fastingest.decode.batch_builder import ColumnBuffers
 from fastingest.source.arrivals import Arrivals, Brought, MessageReader
+from fastingest.source.documents import MAX_WAITING_DOCUMENTS, Documents
 from fastingest.source.frames import MessageAssembler, answer_close, answer_ping, check_control
 from fastingest.source.inflate import inflate_of
 from fastingest.source.intake import MAX_WAITING_BYTES, Intake
@@ -66,6 +68,7 @@ class Listener(picows.WSListener):
     :param inflate: how the server compresses its binary messages, one of
         :data:`fastingest.model.feed.INFLATES`; empty: it does not.
     :param arrivals: the intake's, for what comes here; None: the first.
+    :param documents: finds what is to be taken for messages in those that come; None: they are.
     """
 
     def __init__(
@@ -76,8 +79,10 @@ class Listener(picows.WSListener):
         make_reader: MakeReader | None = None,
         inflate: str = "",
         arrivals: Arrivals | None = None,
+        documents: Documents | None = None,
     ) -> None:
         self._intake = intake
+        self._documents = documents
         self.arrivals = arrivals or intake.first
         """The intake's."""
         self._max_message_size = max_message_size
@@ -89,7 +94,8 @@ class Listener(picows.WSListener):
         if make_reader is not None:
             self._native, columns = make_reader(self, intake, max_message_size)
             intake.read_with(self._native, columns)
-        self._message = intake.waiting.append if self._native is None else self._native.take
+        self._one = intake.waiting.append if self._native is None else self._native.take
+        self._message = self._one if documents is None else partial(self._take_documents, documents)
         self._plain_handler = self._make_handler()
         self._usual_handler = self._plain_handler
         self._ignore_all()
@@ -191,7 +197,7 @@ class Listener(picows.WSListener):
     def _make_handler(self) -> Callable[[WSTransport, WSFrame], None]:
         text = WSMsgType.TEXT
         # Not the native reader: it has read what it wants, and handed on the others.
-        append = self._intake.waiting.append
+        append = self._intake.waiting.append if self._documents is None else self._message
         assembler = self._assembler
         special_frame = self._special_frame
         end_of_read = self.end_of_read
@@ -256,12 +262,34 @@ class Listener(picows.WSListener):
             self._fail()
             raise
         if message is not None:
-            if self._awaited is not None and self._awaited[0](message):
+            if (
+                self._awaited is not None
+                and self._documents is None  # otherwise it may be one of those
+                and self._awaited[0](message)
+            ):
                 self._answered(self._awaited[1], message)
             else:
                 self._message(message)
         if not frame.fin or kind is WSMsgType.CONTINUATION:  # a split message begins, or ends
             self._handle_usually()
+
+    def _take_documents(self, documents: Documents, message: bytes) -> None:
+        """Take the documents in a message, of which one may be what is waited for."""
+        if len(message) > self._max_message_size:  # which picows has refused, and still brings
+            self._fail()
+            return
+        number = 0
+        for number, document in enumerate(documents(message), 1):
+            if self._awaited is not None and self._awaited[0](document):
+                self._answered(self._awaited[1], document)
+            else:
+                self._one(document)
+            if number % MAX_WAITING_DOCUMENTS == 0:
+                self._intake.decode(self.arrivals)
+            if self._intake.closed:
+                return
+        if not number:
+            self._intake.count_ignored(self.arrivals)
 
     def _fail(self) -> None:
         """Take nothing any more of this connection, whose read ends here, in the middle."""

@@ -115,6 +115,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "duration": ("2h", 7200.0),
     "header": ("A: 1", ("A: 1",)),
     "subscribe": ('["a", 1]', ('["a", 1]',)),
+    "strip": ("42", ("42",)),
+    "split": ("lines", "lines"),
     "connect_timeout": ("30s", 30.0),
     "ping_interval": ("off", None),
     "idle_timeout": ("OFF", None),

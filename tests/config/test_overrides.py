@@ -67,6 +67,9 @@ def test_a_feed_stays_as_it_is_where_nothing_is_laid_over_it() -> None:
         "compression": "deflate",
         "proxy": "http://p",
         "connect_timeout": 2.5,
+        "inflate": "gzip",
+        "strip": ("42",),
+        "split": "lines",
         "stale_after": 30.0,
         "stale_by": "symbol",
         "when_stale": "reconnect",
@@ -142,6 +145,14 @@ def test_what_is_given_of_the_stale_takes_the_place_of_what_a_file_says() -> Non
     assert (feed.stale_by, feed.when_stale) == ("symbol", "reconnect")
     # in the place of one that would be a mistake, too
     assert one(spec(stale_by="s", stale_after=5.0), stale_by="volume").stale_by == "volume"
+
+
+def test_documents_are_found_as_is_given() -> None:
+    own = spec(strip=("42",), split="lines")
+    feed = one(own, strip=("a", "b"), split="records")
+    assert (feed.strip, feed.split) == (("a", "b"), "records")
+    feed = one(spec(), split="lines")
+    assert (feed.strip, feed.split) == ((), "lines")
 
 
 def test_a_feed_without_the_column_that_is_given_keeps_its_own() -> None:

@@ -81,6 +81,13 @@ def test_when_a_feed_is_stale_may_stand_above_all_feeds() -> None:
     assert (two.stale_after, two.stale_by, two.when_stale) == (0.0, "", "warn")
 
 
+def test_documents_in_messages() -> None:
+    feed = feed_in(URL + "strip = '42'\nsplit = 'lines'\n")
+    assert (feed.strip, feed.split) == (("42",), "lines")
+    assert feed_in(URL + "strip = ['42/t,', '42']\n").strip == ("42/t,", "42")
+    assert (feed_in(URL).strip, feed_in(URL).split) == ((), "")
+
+
 # What is wrong with it
 
 
@@ -104,6 +111,9 @@ def test_when_a_feed_is_stale_may_stand_above_all_feeds() -> None:
         ("fsync = 'always'\n", "2: 'always' is neither never, nor batch, nor a duration"),
         ("compression = 'gzip'\n", "2: 'gzip' is not one of off, deflate"),
         ("inflate = 'deflate'\n", "2: 'deflate' is not one of gzip, zlib, raw"),
+        ("strip = 42\n", "2: 'strip' must be an array or a text, and is a whole number"),
+        ("strip = ['42', '']\n", '2: every message begins with nothing; write for example "42"'),
+        ("split = 'ndjson'\n", "2: 'ndjson' is not one of lines, records"),
         ("stale-after = '5'\n", "2: '5' has no unit"),
         ("stale-after = '1ms'\n", "2: 1ms is out of range; it must be at least 10ms"),
         ("when-stale = 'stop'\n", "2: 'stop' is not one of warn, reconnect"),

@@ -127,9 +127,9 @@ def test_what_is_said_once_is_remembered() -> None:
         ("remember = {when = '$.a=1', key = '$[*].a'}", ["'$[*].a' is no path of one value"]),
         ("remember = {when = '$.a=1', key = 'a|remembered.b'}", ["'a|remembered.b' is no path"]),
         ("refused = ['$.a|remembered.b=1']", ["'$.a|remembered.b' is no path here"]),
-        ("columns = ['s=|remembered.a']", ["|remembered stands once, behind"]),
+        ("columns = ['s=|remembered.a']", ["|remembered stands once, between"]),
         ("columns = ['s=$[0]|remembered']", ["'$[0]|remembered' is no path"]),
-        ("columns = ['s=a|remembered.b|remembered.c']", ["|remembered stands once, behind"]),
+        ("columns = ['s=a|remembered.b|remembered.c']", ["|remembered stands once, between"]),
         ("columns = ['a']\nrows = 'a|remembered.b'", ["what is remembered has no rows"]),
     ],
 )

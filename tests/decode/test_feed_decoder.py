@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from fastingest.decode import feed_decoder
 from fastingest.decode.feed_decoder import FeedDecoder
+from fastingest.decode.reasons import Unfit
 from fastingest.decode.router import Router, routers_of
+from fastingest.decode.values import json_of
 from fastingest.format.csv import to_csv, to_frame
 from fastingest.model.batch import Batch, Reject
 from fastingest.model.schema import Schema, parse_columns
 from tests.peers.plain_reading import Reading, TableReading, read
 from tests.support.any_feed import feeds, mixed, schema_of
+from tests.support.embedded import embedded, embedded_table, ways_to_embed
 
 
 def _stamps(count: int, start: int = 0) -> list[tuple[int, int]]:
@@ -91,6 +94,34 @@ def test_it_reads_what_a_plain_reading_reads_of_mixed_arrays(
     decoder = _decoder(tables)
     decoder.decode(messages, _stamps(len(messages)))
     assert _reading(decoder, _take(decoder)) == read(tables, messages)
+
+
+@given(feeds() | mixed(), ways_to_embed)
+@settings(max_examples=100)
+def test_messages_in_a_string_are_read_as_those_that_are_messages(
+    feed: tuple[list[Schema], list[bytes]], way: str
+) -> None:
+    tables, messages = feed
+    # What is no JSON is a reject of the first table, and in a string of all of them; null is
+    # nothing.
+    messages = [message for message in messages if _is_json(message) and message != b"null"]
+    alone, inside = _decoder(tables), _decoder(list(map(embedded_table, tables)))
+    alone.decode(messages, _stamps(len(messages)))
+    inside.decode([embedded(message, way) for message in messages], _stamps(len(messages)))
+    for expected, batch in zip(_take(alone), _take(inside), strict=True):
+        assert batch.columns() == expected.columns()
+        assert batch.stamps == expected.stamps
+        assert len(batch.rejects) == len(expected.rejects)
+    assert inside.ignored == alone.ignored
+    assert [t.blanked for t in inside.tables] == [t.blanked for t in alone.tables]
+
+
+def _is_json(message: bytes) -> bool:
+    try:
+        json_of(message)
+    except Unfit:
+        return False
+    return True
 
 
 @given(feeds(), st.lists(st.integers(1, 18), max_size=4))
@@ -816,3 +847,22 @@ def test_a_value_may_be_kept_beside_what_is_in_it() -> None:
     messages = ['{"c":{"x":1},"p":"1.5"}', '{"c":{"x":3}}', '{"c":{"x": 2 }}']
     rows = [['{"x":1}', "1", "1.5", '"1.5"'], ['{"x": 2 }', "2", "", ""]]
     assert _only(table, *messages) == (rows, [], 1)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        '\\"null\\"',
+        "\\u0022NULL\\u0022",
+        '\\"nul\\\\u006c\\"',
+        '\\"\\u006eull\\"',
+        '\\"nu\\u005cu006Cl\\"',
+        '\\"\\u005Cu006e\\\\u0075ll\\u0022',
+    ],
+)
+def test_the_word_null_is_no_empty_cell_in_the_text_of_a_string_either(word: str) -> None:
+    schema = schema_of("p:float?=w|json.p")
+    good, nothing = '{"w":"{\\"p\\":1.5}"}', '{"w":"{\\"p\\":null}"}'
+    ((batch,), _) = _decode(schema, good, good, nothing, f'{{"w":"{{\\"p\\":{word}}}"}}', good)
+    assert batch.columns() == [[1.5, 1.5, None, 1.5]]
+    assert len(batch.rejects) == 1

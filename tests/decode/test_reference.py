@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.decode.reference import DecodedMessage, ReferenceDecoder, json_of
+from fastingest.decode.reference import DecodedMessage, ReferenceDecoder
+from fastingest.decode.values import json_of
 from fastingest.model.jsonpath import parse_condition
 from fastingest.model.rows import parse_rows
 from fastingest.model.schema import Schema, parse_columns
@@ -161,4 +162,57 @@ def test_neither_the_order_of_members_nor_space_nor_escapes_change_what_is_meant
     # The reasons show a value as it is written.
     assert [reason.partition(", got")[0] for _, reason in one.rejects] == [
         reason.partition(", got")[0] for _, reason in other.rejects
+    ]
+
+
+def _embed(text: str, **others: Any) -> str:
+    return json.dumps({"w": text, **others})
+
+
+@pytest.mark.parametrize(
+    ("rows", "where"), [("w|json.d", ()), ("w|json.d?", ()), ("w|json.d?", ("$.c=x",))]
+)
+def test_rows_may_be_in_the_text_of_a_string(rows: str, where: tuple[str, ...]) -> None:
+    schema = _schema("a:int, n:int?=$.w|json.n", rows, *where)
+    good = _embed('{"n":7,"d":[{"a":1},{"a":"x"}]}', c="x")
+    bad = (b'{"a":"x"}', 'a: Expected a whole number, got "x"')
+    assert _outcome(schema, good) == DecodedMessage(rows=[(1, 7)], rejects=[bad])
+    for nothing in ("", " ", "null", "{}", '{"d":null}', "5"):
+        assert _outcome(schema, _embed(nothing, c="x")) == DecodedMessage(taken=False)
+    assert _outcome(schema, '{"w":{"d":{"a":1}},"c":"x"}') == DecodedMessage(taken=False)
+    for text in ("x", '{"d":{"a":1}', "{}{}"):
+        message = _embed(text, c="x")
+        rejects = [(message.encode(), "w is no JSON text")]
+        assert _outcome(schema, message) == DecodedMessage(rejects=rejects)
+    if where:
+        assert _outcome(schema, _embed("x", c="y")) == DecodedMessage(taken=False)
+
+
+def test_a_string_that_holds_no_json_makes_a_column_bad_and_a_condition_not_hold() -> None:
+    schema = _schema("a:int?=w|json.a", "", 'w|json["no"]!=1')
+    assert _outcome(schema, _embed('{"a":1}')) == DecodedMessage(rows=[(1,)])
+    assert _outcome(schema, _embed(' {"a":1,"no":"1"}')) == DecodedMessage(ignored=1)
+    for nothing in ('{"w":""}', '{"w":null}', '{"w":5}', "{}", _embed("[1]")):
+        assert _outcome(schema, nothing) == DecodedMessage(rows=[(None,)])
+    rejects = [(b'{"w": "x"}', "a: w is no JSON text")]
+    assert _outcome(schema, _embed("x")) == DecodedMessage(rejects=rejects)
+    assert _outcome(_schema("w", "", "$.w|json.e=t"), _embed("x")) == DecodedMessage(taken=False)
+    assert _outcome(_schema("w", "", "w|json.e=t"), _embed("x")) == DecodedMessage(ignored=1)
+    assert _outcome(_schema("w", "", "$.w|json absent"), _embed("x")) == DecodedMessage(
+        rows=[("x",)]
+    )
+
+
+def test_each_string_of_an_array_is_a_row_or_a_reject() -> None:
+    schema = _schema("a:int, r:float=$.r", "w[*]|json")
+    message = '{"r":1,"w":["{\\"a\\":1}","x","","{\\"a\\":2}"]}'
+    assert _outcome(schema, message) == DecodedMessage(
+        rows=[(1, 1.0), (2, 1.0)], rejects=[(b'"x"', "w[*] is no JSON text")], ignored=1
+    )
+    many = json.dumps({"w": ["x"] * 1001, "r": 1})
+    reason = "more than 1,000 of its rows are none; the first: w[*] is no JSON text"
+    assert _outcome(schema, many) == DecodedMessage(rejects=[(many.encode(), reason)])
+    bad = message.replace('"r":1', '"r":"y"')
+    assert _outcome(schema, bad).rejects == [
+        (bad.encode(), 'r: Expected a number, got "y" - at $.r')
     ]

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.decode.reasons import Unfit
-from fastingest.decode.reference import DecodedMessage, ReferenceDecoder, json_of
+from fastingest.decode.reference import DecodedMessage, ReferenceDecoder
 from fastingest.decode.router import Route, Router, routers_of
+from fastingest.decode.values import json_of
 from fastingest.model.jsonpath import NoTree, parse_condition
 from fastingest.model.rows import parse_rows
 from fastingest.model.schema import Schema, parse_columns

@@ -60,3 +60,27 @@ def test_places_come_in_the_order_of_the_message() -> None:
         ("a.n[*]", b"4", b"", 1),
         ("x=a.*", None, b"", 0),
     ]
+
+
+def test_a_place_may_be_in_the_text_of_a_string() -> None:
+    def found(text: bytes) -> list[tuple[bytes | None, str, bytes]]:
+        lacking, there = find_rows(parse_rows("a|json.d"), text)
+        return [(each.value, each.lacks, each.broken) for each in [*lacking, *there]]
+
+    assert found(b'{"a":"{\\"d\\":[1]}"}') == [(b"[1]", "", b"")]
+    assert found(b'{"a":" "}') == found(b'{"a":null}') == found(b'{"a":{"d":1}}')
+    assert found(b'{"a":5}') == [(None, "is missing", b"")]
+    assert found(b'{"a":"{"}') == [(None, "a is no JSON text", b'"{"')]
+
+
+def test_each_string_of_an_array_is_found_alone() -> None:
+    text = b'["{\\"d\\":1}","x","",5,"{\\"d\\":null}"]'
+    lacking, there = find_rows(parse_rows("[*]|json.d"), text)
+    assert lacking == []
+    assert [(each.value, each.broken) for each in there] == [
+        (b"1", b""),
+        (None, b'"x"'),
+        (None, b""),
+        (None, b""),
+        (None, b""),
+    ]

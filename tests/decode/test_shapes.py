@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
 import pytest
 
 from fastingest.decode.column_types import column_type
+from fastingest.decode.reasons import Unfit
 from fastingest.decode.shapes import Columns, MessageShape, shape_of
 from fastingest.decode.struct_types import PathNode, access, compiled
 from fastingest.model.jsonpath import NoTree, parse_condition
@@ -167,3 +169,29 @@ def test_a_row_that_may_begin_with_an_array_has_a_shape_only_as_one_of_many() ->
     table = _schema("c:json=[0], i:int?=[1]")
     assert shape_of(table, b'["a",1]') is None
     assert _shape(table, '[["a",1]]').name == "rows"
+
+
+@pytest.mark.parametrize(
+    ("rows", "name", "run"),
+    [
+        ('{"k":"x","p":1.50}', "row", Columns([["1.50"], ["A"], [7]])),
+        (
+            '[{"k":"x","p":"1"},{"k":"x","p":"2"}]',
+            "rows",
+            Columns([["1", "2"], ["A"] * 2, [7] * 2], [2]),
+        ),
+        ('[{"k":"x","p":1},{"q":[]}]', "mixed", Columns([["1"], ["A"], [7]], [1], 1)),
+    ],
+)
+def test_the_text_of_a_string_has_a_shape(rows: str, name: str, run: Columns) -> None:
+    schema = _schema("p:decimal, s=$.s, n:int?=$.w|json.n", "w|json.d", "$.w|json.e=t", "k=x")
+    text = f'{{"e":"t","n":7,"d":{rows}}}'
+    message = json.dumps({"s": "A", "w": text})
+    shape = _shape(schema, message)
+    assert shape.name == name
+    assert _run(shape, message) == run
+    for other in ("", "x", "null", text[1:], text.replace('"t"', '"u"')):
+        with pytest.raises(Unfit):
+            shape.decode(json.dumps({"s": "A", "w": other}).encode())
+    with pytest.raises(Unfit):
+        shape.decode(f'{{"s":"A","w":{text}}}'.encode())

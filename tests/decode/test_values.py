@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.decode.values import ValueTree
+from fastingest.decode.values import NotJson, ValueTree, broken_on, json_inside
 from fastingest.model.jsonpath import JsonPath, Steps, parse_path
 
 _json = st.recursive(
@@ -67,3 +67,37 @@ def test_a_value_that_leads_on_may_be_wanted_itself() -> None:
         ("a", "b"): b"1",
     }
     assert tree.find(b'{"a":[7]}')[("a", 0)] == b"7"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (b'{"a":"{\\"b\\":1.50}"}', b"1.50"),
+        (b'{"a":" {\\u0022b\\u0022 : [ 1 ] }\\n"}', b"[ 1 ]"),
+        (b'{"a":"{\\"b\\":\\"\\\\\\"\xc3\xa9\\"}"}', b'"\\"\xc3\xa9"'),
+        (b'{"a":"{\\"c\\":1}"}', None),
+        (b'{"a":"[1]"}', None),
+        (b'{"a":""}', None),
+        (b'{"a":{"b":1}}', None),
+        (b'{"a":"{\\"b\\":1"}', None),
+    ],
+)
+def test_a_value_is_found_in_the_text_of_a_string(text: bytes, found: bytes | None) -> None:
+    path = parse_path("a|json.b")
+    assert ValueTree.of([path]).find(text).get(path.steps) == found
+
+
+def test_a_string_may_hold_no_json() -> None:
+    assert json_inside(b'"  "') == json_inside(b"5") == json_inside(b"null") == b""
+    assert json_inside(b'" 5 "') == b"5"
+    for text in (b'"x"', b'"{}{}"', b'"NaN"', b'"\\ufeff{}"', b'"' + b"[" * 5000 + b'"'):
+        with pytest.raises(NotJson):
+            json_inside(text)
+
+
+def test_what_is_broken_on_the_way_is_named() -> None:
+    path = parse_path("$.a|json.b|json.c")
+    tree = ValueTree.of([path])
+    assert broken_on(path, tree.find(b'{"a":"{"}')) == parse_path("$.a")
+    assert broken_on(path, tree.find(b'{"a":"{\\"b\\":\\"}\\"}"}')) == parse_path("$.a|json.b")
+    assert broken_on(path, tree.find(b'{"a":""}')) is None

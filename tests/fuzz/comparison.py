@@ -147,6 +147,19 @@ _VALUES_SENT = [
     b'{"m":1,"d":{"A":{"NaN":"inf"}},"t":"another"}',
 ]
 
+# JSON in strings, in which there is more of it.
+_EMBEDDED = Schema(
+    parse_columns("s, p:decimal?, n:int?=$.w|json.n, c?=x|json[-1], raw:json?=$.m|json"),
+    parse_rows("w|json.d.*, e[*]|json?"),
+    (parse_condition("$.w|json.t=a,b"), parse_condition("x|json[0]!=1")),
+)
+_EMBEDDED_SENT = [
+    rb'{"m":"{\"y\": [1]}","w":"{\"t\":\"a\",\"n\":7,\"d\":{\"A\":{\"s\":\"x\",\"p\":1.50}}}"}',
+    rb'{"w":" {\u0022d\u0022:{\"B\":[{\"x\":\"[2,\\\"z\\\"]\",\"s\":\"y\"}]},\"t\":\"b\"}\n"}',
+    rb'{"e":["{\"s\":\"v\",\"p\":null}",null,"{\"s\":\"u\"}"],"w":"{\"t\":\"b\",\"d\":{}}"}',
+    rb'{"w":"{\"t\":\"c\",\"d\":{\"A\":{}}}","m":""}',
+]
+
 SHAPES: tuple[Shape, ...] = (
     Shape(TRADES, _TRADES_SENT),
     Shape(_EVERYTHING, _EVERYTHING_SENT),
@@ -156,6 +169,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape(_EVENTS, _EVENTS_SENT),
     Shape(_WORDS, _WORDS_SENT),
     Shape(_VALUES, _VALUES_SENT),
+    Shape(_EMBEDDED, _EMBEDDED_SENT),
     *(Shape(known_feed(name).feeds[0].tables[0].schema, messages_of(name)) for name in _KNOWN),
 )
 """What is tried: the default, known feeds, and one with everything."""

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from fastingest.model.jsonpath import (
     Condition,
+    Embedded,
     JsonPath,
+    Step,
     parse_condition,
     parse_path,
     text_of,
@@ -40,6 +42,10 @@ from fastingest.model.jsonpath import (
         ("a/b-c_d:e", JsonPath(("a/b-c_d:e",))),
         ("24h.1st", JsonPath(("24h", "1st"))),
         ("größe", JsonPath(("größe",))),
+        ("a|json.b[0]", JsonPath(("a", Embedded.JSON, "b", 0))),
+        ("$|json", JsonPath((Embedded.JSON,), from_root=True)),
+        ("a|json|json[-1]", JsonPath(("a", Embedded.JSON, Embedded.JSON, -1))),
+        ('["a|json"].b', JsonPath(("a|json", "b"))),
     ],
 )
 def test_a_path(text: str, path: JsonPath) -> None:
@@ -51,12 +57,24 @@ def test_a_path(text: str, path: JsonPath) -> None:
     [
         ".a", "a.", "a..b", "$a", "$.", "a b", "[x]", "[-0]", "[-00]", "[--1]", "[1", "[1.5]",
         "a.[0]", "[0]a", "a,b",
-        '["a]', "[1234567]", "a$.b", "$$", '["\\x"]', "-a", '"a"',
+        '["a]', "[1234567]", "a$.b", "$$", '["\\x"]', "-a", '"a"', "a.|json", "a|json b",
     ],
 )  # fmt: skip
 def test_what_is_no_path_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no path|Invalid"):
         parse_path(text)
+
+
+@pytest.mark.parametrize("text", ["a|xml.b", "a|jsonb", "a|", "a||json", "a|json|b"])
+def test_a_step_into_a_string_has_one_spelling(text: str) -> None:
+    hint = r'is no path; write for example payload\|json\.price, or \["a\|b"\] for a name with \|'
+    with pytest.raises(ValueError, match=hint):
+        parse_path(text)
+
+
+def test_a_row_is_no_string() -> None:
+    with pytest.raises(ValueError, match=r"a row is no string; .* for example items\[\*\]\|json"):
+        parse_path("|json.p")
 
 
 @pytest.mark.parametrize("text", ["*", "a.*", "a[*].b", "$.*", "$[*]"])
@@ -72,14 +90,16 @@ def test_a_path_may_not_be_too_long() -> None:
 
 
 _steps = st.lists(
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.integers(-999_999, 999_999),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+    | st.integers(-999_999, 999_999)
+    | st.just(Embedded.JSON),
     max_size=4,
 )
 
 
 @given(_steps, st.booleans())
-def test_what_a_path_is_written_as_reads_back(steps: list[str | int], from_root: bool) -> None:
-    path = JsonPath(tuple(steps), from_root)
+def test_what_a_path_is_written_as_reads_back(steps: list[Step], from_root: bool) -> None:
+    path = JsonPath(tuple(steps), from_root or steps[:1] == [Embedded.JSON])
     assert parse_path(str(path)) == path
 
 
@@ -96,6 +116,7 @@ def test_what_a_path_is_written_as_reads_back(steps: list[str | int], from_root:
         ("e!=a,b", Condition(JsonPath(("e",)), ("a", "b"), "!=")),
         ("$.e ^= BTC-", Condition(JsonPath(("e",), from_root=True), ("BTC-",), "^=")),
         ("e~=*-USD,?", Condition(JsonPath(("e",)), ("*-USD", "?"), "~=")),
+        ("$.p|json.e=a", Condition(JsonPath(("p", Embedded.JSON, "e"), from_root=True), ("a",))),
         ("e~=", Condition(JsonPath(("e",)), ("",), "~=")),
         (" $.k  exists ", Condition(JsonPath(("k",), from_root=True), (), "exists")),
         ('["a=b"] absent', Condition(JsonPath(("a=b",)), (), "absent")),

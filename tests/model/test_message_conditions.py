@@ -104,6 +104,7 @@ def test_what_a_condition_holds_of(
         (["$.e!=x;$.a=error"], (b'"error"',)),
         (["$^=pong"], (b"pong",)),
         (["$.event=error;$.a=1"], (b'"error"',)),
+        (["$.payload|json.type=error"], (b'"payload"',)),  # which has its quotes escaped
         # One that all groups share, though others are longer.
         ([f"$.error;$.symbol=symbol{n}" for n in range(100)], (b'"error"',)),
     ],

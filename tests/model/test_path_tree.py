@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.model.jsonpath import REMEMBERED, NoTree, Steps
+from fastingest.model.jsonpath import Embedded, NoTree, Steps
 from fastingest.model.path_tree import PathTree
 
 _NODES = st.lists(
@@ -50,7 +50,16 @@ def test_steps_lead_on_in_an_object_or_in_an_array() -> None:
 
 def test_what_is_remembered_is_none_of_the_same_message() -> None:
     root = PathTree()
-    root.at((0, REMEMBERED, "symbol"))
+    root.at((0, Embedded.REMEMBERED, "symbol"))
     assert root.container is list
     with pytest.raises(NoTree):
         root.at((0,)).container  # noqa: B018  # to ask is enough
+
+
+def test_steps_lead_on_in_a_string_or_in_an_object() -> None:
+    root = PathTree()
+    root.at(("a", Embedded.JSON, "b"))
+    assert [node.container for node in root.along(("a", Embedded.JSON))] == [dict, str, dict]
+    root.at(("a", "b"))
+    with pytest.raises(NoTree):
+        root.at(("a",)).container  # noqa: B018  # to ask is enough

@@ -79,3 +79,21 @@ def test_own_columns_are_not_read() -> None:
     plan = plan_of(schema_of("@received, symbol, @feed"))
     assert plan is not None
     assert len(plan.columns) == 1
+
+
+def test_a_string_leads_to_what_is_in_its_text() -> None:
+    plan = plan_of(schema_of("p, n=$.w|json.n", "w|json.rows", "$.w|json.type=trade"))
+    assert plan is not None
+    ((name, node),) = plan.nodes[0].children
+    kind, _, children, _ = plan.nodes[node]
+    assert (name, kind) == (b'"w"', NodeKind.EMBEDDED)
+    ((_, inside),) = children
+    assert {name: plan.nodes[node].kind for name, node in plan.nodes[inside].children} == {
+        b'"n"': NodeKind.LATER,
+        b'"rows"': NodeKind.ROWS,
+        b'"type"': NodeKind.CONDITION,
+    }
+
+
+def test_a_string_is_read_as_text_or_as_json() -> None:
+    assert plan_of(schema_of("w, p=w|json.p")) is None

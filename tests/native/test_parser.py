@@ -15,6 +15,7 @@ from fastingest.model.chunks import cells
 from fastingest.model.schema import TRADES, Schema, parse_columns
 from fastingest.native.parse_plan import plan_of
 from tests.support.any_feed import feeds, mixed, schema_of
+from tests.support.embedded import embedded, embedded_table, ways_to_embed
 from tests.support.native import native_module
 
 native = native_module("_parser")
@@ -108,6 +109,20 @@ def test_what_it_reads_of_mixed_arrays_is_what_python_reads(
     tables, messages = feed
     for schema in tables:
         check(schema, messages)
+
+
+@given(feeds() | mixed(), ways_to_embed)
+@settings(max_examples=150)
+def test_what_is_certain_of_a_message_is_certain_where_it_is_in_a_string(
+    feed: tuple[list[Schema], list[bytes]], way: str
+) -> None:
+    tables, messages = feed
+    messages = [message for message in messages if message.isascii()]
+    for schema in tables:
+        inside = embedded_table(schema)
+        if plan_of(schema) is not None and plan_of(inside) is not None:
+            certain = check(inside, [embedded(message, way) for message in messages])
+            assert certain >= check(schema, messages)
 
 
 _NUMBERS = st.sampled_from(
@@ -566,5 +581,90 @@ def test_a_value_is_kept_as_it_came() -> None:
         assert rows.parse(message)
     cells_ = [[1, value, value] for value in values] + [[1, None, None], [1, "[null]", None]]
     assert _read(rows) == cells_
-    for message in (b'{"i":1,"d":[1,2,3]}', b'{"i":1,"c":[1,2,]}', b'{"i":1,"c":["\\u0041"]}'):
+    for message in (b'{"i":1,"d":[1,2,3]}', b'{"i":1,"c":[1,2,]}', b'{"i":1,"c":["\\u00e9"]}'):
         assert not rows.parse(message)
+
+
+def _embed(**members: Any) -> bytes:
+    return json.dumps({"c": "x", "w": json.dumps(members)}).encode()
+
+
+def test_rows_in_the_text_of_a_string_are_read_as_others() -> None:
+    schema = schema_of("s, p:decimal, id:int=$.w|json.id, c=$.c", "w|json.d", "$.w|json.t=trade")
+    rows = _reader(schema)
+    trades = [{"s": "A", "p": "1.50"}, {"p": 2.25, "s": "B"}]
+    messages = [_embed(t="trade", id=1, d=trades), _embed(d=trades[0], id=2, t="trade")]
+    for message in [*messages, _embed(t="quote", id=3, d=trades), b'{"c":"x","w":""      }']:
+        assert rows.parse(message)
+    expected = [["A", "1.50", 1, "x"], ["B", "2.25", 1, "x"], ["A", "1.50", 2, "x"]]
+    assert _read(rows) == expected
+    assert rows.ignored == 2
+    assert check(schema, messages) == 2
+
+
+def test_nothing_in_a_string_is_as_nothing_there() -> None:
+    schema = schema_of("s, p:float?=w|json.p", "d")
+    there = [b'{"d":{"s":"A","w":"{\\"p\\":1.5}"}}', b'{"d":{"s":"A","w":" \\n" }}    ']
+    there += [b'{"d":{"s":"A","w":null}}    ', b'{"d":{"s":"AAPL"}}']
+    assert check(schema, there) == 4
+    rows = _reader(schema)
+    for broken in ("{", "{}}", "x", "5", '{"p":1}x', '{"p":01}', "[1]", '{"p":"\u00e9"}', "é"):
+        message = json.dumps({"d": {"s": "A", "w": broken}}, ensure_ascii=False).encode()
+        assert not rows.parse(message), broken
+    assert not rows.parse(b'{"d":{"s":"A","w":{"p":1}}}')
+    assert not rows.parse(b'{"d":{"s":"A","w":"{\\u00e9"}}')
+
+
+def test_what_is_read_last_is_kept_until_then() -> None:
+    """Of each message, whatever the size of the texts, and however deep they are."""
+    schema = schema_of(
+        "k=@key, s, n:json=$.m|json.n|json.n, last=$.m|json.last, p:float=w|json.p",
+        "d|json.*",
+    )
+    messages = []
+    for size in (1, 100, 5000, 30_000, 200_000, 20):
+        pad = "x" * size
+        members = {f"k{i}": {"s": f"s{i}", "w": json.dumps({"p": i, "q": pad})} for i in range(3)}
+        inner = json.dumps({"n": [size, pad]})
+        messages.append(
+            json.dumps(
+                {
+                    "m": json.dumps({"last": f"l{size}", "n": inner}),
+                    "d": json.dumps(members),
+                    "z": json.dumps({"y": pad}),
+                }
+            ).encode()
+        )
+    assert check(schema, messages) == len(messages)
+    rows = _reader(schema)
+    assert all(map(rows.parse, messages[:2]))
+    assert _read(rows)[3] == ["k0", "s0", json.dumps([100, "x" * 100]), "l100", 0.0]
+
+
+def test_the_key_may_be_of_the_message_around_the_text() -> None:
+    schema = schema_of("k=@key, s, raw:json=x", "m.*|json")
+    messages = [
+        b'{"m":{"AAA":"{\\"s\\":\\"A\\",\\"x\\":[1, 2]}","B":"{\\"x\\":{},\\"s\\":\\"b\\"}"}}'
+    ]
+    assert check(schema, messages) == 1
+    rows = _reader(schema)
+    assert rows.parse(messages[0])
+    assert _read(rows) == [["AAA", "A", "[1, 2]"], ["B", "b", "{}"]]
+
+
+@pytest.mark.parametrize(
+    ("string", "is_certain"),
+    [
+        (r'"a\"b\\c\/\b\f\n\r\t\u0041\u007f\u001F"', True),
+        (r'"\u00c4"', False),
+        (r'"\u0g41"', False),
+        (r'"\u004"', False),
+        (r'"\x"', False),
+        ('"\\', False),
+        ('"é"', False),
+        ('"\\"\n"', False),
+    ],
+)
+def test_a_string_that_is_passed_over_may_have_escapes(string: str, is_certain: bool) -> None:
+    message = f'{{"s":"A","other":[{string}],"b":{{"c":{string}}}}}'.encode()
+    assert check(schema_of("s"), [message]) == is_certain

@@ -18,7 +18,7 @@ from fractions import Fraction
 from json.decoder import scanstring  # type: ignore[attr-defined]  # where a member's name ends
 from typing import Any, NoReturn
 
-from fastingest.model.jsonpath import Condition, Each
+from fastingest.model.jsonpath import Condition, Each, Embedded, Step, Steps
 from fastingest.model.rows import RowPlace
 from fastingest.model.schema import Column, Schema
 
@@ -84,22 +84,21 @@ def _read_message(
     whole = [condition for condition in schema.where if condition.path.from_root]
     if not all(_holds(condition, text) for condition in whole):
         return False
-    matches: list[_Match] = []
-    lacking = []
-    for place in schema.rows.places:
-        found = _matches(text, place)
-        lacking += [place] if found is None else []
-        matches += found or []
-    is_short = not all(place.is_optional for place in lacking)
+    matches, lacking, is_broken = _matches_of_all(text, schema.rows.places)
+    is_short = is_broken or not all(place.is_optional for place in lacking)
     if len(lacking) == len(schema.rows.places):
-        if whole and is_short:
+        if is_broken or (whole and is_short):
             table.rejects.append(message)
             return True
         return False
     of_row = [condition for condition in schema.where if not condition.path.from_root]
     kept: list[_Row] = []
     ignored = 0
+    bad: list[tuple[float, bytes]] = []  # with how many rows have come before
     for match in sorted(matches, key=lambda each: each.order):
+        if match.broken:
+            bad.append((len(kept), match.broken.encode()))
+            continue
         rows = _rows(match, schema, message)
         good = [row for row in rows if all(_holds(condition, row.text) for condition in of_row)]
         kept += good
@@ -112,17 +111,16 @@ def _read_message(
         reading.ignored += ignored
         return True
     rows_read: list[list[str]] = []
-    bad: list[bytes] = []
     blanked = 0
     kind = "" if _shows(schema, "@value") else _kind(schema)
-    for row in kept:
+    for number, row in enumerate(kept):
         values = [
             _value(column, text if _of_root(column) else row.text, row.own) for column in columns
         ]
         cells = list(map(_cell, columns, values))
         shown = [cell for cell in cells if cell is not None]
         if len(shown) < len(cells) or (kind and not row.text.startswith(kind)):
-            bad.append(row.raw)
+            bad.append((number + 0.5, row.raw))
         else:
             rows_read.append(shown)
             blanked += sum(map(_is_blanked, columns, values))
@@ -132,8 +130,12 @@ def _read_message(
         reading.ignored += ignored
         table.rows += rows_read
         table.blanked += blanked
-        table.rejects += [message] * is_short + bad
+        table.rejects += [message] * is_short + [raw for _, raw in sorted(bad, key=_number)]
     return True
+
+
+def _number(bad: tuple[float, bytes]) -> float:
+    return bad[0]
 
 
 @dataclass
@@ -151,11 +153,30 @@ class _Match:
 
     :param order: the numbers of the members and elements on the way.
     :param text: None: nothing.
+    :param broken: a string that should hold JSON, and does not; empty: there is none.
     """
 
     order: tuple[int, ...]
     text: str | None
     own: dict[str, str]
+    broken: str = ""
+
+
+def _matches_of_all(
+    text: str, places: Sequence[RowPlace]
+) -> tuple[list[_Match], list[RowPlace], bool]:
+    """What stands at the places; those that are lacking; and whether one of them is broken."""
+    matches: list[_Match] = []
+    lacking = []
+    is_broken = False
+    for place in places:
+        try:
+            found = _matches(text, place)
+        except _Broken:
+            found, is_broken = None, True
+        lacking += [place] if found is None else []
+        matches += found or []
+    return matches, lacking, is_broken
 
 
 def _matches(text: str, place: RowPlace) -> list[_Match] | None:
@@ -165,10 +186,16 @@ def _matches(text: str, place: RowPlace) -> list[_Match] | None:
     for step in place.steps:
         following: list[_Match] = []
         for match in found:
-            led_to = _led_to(match, step)
+            try:
+                led_to = _led_to(match, step)
+            except _Broken:
+                if not is_starred:
+                    raise
+                following.append(_Match(match.order, None, match.own, match.text or ""))
+                continue
             if not is_starred and not led_to and (led_to is None or not isinstance(step, Each)):
                 return None
-            following += led_to or [_Match(match.order, None, match.own)]
+            following += led_to or [_Match(match.order, None, match.own, match.broken)]
         is_starred |= isinstance(step, Each)
         found = following
     for match in found:
@@ -179,8 +206,11 @@ def _matches(text: str, place: RowPlace) -> list[_Match] | None:
     return found
 
 
-def _led_to(match: _Match, step: str | int | Each) -> list[_Match] | None:
+def _led_to(match: _Match, step: Step | Each) -> list[_Match] | None:
     """What a step leads to; None: the value is none that such a step leads on from."""
+    if isinstance(step, Embedded):
+        text = None if match.text is None else _embedded(match.text)
+        return None if text is None else [_Match((*match.order, 0), text, match.own)]
     inside = _inside(match.text) if match.text is not None else None
     is_array = step is Each.ELEMENT or isinstance(step, int)
     if inside is None or isinstance(inside, list) != is_array:
@@ -190,7 +220,7 @@ def _led_to(match: _Match, step: str | int | Each) -> list[_Match] | None:
     for number, (name, value) in enumerate(items):
         own = dict(match.own)
         if step is Each.MEMBER:
-            own["@key"] = json.dumps(name)
+            own["@key"] = json.dumps(name, ensure_ascii=False)
         elif step is Each.ELEMENT:
             own["@index"] = str(number)
         elif step not in (name, number - len(items) if is_array else name):
@@ -248,7 +278,10 @@ def _elements(value: str, schema: Schema) -> list[str] | None:
 
 
 def _holds(condition: Condition, text: str) -> bool:
-    value = _find(text, condition.path.steps)
+    try:
+        value = _find(text, condition.path.steps)
+    except _Broken:
+        value = None
     if condition.test in ("exists", "absent"):
         return (value in (None, "null")) == (condition.test == "absent")
     if value is None or value[0] in "{[":
@@ -304,9 +337,34 @@ def _has_half_a_pair(value: object) -> bool:
     )
 
 
-def _find(text: str, steps: tuple[str | int, ...]) -> str | None:
-    """The text of the value that the steps lead to, or None."""
+class _Broken(Exception):
+    """A string should hold JSON, and does not."""
+
+
+def _embedded(text: str) -> str | None:
+    """The JSON in a string; None: it is none, or a blank one.
+
+    :raises _Broken: it is another text.
+    """
+    content = json.loads(text).strip(" \t\r\n") if text.startswith('"') else ""
+    found = _json_text(content.encode())
+    if content and found is None:
+        raise _Broken
+    return found
+
+
+def _find(text: str, steps: Steps) -> str | None:
+    """The text of the value that the steps lead to, or None.
+
+    :raises _Broken: a string on the way should hold JSON, and does not.
+    """
     for step in steps:
+        if isinstance(step, Embedded):
+            found = _embedded(text)
+            if found is None:
+                return None
+            text = found
+            continue
         inside: Any = _inside(text)
         try:
             text = inside[step]
@@ -360,13 +418,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = -62135596800, 253402300799  # the first and the last second of years 1 to 9999
 
 
+_BROKEN = ""  # is no JSON
+
+
 def _value(column: Column, text: str, own: dict[str, str]) -> str | None:
     """What the column shows."""
     assert column.path is not None
     if column.path.own.startswith('"'):
         return column.path.own
     if not column.path.own:
-        return _find(text, column.path.steps)
+        try:
+            return _find(text, column.path.steps)
+        except _Broken:
+            return _BROKEN
     value = own.get(column.path.own)
     is_inner = value is not None and value[0] in "{["
     return None if is_inner and column.type != "json" else value
@@ -374,6 +438,8 @@ def _value(column: Column, text: str, own: dict[str, str]) -> str | None:
 
 def _cell(column: Column, value: str | None) -> str | None:
     """What the file shows; None: it does not fit."""
+    if value == _BROKEN:
+        return None
     if value == "null" and column.type == "json":
         return ""
     if value is None or value == "null":

@@ -98,6 +98,9 @@ def test_the_feed_is_written_as_it_was_given(
         stale_by="symbol",
         when_stale="reconnect",
         compression="deflate",
+        inflate="gzip",
+        strip=("42/t,", "42"),
+        split="lines",
     )
     text = config_of(sample({"AAPL": 1.5}, feed=feed))
     assert "a-secret-value" not in text

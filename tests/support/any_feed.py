@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from fastingest.model.jsonpath import (
     Condition,
     Each,
+    Embedded,
     JsonPath,
     PlaceSteps,
+    Steps,
     parse_condition,
 )
 from fastingest.model.rows import RowPlace, Rows, parse_rows
@@ -171,10 +173,44 @@ def _elsewhere(draw: st.DrawFn, schema: Schema) -> Schema:
     return replace(schema, columns=columns, where=where, rows=draw(_rows()))
 
 
+@st.composite
+def _in_strings(draw: st.DrawFn, schema: Schema) -> Schema:
+    """A table of messages in which some members are strings whose text is JSON."""
+    names = draw(st.lists(st.sampled_from(["d", "d", "a", "b"]), min_size=1, unique=True))
+    is_last = draw(st.booleans())
+
+    def inside(steps: PlaceSteps, *, is_last: bool = False) -> Any:
+        found: list[Any] = []
+        for number, step in enumerate(steps, 1):
+            found.append(step)
+            if step in names and (is_last or number < len(steps)):
+                found.append(Embedded.JSON)
+        return tuple(found)
+
+    def path_inside(path: JsonPath) -> JsonPath:
+        return path._replace(steps=inside(path.steps))
+
+    return replace(
+        schema,
+        columns=tuple(
+            replace(column, path=None if column.path is None else path_inside(column.path))
+            for column in schema.columns
+        ),
+        where=tuple(each._replace(path=path_inside(each.path)) for each in schema.where),
+        rows=Rows(
+            tuple(
+                place._replace(steps=inside(place.steps, is_last=is_last))
+                for place in schema.rows.places
+            )
+        ),
+    )
+
+
 def _tables() -> st.SearchStrategy[Schema]:
     """Any table."""
     plain = _schemas()
-    return st.integers(0, 3).flatmap(lambda n: plain if n else plain.flatmap(_elsewhere))
+    tables = st.integers(0, 3).flatmap(lambda n: plain if n else plain.flatmap(_elsewhere))
+    return st.integers(0, 3).flatmap(lambda n: tables if n else tables.flatmap(_in_strings))
 
 
 @st.composite
@@ -221,13 +257,21 @@ class _Token(str):
     __slots__ = ()
 
 
-def _put(value: Any, steps: tuple[str | int, ...], leaf: Any) -> Any:
+class _String:
+    """A string whose text is JSON."""
+
+    inside: Any = None
+
+
+def _put(value: Any, steps: Steps, leaf: Any) -> Any:
     """``value`` with a leaf where the steps lead; what is in the way stays."""
     if not steps:
         return leaf if value is None else value
     step, *rest = steps
     if value is None:
-        value = {} if isinstance(step, str) else []
+        value = {} if isinstance(step, str) else [] if isinstance(step, int) else _String()
+    if isinstance(step, Embedded) and isinstance(value, _String):
+        value.inside = _put(value.inside, tuple(rest), leaf)
     if isinstance(step, str) and isinstance(value, dict):
         value[step] = _put(value.get(step), tuple(rest), leaf)
     elif isinstance(step, int) and isinstance(value, list):
@@ -254,6 +298,9 @@ def _text(value: Any, space: str) -> str:
         return f"{{{space}{inside}}}"
     if isinstance(value, list):
         return f"[{f'{space},'.join(_text(each, space) for each in value)}{space}]"
+    if isinstance(value, _String):
+        text = json.dumps(f"{space}{_text(value.inside, space)}{space}", ensure_ascii=space == " ")
+        return text.replace('\\"', "\\u0022") if space == "\n" else text
     return "7" if value is None else value
 
 
@@ -344,6 +391,8 @@ def _messages(draw: st.DrawFn, tables: Sequence[Schema], wrong: int) -> bytes:
         message = each(message, place.steps)
     message = fill(message, from_root=True)
     text = _text(message, draw(st.sampled_from(["", "", " ", "\n"])))
+    if "\\" in text and draw(st.integers(0, 20)) == 0:  # mostly of the text of a string
+        text = text.replace('\\"', draw(st.sampled_from(["", "'", '\\"\\"', "\\n"])), 1)
     kind = draw(st.integers(0, 40))
     if kind == 0:
         return text.encode()[: draw(st.integers(0, len(text)))]

@@ -15,6 +15,7 @@ from fastingest.model.batch import Batch, Reject
 from fastingest.model.schema import TRADES, Schema
 from fastingest.native.factory import reader_with
 from fastingest.native.parse_plan import plan_of
+from fastingest.source.documents import Documents
 from fastingest.source.intake import Intake, Limit
 from fastingest.source.listener import Listener
 from fastingest.source.loop import ReceiverLoop
@@ -73,6 +74,7 @@ def hear(
     heard: Heard | None = None,
     schema: Schema = TRADES,
     ignore: Iterable[str] = (),
+    documents: Documents | None = None,
 ) -> Heard:
     """Listen to what a server sends, each part in a segment of its own, until it ends it.
 
@@ -81,6 +83,7 @@ def hear(
     :param heard: what is filled; None: a new one.
     :param schema: the table that is read.
     :param ignore: texts that are neither row nor reject.
+    :param documents: finds them in messages; None: they are.
     """
     heard = heard or Heard()
 
@@ -108,7 +111,8 @@ def hear(
         listener = Listener(
             intake,
             max_message_size=max_message_size,
-            make_reader=reader_with(native_parser(schema)) if native else None,
+            make_reader=reader_with(native_parser(schema), documents) if native else None,
+            documents=documents,
         )
         transport, _ = await picows.ws_connect(
             lambda: listener.front,

@@ -1,0 +1,75 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""What is remembered of messages before, as :class:`fastingest.decode.memory.Memory` has it.
+
+A value that was remembered is read as if it stood in the place of its key. It stays as it is while
+a message is read: only what brings no row is remembered, and not before that is known.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memchr
+
+from fastingest.native._json cimport skip
+from fastingest.native._parser cimport RowParser
+from fastingest.native._places cimport add_whole
+from fastingest.native._tree cimport ABSENT, IS_NOT, JSON, RECALLED, Node
+
+cdef enum:
+    PADDING = 16  # bytes, as fastingest.decode.memory has it
+
+
+cdef const char* recalled(
+    RowParser parser, Node* node, const char* p, const char* end
+) except? NULL:
+    """Take a key, by which the value of a column or of a condition is remembered."""
+    cdef const char* behind = skip(p, end)
+    cdef const char* text
+    if behind is NULL or not is_plain(p, behind):
+        return NULL
+    if node.kind == RECALLED:
+        parser.cells += 1
+        return behind if recalled_cell(parser, node.index, p, behind) else NULL
+    found = remembered(parser, parser.tests[node.index].recall, p, behind)
+    if found is None:
+        kind = parser.tests[node.index].kind
+        parser.failed = parser.failed or not (kind == IS_NOT or kind == ABSENT)
+        return behind
+    text = PyBytes_AS_STRING(found)
+    if parser.condition(node.index, text, text + PyBytes_GET_SIZE(found)) is NULL:
+        return NULL
+    return behind
+
+
+cdef bint recalled_cell(
+    RowParser parser, int index, const char* p, const char* behind
+) except -1:
+    """Add the cell that is remembered by a key; whether it is certain what that is."""
+    cdef const char* text
+    cdef const char* end
+    reading = &parser.readings[index]
+    if not is_plain(p, behind):
+        return False
+    found = remembered(parser, reading.recall, p, behind)
+    if found is None:
+        if reading.required:
+            return False
+        parser.columns.add_null(&parser.columns.columns[index])
+        return True
+    text = PyBytes_AS_STRING(found)
+    end = text + PyBytes_GET_SIZE(found)
+    if reading.type == JSON:
+        return add_whole(parser, index, text, end - PADDING)
+    return parser.cell(index, text, end) is not NULL
+
+
+cdef inline bint is_plain(const char* p, const char* behind) noexcept nogil:
+    """Whether a key's text is what stands here: an escape stands for another character."""
+    return p[0] != b'"' or memchr(p, b"\\", behind - p) is NULL
+
+
+cdef bytes remembered(RowParser parser, int number, const char* p, const char* behind):
+    """The value that is remembered by a key, with its padding; None: there is none."""
+    if p[0] == b'"':
+        p += 1
+        behind -= 1
+    values = parser.remembered.get(PyBytes_FromStringAndSize(p, behind - p))
+    return None if values is None else (<tuple>values)[number]
