@@ -218,7 +218,7 @@ def _check(file: Path) -> int:
 # Probe
 
 # What a probe has in common with a run; its own options stand between.
-_ASKED = ("url", "feed", "symbols", "config", "header", "subscribe")
+_ASKED = ("url", "feed", "symbols", "config", "header", "subscribe", "strip", "split")
 _CONNECTION = (
     "connect_timeout",
     "max_message_size",

@@ -114,7 +114,8 @@ def _follow_inside(at: FoundRows, steps: PlaceSteps) -> Iterator[FoundRows]:
         if inside:
             yield from _follow(replace(at, order=(*at.order, 0), value=inside), steps[1:])
         else:
-            yield _lacking(at, "is missing")
+            is_string = text.startswith(b'"') or text == b"null"
+            yield _lacking(at, "is missing" if is_string else "is in no string")
 
 
 def _lacking(at: FoundRows, lacks: str) -> FoundRows:

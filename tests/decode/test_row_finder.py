@@ -68,8 +68,8 @@ def test_a_place_may_be_in_the_text_of_a_string() -> None:
         return [(each.value, each.lacks, each.broken) for each in [*lacking, *there]]
 
     assert found(b'{"a":"{\\"d\\":[1]}"}') == [(b"[1]", "", b"")]
-    assert found(b'{"a":" "}') == found(b'{"a":null}') == found(b'{"a":{"d":1}}')
-    assert found(b'{"a":5}') == [(None, "is missing", b"")]
+    assert found(b'{"a":" "}') == found(b'{"a":null}') == [(None, "is missing", b"")]
+    assert found(b'{"a":{"d":1}}') == found(b'{"a":5}') == [(None, "is in no string", b"")]
     assert found(b'{"a":"{"}') == [(None, "a is no JSON text", b'"{"')]
 
 

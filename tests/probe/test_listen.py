@@ -54,6 +54,18 @@ def test_it_ends_after_the_messages_asked_for() -> None:
     assert 0 < sample.seconds < LONG
 
 
+def test_each_document_of_a_message_is_one() -> None:
+    def script(peer: RawConnection) -> None:
+        peer.handshake()
+        for kind in (TEXT, BINARY):
+            peer.send_frame(kind, b"42" + b"\r\n".join(THREE) + b"\n\n")
+        peer.stall()
+
+    sample = sample_of(script, messages=5, strip="42", split="lines")
+    assert sample.messages == [*THREE, *THREE[:2]]
+    assert (sample.feed.strip, sample.feed.split) == (("42",), "lines")
+
+
 def test_it_ends_after_the_time_asked_for() -> None:
     sample = sample_of(send_three, duration=0.3, messages=1000)
     assert (sample.messages, sample.ended) == (THREE, "")

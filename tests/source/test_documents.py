@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
@@ -13,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastingest.metrics.counters import Slot
-from fastingest.model.feed import Feed, Table
+from fastingest.model.feed import Answer, Feed, Subscription, Table
+from fastingest.model.message_conditions import parse_message_condition
 from fastingest.source import documents
 from fastingest.source.documents import Documents
-from tests.peers.raw import BINARY, CONTINUATION, TEXT, frame
+from tests.peers.raw import BINARY, CONTINUATION, TEXT, RawConnection, RawServer, frame
 from tests.support.hearing import Heard, hear, native_parser, record
+from tests.support.meeting import meet
 
 Listen = Callable[..., Heard]
 
@@ -184,3 +187,74 @@ def test_documents_are_read_as_messages_are(
         heard.counters[slot] - expected.counters[slot] for slot in (Slot.IGNORED, Slot.DECODED)
     ]
     assert counts == [blank, blank]
+
+
+# What becomes of them in a session.
+
+
+@pytest.fixture(params=[False, True], ids=["python", "native"])
+def native(request: pytest.FixtureRequest) -> bool:
+    if request.param:
+        native_parser()
+    return bool(request.param)
+
+
+def test_a_line_may_be_a_reply_or_a_question(native: bool) -> None:
+    """Of a message with rows, before them and behind."""
+    said: list[str] = []
+
+    def script(peer: RawConnection) -> None:
+        peer.handshake()
+        said.append(text_from(peer))
+        peer.send_text(b"\n".join([record(1), b'{"ok":1}', record(2), b'{"ping":7}', record(3)]))
+        said.extend([text_from(peer), text_from(peer)])
+        peer.stall()
+
+    subscriptions = (
+        Subscription("first", (parse_message_condition("$.ok=1"),)),
+        Subscription("second"),
+    )
+    answers = (Answer(((parse_message_condition("$.ping"),),), "pong {$.ping}"),)
+    with RawServer(script) as server:
+        met = meet(
+            server.url,
+            lambda met: len(said) == 3 and len(met.volumes) == 3,
+            native=native,
+            subscriptions=subscriptions,
+            answers=answers,
+            split="lines",
+        )
+    assert server.errors == []
+    assert (said[0], sorted(said[1:])) == ("first", ["pong 7", "second"])
+    assert (met.volumes, met.rejects) == ([1, 2, 3], [])
+    assert (met.counters[Slot.IGNORED], met.counters[Slot.MESSAGES]) == (2, 5)
+
+
+def text_from(peer: RawConnection) -> str:
+    while (received := peer.recv_frame()) is not None:
+        if received[0] == TEXT:
+            return received[1].decode()
+    raise ConnectionError("the client has left")
+
+
+def test_lines_of_what_is_deflated(native: bool) -> None:
+    def script(peer: RawConnection) -> None:
+        peer.handshake({"Sec-WebSocket-Extensions": "permessage-deflate"})
+        made = zlib.compressobj(wbits=-15)
+        for kind in (TEXT, BINARY):
+            data = made.compress(b"42" + b"\n".join(map(record, range(3))))
+            data += made.flush(zlib.Z_SYNC_FLUSH)
+            peer.send_frame(kind, data[:-4], rsv=4)
+        peer.stall()
+
+    with RawServer(script) as server:
+        met = meet(
+            server.url,
+            lambda met: len(met.volumes) >= 6,
+            native=native,
+            compression="deflate",
+            split="lines",
+            strip=("42",),
+        )
+    assert server.errors == []
+    assert (met.volumes, met.rejects) == ([0, 1, 2] * 2, [])

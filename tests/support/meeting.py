@@ -15,6 +15,7 @@ from fastingest.model.event import Event
 from fastingest.native.factory import reader_of
 from fastingest.source.base import SourceObserver
 from fastingest.source.connection import Connection
+from fastingest.source.documents import Documents
 from fastingest.source.events import Connected, NoConnection
 from fastingest.source.intake import Intake
 from fastingest.source.listener import Listener
@@ -105,7 +106,12 @@ def meet(
             side=side,
         )
         make_reader = reader_of(described) if native else None
-        listener = Listener(intake, max_message_size=made.max_message_size, make_reader=make_reader)
+        listener = Listener(
+            intake,
+            max_message_size=made.max_message_size,
+            make_reader=make_reader,
+            documents=Documents.of(described),
+        )
         connection = Connection(
             described,
             made,
