@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from fastingest.access.secrets import shown
 from fastingest.access.urls import check_written_url
+from fastingest.config.feed_checks import check_remembered, check_stale, columns_of
 from fastingest.config.outputs import check_outputs, outputs_of
 from fastingest.config.settings import Settings
 from fastingest.config.spec import FeedSpec, Message, TableSpec
@@ -22,7 +23,7 @@ from fastingest.errors import OptionError, UsageError
 from fastingest.model.feed import MAX_LINES, Feed, Line, Subscription, Table
 from fastingest.model.jsonpath import Condition, parse_condition
 from fastingest.model.rows import parse_rows
-from fastingest.model.schema import EXAMPLE, TRADES, Schema, check_own, parse_columns
+from fastingest.model.schema import EXAMPLE, TRADES, check_own, parse_columns
 
 __all__ = ["Overrides", "build_feeds", "located"]
 
@@ -95,7 +96,10 @@ def build_feeds(specs: Sequence[FeedSpec], overrides: Overrides) -> tuple[Feed, 
         for spec, name, url, chosen, own in zip(specs, names, made_urls, symbols, outs, strict=True)
     )
     check_outputs(specs, feeds)
-    _check_stale(feeds, overrides)
+    check_remembered(
+        specs, feeds, [each for each in ("columns", "where") if getattr(overrides, each)]
+    )
+    check_stale(feeds, overrides.stale_by, overrides.when_stale)
     return feeds
 
 
@@ -199,6 +203,7 @@ def _feed(
         retry_refused=spec.retry_refused,
         reconnect=spec.reconnect,
         answers=spec.answers,
+        remember=spec.remember,
         symbols=tuple(symbols),
         lines=_lines(spec, symbols, overrides),
         stale_after=spec.stale_after or None
@@ -255,7 +260,7 @@ def _stale_by(spec: FeedSpec, overrides: Overrides) -> str:
 
     Its own one, otherwise; empty where other columns were given.
     """
-    columns = [column for table in spec.tables for column in _columns(table.schema)]
+    columns = [column for table in spec.tables for column in columns_of(table.schema)]
     if overrides.stale_by in columns:
         return overrides.stale_by
     if not spec.stale_by or spec.stale_by in columns:
@@ -265,25 +270,6 @@ def _stale_by(spec: FeedSpec, overrides: Overrides) -> str:
         problem = f"{_who(spec)} has no column {spec.stale_by!r} from the feed; it has {there}"
         raise spec.error("stale_by", problem, "stale-by")
     return ""
-
-
-def _columns(schema: Schema) -> list[str]:
-    """The columns that come from the feed."""
-    return [column.name for column in schema.columns if not column.is_metadata]
-
-
-def _check_stale(feeds: Sequence[Feed], overrides: Overrides) -> None:
-    """Refuse what is said of the stale where nothing can be."""
-    said = [name for name in ("stale_by", "when_stale") if getattr(overrides, name)]
-    if said and all(feed.stale_after is None for feed in feeds):
-        raise OptionError(said[0], "goes with --stale-after, which says when something is stale")
-    columns = [
-        column for feed in feeds for table in feed.tables for column in _columns(table.schema)
-    ]
-    if overrides.stale_by and overrides.stale_by not in columns:
-        there = ", ".join(dict.fromkeys(columns))
-        problem = f"no table has a column {overrides.stale_by!r} from the feed; there are {there}"
-        raise OptionError("stale_by", problem)
 
 
 def located(error: OptionError, spec: FeedSpec, overrides: Overrides) -> UsageError:

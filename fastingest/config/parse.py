@@ -23,7 +23,7 @@ from fastingest.config.parse_messages import (
     positive_duration,
     symbols_of,
 )
-from fastingest.config.parse_side_messages import answers_of, groups_of
+from fastingest.config.parse_side_messages import answers_of, groups_of, remember_of
 from fastingest.config.parse_tables import TABLE_KEYS, tables_of
 from fastingest.config.section import Section
 from fastingest.config.setting import check_range, read_value
@@ -45,7 +45,7 @@ _SHARED = (
 _FEED = (
     *("name", "url", "headers", "header", "subscribe", "heartbeat", "ignore", "inflate"),
     *("subscribe_every", "per_connection", "symbols", "table", "refused", "retry_refused"),
-    *("reconnect", "answer"),
+    *("reconnect", "answer", "remember"),
     "stale_by",
     *_SHARED,
     *TABLE_KEYS,
@@ -172,6 +172,7 @@ def _feed(section: Section, top: Section, shared: dict[str, Any]) -> FeedSpec:
         retry_refused=_duration(section, "retry_refused"),
         reconnect=groups_of(section, "reconnect", parse_message_condition),
         answers=answers_of(section),
+        remember=remember_of(section),
         inflate=section.choice("inflate", INFLATES) or "",
         symbols=symbols_of(section),
         stale_by=section.text("stale_by") or "",

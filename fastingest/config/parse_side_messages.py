@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fastingest.config.section import Section, json_text
-from fastingest.model.feed import ANSWER_PLACE, Answer
-from fastingest.model.jsonpath import parse_path
+from fastingest.model.feed import ANSWER_PLACE, Answer, Remember
+from fastingest.model.jsonpath import ANY, JsonPath, parse_path
 from fastingest.model.message_conditions import parse_message_condition
 
-__all__ = ["answers_of", "groups_of"]
+__all__ = ["answers_of", "groups_of", "remember_of"]
 
 T = TypeVar("T")
 
@@ -60,6 +60,32 @@ def answers_of(section: Section) -> tuple[Answer, ...]:
         if when and send:
             answers.append(Answer(when, send))
     return tuple(answers)
+
+
+def remember_of(section: Section) -> Remember | None:
+    """Which messages are remembered, and by what."""
+    value = section.get("remember", dict)
+    if value is None:
+        return None
+    inner = Section(section.file, section.key_of("remember"), value, section.problems)
+    inner.only(("when", "key"))
+    for name in ("when", "key"):
+        if name not in inner:
+            inner.problem(name, f"'remember' needs {name!r}")
+    when = groups_of(inner, "when", parse_message_condition)
+    key = inner.read("key", inner.text("key"), _key)
+    return Remember(when, key) if when and key else None
+
+
+def _key(text: str) -> JsonPath:
+    """Where the key is in a message.
+
+    :raises ValueError: it is nowhere.
+    """
+    path = parse_path(text, any_element=True)
+    if not path.steps or ANY in path.steps:
+        raise ValueError(f"{text!r} is no path of one value; write for example $.chanId")
+    return path
 
 
 def _answer_text(value: Any) -> str:

@@ -70,6 +70,10 @@ The format of the file. Paths are relative to where the command is started. Text
                                         # connection; default: none
     answer = [{when = ["$.ping"], send = '{"pong":{$.ping}}'}]  # sent at once, when (as above) a
                                         # message is so; {$.path} is JSON out of it; default: none
+    remember = {when = ["$.event=subscribed"], key = "$.chanId"}    # a message that is so (as
+                                        # above) is remembered by the text at its key, until the
+                                        # connection ends: then a column may be
+                                        # symbol=$[0]|remembered.symbol; default: none
     inflate = "gzip"                    # what binary messages are compressed with: gzip, zlib, or
                                         # raw (DEFLATE alone); default: they are not
     stale-after = "30s"                 # duration: what has brought no row for so long is told as

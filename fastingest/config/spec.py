@@ -11,7 +11,7 @@ from typing import Any
 from fastingest.config.symbols import Symbols, has_place
 from fastingest.config.toml_file import Key, TomlFile
 from fastingest.errors import ConfigError, OptionError
-from fastingest.model.feed import Answer, Heartbeat, Subscription
+from fastingest.model.feed import Answer, Heartbeat, Remember, Subscription
 from fastingest.model.message_conditions import Groups, MessageCondition, parse_message_condition
 from fastingest.model.schema import Schema
 
@@ -119,6 +119,7 @@ class FeedSpec:
     retry_refused: float = 0.0
     reconnect: Groups = ()
     answers: tuple[Answer, ...] = ()
+    remember: Remember | None = None
     symbols: Symbols = field(default_factory=Symbols)
     stale_after: float | None = None
     stale_by: str = ""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from fastingest.decode.batch_builder import BatchBuilder
+from fastingest.decode.values import Recall
 from fastingest.model.batch import Batch
 from fastingest.model.schema import Schema
 
@@ -52,6 +53,9 @@ class Decoder(ABC):
             number.
         :param limit: stop after so many rows, in all tables together. None: no limit.
         """
+
+    def recall_with(self, recall: Recall) -> None:  # noqa: B027  # there may be nothing to recall
+        """Have what is remembered (``|remembered``) found with ``recall`` from now on."""
 
     def fate_of(self, message: bytes) -> Literal["row", "reject", "ignored"]:
         """What becomes of a message: it brings at least a row, or else a reject, or neither."""

@@ -26,7 +26,9 @@ has two more:
    bad row is rejected alone, as an element of an array is.
 4. A row for which a condition of the row does not hold is left out, and is one ignored.
 5. A column is read where its path leads, from the row or from the root; ``@key`` and the like
-   (:data:`fastingest.model.jsonpath.OWN`) as if they stood there. With ``@value`` a row may be of
+   (:data:`fastingest.model.jsonpath.OWN`) as if they stood there. Where a path goes on behind
+   ``|remembered``, it does so in the message that the connection has remembered by the text that
+   stands before it; where it has not, nothing is there. With ``@value`` a row may be of
    any kind, and an array is one of rows. With ``@index`` it is, too. What is not there, or null,
    makes a reject of a row that requires it, and an empty cell otherwise; so does what stands for
    no value (``""``, ``"NaN"``). A bad element of an array
@@ -60,6 +62,7 @@ from fastingest.decode.decoded import DecodedRun, untaken
 from fastingest.decode.decoder import Decoder
 from fastingest.decode.router import Route, Router, routers_of
 from fastingest.decode.table_decoder import TableDecoder
+from fastingest.decode.values import Recall
 from fastingest.model.batch import Batch
 from fastingest.model.schema import Schema
 
@@ -122,6 +125,11 @@ class FeedDecoder(Decoder):
             if decoded.rows or decoded.rejects:
                 closed += table.fill(decoded.columns, decoded.stamps(stamps))
         return closed
+
+    def recall_with(self, recall: Recall) -> None:
+        """As in :class:`Decoder`."""
+        for decoder in self._decoders:
+            decoder.recall_with(recall)
 
     def fate_of(self, message: bytes) -> Literal["row", "reject", "ignored"]:
         """As in :class:`Decoder`."""

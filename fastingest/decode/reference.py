@@ -19,7 +19,7 @@ from fastingest.decode.column_types import column_type
 from fastingest.decode.elements import elements_of, is_empty
 from fastingest.decode.reasons import MAX_BAD_ELEMENTS, too_many_bad
 from fastingest.decode.row_finder import FoundRows, find_rows
-from fastingest.decode.values import Values, ValueTree
+from fastingest.decode.values import Recall, Values, ValueTree
 from fastingest.model.jsonpath import OWN, JsonPath, NoTree, Steps
 from fastingest.model.schema import Column, Schema
 
@@ -127,6 +127,8 @@ class ReferenceDecoder:
         self._where_message, self._where_row = schema.where_message, schema.where_row
         self._container, self._has_arrays = schema.row_container, schema.has_arrays
         self._own = schema.own
+        self.recall: Recall | None = None
+        """What finds the messages that are remembered; None: there are none."""
         of_root = [reader.path for reader in self._of_root]
         of_root += [condition.path for condition in self._where_message]
         of_row = [reader.path for reader in self._readers if not reader.path.from_root]
@@ -143,7 +145,7 @@ class ReferenceDecoder:
         :param raw: the message as it was received, for the rejects.
         """
         where = self._where_message
-        found = self._root_tree.find(text)
+        found = self._root_tree.find(text, self.recall)
         if not all(each.holds(found.get(each.path.steps)) for each in where):
             return DecodedMessage(taken=False)
         rows: Iterable[_Row | None]
@@ -217,7 +219,7 @@ class ReferenceDecoder:
                 outcome.ignored += 1
                 continue
             row, shown, own = each
-            found = self._row_tree.find(row)
+            found = self._row_tree.find(row, self.recall)
             if not all(
                 condition.holds(found.get(condition.path.steps)) for condition in self._where_row
             ):

@@ -23,7 +23,8 @@ from typing import Any, Literal
 import msgspec
 
 from fastingest.decode.cells import ColumnType
-from fastingest.model.jsonpath import NoTree, PathTree, Steps
+from fastingest.model.jsonpath import NoTree, Steps
+from fastingest.model.path_tree import PathTree
 
 __all__ = ["PathNode", "access", "compiled", "comprehension"]
 

@@ -12,6 +12,7 @@ from fastingest.decode.decoded import DecodedRun
 from fastingest.decode.reasons import Unfit, reason_of
 from fastingest.decode.reference import DecodedMessage, ReferenceDecoder, json_of
 from fastingest.decode.shapes import Columns, MessageShape, shape_of
+from fastingest.decode.values import Recall
 from fastingest.model.schema import Schema
 
 __all__ = ["TableDecoder"]
@@ -42,6 +43,10 @@ class TableDecoder:
         self._shapes: list[MessageShape] = []  # that have been seen
         self._wait = 0  # messages for which no other shape is made, which takes milliseconds
         self._last_wait = 0
+
+    def recall_with(self, recall: Recall) -> None:
+        """Have what is remembered found with ``recall`` from now on."""
+        self._reference.recall = recall
 
     @property
     def takes_one_row(self) -> bool:

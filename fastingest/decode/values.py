@@ -10,12 +10,16 @@ from itertools import chain, islice
 import msgspec
 
 from fastingest.decode.elements import elements_of, members_decoder
-from fastingest.model.jsonpath import JsonPath, PathTree, Steps
+from fastingest.model.jsonpath import REMEMBERED, JsonPath, Steps
+from fastingest.model.path_tree import PathTree
 
-__all__ = ["ValueTree", "Values"]
+__all__ = ["Recall", "ValueTree", "Values"]
 
 Values = dict[Steps, bytes]
 """JSON by the steps that lead to it, without space around it; what is not there is left out."""
+
+Recall = Callable[[bytes], bytes | None]
+"""What finds the message that is remembered by a key."""
 
 
 @dataclass(eq=False)
@@ -25,6 +29,7 @@ class ValueTree(PathTree):
     _members: Callable[[bytes], Iterable[tuple[str, msgspec.Raw]]] | None = None
     _elements: int = 0  # of an array, up to the last that is wanted
     _last: int = 0  # elements at its end, from the first that is wanted
+    _remembered: ValueTree | None = None  # what is wanted of the message remembered by it
 
     @classmethod
     def of(cls, paths: Iterable[JsonPath]) -> ValueTree:
@@ -39,24 +44,29 @@ class ValueTree(PathTree):
         names = tuple(step for step in self.steps if isinstance(step, str))
         if names:
             self._members = members_decoder(names)
-        indices = [step for step in self.steps if isinstance(step, int)]
+        self._remembered = self.steps.get(REMEMBERED)
+        indices = [step for step in self.steps if isinstance(step, int) and step != REMEMBERED]
         self._elements = max([0, *(index + 1 for index in indices)])
         self._last = max([0, *(-index for index in indices)])
         for tree in self.steps.values():
             tree._prepare()
 
-    def find(self, text: bytes) -> Values:
+    def find(self, text: bytes, recall: Recall | None = None) -> Values:
         """The values.
 
         :param text: JSON that has been seen to be some, without space around it.
+        :param recall: what finds those that are remembered; None: there are none.
         """
         found: Values = {self.way: text}
-        self._find_inside(text, found)
+        self._find_inside(text, found, recall)
         return found
 
-    def _find_inside(self, text: bytes, found: Values) -> None:
+    def _find_inside(self, text: bytes, found: Values, recall: Recall | None) -> None:
         inside: Iterable[tuple[str | int, bytes | msgspec.Raw]]
-        if text.startswith(b"{") and self._members:
+        if self._remembered is not None:
+            message = None if recall is None else recall(text)
+            inside = [] if message is None else [(REMEMBERED, message)]
+        elif text.startswith(b"{") and self._members:
             inside = self._members(text)
         elif text.startswith(b"[") and (self._elements or self._last):
             inside = self._elements_of(text)
@@ -67,7 +77,7 @@ class ValueTree(PathTree):
             there = bytes(value)
             if tree is not None and there:
                 found[tree.way] = there
-                tree._find_inside(there, found)
+                tree._find_inside(there, found, recall)
 
     def _elements_of(self, text: bytes) -> Iterable[tuple[int, bytes]]:
         """The elements of an array that may be wanted, each with its index, from either end."""

@@ -8,10 +8,11 @@ that no secret is in any process but the receiver, and what is shown never holds
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fastingest.model.jsonpath import JsonPath, Steps
 from fastingest.model.message_conditions import Groups, MessageCondition
 from fastingest.model.schema import TRADES, Schema
 
@@ -25,8 +26,10 @@ __all__ = [
     "Feed",
     "Heartbeat",
     "Line",
+    "Remember",
     "Subscription",
     "Table",
+    "remembered_in",
 ]
 
 MAX_FEEDS = 1024
@@ -55,6 +58,23 @@ class Table:
 
     out: Path
     schema: Schema = TRADES
+
+
+def remembered_in(schemas: Iterable[Schema]) -> tuple[Steps, ...]:
+    """Each of the steps that go on in a remembered message, in the order of columns and conditions.
+
+    One decoder of these schemas knows them by their places in it.
+    """
+    paths = [
+        path
+        for schema in schemas
+        for path in (
+            *(column.path for column in schema.columns),
+            *(condition.path for condition in schema.where),
+        )
+        if path is not None
+    ]
+    return tuple(dict.fromkeys(path.split[1] for path in paths if path.split[1]))
 
 
 @dataclass(frozen=True)
@@ -118,6 +138,20 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Remember:
+    """Messages that are remembered on a connection, for rows that come by it later.
+
+    A path goes on in them behind ``|remembered``.
+
+    :param when: groups of conditions of such a message.
+    :param key: where in it the text stands by which it is remembered.
+    """
+
+    when: Groups
+    key: JsonPath
+
+
+@dataclass(frozen=True)
 class Line:
     """One of several connections of a feed, each of which asks for a part of its symbols.
 
@@ -147,6 +181,7 @@ class Feed:
     :param retry_refused: seconds after which what is refused is asked for again; 0.0: it is not.
     :param reconnect: those of a message that asks for another connection.
     :param answers: what is answered to which messages.
+    :param remember: what of it is remembered; None: nothing.
     :param symbols: what is asked for, as they stand in its URL and its subscriptions.
     :param lines: its connections, where the symbols are too many for one; empty: there is one. The
         URL and the subscriptions above are what one would need for all symbols.
@@ -176,6 +211,7 @@ class Feed:
     retry_refused: float = 0.0
     reconnect: Groups = ()
     answers: tuple[Answer, ...] = ()
+    remember: Remember | None = None
     symbols: tuple[str, ...] = ()
     lines: tuple[Line, ...] = ()
     stale_after: float | None = None

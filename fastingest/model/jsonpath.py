@@ -7,6 +7,7 @@
     [0]  data[0].p   an element of an array, counted from 0; [-1] is the last one, [-2] that before
     ["a.b"]          a member whose name is not made of letters, digits, _, -, @, / and : alone
     $  $.arg.instId  from the message's root; without $, from where the row is
+    $[0]|remembered.symbol     from the message that is remembered by the text of $[0]
 
 Where rows are, ``.*`` and ``[*]`` may stand for each member and each element in turn.
 
@@ -22,30 +23,27 @@ object and an array have none::
 
 A value that begins with ``=`` is taken for a slip: ``path==value``.
 
-What reads several paths of one message puts them into a :class:`PathTree` first, whose nodes are
-the values on their way. Each reader makes a class of its own of it, for what it keeps of a value.
+What reads several paths of one message puts them into a tree (:mod:`fastingest.model.path_tree`).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import msgspec
 
 __all__ = [
     "ANY",
     "OWN",
+    "REMEMBERED",
     "Condition",
     "Each",
     "JsonPath",
     "NoTree",
-    "PathTree",
     "PlaceSteps",
     "Steps",
     "parse_condition",
@@ -73,10 +71,13 @@ ANY = -(10**9)
 """The step that is written ``[*]`` in a path: any element of an array; few paths may have it. It is
 no index: those have six digits at most."""
 
+REMEMBERED = ANY - 1
+"""The step from a text or number to the message that is remembered by it."""
+
 _NAME = r"[^\W\d][\w@/:-]*|[\d@][\w@/:-]*"
 _STEP = re.compile(
     rf"\.?(?P<name>{_NAME}|\*)|(?P<element>\[\*\])|\[(?P<index>\d{{1,6}}|-(?!0+\])\d{{1,6}})\]|"
-    r'\[(?P<quoted>"(?:[^"\\]|\\.)*")\]'
+    r'\[(?P<quoted>"(?:[^"\\]|\\.)*")\]|\|(?P<piped>remembered)(?=[.[])'
 )
 _BARE = re.compile(_NAME)
 _MAX_STEPS = 64
@@ -97,6 +98,14 @@ class JsonPath(NamedTuple):
     own: str = ""
     """What it is where no steps lead to it: the JSON of a constant, or one of :data:`OWN`."""
 
+    @property
+    def split(self) -> tuple[Steps, Steps]:
+        """The steps in the message itself, and those in one that is remembered."""
+        if REMEMBERED not in self.steps:
+            return self.steps, ()
+        behind = self.steps.index(REMEMBERED) + 1
+        return self.steps[: behind - 1], self.steps[behind:]
+
     def __str__(self) -> str:
         if self.own:
             return self.own
@@ -108,6 +117,8 @@ def text_of_steps(steps: PlaceSteps, text: str = "") -> str:
     for step in steps:
         if step in (ANY, Each.ELEMENT):
             text += "[*]"
+        elif step == REMEMBERED:
+            text += "|remembered"
         elif isinstance(step, int):
             text += f"[{step}]"
         elif isinstance(step, Each) or _BARE.fullmatch(step):
@@ -134,6 +145,8 @@ def parse_path(text: str, *, any_element: bool = False) -> JsonPath:
         )
     if plain.count(ANY) > 1:
         raise ValueError(f"{text.strip()!r} is no path here; [*] may stand once in a path")
+    if REMEMBERED in plain and any_element:
+        raise ValueError(f"{text.strip()!r} is no path here; columns and 'where' may have such")
     return JsonPath(tuple(plain), from_root)
 
 
@@ -142,7 +155,10 @@ def parse_place(text: str) -> PlaceSteps:
 
     :raises ValueError: it says none.
     """
-    return tuple(_parse(text)[0])
+    steps = _parse(text)[0]
+    if REMEMBERED in steps:
+        raise ValueError(f"{text.strip()!r}: what is remembered has no rows")
+    return tuple(steps)
 
 
 def _parse(text: str) -> tuple[list[str | int | Each], bool]:
@@ -163,6 +179,13 @@ def _parse(text: str) -> tuple[list[str | int | Each], bool]:
             )
         if step["index"] is not None:
             steps.append(int(step["index"]))
+        elif step["piped"]:
+            if not steps or REMEMBERED in steps:
+                raise ValueError(
+                    f"{text.strip()!r} is no path; |remembered stands once, behind what a message "
+                    "is remembered by: $[0]|remembered.symbol"
+                )
+            steps.append(REMEMBERED)
         elif step["element"] or step["name"] == "*":
             steps.append(Each.ELEMENT if step["element"] else Each.MEMBER)
         else:
@@ -175,51 +198,6 @@ def _parse(text: str) -> tuple[list[str | int | Each], bool]:
 
 class NoTree(Exception):
     """The paths cannot be read together."""
-
-
-@dataclass(eq=False)
-class PathTree:
-    """A value in a message, and those that paths lead to from it.
-
-    :param steps: where they lead on: a tree of the same class for each step.
-    :param way: the steps that have led here, from the root.
-    """
-
-    steps: dict[str | int, Self] = field(default_factory=dict)
-    way: Steps = ()
-
-    def along(self, steps: Steps) -> Iterator[Self]:
-        """Go the steps from here: this value and each that they lead to, made if there is none."""
-        tree = self
-        yield tree
-        for step in steps:
-            if step not in tree.steps:
-                tree.steps[step] = tree._grown(step)
-            tree = tree.steps[step]
-            yield tree
-
-    def at(self, steps: Steps) -> Self:
-        """What the steps lead to, made if there is none yet."""
-        *_, tree = self.along(steps)
-        return tree
-
-    def _grown(self, step: str | int) -> Self:
-        """A new tree for a step."""
-        return type(self)(way=(*self.way, step))
-
-    @property
-    def container(self) -> type[dict[str, object]] | type[list[object]] | None:
-        """What the value must be for the steps to lead on; None: they end here.
-
-        :raises NoTree: it would have to be an object and an array.
-        """
-        if not self.steps:
-            return None
-        if all(isinstance(step, str) for step in self.steps):
-            return dict
-        if all(isinstance(step, int) for step in self.steps):
-            return list
-        raise NoTree
 
 
 class Condition(NamedTuple):

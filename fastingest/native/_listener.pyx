@@ -57,6 +57,7 @@ cdef class NativeListener(WSListener):
     cdef int next_pause
     cdef public bint is_on
     cdef object arrivals  # the listener's
+    cdef dict remembered  # on the connection; None: nothing ever is
     cdef object side  # None: nobody wants what brings no row
     cdef tuple needles
     cdef bint takes_any
@@ -73,6 +74,8 @@ cdef class NativeListener(WSListener):
         self.next_pause = FIRST_PAUSE
         self.arrivals = listener.arrivals
         self.side, self.needles = self.arrivals.side, ()
+        if self.arrivals.memory is not None:
+            self.remembered = self.arrivals.memory.values
         if self.side is not None:
             self.needles, self.takes_any = self.side.needles, self.side.takes_any
             self.has_rules = self.side.has_rules
@@ -135,6 +138,8 @@ cdef class NativeListener(WSListener):
             return True
         if PyList_GET_SIZE(self.waiting):
             self.intake.decode(self.arrivals)
+        if self.remembered is not None:
+            self.parser.remembered = self.remembered
         rows = self.parser.columns.rows
         if self.parser.read(text, size):
             self.parser.messages += 1

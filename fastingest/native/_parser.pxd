@@ -36,6 +36,7 @@ cdef class RowParser:
     cdef Py_ssize_t index  # of the element
     cdef bint is_empty_fine
     cdef uint64_t walk  # the number of the message, or of the row, that is walked through
+    cdef public dict remembered  # by the keys' text: the values, or None
     cdef bint failed  # whether a condition does not hold
     cdef uint64_t found  # the places whose rows have come, a bit for each
     cdef int held  # conditions that are met by a value

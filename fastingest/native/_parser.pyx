@@ -32,12 +32,10 @@ from fastingest.native._json cimport behind_item, literal, scalar, skip, space
 from fastingest.native._places cimport (
     array_from_end,
     blank,
-    each_element,
-    each_member,
     fill_up,
     own_rows,
+    rare_value,
     read_later,
-    several,
 )
 from fastingest.native._strings cimport add_rare_text
 from fastingest.native._tree cimport (
@@ -45,8 +43,6 @@ from fastingest.native._tree cimport (
     ARRAY,
     COLUMN,
     CONDITION,
-    EACH_ELEMENT,
-    EACH_MEMBER,
     EXISTS,
     EXPECTED,
     IS_NOT,
@@ -84,6 +80,7 @@ cdef class RowParser:
         self.has_own = any([column.own is not None for column in plan.columns])
         self.required, self.places = plan.required, self.tree.places
         self.everywhere = (1 << len(plan.places)) - 1
+        self.remembered = {}
         self.columns = ColumnBuilders([column.kind for column in plan.columns])
 
     def parse(self, bytes message):
@@ -176,12 +173,8 @@ cdef class RowParser:
             if p[0] == b"[":
                 return self.array(node, walk, p, end)
             return NULL
-        if node.kind == SEVERAL:
-            return several(self, node, walk, p, end)
-        if node.kind == EACH_MEMBER:
-            return each_member(self, node, p, end)
-        if node.kind == EACH_ELEMENT:
-            return each_element(self, node, p, end)
+        if node.kind >= SEVERAL:
+            return rare_value(self, node, walk, p, end)
         behind = skip(p, end)
         if behind is not NULL:
             if node.kind == WHOLE:

@@ -7,17 +7,11 @@ from fastingest.native._parser cimport RowParser
 from fastingest.native._tree cimport Node
 
 
-cdef const char* each_member(
-    RowParser parser, Node* node, const char* p, const char* end
-) except? NULL
-cdef const char* each_element(
-    RowParser parser, Node* node, const char* p, const char* end
+cdef const char* rare_value(
+    RowParser parser, Node* node, uint64_t walk, const char* p, const char* end
 ) except? NULL
 cdef const char* own_rows(
     RowParser parser, int place, const char* p, const char* end
-) except? NULL
-cdef const char* several(
-    RowParser parser, Node* node, uint64_t walk, const char* p, const char* end
 ) except? NULL
 cdef const char* array_from_end(
     RowParser parser, Node* node, uint64_t walk, const char* p, const char* end

@@ -1,11 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """What few tables or few messages need: rows that stars lead to, columns that show where a row is,
-those that are added for all rows at once, elements that are counted from the end, and empty cells.
+those that are added for all rows at once, what is remembered of messages before, elements that are
+counted from the end, and empty cells.
 
 See the parser. They are functions, and of a module of their own, so that what most tables need
 stays as it is: what a compiler puts into one function with it takes some of its speed.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint64_t
 
 from fastingest.native._cells cimport no_number
@@ -14,20 +16,42 @@ from fastingest.native._json cimport behind_item, skip, space, string
 from fastingest.native._parser cimport RowParser
 from fastingest.native._strings cimport add_text
 from fastingest.native._tree cimport (
+    ABSENT,
+    EACH_ELEMENT,
+    EACH_MEMBER,
     INDEX,
+    IS_NOT,
     JSON,
     KEY,
     MAX_FROM_END,
     NAMES,
     PLACE,
+    RECALLED,
+    SEVERAL,
     TEXT,
     VALUE,
     Node,
     is_new,
 )
 
+cdef enum:
+    PADDING = 16  # bytes, as fastingest.decode.memory has it
+
 cdef extern from *:
     int __builtin_popcountll(unsigned long long word) nogil
+
+
+cdef const char* rare_value(
+    RowParser parser, Node* node, uint64_t walk, const char* p, const char* end
+) except? NULL:
+    """Take the value of a node of which few tables have any: ``SEVERAL`` and those behind it."""
+    if node.kind == SEVERAL:
+        return several(parser, node, walk, p, end)
+    if node.kind == EACH_MEMBER:
+        return each_member(parser, node, p, end)
+    if node.kind == EACH_ELEMENT:
+        return each_element(parser, node, p, end)
+    return recalled(parser, node, p, end)
 
 
 cdef const char* each_member(
@@ -227,11 +251,65 @@ cdef bint read_later(RowParser parser, Py_ssize_t start, const char* end) except
             for _ in range(start, parser.columns.rows):
                 if reading.later is NULL:
                     parser.columns.add_null(&parser.columns.columns[index])
+                elif reading.recall >= 0:
+                    if not recalled_cell(parser, index, reading.later, reading.behind):
+                        return False
                 elif reading.type == JSON:
                     parser.add_whole(index, reading.later, reading.behind)
                 elif parser.cell(index, reading.later, end) is NULL:
                     return False
     return True
+
+
+cdef const char* recalled(
+    RowParser parser, Node* node, const char* p, const char* end
+) except? NULL:
+    """Take a key, by which the value of a column or of a condition is remembered."""
+    cdef const char* behind = skip(p, end)
+    cdef const char* text
+    if behind is NULL:
+        return NULL
+    if node.kind == RECALLED:
+        parser.cells += 1
+        return behind if recalled_cell(parser, node.index, p, behind) else NULL
+    found = remembered(parser, parser.tests[node.index].recall, p, behind)
+    if found is None:
+        kind = parser.tests[node.index].kind
+        parser.failed = parser.failed or not (kind == IS_NOT or kind == ABSENT)
+        return behind
+    text = PyBytes_AS_STRING(found)
+    if parser.condition(node.index, text, text + PyBytes_GET_SIZE(found)) is NULL:
+        return NULL
+    return behind
+
+
+cdef bint recalled_cell(
+    RowParser parser, int index, const char* p, const char* behind
+) except -1:
+    """Add the cell that is remembered by a key; whether it is certain what that is."""
+    cdef const char* text
+    cdef const char* end
+    reading = &parser.readings[index]
+    found = remembered(parser, reading.recall, p, behind)
+    if found is None:
+        if reading.required:
+            return False
+        parser.columns.add_null(&parser.columns.columns[index])
+        return True
+    text = PyBytes_AS_STRING(found)
+    end = text + PyBytes_GET_SIZE(found)
+    if reading.type == JSON:
+        return parser.add_whole(index, text, end - PADDING)
+    return parser.cell(index, text, end) is not NULL
+
+
+cdef bytes remembered(RowParser parser, int number, const char* p, const char* behind):
+    """The value that is remembered by a key, with its padding; None: there is none."""
+    if p[0] == b'"':
+        p += 1
+        behind -= 1
+    values = parser.remembered.get(PyBytes_FromStringAndSize(p, behind - p))
+    return None if values is None else (<tuple>values)[number]
 
 
 cdef const char* blank(RowParser parser, int index, const char* p, const char* end) except? NULL:

@@ -23,6 +23,8 @@ cdef enum:  # kinds of nodes
     SEVERAL
     EACH_MEMBER
     EACH_ELEMENT
+    RECALLED
+    RECALLED_CONDITION
 
 cdef enum:  # what a column shows of where the row is
     NOT_OWN
@@ -98,6 +100,7 @@ cdef struct Test:  # a condition
     int kind
     Text* texts  # any of which will do
     int count
+    int recall  # as of a reading
 
 
 cdef struct Reading:  # how a column's cells are read
@@ -114,6 +117,7 @@ cdef struct Reading:  # how a column's cells are read
     int own  # what it shows of where the row is
     const char* constant  # the text that it is in each row; NULL: it is read
     Py_ssize_t constant_size
+    int recall  # which of the values that are remembered by what is read; -1: what is read
 
 
 @cython.final

@@ -19,6 +19,8 @@ cdef dict KINDS = {
     NodeKind.SEVERAL: SEVERAL,
     NodeKind.EACH_MEMBER: EACH_MEMBER,
     NodeKind.EACH_ELEMENT: EACH_ELEMENT,
+    NodeKind.RECALLED: RECALLED,
+    NodeKind.RECALLED_CONDITION: RECALLED_CONDITION,
 }
 cdef dict OWN = {None: NOT_OWN, Own.KEY: KEY, Own.VALUE: VALUE, Own.INDEX: INDEX, Own.ROWS: PLACE}
 cdef dict TESTS = {
@@ -69,7 +71,7 @@ cdef class ParseTree:
             reading.has_words = column.has_words
             reading.step, reading.digits = column.step, column.digits
             reading.least, reading.greatest = column.least, column.greatest
-            reading.own = OWN[column.own]
+            reading.own, reading.recall = OWN[column.own], column.recall
             if reading.own:
                 self.in_row -= 1
                 reading.is_later = True
@@ -85,7 +87,7 @@ cdef class ParseTree:
         for index, condition in enumerate(plan.conditions):
             test = &self.tests[index]
             test.kind, test.count = TESTS[condition.test], len(condition.texts)
-            test.texts = &self.texts[text]
+            test.texts, test.recall = &self.texts[text], condition.recall
             for value in condition.texts:
                 self.names.append(value)
                 self.texts[text].text, self.texts[text].size = PyBytes_AS_STRING(value), len(value)

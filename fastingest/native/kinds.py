@@ -23,6 +23,10 @@ class NodeKind(Enum):
     """An object of which each member leads to rows."""
     EACH_ELEMENT = auto()
     """An array of which each element does."""
+    RECALLED = auto()
+    """A key, by which the value of a column is remembered."""
+    RECALLED_CONDITION = auto()
+    """One by which the value of a condition is."""
 
 
 class Own(Enum):

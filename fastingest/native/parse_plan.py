@@ -9,6 +9,7 @@ and then there must be one row: into an array of rows no such path leads.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from operator import and_
@@ -16,7 +17,8 @@ from typing import NamedTuple
 
 from fastingest.decode.column_types import column_type
 from fastingest.decode.time_types import moments, step_of
-from fastingest.model.jsonpath import Condition, Each, JsonPath, NoTree
+from fastingest.model.feed import remembered_in
+from fastingest.model.jsonpath import Condition, Each, JsonPath, NoTree, Steps
 from fastingest.model.schema import Schema, base_type, digits_of
 from fastingest.native.kinds import Comparison, NodeKind, Own
 from fastingest.native.plan_tree import FlatNode, PlanTree
@@ -74,6 +76,9 @@ _BOUNDS = {
     "timestamp[ns]": moments("ns"),
 }
 _ANY = 2**30  # digits
+# What a value is there for that stands in the message itself, and one that is remembered.
+_COLUMN = (NodeKind.COLUMN, NodeKind.RECALLED)
+_CONDITION = (NodeKind.CONDITION, NodeKind.RECALLED_CONDITION)
 _OWN = {"@key": Own.KEY, "@value": Own.VALUE, "@index": Own.INDEX, "@rows": Own.ROWS}
 _OWN_TYPES = {"@index": "int", "@rows": "str"}
 _INT64 = (-(2**63), 2**63 - 1)
@@ -98,6 +103,8 @@ class ColumnPlan(NamedTuple):
     """What it is in each row; None: it is read."""
     own: Own | None = None
     """What it shows of where the row is; None: it shows what is in it."""
+    recall: int = -1
+    """Which of the values that are remembered by what stands there; -1: it stands there itself."""
 
 
 class ConditionPlan(NamedTuple):
@@ -105,11 +112,13 @@ class ConditionPlan(NamedTuple):
 
     :param texts: those that it is compared with.
     :param holds_of_nothing: whether the value may be missing.
+    :param recall: as of a column.
     """
 
     test: Comparison
     texts: tuple[bytes, ...]
     holds_of_nothing: bool
+    recall: int = -1
 
 
 @dataclass
@@ -144,9 +153,15 @@ class ParsePlan:
     is_empty_fine: bool
 
 
-def _condition(condition: Condition) -> ConditionPlan:
+def _condition(condition: Condition, remembered: Sequence[Steps]) -> ConditionPlan:
     texts = tuple(value.encode() for value in condition.values)
-    return ConditionPlan(_TESTS[condition.test], texts, condition.holds_of_nothing)
+    recall = _recall(condition.path, remembered)
+    return ConditionPlan(_TESTS[condition.test], texts, condition.holds_of_nothing, recall)
+
+
+def _recall(path: JsonPath, remembered: Sequence[Steps]) -> int:
+    behind = path.split[1]
+    return remembered.index(behind) if behind else -1
 
 
 def plan_of(schema: Schema) -> ParsePlan | None:
@@ -160,6 +175,7 @@ def plan_of(schema: Schema) -> ParsePlan | None:
 def _plan_of(schema: Schema) -> ParsePlan:
     root, row = PlanTree(), PlanTree()
     places, own = schema.rows.places, schema.own
+    remembered = remembered_in([schema])
     start = places[0].steps if len(places) == 1 else ()
     is_several = len(places) > 1 or any(isinstance(step, Each) for step in start)
     depth = len(start)
@@ -176,17 +192,19 @@ def _plan_of(schema: Schema) -> ParsePlan:
 
     columns = [(each, each.path) for each in schema.columns if each.path is not None]
     # Of one value, conditions come first: where they do not hold, no column is read.
-    leaves = [(each.path, NodeKind.CONDITION, index) for index, each in enumerate(schema.where)]
-    leaves += [
-        (path, NodeKind.COLUMN, index) for index, (_, path) in enumerate(columns) if not path.own
-    ]
-    for path, kind, index in leaves:
+    leaves = [(each.path, _CONDITION, index) for index, each in enumerate(schema.where)]
+    leaves += [(path, _COLUMN, index) for index, (_, path) in enumerate(columns) if not path.own]
+    for path, kinds, index in leaves:
+        here, behind = path.split
+        kind = kinds[bool(behind)]
         if is_inside(path):
-            row.put(path.steps[depth:], (kind, index))
+            if behind and not here[depth:]:
+                raise NoTree  # the row is the key
+            row.put(here[depth:], (kind, index))
         elif path.from_root:
-            root.put(path.steps, (NodeKind.LATER if kind is NodeKind.COLUMN else kind, index))
+            root.put(here, (NodeKind.LATER if kinds is _COLUMN else kind, index))
         else:
-            row.put(path.steps, (kind, index))
+            row.put(here, (kind, index))
     for number, place in enumerate(places):
         root.put_rows(place.steps, number)
     nodes = [FlatNode(NodeKind.OBJECT)] * 2
@@ -201,6 +219,7 @@ def _plan_of(schema: Schema) -> ParsePlan:
         most = _ANY if digits is None else digits
         is_number = column_type(column.type).is_number
         plan = ColumnPlan(*_READ[type_], column.required, *bounds, is_number, step, most)
+        plan = plan._replace(recall=_recall(path, remembered))
         if column.is_constant:
             plan = plan._replace(constant=json.loads(path.own).encode())
         elif path.own:
@@ -218,7 +237,7 @@ def _plan_of(schema: Schema) -> ParsePlan:
     return ParsePlan(
         plans,
         nodes,
-        list(map(_condition, schema.where)),
+        [_condition(each, remembered) for each in schema.where],
         of_root=sum(map(and_, are_of_root, to_meet)),
         of_row=sum(to_meet) - sum(map(and_, are_of_root, to_meet)),
         is_asked_for=any(are_outside) and not schema.rows.is_optional,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fastingest.model.jsonpath import Each, NoTree, PathTree, PlaceSteps, Steps
+from fastingest.model.jsonpath import Each, NoTree, PlaceSteps, Steps
+from fastingest.model.path_tree import PathTree
 from fastingest.native.kinds import NodeKind
 
 __all__ = ["FlatNode", "PlanTree"]

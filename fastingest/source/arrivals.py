@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from fastingest.decode.decoder import Decoder
@@ -52,6 +53,15 @@ class Arrivals:
         """That of the present life, among all of the feed's."""
         self.brought = Brought(0, 0, 0)
         """What it has brought, until it was last another connection's turn."""
+        self.memory = None if side is None else side.memory
+        """What is remembered on the connection; None: nothing ever is."""
+
+    def remember(self, message: bytes) -> None:
+        """Remember a message that is to be, and that nobody else looks at."""
+        if self.side is not None and self.memory is not None:
+            found = self.side.to_remember(message)
+            if found is not None:
+                self.memory.keep(found)
 
 
 class Turns:
@@ -84,6 +94,8 @@ class Turns:
         now = self._in_all()
         self.present.brought = self.present.brought.and_between(self._began, now)
         self.present, self._began = by, now
+        if by.memory is not None:
+            self._decoder.recall_with(by.memory.recall)
         if self._has_numbers:
             self._decoder.connected(by.number)
 
@@ -118,6 +130,22 @@ class Run(NamedTuple):
     stamps: list[tuple[int, int]]
     """When they came, as in :class:`fastingest.decode.decoder.Decoder`."""
     by: Arrivals
+
+    def parts(self) -> Iterator[Run]:
+        """The same in parts, each of which begins with a message that is remembered.
+
+        So that is known of the messages behind it, and not of those before.
+        """
+        side = self.by.side
+        if side is None or side.memory is None:
+            yield self
+            return
+        begin = [side.to_remember(message) is not None for message in self.messages]
+        starts = [at for at, begins in enumerate(begin) if begins and at]
+        for start, end in pairwise([0, *starts, len(self.messages)]):
+            stamps = [(min(at, end) - start, time) for at, time in self.stamps if at > start]
+            first = next(n for n, (at, _) in enumerate(stamps, 1) if at == end - start)
+            yield Run(self.messages[start:end], stamps[:first], self.by)
 
 
 def runs_of(

@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from itertools import chain
 
 from fastingest.access.secrets import Redactor, joint
 from fastingest.decode.batch_builder import ColumnBuffers
@@ -279,7 +280,7 @@ class Intake:
         self._stamps.clear()
         self._owners.clear()
         self._waiting_bytes = 0
-        for run in runs:
+        for run in chain.from_iterable(map(Run.parts, runs)):
             self._decode(run)
 
     def _decode(self, run: Run) -> None:

@@ -257,7 +257,7 @@ class Listener(picows.WSListener):
             raise
         if message is not None:
             if self._awaited is not None and self._awaited[0](message):
-                self._answered(self._awaited[1])
+                self._answered(self._awaited[1], message)
             else:
                 self._message(message)
         if not frame.fin or kind is WSMsgType.CONTINUATION:  # a split message begins, or ends
@@ -280,9 +280,10 @@ class Listener(picows.WSListener):
             answer_close(transport)
         # A pong is a sign of life, and as such counted where the bytes are read.
 
-    def _answered(self, future: asyncio.Future[None]) -> None:
+    def _answered(self, future: asyncio.Future[None], message: bytes) -> None:
         self._awaited = None
         if not future.done():
             future.set_result(None)
+        self.arrivals.remember(message)
         self._intake.count_ignored(self.arrivals)
         self._handle_usually()

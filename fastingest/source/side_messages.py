@@ -18,7 +18,8 @@ from itertools import islice
 from typing import Literal, Protocol, TypeAlias
 
 from fastingest.access.secrets import Redactor, shown
-from fastingest.decode.values import ValueTree
+from fastingest.decode.memory import memory_of
+from fastingest.decode.values import Values, ValueTree
 from fastingest.metrics.counters import FeedCounters
 from fastingest.model.event import Event
 from fastingest.model.feed import Feed
@@ -115,6 +116,8 @@ class SideMessages:
         places = [path for answer in feed.answers for path in places_in(answer.send)]
         paths += [path for path in places if ANY not in path.steps]
         self._values = ValueTree.of(paths)
+        self.memory = memory_of(feed)
+        """What is remembered on the connection; None: nothing ever is."""
         self._sample: Sample = Sample(sister=None if sister is None else sister._sample)
         self._actor: SideActor | None = None
         self._pending: list[Callable[[SideActor], None]] = []
@@ -151,6 +154,8 @@ class SideMessages:
         self._actor = None
         self._pending.clear()
         self._sample.connected()
+        if self.memory is not None:
+            self.memory.forget()
         self._refusals.connected(self._line)
         self._refill(FIRST_LOOKS)
 
@@ -214,10 +219,19 @@ class SideMessages:
         elif rule.kind == "reconnect":
             words = self.words(message)
             self._do(lambda actor: actor.asked_to_reconnect(words))
+        elif rule.kind == "remember" and self.memory is not None:
+            self.memory.keep(matches[0].values)
         else:
             number, values = rule.number or 0, matches[0].values
             self._do(lambda actor: actor.answer(number, lambda text: filled(text, values)))
         return True
+
+    def to_remember(self, message: bytes) -> Values | None:
+        """What is found in a message, if it is to be remembered."""
+        if self.memory is None or not self.may_be(message):
+            return None
+        rule, matches = self._rule_of(message)
+        return matches[0].values if rule is not None and rule.kind == "remember" else None
 
     def take_out(
         self,

@@ -17,7 +17,7 @@ __all__ = ["Rule", "filled", "places_in", "rules_of"]
 class Rule(NamedTuple):
     """A group of conditions, and what a message is that fulfils it."""
 
-    kind: Literal["refused", "reconnect", "answer"]
+    kind: Literal["refused", "reconnect", "answer", "remember"]
     number: int | None  # of the subscription, or of the answer
     conditions: tuple[MessageCondition, ...]
     group: Group
@@ -37,6 +37,12 @@ def rules_of(feed: Feed) -> list[Rule]:
         for number, answer in enumerate(feed.answers)
         for group in answer.when
     ]
+    if feed.remember is not None:
+        key = feed.remember.key
+        rules += [
+            Rule("remember", None, group, Group([*group, MessageCondition(key, (), "exists")]))
+            for group in feed.remember.when
+        ]
     return rules
 
 

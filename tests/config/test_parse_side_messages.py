@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 from fastingest.config.overrides import Overrides, build_feeds
-from fastingest.model.feed import Answer, Feed
+from fastingest.errors import ConfigError, OptionError
+from fastingest.model.feed import Answer, Feed, Remember
+from fastingest.model.jsonpath import JsonPath
 from fastingest.model.message_conditions import Groups, parse_message_condition
 from tests.support.config_text import URL, feed_in, problems_in
 
@@ -105,3 +107,44 @@ def test_a_mistake_is_told_with_its_line(text: str, said: str) -> None:
     (problem,) = problems_in(URL + text)
     assert problem.startswith(f"f.toml:{said}")
     assert "\n" not in problem
+
+
+REMEMBER = """remember = {when = ["$.event=subscribed"], key = "$.chanId"}\n"""
+
+
+def test_what_is_said_once_is_remembered() -> None:
+    feed = built(REMEMBER + "columns = ['s=$[0]|remembered.symbol', 'p=[1]']")
+    assert feed.remember == Remember(groups(("$.event=subscribed",)), JsonPath(("chanId",), True))
+    assert built("").remember is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("remember = 'x'", ["'remember' must be a table"]),
+        ("remember = {key = '$.a'}", ["'remember' needs 'when'"]),
+        ("remember = {when = '$.a=1', key = '$'}", ["'$' is no path of one value"]),
+        ("remember = {when = '$.a=1', key = '$[*].a'}", ["'$[*].a' is no path of one value"]),
+        ("remember = {when = '$.a=1', key = 'a|remembered.b'}", ["'a|remembered.b' is no path"]),
+        ("refused = ['$.a|remembered.b=1']", ["'$.a|remembered.b' is no path here"]),
+        ("columns = ['s=|remembered.a']", ["|remembered stands once, behind"]),
+        ("columns = ['s=$[0]|remembered']", ["'$[0]|remembered' is no path"]),
+        ("columns = ['s=a|remembered.b|remembered.c']", ["|remembered stands once, behind"]),
+        ("columns = ['a']\nrows = 'a|remembered.b'", ["what is remembered has no rows"]),
+    ],
+)
+def test_what_cannot_be_remembered_is_refused(text: str, expected: list[str]) -> None:
+    found = problems_in(URL + text)
+    assert len(found) == len(expected)
+    assert all(piece in each for piece, each in zip(expected, found, strict=True))
+
+
+@pytest.mark.parametrize("where", ["", "where = ['$[0]|remembered.c=trades']\n"])
+def test_what_nothing_remembers_cannot_be_asked_for(where: str) -> None:
+    columns = "columns = ['p=[1]']\n" if where else "columns = ['s=$[0]|remembered.symbol']\n"
+    with pytest.raises(ConfigError, match="remembered goes into a message that the feed remembers"):
+        built(columns + where)
+    spec = feed_in(URL + "columns = ['p=[1]']\n")
+    given = Overrides(where=("$[0]|remembered.c=trades",))
+    with pytest.raises(OptionError, match=r"--where: .remembered goes into a message"):
+        build_feeds([spec], given)

@@ -127,6 +127,6 @@ def meet(
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(asyncio.wait_for(run(), LIMIT))
     ledger = met.counters.ledger
-    assert ledger.received == len(met.volumes) + len(met.rejects) + ledger.ignored
+    assert ledger.received == len(met.rows) + len(met.rejects) + ledger.ignored
     assert met.counters[Slot.MESSAGES] == met.counters[Slot.DECODED]
     return met
