@@ -26,12 +26,13 @@ def test_the_known_feeds() -> None:
     expected = """
         alpaca-bars alpaca-quotes alpaca-trades binance-book-tickers binance-depth
         binance-futures-mark-prices binance-futures-trades binance-klines binance-trades
-        bitget-trades bitmex-trades bitstamp-trades bybit-liquidations bybit-orderbook
-        bybit-trades coinbase-advanced-trades coinbase-level2 coinbase-matches
-        coinbase-tickers crypto-com-trades deribit-tickers deribit-trades finnhub-trades
-        gateio-trades gemini-trades htx-trades hyperliquid-mids hyperliquid-trades
-        kraken-book kraken-tickers kraken-trades kraken-v1-trades kucoin-matches okx-books
-        okx-trades polygon-bars polygon-quotes polygon-trades upbit-trades
+        bitfinex-trades bitget-trades bitmex-trades bitstamp-trades bybit-liquidations
+        bybit-orderbook bybit-trades coinbase-advanced-trades coinbase-level2
+        coinbase-matches coinbase-tickers crypto-com-trades deribit-tickers deribit-trades
+        finnhub-trades gateio-trades gemini-trades htx-trades hyperliquid-mids
+        hyperliquid-trades kraken-book kraken-tickers kraken-trades kraken-v1-trades
+        kucoin-matches okx-books okx-trades polygon-bars polygon-quotes polygon-trades
+        upbit-trades
     """
     assert list(NAMES) == expected.split()
 
@@ -62,7 +63,7 @@ def test_exact_numbers_stay_exact(name: str) -> None:
     columns = feed_of(name).tables[0].schema.columns
     exact = [c for c in columns if re.search(r"price|size|quantity|amount|volume", c.name)]
     assert exact
-    is_double = name.startswith(("bitmex-", "deribit-", "htx-", "upbit-"))
+    is_double = name.startswith(("bitfinex-", "bitmex-", "deribit-", "htx-", "upbit-"))
     types = {column.type for column in exact}
     assert types - {"int"} == ({"float"} if is_double else {"decimal"})
     assert "int" not in types or name == "bitmex-trades"  # contracts

@@ -188,6 +188,7 @@ def test_many_symbols_of_binance_go_into_several_messages_of_200() -> None:
     ("name", "most"),
     [
         *[(name, 1024) for name in known_names() if name.startswith("binance-")],
+        ("bitfinex-trades", 30),
         ("bitget-trades", 1000),
         ("crypto-com-trades", 400),
         ("kucoin-matches", 300),

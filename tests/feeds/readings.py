@@ -182,7 +182,18 @@ def _coinbase_snapshot(message: Any) -> Iterator[Row]:
                 yield message["product_id"], member, str(level), price, size
 
 
-# Trades of several events: Coinbase Advanced Trade
+# The changes of the first event, and trades of several: Coinbase Advanced Trade
+
+
+def _coinbase_level2(message: Any) -> Iterator[Row]:
+    event = message["events"][0]
+    for level, each in enumerate(event["updates"]):
+        yield (
+            message["timestamp"].removesuffix("Z").ljust(29, "0") + "Z",
+            each["event_time"].removesuffix("Z") + ".000000000Z",
+            *(event["product_id"], message["sequence_num"], event["type"], each["side"]),
+            *(str(level), each["price_level"], each["new_quantity"]),
+        )
 
 
 def _coinbase_trades(message: Any) -> Iterator[Row]:
@@ -437,6 +448,39 @@ READINGS: dict[str, VenueReading] = {
         ),
         ('{"type":"l2update","product_id":"X","changes":[["buy","1","2"]],"bids":[["1","2"]]}',),
         _coinbase_snapshot,
+    ),
+    "coinbase-level2": VenueReading(
+        _known("coinbase-level2"),
+        _object(
+            {
+                "channel": _texts("l2_data"),
+                "timestamp": _texts("2023-02-09T20:32:50.714964855Z", "2023-02-09T20:32:50.9Z"),
+                "sequence_num": _IDS,
+                "events": _array(
+                    _object(
+                        {
+                            "type": _texts("snapshot", "update"),
+                            "product_id": _SYMBOL,
+                            "updates": _arrays(
+                                _object(
+                                    {
+                                        "side": _texts("bid", "offer"),
+                                        "event_time": _texts("1970-01-01T00:00:00Z"),
+                                        "price_level": _QUOTED,
+                                        "new_quantity": _QUOTED,
+                                    }
+                                )
+                            ),
+                        }
+                    )
+                ),
+            }
+        ),
+        (
+            '{"channel":"subscriptions","sequence_num":0,"events":[{"subscriptions":{}}]}',
+            '{"channel":"l2_data","sequence_num":1,"events":[{"updates":[]},{"updates":[]}]}',
+        ),
+        _coinbase_level2,
     ),
     "coinbase-trades": VenueReading(
         _known("coinbase-advanced-trades"),

@@ -125,7 +125,9 @@ def test_a_known_feed_is_captured_as_it_reads(name: str, tmp_path: Path) -> None
     replies = [messages[index] for index in expected.replies]
     left_out = {*expected.replies, *expected.reconnects}
     others = [message for index, message in enumerate(messages) if index not in left_out]
-    whole = read([table.schema], others, ignore=feed.ignore)
+    whole = read(
+        [table.schema], others, ignore=feed.ignore, remember=feed.remember, said_before=replies
+    )
     reading = whole.tables[0]
     with out.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file, strict=True)

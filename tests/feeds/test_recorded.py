@@ -35,7 +35,8 @@ def feed_of(name: str) -> Feed:
 
 
 def reading_of(feed: Feed, messages: list[bytes]) -> Reading:
-    return read([table.schema for table in feed.tables], messages, ignore=feed.ignore)
+    schemas = [table.schema for table in feed.tables]
+    return read(schemas, messages, ignore=feed.ignore, remember=feed.remember)
 
 
 def rows_of(feed: Feed, batches: Iterable[Batch]) -> list[list[str]]:
@@ -68,6 +69,11 @@ def test_the_recorded_messages_decode_as_they_read(name: str, run: int) -> None:
     feed, messages = feed_of(name), messages_of(name)
     decoder = decoder_of(feed, 10_000)
     decoder.connected(1)
+    side = side_of(feed)
+    if side.memory is not None:
+        decoder.recall_with(side.memory.recall)
+        for found in filter(None, map(side.to_remember, messages)):
+            side.memory.keep(found)
     batches = []
     for start in range(0, len(messages), run):
         part = messages[start : start + run]
@@ -85,6 +91,10 @@ def test_a_reply_is_neither_row_nor_reject(name: str) -> None:
     feed, messages = feed_of(name), messages_of(name)
     reading = reading_of(feed, [messages[index] for index in EXPECTED[name].replies])
     assert (reading.tables[0].rows, reading.tables[0].rejects) == ([], [])
+
+
+def side_of(feed: Feed) -> SideMessages:
+    return SideMessages(feed, FeedCounters([Counters.create()]))
 
 
 class Acting:
@@ -111,10 +121,14 @@ class Acting:
 def test_what_is_said_beside_the_rows_is_understood(name: str) -> None:
     """Each venue's refusals, its wish for another connection, and what it wants answered."""
     feed, messages, expected = feed_of(name), messages_of(name), EXPECTED[name]
-    side = SideMessages(feed, FeedCounters([Counters.create()]))
+    side = side_of(feed)
     acting = Acting(feed)
     side.act_by(acting)
-    taken = [index for index, message in enumerate(messages) if side.take(message)]
+    taken = [
+        index
+        for index, message in enumerate(messages)
+        if side.take(message) and side.to_remember(message) is None
+    ]
     assert len(acting.refused_words) == expected.refused > 0
     assert acting.asked == [side.words(messages[index]) for index in expected.reconnects]
     assert tuple(acting.answers) == expected.answers
@@ -126,6 +140,6 @@ def test_what_is_said_beside_the_rows_is_understood(name: str) -> None:
 @pytest.mark.parametrize("name", KNOWN)
 def test_only_messages_without_rows_are_looked_at_natively(name: str) -> None:
     """Their conditions have pieces by which most messages are passed over."""
-    side = SideMessages(feed_of(name), FeedCounters([Counters.create()]))
+    side = side_of(feed_of(name))
     assert side.has_rules
     assert not side.takes_any

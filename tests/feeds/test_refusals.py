@@ -151,30 +151,30 @@ def test_what_is_refused_behind_a_reply_is_not_what_it_has_granted(tmp_path: Pat
     assert (refusal["said"], refusal.get("symbols")) == (words, None)
 
 
+UPGRADE = (
+    '{"event":"notice","code":"64008","msg":"The connection will soon be closed for a service '
+    'upgrade. Please reconnect.","connId":"accb8e21"}'
+)
+SHUTDOWN = '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}'
 ASKS = {
+    "bitfinex-trades": '{"event":"info","code":20051,"msg":"Stopping. Please try to reconnect"}',
     "bitstamp-trades": '{"event":"bts:request_reconnect","channel":"","data":""}',
-    "okx-trades": (
-        '{"event":"notice","code":"64008","msg":"The connection will soon be closed for a service '
-        'upgrade. Please reconnect.","connId":"accb8e21"}'
-    ),
-    "binance-trades": (
-        '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}'
-    ),
+    "okx-trades": UPGRADE,
+    "okx-books": UPGRADE,
+    "binance-trades": SHUTDOWN,
+    "binance-depth": SHUTDOWN,
+    "binance-klines": SHUTDOWN,
 }
 
 
 def test_a_venue_that_asks_for_another_connection_gets_one(tmp_path: Path) -> None:
-    """Binance, Bitstamp and OKX say beforehand that they are about to close one."""
+    """Binance, Bitfinex, Bitstamp and OKX say beforehand that they are about to close one."""
 
     async def other_connection(client: Client) -> None:
         await client.until(lambda: client.has_left)
 
-    rows = {name: VENUES[name].row for name in ASKS if name in VENUES} | {
-        "binance-trades": BINANCE["binance-trades"]
-    }
-    rows = {
-        name: row.replace("{symbol}", "btcusd").replace("{n}", "1") for name, row in rows.items()
-    }
+    known = BINANCE | {name: venue.row for name, venue in VENUES.items()}
+    rows = {name: known[name].replace("{symbol}", "btcusd").replace("{n}", "1") for name in ASKS}
     grants = {name: VENUES[name].grants for name in ASKS if name in VENUES}
     with contextlib.ExitStack() as stack:
         venues = {}
@@ -223,6 +223,23 @@ POLYGON_IN = '[{"ev":"status","status":"auth_success","message":"authenticated"}
             '[{"ev":"status","status":"max_connections","message":"Maximum number of connections '
             'exceeded."}]',
             marks=pytest.mark.long,
+        ),
+        ("hyperliquid-mids", [], '{"channel":"error","data":"Invalid subscription allMids"}'),
+        pytest.param(
+            *("upbit-trades", [], '{"error":{"name":"WRONG_FORMAT","message":"no format"}}'),
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            *("alpaca-bars", [], '[{"T":"error","code":402,"msg":"auth failed"}]'),
+            marks=pytest.mark.long,
+        ),
+        *(
+            pytest.param(
+                *(name, [POLYGON_IN]),
+                '[{"ev":"status","status":"error","message":"not authorized"}]',
+                marks=pytest.mark.long,
+            )
+            for name in ("polygon-quotes", "polygon-bars")
         ),
         pytest.param(
             *("alpaca-trades", [LOGGED_IN]),

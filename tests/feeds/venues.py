@@ -53,6 +53,15 @@ def config_of(name: str, url: str, symbols: Sequence[str], out: Path) -> str:
 
 
 VENUES = {
+    "bitfinex-trades": KnownVenue(
+        ("tBTCUSD", "tETHUSD"),
+        "tLUNAUSD",
+        r'"symbol":"(\w+)"',
+        '{"event":"subscribed","channel":"trades","chanId":"{symbol}","symbol":"{symbol}"}',
+        '{"channel":"trades","symbol":"{symbol}","event":"error","msg":"symbol: invalid",'
+        '"code":10300}',
+        '["{symbol}","te",[{n},1574694478808,0.005,7245.3]]',
+    ),
     "bitget-trades": KnownVenue(
         ("BTCUSDT", "ETHUSDT"),
         "LUNAUSDT",

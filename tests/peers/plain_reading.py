@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -18,6 +18,7 @@ from fractions import Fraction
 from json.decoder import scanstring  # type: ignore[attr-defined]  # where a member's name ends
 from typing import Any, NoReturn
 
+from fastingest.model.feed import Remember
 from fastingest.model.jsonpath import Condition, Each, Embedded, Step, Steps
 from fastingest.model.rows import RowPlace
 from fastingest.model.schema import Column, Schema
@@ -46,18 +47,31 @@ class Reading:
     """What becomes of the messages of a feed.
 
     :param ignored: messages that no table takes, empty arrays of rows, and rows left out.
+    :param memory: the texts of the messages that are remembered, by their keys.
     """
 
     tables: list[TableReading]
     ignored: int = 0
+    memory: dict[str, str] = field(default_factory=dict)
 
 
 def read(
-    tables: Sequence[Schema], messages: Sequence[bytes], *, ignore: Iterable[str] = ()
+    tables: Sequence[Schema],
+    messages: Sequence[bytes],
+    *,
+    ignore: Iterable[str] = (),
+    remember: Remember | None = None,
+    said_before: Iterable[bytes] = (),
 ) -> Reading:
-    """The rows, the rejects and what is ignored."""
+    """The rows, the rejects and what is ignored.
+
+    :param remember: what of it is remembered.
+    :param said_before: messages that may be remembered, and are nothing else.
+    """
     reading = Reading([TableReading() for _ in tables])
     passed_over = {text.encode() for text in ignore}
+    for message in said_before:
+        _remember(remember, message.decode(), reading.memory)
     for message in messages:
         if message in passed_over:
             reading.ignored += 1
@@ -66,6 +80,7 @@ def read(
         if text is None:
             reading.tables[0].rejects.append(message)
             continue
+        _remember(remember, text, reading.memory)
         taken = [
             _read_message(schema, text, message, table, reading)
             for schema, table in zip(tables, reading.tables, strict=True)
@@ -77,12 +92,28 @@ def read(
 # Messages
 
 
+def _remember(remember: Remember | None, text: str, memory: dict[str, str]) -> None:
+    """Remember a message for which all conditions of a group say that a value is this or that."""
+    if remember is None:
+        return
+    for group in remember.when:
+        said = [_find(text, each.path.steps, {}) for each in group]
+        if all(
+            value is not None and value.strip('"') in each.values
+            for each, value in zip(group, said, strict=True)
+        ):
+            key = _find(text, remember.key.steps, {})
+            if key is not None and key[0] not in "{[":
+                memory[key.strip('"')] = text
+
+
 def _read_message(
     schema: Schema, text: str, message: bytes, table: TableReading, reading: Reading
 ) -> bool:
     """Whether the table takes the message."""
     whole = [condition for condition in schema.where if condition.path.from_root]
-    if not all(_holds(condition, text) for condition in whole):
+    memory = reading.memory
+    if not all(_holds(condition, text, memory) for condition in whole):
         return False
     matches, lacking, is_broken = _matches_of_all(text, schema.rows.places)
     is_short = is_broken or not all(place.is_optional for place in lacking)
@@ -100,12 +131,13 @@ def _read_message(
             bad.append((len(kept), match.broken.encode()))
             continue
         rows = _rows(match, schema, message)
-        good = [row for row in rows if all(_holds(condition, row.text) for condition in of_row)]
+        good = [row for row in rows if all(_holds(each, row.text, memory) for each in of_row)]
         kept += good
         ignored += len(rows) - len(good) if rows else 1
     columns = [column for column in schema.columns if column.path is not None]
     if kept and any(
-        _of_root(column) and _cell(column, _value(column, text, {})) is None for column in columns
+        _of_root(column) and _cell(column, _value(column, text, {}, memory)) is None
+        for column in columns
     ):
         table.rejects.append(message)
         reading.ignored += ignored
@@ -115,7 +147,8 @@ def _read_message(
     kind = "" if _shows(schema, "@value") else _kind(schema)
     for number, row in enumerate(kept):
         values = [
-            _value(column, text if _of_root(column) else row.text, row.own) for column in columns
+            _value(column, text if _of_root(column) else row.text, row.own, memory)
+            for column in columns
         ]
         cells = list(map(_cell, columns, values))
         shown = [cell for cell in cells if cell is not None]
@@ -277,9 +310,9 @@ def _elements(value: str, schema: Schema) -> list[str] | None:
     return inside
 
 
-def _holds(condition: Condition, text: str) -> bool:
+def _holds(condition: Condition, text: str, memory: Mapping[str, str]) -> bool:
     try:
-        value = _find(text, condition.path.steps)
+        value = _find(text, condition.path.steps, memory)
     except _Broken:
         value = None
     if condition.test in ("exists", "absent"):
@@ -353,21 +386,22 @@ def _embedded(text: str) -> str | None:
     return found
 
 
-def _find(text: str, steps: Steps) -> str | None:
+def _find(text: str, steps: Steps, memory: Mapping[str, str]) -> str | None:
     """The text of the value that the steps lead to, or None.
 
     :raises _Broken: a string on the way should hold JSON, and does not.
     """
     for step in steps:
-        if isinstance(step, Embedded):
+        if step is Embedded.JSON:
             found = _embedded(text)
             if found is None:
                 return None
             text = found
             continue
-        inside: Any = _inside(text)
+        is_key = step is Embedded.REMEMBERED
+        inside: Any = memory if is_key else _inside(text)
         try:
-            text = inside[step]
+            text = inside[text.strip('"') if is_key else step]
         except (TypeError, KeyError, IndexError):  # another kind of value, or it is not there
             return None
     return text
@@ -421,14 +455,14 @@ _FIRST, _LAST = -62135596800, 253402300799  # the first and the last second of y
 _BROKEN = ""  # is no JSON
 
 
-def _value(column: Column, text: str, own: dict[str, str]) -> str | None:
+def _value(column: Column, text: str, own: dict[str, str], memory: Mapping[str, str]) -> str | None:
     """What the column shows."""
     assert column.path is not None
     if column.path.own.startswith('"'):
         return column.path.own
     if not column.path.own:
         try:
-            return _find(text, column.path.steps)
+            return _find(text, column.path.steps, memory)
         except _Broken:
             return _BROKEN
     value = own.get(column.path.own)

@@ -38,6 +38,15 @@ TRADES = {
         refused=1,
         reconnects=(9,),
     ),
+    "bitfinex-trades": Expected(
+        3,
+        cells("2019-11-25T15:07:58.808Z | tBTCUSD | 401597395 | 7245.3 | 0.005"),
+        rejects=2,
+        ignored=9,
+        replies=(1, 4),
+        refused=1,
+        reconnects=(13,),
+    ),
     "bitget-trades": Expected(
         4,
         cells("2023-09-26T06:30:36.822Z | BTCUSDT | 1000000001 | 26293.40 | 0.00130000 | sell"),
