@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fastingest.decode.shapes import Columns, MessageShape
 from fastingest.decode.spread import is_spread, shape_of
 from fastingest.decode.table_decoder import TableDecoder
 from fastingest.model.schema import Schema
+from tests.fuzz.mutation import mutate
 from tests.support.any_feed import schema_of, spread_feeds
 
 BOOK = schema_of("side=@rows, n:int=@index, p:decimal=[0], s=$.s", "bid=b, ask=a", "$.e=d")
@@ -55,6 +58,75 @@ def test_messages_together_mean_what_each_means_alone(feed: tuple[Schema, list[b
     assert read(decoder, messages, together=True) == expected
     # By the shapes that have been found.
     assert read(decoder, messages, together=True) == expected
+
+
+FEEDS = [
+    (
+        BOOK,
+        [
+            b'{"e":"d","s":"A","b":[["1","2"],["3",4]],"a":[["4.50"]]}',
+            b'{"a":[[5]],"s":"B","b":[[6],[7,"x"]],"e":"d"}',
+            b'{"e":"d","s":"A","b":[],"a":[["4","1"]]}',
+        ],
+    ),
+    (
+        schema_of(
+            "p:float?=p, k?=@key, n=@index, i:number?=$.id", "bid=d.b.*, ask=d.a[*]?", "q!=0"
+        ),
+        [
+            b'{"i":1,"d":{"b":{"x":{"p":1.5,"q":1},"y":{"p":"NaN"}},"a":[{"p":2,"q":"0"},{"q":2}]}}',
+            b'{"i":"2","d":{"a":[{"p":2}],"b":{"z":{"p":null,"q":7}}}}',
+            b'{"d":{"b":{"z":{"p":"","q":7}},"a":null}}',
+        ],
+    ),
+    (
+        schema_of(
+            "s=product, p:decimal=price, t:timestamp=time, n=@index", "events[*].trades", "$.c=t"
+        ),
+        [
+            b'{"c":"t","events":[{"trades":[{"product":"A","price":"1.0","time":"2023-01-01T00:00:00Z"},'
+            b'{"product":"B","price":"2","time":"2023-01-01T00:00:00.5Z"}]},{"trades":[]}]}',
+            b'{"events":[{"trades":[{"price":3,"product":"C","time":"2023-01-01T00:00:00Z"}]}],"c":"t"}',
+        ],
+    ),
+    (MIDS, [b'{"d":{"A":"1.50","B":"2"}}', b'{"d":{"C":3,"A":1}}', b'{"d":{}}']),
+    (
+        schema_of("k:float?=@key, v:float?=@value, m?=$.m", "d.*.*"),
+        [b'{"d":{"A":{"1":1.5,"2":"7"},"B":{"3":"NaN"}},"m":"x"}', b'{"d":{"A":{"inf":2}}}'],
+    ),
+    (
+        schema_of("a=[0], z:json?=[1], side=@rows, n:int=$.n", "d.b.*, d.a.*", "[2] absent"),
+        [
+            b'{"n":1,"d":{"b":{"x":["A",1],"y":["B",2]},"a":{"z":["C",3]}}}',
+            b'{"n":2,"d":{"a":{"x":["A",1]},"b":{"z":["C",null],"x":["A","1"]}}}',
+        ],
+    ),
+]
+
+
+@given(st.integers(0, len(FEEDS) - 1), st.integers(0, 10**9), st.integers(0, 4))
+@settings(max_examples=300)
+def test_changed_messages_among_others_mean_what_each_means_alone(
+    feed: int, seed: int, changes: int
+) -> None:
+    schema, some = FEEDS[feed]
+    random = Random(seed)
+    messages = random.choices(some, k=8)
+    for _ in range(changes):
+        at = random.randrange(len(messages))
+        messages[at] = mutate(messages[at], random)
+    messages = [each for each in messages if _is_utf8(each)]
+    decoder = TableDecoder(schema, frozenset(), is_first=True)
+    read(decoder, some, together=True)
+    expected = read(decoder, messages, together=False)
+    assert read(decoder, messages, together=True) == expected
+
+
+@pytest.mark.parametrize(("schema", "some"), FEEDS)
+def test_the_messages_that_are_changed_have_a_shape(schema: Schema, some: list[bytes]) -> None:
+    found = shape_of(schema, some[0])
+    assert found is not None
+    assert found.columns([found.decode(each) for each in some[:1] * 3]) is not None
 
 
 def _is_utf8(message: bytes) -> bool:
