@@ -4,7 +4,8 @@ A table's messages have few shapes, and a feed hardly ever mixes them:
 
 - ``row``: one row a message;
 - ``rows``: an array of rows, all of which have the columns' types;
-- ``mixed``: an array in which rows that the conditions leave out are of other types.
+- ``mixed``: an array in which rows that the conditions leave out are of other types;
+- ``spread``: rows of several places, or behind stars (:mod:`fastingest.decode.spread`).
 
 Each is tried with numbers that stay text (``decimal``) as strings, as bare numbers, and *loosely*:
 then every column whose values may be of several types, such as an optional one for ``""``, is read
@@ -24,10 +25,10 @@ that true:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain, compress, islice, repeat
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -37,13 +38,20 @@ from fastingest.decode.struct_types import PathNode, access, compiled, comprehen
 from fastingest.model.jsonpath import NoTree
 from fastingest.model.schema import Schema
 
-__all__ = ["Columns", "MessageShape", "shape_of"]
+__all__ = [
+    "Columns",
+    "Leaves",
+    "MessageShape",
+    "first_that_fits",
+    "lenient",
+    "shape_of",
+]
 
 # Bytes of a mixed message: a list of the texts of all its elements takes up to 40 times as much.
 _MAX_MIXED = 1024 * 1024
 
 
-class _Leaves(NamedTuple):
+class Leaves(NamedTuple):
     """As what values are parsed.
 
     :param text: ``str`` or ``msgspec.Raw``: numbers that stay text.
@@ -54,7 +62,7 @@ class _Leaves(NamedTuple):
     is_loose: bool = False
 
 
-_STRINGS, _NUMBERS, _LOOSE = _Leaves(str), _Leaves(msgspec.Raw), _Leaves(msgspec.Raw, is_loose=True)
+_STRINGS, _NUMBERS, _LOOSE = Leaves(str), Leaves(msgspec.Raw), Leaves(msgspec.Raw, is_loose=True)
 
 
 class Columns(NamedTuple):
@@ -76,7 +84,7 @@ class MessageShape(ABC):
     """See the module; :func:`shape_of` makes them."""
 
     name: str
-    """``row``, ``rows`` or ``mixed``, or what else :mod:`fastingest.decode.auto` has."""
+    """As above, or what else :mod:`fastingest.decode.auto` has."""
 
     lenient: tuple[int, ...] = ()
     """Columns that are empty for the string "null" as well as for null, as msgspec takes "1" for 1:
@@ -95,17 +103,28 @@ def shape_of(schema: Schema, sample: bytes) -> MessageShape | None:
 
     Members may be in any order in other messages, but the sample's is the fastest.
     """
+    makers: list[_Maker] = [_Row]
+    if schema.row_container is not None:
+        makers.append(_Rows)
+        if schema.where_row:
+            makers.append(_Mixed)
+    return first_that_fits(makers, schema, sample)
+
+
+_Maker: TypeAlias = Callable[[Schema, Leaves, Any], MessageShape]
+
+
+def first_that_fits(makers: Sequence[_Maker], schema: Schema, sample: bytes) -> MessageShape | None:
+    """The first shape of a table that takes a message; None: none does.
+
+    :param makers: each makes one, of how values are parsed and of the message, to be like it.
+    """
     wanted = columns_of(schema)
     texts = [_STRINGS]
     if any(each.kind.parsed is None for each in wanted):
         texts.append(_NUMBERS)
     if any(each.is_loose for each in wanted):
         texts.append(_LOOSE)
-    makers: list[type[_Row] | type[_Rows] | type[_Mixed]] = [_Row]
-    if schema.row_container is not None:
-        makers.append(_Rows)
-        if schema.where_row:
-            makers.append(_Mixed)
     try:
         like = msgspec.json.decode(sample)
     except Unfit:  # such as a number that only a decimal can hold
@@ -119,7 +138,8 @@ def shape_of(schema: Schema, sample: bytes) -> MessageShape | None:
     return None
 
 
-def _lenient(schema: Schema, leaves: _Leaves) -> tuple[int, ...]:
+def lenient(schema: Schema, leaves: Leaves) -> tuple[int, ...]:
+    """The columns that :attr:`MessageShape.lenient` speaks of."""
     if leaves.is_loose:  # all of them stay text
         return ()
     return tuple(index for index, each in enumerate(columns_of(schema)) if each.may_be_blank)
@@ -130,9 +150,9 @@ class _Row(MessageShape):
 
     name = "row"
 
-    def __init__(self, schema: Schema, leaves: _Leaves, like: Any) -> None:
+    def __init__(self, schema: Schema, leaves: Leaves, like: Any) -> None:
         root, start = PathNode(), schema.rows.steps
-        self.lenient = _lenient(schema, leaves)
+        self.lenient = lenient(schema, leaves)
         root.require(start).is_row = schema.row_container is list
         self._cells = Extractor(root, columns_of(schema), start, is_loose=leaves.is_loose)
         wanted = []
@@ -162,9 +182,9 @@ class _Array(MessageShape):
 
     _row_extractor: Extractor  # of the columns that are read from the row
 
-    def __init__(self, schema: Schema, element: PathNode, leaves: _Leaves, like: Any) -> None:
+    def __init__(self, schema: Schema, element: PathNode, leaves: Leaves, like: Any) -> None:
         root = PathNode()
-        self.lenient = _lenient(schema, leaves)
+        self.lenient = lenient(schema, leaves)
         rows = root.require(schema.rows.steps)
         rows.elements = element
         columns = columns_of(schema)
@@ -222,7 +242,7 @@ class _Array(MessageShape):
         """The structs of the rows that the conditions leave, and of which elements; None: all."""
 
 
-def _row_tree(schema: Schema, leaves: _Leaves) -> tuple[PathNode, Extractor]:
+def _row_tree(schema: Schema, leaves: Leaves) -> tuple[PathNode, Extractor]:
     element = PathNode(is_required=True)
     columns = [column for column in columns_of(schema) if not column.path.from_root]
     return element, Extractor(element, columns, (), is_loose=leaves.is_loose)
@@ -233,7 +253,7 @@ class _Rows(_Array):
 
     name = "rows"
 
-    def __init__(self, schema: Schema, leaves: _Leaves, like: Any) -> None:
+    def __init__(self, schema: Schema, leaves: Leaves, like: Any) -> None:
         element, self._row_extractor = _row_tree(schema, leaves)
         wanted = [(condition, condition.path.steps) for condition in schema.where_row]
         for condition, steps in wanted:
@@ -254,7 +274,7 @@ class _Mixed(_Array):
 
     name = "mixed"
 
-    def __init__(self, schema: Schema, leaves: _Leaves, like: Any) -> None:
+    def __init__(self, schema: Schema, leaves: Leaves, like: Any) -> None:
         element, self._row_extractor = _row_tree(schema, leaves)
         router = PathNode(is_required=True)
         wanted = [(condition, condition.path.steps) for condition in schema.where_row]

@@ -64,7 +64,7 @@ class Extractor:
         self, root: PathNode, columns: Sequence[Wanted], start: Steps, *, is_loose: bool = False
     ) -> None:
         self._root = root
-        self._columns: list[tuple[PathNode, ColumnType, Steps] | str] = []  # or constants
+        self._columns: list[tuple[PathNode, ColumnType, Steps, bool] | str] = []  # or constants
         for wanted in columns:
             kind, path, is_required = wanted
             if path.own in OWN:
@@ -77,7 +77,7 @@ class Extractor:
             node.is_loose = node.is_loose or (is_loose and wanted.is_loose)
             if kind not in node.kinds:
                 node.kinds.append(kind)
-            self._columns.append((node, kind, steps))
+            self._columns.append((node, kind, steps, is_required))
 
     def compile(self) -> None:
         """Call this when all is in the tree."""
@@ -89,11 +89,11 @@ class Extractor:
         for index, column in enumerate(self._columns):
             if isinstance(column, str):
                 continue
-            node, kind, _ = column
+            node, kind, _, is_required = column
             if node.is_raw:
-                self._settle.append((index, kind, kind.settle_raw, node.is_required))
+                self._settle.append((index, kind, kind.settle_raw, is_required))
             elif kind.checked:
-                self._settle.append((index, kind, kind.settle, node.is_required))
+                self._settle.append((index, kind, kind.settle, is_required))
 
     def read(self, structs: Sequence[Any]) -> tuple[list[list[Any]], int] | None:
         """The columns, if all cells fit, and how many cells are empty for what is no number."""

@@ -29,7 +29,7 @@ from fastingest.decode.cells import ColumnType
 from fastingest.model.jsonpath import Embedded, NoTree, Step, Steps
 from fastingest.model.path_tree import PathTree
 
-__all__ = ["PathNode", "access", "compiled", "comprehension", "decoder_of"]
+__all__ = ["PathNode", "access", "compiled", "comprehension", "decoder_of", "getter"]
 
 _NOT_RENAMED = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')  # what msgspec takes in no field's name
 _SCALAR = re.compile(r"-?[0-9].*|true|false|null")
@@ -47,6 +47,7 @@ class PathNode(PathTree):
     :param is_required: whether it must be there and not be null.
     :param is_row: whether it is a row: then its first element, if it has elements, is no array.
     :param elements: it is an array of these.
+    :param members: it is an object of these, whatever their names are.
     :param is_whole: whether its text is wanted, whatever it is.
     :param is_loose: whether its value stays JSON text, because it may be of several types.
     :param length: how many elements it has, where some are counted from the end.
@@ -60,6 +61,7 @@ class PathNode(PathTree):
     is_required: bool = False
     is_row: bool = False
     elements: PathNode | None = None
+    members: PathNode | None = None
     is_whole: bool = False
     is_loose: bool = False
     length: int = 0
@@ -102,6 +104,8 @@ class PathNode(PathTree):
                 default=value[0] if value else None,
             )
             self.elements.arrange(like)
+        elif self.members is not None and isinstance(value, dict):
+            self.members.arrange(next(iter(value.values()), None))
         elif isinstance(value, list):
             self.length = len(value)
         elif isinstance(value, str) and Embedded.JSON in self.steps:
@@ -148,10 +152,12 @@ def compiled(node: PathNode, text: Any) -> Any:
     :param text: ``str`` or ``msgspec.Raw``: as what numbers that stay text are parsed.
     :raises NoTree: there is none.
     """
-    if node.elements is not None:
-        if node.steps or node.kinds or node.is_compared:
+    if node.elements is not None or node.members is not None:
+        if node.steps or node.kinds or node.is_compared or (node.elements and node.members):
             raise NoTree
-        return list[compiled(node.elements, text)]  # type: ignore[misc]
+        if node.members is not None:
+            return dict[str, compiled(node.members, text)]  # type: ignore[misc]
+        return list[compiled(node.elements, text)]  # type: ignore[arg-type, misc]
     container = node.container
     if container is None:
         return _leaf(node, text)
@@ -279,6 +285,12 @@ def access(root: PathNode, steps: Steps) -> str:
             text = f"(None if (v{names} := {text}) is None else v{names}.{child.attr})"
         node = child
     return text
+
+
+def getter(root: PathNode, steps: Steps) -> Callable[[Any], Any]:
+    """A function of a root's struct: the value that the steps lead to; None if it is not there."""
+    made: Callable[[Any], Any] = eval(f"lambda x: {access(root, steps)}")  # noqa: S307  # our text
+    return made
 
 
 def comprehension(texts: Iterable[str], names: dict[str, Any] | None = None) -> Callable[..., Any]:

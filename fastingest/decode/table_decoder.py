@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from fastingest.decode import auto
+from fastingest.decode import auto, spread
 from fastingest.decode.decoded import DecodedRun
 from fastingest.decode.reasons import Unfit, reason_of
 from fastingest.decode.reference import DecodedMessage, ReferenceDecoder
@@ -44,7 +44,8 @@ class TableDecoder:
         self._ignore = ignore
         self._is_first = is_first
         self._reference = ReferenceDecoder(schema) if schema.described else auto.RecordOrMap(schema)
-        self._shape_of = shape_of if schema.described else auto.shape_of
+        described = spread.shape_of if spread.is_spread(schema) else shape_of
+        self._shape_of = described if schema.described else auto.shape_of
         self._width = sum(column.path is not None for column in schema.columns)
         self._shape: MessageShape | None = None
         self._shapes: list[MessageShape] = []  # that have been seen

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastingest.decode.column_types import column_type
-from fastingest.decode.struct_types import PathNode, access, compiled, comprehension, is_scalar_text
+from fastingest.decode.struct_types import (
+    PathNode,
+    access,
+    compiled,
+    comprehension,
+    getter,
+    is_scalar_text,
+)
 from fastingest.model.jsonpath import NoTree, Steps
 
 
@@ -231,3 +238,23 @@ def test_a_comprehension_makes_a_list_for_each_text() -> None:
     get = comprehension(["x", "f(x)"], {"f": abs})
     assert get([-1, 2]) == [[-1, 2], [1, 2]]
     assert comprehension([])([1]) == []
+
+
+def test_an_object_of_any_names_is_a_dict_of_what_its_members_are() -> None:
+    root = PathNode()
+    member = PathNode(is_required=True)
+    root.require(("d",)).members = member
+    member.at(("a",)).kinds.append(column_type("int"))
+    value = {"d": {"x": {"b": 0, "a": 1}, "y": {}}}
+    root.arrange(value)
+    parsed = _parse(root, json.dumps(value))
+    found = getter(root, ("d",))(parsed)
+    assert {name: getter(member, ("a",))(each) for name, each in found.items()} == {
+        "x": 1,
+        "y": None,
+    }
+    with pytest.raises(msgspec.ValidationError):
+        _parse(root, '{"d":{"x":5}}')
+    root.at(("d",)).elements = PathNode(is_whole=True)
+    with pytest.raises(NoTree):
+        compiled(root, str)

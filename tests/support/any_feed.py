@@ -22,7 +22,7 @@ from fastingest.model.jsonpath import (
 from fastingest.model.rows import RowPlace, Rows, parse_rows
 from fastingest.model.schema import Column, Schema, base_type, parse_columns
 
-__all__ = ["feeds", "mixed", "schema_of"]
+__all__ = ["feeds", "mixed", "schema_of", "spread_feeds"]
 
 
 def schema_of(columns: str, rows: str = "", *where: str) -> Schema:
@@ -417,6 +417,14 @@ def feeds(draw: st.DrawFn) -> tuple[list[Schema], list[bytes]]:
     odd = draw(st.just([]) | st.lists(st.sampled_from(_ODD), max_size=2))
     order = draw(st.lists(st.sampled_from([*some, *some, *some, *odd]), max_size=16))
     return tables, [*some, *order]
+
+
+@st.composite
+def spread_feeds(draw: st.DrawFn) -> tuple[Schema, list[bytes]]:
+    """One table with rows of several places, or behind stars, and messages that are much alike."""
+    table = draw(_schemas().flatmap(_elsewhere))
+    some = draw(st.lists(_messages([table], draw(st.sampled_from([0, 0, 1]))), min_size=1))
+    return table, draw(st.lists(st.sampled_from(some), min_size=1, max_size=24))
 
 
 def _element(kind: str, type_: str, *, nearly: bool) -> st.SearchStrategy[str]:
