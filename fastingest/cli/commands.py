@@ -238,7 +238,7 @@ def _probe(options: Options, how: ProbeOptions) -> int:
     from fastingest.probe.dry_run import dry_run
     from fastingest.probe.listen import listen
     from fastingest.probe.proposal import proposal_of
-    from fastingest.probe.text import config_text, report_text
+    from fastingest.probe.text import config_text, refusal_text, report_text
 
     for name, meant in _unknown_variables():
         hint = f"; did you mean {meant}?" if meant else ""
@@ -247,10 +247,12 @@ def _probe(options: Options, how: ProbeOptions) -> int:
         sample = listen(options, how, partial(_listening, how))
     except OptionError as error:
         raise UsageError(str(error)) from None
-    proposal = proposal_of(sample.messages, time.time())
+    proposal = proposal_of(sample.messages, time.time(), sample.feed.subscriptions)
     tried = dry_run(proposal, sample.messages)
     width = shutil.get_terminal_size().columns
     note(report_text(sample, proposal, tried, width))
+    if tried is None and proposal.side.refusal is not None:
+        raise UsageError(f"it refuses what was asked for: {refusal_text(proposal)}")
     if tried is None:
         raise UsageError(
             "nothing came that looks like data; ask for some with --subscribe, or listen longer"

@@ -36,6 +36,13 @@ def dry_run(proposal: Proposal, messages: Sequence[bytes]) -> DryRun | None:
     tables = tuple(Table(Path(), schema) for schema in schemas)
     feed = Feed(name="", url="", tables=tables, ignore=proposal.ignore)
     decoder = decoder_of(feed, batch_size=1_000_000)
-    batches = decoder.decode(list(messages), [(len(messages), 0)]) + decoder.take()
+    aside = proposal.side.taken(messages)
+    left = [
+        message
+        for index, message in enumerate(messages)
+        if index not in aside or decoder.fate_of(message) == "row"
+    ]
+    batches = decoder.decode(left, [(len(left), 0)]) + decoder.take()
     rejects = [reject for batch in batches for reject in batch.rejects]
-    return DryRun(decoder.rows, decoder.ignored, len(rejects), rejects[0].reason if rejects else "")
+    ignored = decoder.ignored + len(messages) - len(left)
+    return DryRun(decoder.rows, ignored, len(rejects), rejects[0].reason if rejects else "")

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from fastingest.access.secrets import shown
-from fastingest.model.feed import Feed, Subscription
-from fastingest.model.schema import Column
+from fastingest.config.spec import Message
+from fastingest.config.symbols import Symbols
+from fastingest.model.feed import Feed
+from fastingest.model.message_conditions import Groups
+from fastingest.model.schema import Column, Schema
 from fastingest.probe.dry_run import DryRun
+from fastingest.probe.known_symbols import known_symbols
 from fastingest.probe.listen import Sample
+from fastingest.probe.outputs import outputs_of, with_received
 from fastingest.probe.proposal import Proposal, ProposedTable
+from fastingest.probe.symbols import Placed, placed
 from fastingest.text import counted, escape
 from fastingest.units import format_duration
 
-__all__ = ["column_text", "config_text", "report_text"]
+__all__ = ["column_text", "config_text", "refusal_text", "report_text"]
 
 _EXAMPLE = 200  # characters of a message that are shown in the file
 
@@ -52,33 +59,72 @@ def report_text(sample: Sample, proposal: Proposal, tried: DryRun | None, width:
     return "\n".join(lines)
 
 
+def refusal_text(proposal: Proposal) -> str:
+    """The server's words where it refused what was asked for; empty: it did not."""
+    refusal = proposal.side.refusal
+    return "" if refusal is None else _shortened(refusal, _EXAMPLE)
+
+
 def config_text(sample: Sample, proposal: Proposal) -> str:
     """The file: the feed, its tables, and what they were made from."""
-    feed = sample.feed
+    feed = _with_replies(sample.feed, proposal)
+    spec = placed(feed, known_symbols(proposal, sample.messages)) or _as_given(feed)
+    names = [""] if proposal.is_default else [table.name for table in proposal.tables]
+    outs = outputs_of(feed, names)
     lines = [
         f"# Proposed from {counted(len(sample.messages), 'message')} of "
         f"{_length(sample)}. Read it, fix it, and then:",
         "#   fastingest check FILE",
         "#   fastingest --config FILE",
         "# A column is name:type=path; a ? behind the type is for one that a row may lack.",
-        '# "@received" is a column, too: when the row came.',
+        '# "@received" is when the row came.',
         *_omitted(sample),
         "",
         "[[feed]]",
         f"name = {_quoted(feed.name)}",
-        *_connection(feed),
-        *_array("ignore", map(_quoted, proposal.ignore)),
+        *_connection(feed, spec),
+        *_said(feed, proposal),
         *_staleness(feed, proposal),
     ]
     if proposal.is_default:
-        lines += ["", "# Without columns, messages are told by themselves: symbol, price, volume."]
+        lines += [
+            f"out = {_quoted(outs[0])}",
+            "",
+            "# Without columns, messages are told by themselves: symbol, price, volume.",
+        ]
     elif len(proposal.tables) == 1:
-        lines += ["", *_table(proposal.tables[0])]
+        lines += ["", *_table(proposal.tables[0], outs[0])]
     else:
-        for table in proposal.tables:
-            out = f"{_file_word(feed.name)}_{table.name}.csv"
-            lines += ["", "[[feed.table]]", f"out = {_quoted(out)}", *_table(table)]
+        for table, out in zip(proposal.tables, outs, strict=True):
+            lines += ["", "[[feed.table]]", *_table(table, out)]
     return "\n".join(lines)
+
+
+def _with_replies(feed: Feed, proposal: Proposal) -> Feed:
+    """The feed with the replies that are proposed."""
+    if not proposal.side.replies:
+        return feed
+    pairs = zip(feed.subscriptions, proposal.side.replies, strict=True)
+    return replace(
+        feed,
+        subscriptions=tuple(
+            replace(each, reply=each.reply if reply is None else reply) for each, reply in pairs
+        ),
+    )
+
+
+def _as_given(feed: Feed) -> Placed:
+    """The feed with its symbols where they are."""
+    messages = tuple(
+        Message(
+            each.text,
+            None if each.reply is None else tuple(map(str, each.reply)),
+            each.timeout,
+            tuple(tuple(map(str, group)) for group in each.refused),
+        )
+        for each in feed.subscriptions
+    )
+    return Placed(Symbols(), feed.url, messages)
 
 
 def _omitted(sample: Sample) -> Iterator[str]:
@@ -90,13 +136,14 @@ def _omitted(sample: Sample) -> Iterator[str]:
         )
 
 
-def _connection(feed: Feed) -> Iterator[str]:
-    yield f"url = {_quoted(feed.url)}"
+def _connection(feed: Feed, spec: Placed) -> Iterator[str]:
+    yield f"url = {_quoted(spec.url)}"
     if feed.headers:
         if not all("${" in header for header in feed.headers):
             yield '# "Name: ${VARIABLE}" keeps a secret out of this file.'
         yield from _array("headers", map(_quoted, feed.headers))
-    yield from _array("subscribe", map(_subscription, feed.subscriptions))
+    yield from _array("subscribe", map(_message, spec.messages))
+    yield from _symbols(spec.symbols)
     if feed.subscribe_every:
         yield f"subscribe-every = {_quoted(format_duration(feed.subscribe_every))}"
     yield from _array(
@@ -132,28 +179,88 @@ def _staleness(feed: Feed, proposal: Proposal) -> Iterator[str]:
         yield f"when-stale = {_quoted(feed.when_stale)}"
 
 
-def _subscription(subscription: Subscription) -> str:
-    if subscription.reply is None:
-        return _quoted(subscription.text)
-    reply = ", ".join(_quoted(str(condition)) for condition in subscription.reply)
-    timeout = _quoted(format_duration(subscription.timeout))
-    return f"{{send = {_quoted(subscription.text)}, reply = [{reply}], timeout = {timeout}}}"
+def _message(message: Message) -> str:
+    if message.reply is None and not message.refused:
+        return _quoted(message.text)
+    parts = [f"send = {_quoted(message.text)}"]
+    if message.reply is not None:
+        parts.append(f"reply = [{', '.join(map(_quoted, message.reply))}]")
+    if message.timeout != Message.timeout:
+        parts.append(f"timeout = {_quoted(format_duration(message.timeout))}")
+    if message.refused:
+        groups = (f"[{', '.join(map(_quoted, group))}]" for group in message.refused)
+        parts.append(f"refused = [{', '.join(groups)}]")
+    return f"{{{', '.join(parts)}}}"
 
 
-def _table(table: ProposedTable) -> Iterator[str]:
+def _symbols(symbols: Symbols) -> Iterator[str]:
+    if not symbols.default:
+        return
+    yield "# --symbols says what to ask for in their place."
+    yield from _array("symbols.default", map(_quoted, symbols.default))
+    if symbols.each != Symbols.each:
+        yield f"symbols.each = {_quoted(symbols.each)}"
+    if symbols.join != Symbols.join:
+        yield f"symbols.join = {_quoted(symbols.join)}"
+    if symbols.case:
+        yield f"symbols.case = {_quoted(symbols.case)}"
+
+
+def _said(feed: Feed, proposal: Proposal) -> Iterator[str]:
+    """What the server says beside the rows, and what is said to that."""
+    side = proposal.side
+    if feed.refused or any(each.refused for each in feed.subscriptions):
+        yield from _groups("refused", feed.refused)
+    else:
+        if side.guessed and side.refused:
+            yield f"# The first {counted(len(side.refused), 'kind')} came; the rest is a guess."
+        elif side.guessed:
+            yield "# No refusal has come: this is a guess at what one is like."
+        yield from _groups("refused", (*side.refused, *side.guessed))
+    if feed.retry_refused:
+        yield f"retry-refused = {_quoted(format_duration(feed.retry_refused))}"
+    yield from _groups("reconnect", feed.reconnect)
+    answers = feed.answers or side.answers
+    yield from _array(
+        "answer",
+        (
+            f"{{when = [{', '.join(map(_group, each.when))}], send = {_quoted(each.send)}}}"
+            for each in answers
+        ),
+    )
+    yield from _array("ignore", map(_quoted, dict.fromkeys((*feed.ignore, *proposal.ignore))))
+
+
+def _groups(key: str, groups: Groups) -> Sequence[str]:
+    if len(groups) == 1:
+        return _array(key, (_quoted(str(each)) for each in groups[0]))
+    return _array(key, map(_group, groups))
+
+
+def _group(group: Iterable[object]) -> str:
+    return f"[{', '.join(_quoted(str(each)) for each in group)}]"
+
+
+def _table(table: ProposedTable, out: str) -> Iterator[str]:
     rows = "" if table.rows == len(table.sources) else f", {counted(table.rows, 'row')}"
     yield f"# {counted(len(table.sources), 'message')}{rows}, such as"
     yield f"#   {_shortened(table.example, _EXAMPLE)}"
     for note in table.notes:
         yield f"# {escape(note)}"
+    yield f"out = {_quoted(out)}"
     if str(table.schema.rows):
         yield f"rows = {_quoted(str(table.schema.rows))}"
     yield from _array("where", (_quoted(str(each)) for each in table.schema.where))
-    yield from _array("columns", (_quoted(column_text(each)) for each in table.schema.columns))
+    schema: Schema = with_received(table.schema)
+    yield from _array("columns", (_quoted(column_text(each)) for each in schema.columns))
 
 
 def column_text(column: Column) -> str:
     """A column as it is written in a file."""
+    if column.is_metadata:
+        own, _, kind = column.type.partition(":")
+        name = f"{column.name}:{kind}" if kind else column.name
+        return own if name == own[1:] else f"{name}={own}"
     path = str(column.path)
     if path.startswith("@"):  # by itself it would be a metadata column
         name, rest = re.fullmatch(r"([\w@/:-]+)(.*)", path, re.DOTALL).groups()  # type: ignore[union-attr]
@@ -195,7 +302,3 @@ def _shortened(raw: bytes, width: int) -> str:
 
 def _length(sample: Sample) -> str:
     return format_duration(round(sample.seconds, 1 if sample.seconds >= 1 else 3))
-
-
-def _file_word(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "feed"

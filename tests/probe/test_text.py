@@ -18,6 +18,7 @@ from fastingest.model.message_conditions import parse_message_condition
 from fastingest.model.schema import Column, parse_columns
 from fastingest.probe.dry_run import DryRun
 from fastingest.probe.listen import Sample
+from fastingest.probe.outputs import with_received
 from fastingest.probe.proposal import proposal_of
 from fastingest.probe.text import column_text, config_text, report_text
 
@@ -55,17 +56,19 @@ def test_one_table_stands_in_the_feed_itself(tmp_path: Path) -> None:
         "",
         "# 2 messages, such as",
         "#   " + json.dumps(TRADE),
+        'out = "feed_example_trade.csv"',
         'rows = "data"',
         'where = ["$.data.e=trade"]',
         "columns = [",
         '    "symbol:str=s",',
         '    "price:decimal=p",',
         '    "stream:str=$.stream",',
+        '    "@received",',
         "]",
     ]
     feed = read_again(config_of(what), tmp_path)
     (table,) = proposal_of(what.messages, NOW).tables
-    assert [each.schema for each in feed.tables] == [table.schema]
+    assert [each.schema for each in feed.tables] == [with_received(table.schema)]
     assert feed.ignore == ("pong",)
 
 
@@ -73,7 +76,7 @@ def test_several_tables_have_a_file_each(tmp_path: Path) -> None:
     what = sample(TRADE, QUOTE)
     feed = read_again(config_of(what), tmp_path)
     assert [(table.out, table.schema) for table in feed.tables] == [
-        (Path(f"feed_example_{table.name}.csv"), table.schema)
+        (Path(f"feed_example_{table.name}.csv"), with_received(table.schema))
         for table in proposal_of(what.messages, NOW).tables
     ]
 
@@ -85,7 +88,7 @@ def test_the_feed_is_written_as_it_was_given(
     feed = Feed(
         name="venue",
         url="wss://feed.example/x?key=${KEY}",
-        tables=(Table(Path("stock_data.csv")),),
+        tables=(Table(Path("venue.csv")),),
         headers=("X-Key: ${KEY}",),
         subscriptions=(
             Subscription('{"op":"it\'s"}'),
