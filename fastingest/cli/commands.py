@@ -238,7 +238,7 @@ def _probe(options: Options, how: ProbeOptions) -> int:
     from fastingest.probe.dry_run import dry_run
     from fastingest.probe.listen import listen
     from fastingest.probe.proposal import proposal_of
-    from fastingest.probe.text import config_text, refusal_text, report_text
+    from fastingest.probe.text import config_text, nothing_text, report_text
 
     for name, meant in _unknown_variables():
         hint = f"; did you mean {meant}?" if meant else ""
@@ -251,12 +251,8 @@ def _probe(options: Options, how: ProbeOptions) -> int:
     tried = dry_run(proposal, sample.messages)
     width = shutil.get_terminal_size().columns
     note(report_text(sample, proposal, tried, width))
-    if tried is None and proposal.side.refusal is not None:
-        raise UsageError(f"it refuses what was asked for: {refusal_text(proposal)}")
     if tried is None:
-        raise UsageError(
-            "nothing came that looks like data; ask for some with --subscribe, or listen longer"
-        )
+        raise UsageError(nothing_text(sample, proposal))
     unprinted = print_out(config_text(sample, proposal), "the file")
     return fail(unprinted) if unprinted else 0
 

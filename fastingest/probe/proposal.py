@@ -26,7 +26,6 @@ from fastingest.model.feed import Subscription
 from fastingest.model.schema import Schema
 from fastingest.probe.conditions import meets
 from fastingest.probe.discriminators import discriminators_of, is_control
-from fastingest.probe.exclusions import keep_out
 from fastingest.probe.field_profile import kind_of
 from fastingest.probe.shapes import Group, Unit, group
 from fastingest.probe.side_messages import SideMessages, side_messages_of
@@ -138,9 +137,8 @@ def proposal_of(
             if each in chosen or (each.quantities and not each.is_control)
             for index in each.messages
         }
-        taken = data | side.taken(messages)
-        kept_out = keep_out(chosen, set(side.kinds) - taken, values)
-        answers = [index for index in decoded if index not in taken | kept_out]
+        data |= side.taken(messages)
+        answers = [index for index in decoded if index not in data]
         ignore += _in_the_way(chosen, answers, values, messages, len(ignore))
     tables = [_proposed(each, messages) for each in chosen]
     return Proposal(tuple(shapes), tuple(_named(tables)), tuple(ignore), is_default, side)

@@ -181,8 +181,10 @@ class _Conditions:
         ]
         chosen: list[tuple[MessageCondition, ...]] = []
         for own in asked:
-            fitting = [_written(*each) for each in said if _fits(each[1], own)]
-            chosen.append(self._only(fitting[0], "reply", "refusal") if fitting else ())
+            fitting = [each for each in said if _fits(each[1], own)]
+            fitting = [each for each in fitting if each[1].ident] or fitting
+            texts = _written(*fitting[0]) if fitting else ()
+            chosen.append(self._only(texts, "reply", "refusal"))
         # One that may be answered by the message that was the reply to another is not waited for.
         answers = sum(each.kind == "refusal" for each in aside)
         replies = [self._messages[each.index] for each in aside if each.kind == "reply"]

@@ -254,7 +254,7 @@ def _runs(feed: Feed, finder: _Finder) -> Placed | None:
     runs: list[tuple[Message, list[str]]] = []
     for subscription in feed.subscriptions:
         symbol = finder.one_in(subscription.text)
-        if symbol is None:
+        if symbol is None or _has_others(subscription.text, finder):
             if finder.names_any(subscription.text):
                 return None
             messages.append(_message(subscription, subscription.text))
@@ -269,6 +269,14 @@ def _runs(feed: Feed, finder: _Finder) -> Placed | None:
     if len({tuple(symbols) for _, symbols in runs}) != 1:
         return None
     return Placed(Symbols(tuple(runs[0][1])), feed.url, tuple(messages))
+
+
+def _has_others(text: str, finder: _Finder) -> bool:
+    """Whether something stands beside a symbol in a list that may be one that has not come yet."""
+    lists = (
+        [finder.one_in(text[start:end]) for start, end in each] for each in _spans_in_json(text)
+    )
+    return any(None in each and any(each) for each in lists)
 
 
 class _Finder:

@@ -25,7 +25,7 @@ from fastingest.probe.symbols import Placed, placed
 from fastingest.text import counted, escape
 from fastingest.units import format_duration
 
-__all__ = ["column_text", "config_text", "refusal_text", "report_text"]
+__all__ = ["column_text", "config_text", "nothing_text", "report_text"]
 
 _EXAMPLE = 200  # characters of a message that are shown in the file
 
@@ -59,10 +59,12 @@ def report_text(sample: Sample, proposal: Proposal, tried: DryRun | None, width:
     return "\n".join(lines)
 
 
-def refusal_text(proposal: Proposal) -> str:
-    """The server's words where it refused what was asked for; empty: it did not."""
+def nothing_text(sample: Sample, proposal: Proposal) -> str:
+    """Why nothing is proposed, for a person: in the server's words where it has refused."""
     refusal = proposal.side.refusal
-    return "" if refusal is None else _shortened(refusal, _EXAMPLE)
+    if refusal is not None:
+        return f"{shown(sample.feed.url)}: refused by the feed: {_shortened(refusal, _EXAMPLE)}"
+    return "nothing came that looks like data; ask for some with --subscribe, or listen longer"
 
 
 def config_text(sample: Sample, proposal: Proposal) -> str:
@@ -213,7 +215,8 @@ def _said(feed: Feed, proposal: Proposal) -> Iterator[str]:
         yield from _groups("refused", feed.refused)
     else:
         if side.guessed and side.refused:
-            yield f"# The first {counted(len(side.refused), 'kind')} came; the rest is a guess."
+            first = "The first" if len(side.refused) == 1 else f"The first {len(side.refused)}"
+            yield f"# {first} came; what follows is a guess."
         elif side.guessed:
             yield "# No refusal has come: this is a guess at what one is like."
         yield from _groups("refused", (*side.refused, *side.guessed))

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastingest import Options
-from fastingest.model.feed import Feed, Heartbeat, Subscription, Table
+from fastingest.model.feed import Answer, Feed, Heartbeat, Subscription, Table
 from fastingest.model.jsonpath import JsonPath
 from fastingest.model.message_conditions import parse_message_condition
 from fastingest.model.schema import Column, parse_columns
@@ -41,7 +41,7 @@ def config_of(what: Sample) -> str:
 
 def read_again(text: str, tmp_path: Path) -> Feed:
     path = tmp_path / "probed.toml"
-    path.write_text(text, "ascii")
+    path.write_text(text, "utf-8")
     (feed,) = Options(config=path).feeds
     return feed
 
@@ -66,6 +66,7 @@ def test_one_table_stands_in_the_feed_itself(tmp_path: Path) -> None:
         '    "@received",',
         "]",
     ]
+    assert config_of(what).isascii()
     feed = read_again(config_of(what), tmp_path)
     (table,) = proposal_of(what.messages, NOW).tables
     assert [each.schema for each in feed.tables] == [with_received(table.schema)]
@@ -93,7 +94,17 @@ def test_the_feed_is_written_as_it_was_given(
         subscriptions=(
             Subscription('{"op":"it\'s"}'),
             Subscription('{"op":"ä"}', (parse_message_condition("$.event=ok,done"),), 2.5),
+            Subscription("x", refused=((parse_message_condition("$.no"),),)),
         ),
+        subscribe_every=0.25,
+        ignore=("pong", "hello"),
+        refused=(
+            (parse_message_condition("$.event=error"), parse_message_condition("$.code!=1")),
+            (parse_message_condition("$.error"),),
+        ),
+        retry_refused=5.0,
+        reconnect=((parse_message_condition("$.type=info"),),),
+        answers=(Answer(((parse_message_condition("$.ping"),),), '{"pong":{$.ping}}'),),
         heartbeats=(Heartbeat("ping", 20.0), Heartbeat('{"op":"ping"}', 0.25)),
         proxy="http://proxy.example:3128",
         connect_timeout=2.5,
@@ -105,6 +116,108 @@ def test_the_feed_is_written_as_it_was_given(
     text = config_of(sample({"AAPL": 1.5}, feed=feed))
     assert "a-secret-value" not in text
     assert read_again(text, tmp_path) == feed
+
+
+def test_what_the_server_says_beside_the_rows_is_written(tmp_path: Path) -> None:
+    sent = (
+        Subscription('{"op":"subscribe","args":["trade.AB-CD","trade.EF-GH"]}'),
+        Subscription('{"op":"subscribe","args":["trade.AB-CD","trade.EF-GH"],"id":7}'),
+    )
+    feed = Feed("x", "ws://x/", (), subscriptions=sent)
+    trade = {"symbol": "AB-CD", "price": "1.5"}
+    what = sample(
+        {"event": "subscribed", "topic": "trade"},
+        {"id": 7, "success": True},
+        {"ping": 1},
+        trade,
+        trade,
+        feed=feed,
+    )
+    proposal = proposal_of(what.messages, NOW, sent)
+    text = config_text(what, proposal)
+    assert text.splitlines()[8:22] == [
+        'url = "ws://x/"',
+        "subscribe = [",
+        """    {send = '{"op":"subscribe","args":[{symbols}]}', reply = ["$.event=subscribed"]},""",
+        """    {send = '{"op":"subscribe","args":[{symbols}],"id":7}', """
+        """reply = ["$.id=7", "$.success=true"]},""",
+        "]",
+        "# --symbols says what to ask for in their place.",
+        'symbols.default = ["AB-CD", "EF-GH"]',
+        """symbols.each = '"trade.{symbol}"'""",
+        "# No refusal has come: this is a guess at what one is like.",
+        'refused = [["$.event=error"], ["$.success=false"]]',
+        """answer = [{when = [["$.ping"]], send = '{"pong":{$.ping}}'}]""",
+        "",
+        "# 2 messages, such as",
+        """#   {"symbol": "AB-CD", "price": "1.5"}""",
+    ]
+    again = read_again(text, tmp_path)
+    assert [each.text for each in again.subscriptions] == [each.text for each in sent]
+    assert [each.reply for each in again.subscriptions] == list(proposal.side.replies)
+    assert again.refused == proposal.side.guessed
+    assert again.answers == proposal.side.answers
+    assert again.tables[0].out == Path("x.csv")
+
+
+def test_refusals_that_came_stand_before_those_that_are_guessed() -> None:
+    sent = (Subscription('{"event":"subscribe","pair":["X"]}'),)
+    what = sample(
+        {"event": "subscriptionStatus", "status": "subscribed", "pair": "X"},
+        {"event": "subscriptionStatus", "status": "error", "pair": "Y"},
+        TRADE,
+        feed=Feed("x", "ws://x/", (), subscriptions=sent),
+    )
+    lines = config_text(what, proposal_of(what.messages, NOW, sent)).splitlines()
+    assert lines[lines.index("# The first came; what follows is a guess.") + 1] == (
+        'refused = [["$.event=subscriptionStatus", "$.status=error"], ["$.event=error"]]'
+    )
+
+
+NAMES = st.sampled_from(
+    ["id", "event", "type", "status", "success", "error", "symbol", "ping", "p"]
+)
+SAID = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=6),
+    st.sampled_from(["subscribe", "subscribed", "error", "ok", "AB-CD", "trade.AB-CD", "ping"]),
+)
+MESSAGES = st.lists(
+    st.one_of(
+        st.dictionaries(NAMES, SAID | st.dictionaries(NAMES, SAID, max_size=3), max_size=5),
+        st.lists(st.dictionaries(NAMES, SAID, min_size=1, max_size=4), max_size=3),
+        st.text(max_size=6),
+    ),
+    min_size=1,
+    max_size=6,
+)
+SENT = st.builds(
+    lambda names, ident: json.dumps({"op": "subscribe", "args": names, "id": ident}),
+    st.lists(st.sampled_from(["AB-CD", "trade.AB-CD", "x", "ä"]), max_size=3),
+    st.integers(0, 2) | st.text(max_size=3),
+)
+
+
+@given(messages=MESSAGES, sent=st.lists(SENT, max_size=3))
+@settings(
+    max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+def test_any_file_is_read_again_and_sends_what_was_sent(
+    tmp_path: Path, messages: list[Any], sent: list[str]
+) -> None:
+    subscriptions = tuple(map(Subscription, sent))
+    feed = Feed("x", "ws://x/", (), subscriptions=subscriptions)
+    what = sample(*messages, feed=feed)
+    proposal = proposal_of(what.messages, NOW, subscriptions)
+    if not (proposal.tables or proposal.is_default):
+        return
+    again = read_again(config_text(what, proposal), tmp_path)
+    assert [each.text for each in again.subscriptions] == sent
+    for each, reply in zip(again.subscriptions, proposal.side.replies, strict=True):
+        assert each.reply == reply
 
 
 def test_a_header_that_is_no_variable_is_remarked() -> None:
