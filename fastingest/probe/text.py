@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from textwrap import wrap
 
 from fastingest.access.secrets import shown
 from fastingest.config.spec import Message
@@ -27,6 +28,7 @@ from fastingest.units import format_duration
 
 __all__ = ["column_text", "config_text", "nothing_text", "report_text"]
 
+_WIDTH = 100  # characters of a line, as far as it can be broken
 _EXAMPLE = 200  # characters of a message that are shown in the file
 
 
@@ -199,7 +201,12 @@ def _symbols(symbols: Symbols) -> Iterator[str]:
     if not symbols.default:
         return
     yield "# --symbols says what to ask for in their place."
-    yield from _array("symbols.default", map(_quoted, symbols.default))
+    names = ", ".join(map(_quoted, symbols.default))
+    if len(names) < _WIDTH - 20:
+        yield f"symbols.default = [{names}]"
+    else:
+        lines = wrap(f"{names},", _WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+        yield from ("symbols.default = [", *(f"    {line}" for line in lines), "]")
     if symbols.each != Symbols.each:
         yield f"symbols.each = {_quoted(symbols.each)}"
     if symbols.join != Symbols.join:
@@ -278,7 +285,7 @@ def _array(key: str, items: Iterable[str]) -> Sequence[str]:
     if not texts:
         return []
     line = f"{key} = [{', '.join(texts)}]"
-    if len(line) <= 100 and len(texts) <= 2:
+    if len(line) <= _WIDTH and len(texts) <= 2:
         return [line]
     return [f"{key} = [", *(f"    {text}," for text in texts), "]"]
 
