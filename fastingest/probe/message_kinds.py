@@ -83,12 +83,14 @@ class Said:
         nothing does.
     :param ident: the number of the subscription that it answers; empty: it names none.
     :param stems: as those of :class:`Asked`.
+    :param verbs: the commands of subscriptions that it repeats, in small letters.
     """
 
     kind: Kind
     conditions: tuple[str, ...] = ()
     ident: str = ""
     stems: frozenset[str] = frozenset()
+    verbs: frozenset[str] = frozenset()
 
 
 def asked_of(text: str) -> Asked:
@@ -155,7 +157,8 @@ class _Reader:
         return self._as("sign", ()) if self._words & (_LIFE | _YES) else None
 
     def _as(self, kind: Kind, conditions: Sequence[str]) -> Said:
-        return Said(kind, tuple(dict.fromkeys(conditions)), self._ident, self._stems)
+        verbs = frozenset(each.lower() for each in self._echoes)
+        return Said(kind, tuple(dict.fromkeys(conditions)), self._ident, self._stems, verbs)
 
     def _named(self, *, of_its_own: bool = True) -> Iterator[str]:
         """Conditions on the members that say to what it is the answer.

@@ -112,8 +112,10 @@ def side_messages_of(
     :param sent: the subscriptions that they came after.
     """
     asked = [asked_of(each.text) for each in sent]
+    things = sum(each.text.count('"') for each in sent)  # of which each may have a reply
     aside = _without_frequent(
-        [found for index, value in enumerate(values) if (found := _aside(index, value, asked))]
+        [found for index, value in enumerate(values) if (found := _aside(index, value, asked))],
+        max(_OFTEN, things),
     )
     kinds = {each.index: each.kind for each in aside}
     conditions = _Conditions(messages, kinds)
@@ -136,13 +138,16 @@ def _aside(index: int, value: Any, asked: Sequence[Asked]) -> _Aside | None:
     return _Aside(index, kind, parts, "$[*]." if is_array else "$.")
 
 
-def _without_frequent(aside: list[_Aside]) -> list[_Aside]:
-    """Those that do not say the same over and over, as only signs of life do."""
+def _without_frequent(aside: list[_Aside], often: int) -> list[_Aside]:
+    """Those that do not say the same over and over, as only signs of life do.
+
+    :param often: how many times are more than replies come.
+    """
     counts = Counter((each.kind, each.parts[0].conditions) for each in aside)
     return [
         each
         for each in aside
-        if each.kind in ("ping", "sign") or counts[each.kind, each.parts[0].conditions] <= _OFTEN
+        if each.kind in ("ping", "sign") or counts[each.kind, each.parts[0].conditions] <= often
     ]
 
 
@@ -181,9 +186,9 @@ class _Conditions:
         ]
         chosen: list[tuple[MessageCondition, ...]] = []
         for own in asked:
-            fitting = [each for each in said if _fits(each[1], own)]
-            fitting = [each for each in fitting if each[1].ident] or fitting
-            texts = _written(*fitting[0]) if fitting else ()
+            fits = [_fit(part, own, asked) for _, part in said]
+            best = max(fits, default=0)
+            texts = _written(*said[fits.index(best)]) if best else ()
             chosen.append(self._only(texts, "reply", "refusal"))
         # One that may be answered by the message that was the reply to another is not waited for.
         answers = sum(each.kind == "refusal" for each in aside)
@@ -256,11 +261,19 @@ def _written(beginning: str, part: Said) -> tuple[str, ...]:
     return tuple(beginning + condition for condition in part.conditions)
 
 
-def _fits(reply: Said, asked: Asked) -> bool:
-    """Whether a reply may be that to a subscription."""
-    if asked.ident and reply.ident:
-        return reply.ident == asked.ident
+def _fit(reply: Said, own: Asked, asked: Sequence[Asked]) -> int:
+    """How well a reply fits a subscription: 0, if it is not the reply to it.
+
+    :param asked: all subscriptions.
+    """
     if reply.ident:
-        return False
-    stems = reply.stems - {"ack"}
-    return not stems or not asked.stems or bool(stems & asked.stems)
+        return 3 if reply.ident == own.ident else 0
+    if _names(reply, own):
+        return 2
+    others = reply.stems & {"sub", "auth"} and own.stems
+    return 0 if others or any(_names(reply, each) for each in asked) else 1
+
+
+def _names(reply: Said, asked: Asked) -> bool:
+    """Whether a reply says that it is one to such a subscription."""
+    return bool(reply.stems & asked.stems or reply.verbs & asked.verbs)

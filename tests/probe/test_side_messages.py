@@ -95,6 +95,28 @@ def test_of_several_subscriptions_each_has_the_reply_with_its_number() -> None:
     assert [reply and str(reply[0]) for reply in side.replies] == ["$.id=1", "$.id=2", None]
 
 
+def test_a_reply_is_that_to_the_subscription_that_it_names() -> None:
+    sent = ['{"event":"conf","flags":65536}', '{"event":"subscribe","channel":"x"}', "hello"]
+    side = side_of([{"event": "conf", "status": "OK"}, {"event": "subscribed"}, TRADE], *sent)
+    assert [written((reply or (),))[0] for reply in side.replies] == [
+        ["$.event=conf", "$.status=OK"],
+        ["$.event=subscribed"],
+        [],
+    ]
+
+
+def test_a_subscription_that_says_nothing_of_itself_has_the_reply_that_is_left() -> None:
+    side = side_of([{"event": "subscribed"}, TRADE], "sub x")
+    assert [written((reply or (),))[0] for reply in side.replies] == [["$.event=subscribed"]]
+
+
+def test_many_things_that_are_asked_for_have_many_replies() -> None:
+    names = [f"S{number}" for number in range(80)]
+    acks = [{"event": "subscribe", "arg": name} for name in names]
+    side = side_of([*acks, TRADE], json.dumps({"op": "subscribe", "args": names}))
+    assert list(side.kinds.values()) == ["reply"] * 80
+
+
 def test_one_reply_to_two_subscriptions_is_not_waited_for() -> None:
     ack = {"event": "subscribed", "channel": "x"}
     assert side_of([ack, TRADE], SUBSCRIBE, SUBSCRIBE).replies == (None, None)
