@@ -19,46 +19,32 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from fastingest.probe.field_profile import kind_of
+from fastingest.probe.measures import measures
+from fastingest.probe.member_words import IDENTS, STEMS, ident_of, plain, stems_of, verbs_of, words
 
 __all__ = ["Asked", "Kind", "Said", "asked_of", "said_by"]
 
 Kind: TypeAlias = Literal["reply", "refusal", "ping", "sign"]
 """The answer to a subscription, with a yes or a no; what wants an answer; or a sign of life."""
 
-_VERBS = {
-    *("event", "e", "ev", "type", "t", "op", "method", "channel", "action", "cmd", "command"),
-    *("msgtype", "messagetype"),
-}
 _COMMANDS = {"event", "type", "op", "method", "action", "cmd", "command"}
 _STATES = ("status", "state", "result", "retmsg", "msg", "message")
-_IDENTS = ("id", "req_id", "reqId", "reqid", "request_id", "requestId")
 _CODES = ("code", "retCode", "ret_code", "retcode", "err_code", "errCode", "err-code", "errorCode")
 
-# Words of a value, split at capitals and at what is no letter.
+_TIMES = {"ts", "time", "timestamp", "timems", "connid"}
+_ERROR = re.compile(r"err(or)?(s|code|no|msg|message|desc|description|text|type|info)?")
+
+# Words of a value.
 _NO = {"error", "errors", "err", "fail", "failed", "failure", "denied", "rejected", "unauthorized"}
 _LIFE = {
     *("ping", "pong", "heartbeat", "heartbeats", "hb", "info", "welcome", "hello", "connected"),
     *("status", "system", "keepalive"),
 }
 _YES = {"ok", "success", "succeeded", "succeed", "subscribed", "authenticated", "authorized"}
-_STEMS = {
-    **dict.fromkeys(("sub", "subs", "subbed", "subscribe", "subscribed", "subscribing"), "sub"),
-    **dict.fromkeys(("subscription", "subscriptions", "subscribes"), "sub"),
-    **dict.fromkeys(("auth", "login", "logon", "authenticated", "authenticate"), "auth"),
-    **dict.fromkeys(("authorization", "authorized", "authentication", "signin"), "auth"),
-    "ack": "ack",
-}
-_MAX_WORDS = 5
+_LONG = 6  # characters of a text that comes back by no chance
 
-_MEASURES = {
-    *("price", "px", "bid", "ask", "bids", "asks", "qty", "quantity", "size", "sz", "amount"),
-    *("volume", "vol", "rate", "high", "low", "close", "last", "p", "q", "v", "b", "a"),
-}
-_NO_MEASURE = {"id", "time", "ts", "seq", "sequence"}
-_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _DEPTH = 5
 
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 # What a condition can say without quotes of any kind.
 _SAYABLE = re.compile(r"[\w.:/@+|#$-]+(?: [\w.:/@+|#$-]+)*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -73,6 +59,10 @@ class Asked(NamedTuple):
     """The commands that it says it is, in small letters."""
     stems: frozenset[str]
     """``sub`` where it subscribes, ``auth`` where it logs in."""
+    names: frozenset[str] = frozenset()
+    """Its members'."""
+    texts: frozenset[str] = frozenset()
+    """What it asks for, and whatever else are long texts in it."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +91,11 @@ def asked_of(text: str) -> Asked:
         value = None
     if not isinstance(value, dict):
         return Asked("", frozenset(), frozenset())
-    verbs = frozenset(said.lower() for name, said in _verbs(value) if _plain(name) in _COMMANDS)
-    names = {stem for name in value for stem in [_STEMS.get(name.lower())] if stem}
-    stems = {stem for verb in verbs for stem in _stems(verb)} | names
-    return Asked(_ident(value), verbs, frozenset(stems))
+    verbs = frozenset(said.lower() for name, said in verbs_of(value) if plain(name) in _COMMANDS)
+    names = {stem for name in value for stem in [STEMS.get(name.lower())] if stem}
+    stems = {stem for verb in verbs for stem in stems_of(verb)} | names
+    texts = frozenset(each for each in _texts(value) if len(each) >= _LONG)
+    return Asked(ident_of(value), verbs, frozenset(stems), frozenset(value), texts)
 
 
 def said_by(part: Any, asked: Sequence[Asked]) -> Said | None:
@@ -114,7 +105,7 @@ def said_by(part: Any, asked: Sequence[Asked]) -> Said | None:
     """
     if kind_of(part) == "mixed":
         return Said("sign") if _is_list_of_life(part) else None
-    if not isinstance(part, dict) or not part or _measures(part):
+    if not isinstance(part, dict) or not part or measures(part):
         return None
     if _is_ping(part):
         return Said("ping")
@@ -126,34 +117,44 @@ class _Reader:
 
     def __init__(self, part: dict[str, Any], asked: Sequence[Asked]) -> None:
         self._part = part
-        self._verbs = _verbs(part)
-        self._words = {word for _, text in self._verbs for word in _words(text)}
+        self._verbs = verbs_of(part)
+        self._words = {word for _, text in self._verbs for word in words(text)}
         sent = {verb for each in asked for verb in each.verbs}
         self._echoes = {
-            text for name, text in self._verbs if _plain(name) in _COMMANDS and text.lower() in sent
+            text for name, text in self._verbs if plain(name) in _COMMANDS and text.lower() in sent
         }
-        stems = {stem for _, text in self._verbs for stem in _stems(text)}
-        ident = _ident(part)
+        stems = {stem for _, text in self._verbs for stem in stems_of(text)}
+        ident = ident_of(part)
         self._ident = ident if ident in {each.ident for each in asked if each.ident} else ""
         self._answers = bool(stems or self._ident or self._echoes)
         """Whether it names what it is the answer to."""
-        states = [part[name] for name in part if _plain(name) in _STATES]
-        stems |= {stem for text in states if isinstance(text, str) for stem in _stems(text, most=3)}
-        stems |= {_STEMS[name.lower()] for name in part if name.lower() in _STEMS}
+        states = [part[name] for name in part if plain(name) in _STATES]
+        stems |= {
+            stem for text in states if isinstance(text, str) for stem in stems_of(text, most=3)
+        }
+        stems |= {STEMS[name.lower()] for name in part if name.lower() in STEMS}
         self._stems = frozenset(stems)
         self._code = next(((name, part[name]) for name in _CODES if name in part), None)
+        self._is_pong = any(str(text).lower() == "pong" for text in states)
+        texts = {text for text in part.values() if isinstance(text, str)}
+        self._repeats = any(texts & each.texts for each in asked)
+        """Whether what was asked for stands in it."""
+        self._is_plain = bool(asked) and not self._verbs and all(map(_is_state, part))
+        """Whether there is nothing in it but how something went."""
 
     def said(self) -> Said | None:
         refusal = self._refusal()
         if refusal is not None:
             return self._as("refusal", refusal)
         states = tuple(self._states())
-        if self._words & {"info", "welcome", "hello", "ping", "pong"}:
+        if self._words & {"info", "welcome", "hello", "ping", "pong"} or self._is_pong:
             return self._as("sign", ())
         if self._stems and (self._answers or states):
             return self._as("reply", (*self._named(), *states))
         if self._answers and (states or set(self._part) & {"result", "error"} or self._verbs):
             return self._as("reply", (*self._named(), *states))
+        if states and (self._repeats or self._is_plain):
+            return self._as("reply", states)
         return self._as("sign", ()) if self._words & (_LIFE | _YES) else None
 
     def _as(self, kind: Kind, conditions: Sequence[str]) -> Said:
@@ -166,10 +167,10 @@ class _Reader:
         :param of_its_own: to which one it is, besides.
         """
         if self._ident and of_its_own:
-            name = next(each for each in _IDENTS if each in self._part)
+            name = next(each for each in IDENTS if each in self._part)
             yield from _is(name, self._part[name])
         for name, text in self._verbs:
-            if text in self._echoes or _stems(text) or set(_words(text)) & (_LIFE | _YES):
+            if text in self._echoes or stems_of(text) or set(words(text)) & (_LIFE | _YES):
                 yield from _is(name, text)
 
     def _states(self) -> Iterator[str]:
@@ -178,7 +179,7 @@ class _Reader:
             if self._part.get(name) is True or self._part.get(name) == "true":
                 yield f"{name}=true"
         for name, value in self._part.items():
-            if _plain(name) in _STATES and (
+            if plain(name) in _STATES and (
                 value == 200 if isinstance(value, int) else _is_yes(value)
             ):
                 yield from _is(name, value)
@@ -186,56 +187,75 @@ class _Reader:
             yield from _is(*self._code)
 
     def _refusal(self) -> tuple[str, ...] | None:
-        part = self._part
-        for name in ("success", "ok"):
-            if part.get(name) is False or part.get(name) == "false":
-                return (f"{name}=false",)
-        for name, text in self._verbs:
-            if _NO & set(_words(text)):
-                return tuple(_is(name, text))
-        for name in ("error", "errors"):
-            if part.get(name) and not isinstance(part[name], float):
-                return (f"{name} exists",)
+        """Conditions on what says no; None: nothing does."""
+        denied = self._denied()
+        if denied is not None:
+            return denied
+        part, about = self._part, tuple(self._named(of_its_own=False))
         for name, value in part.items():
-            if _plain(name) in ("status", "result") and self._is_no(value):
-                return (*self._named(of_its_own=False), *_is(name, value))
+            if plain(name) in ("status", "result") and self._is_no(value):
+                return (*about, *_is(name, value))
         if self._ident and part.get("result") == [] and "jsonrpc" in part:
             return (*self._named(), "result=[]")
+        for name, value in part.items():
+            if _ERROR.fullmatch(plain(name)) and _NAME.fullmatch(name) and _says_error(value):
+                return (*about, f"{name} exists", f"{name}!=0")
         return self._coded()
+
+    def _denied(self) -> tuple[str, ...] | None:
+        """The same for what says so by itself."""
+        for name in ("success", "ok"):
+            if self._part.get(name) is False or self._part.get(name) == "false":
+                return (f"{name}=false",)
+        for name, text in self._verbs:
+            if _NO & set(words(text)):
+                return tuple(_is(name, text))
+        for name in ("error", "errors"):
+            if self._part.get(name) and not isinstance(self._part[name], float):
+                return (f"{name} exists",)
+        return None
 
     def _is_no(self, value: Any) -> bool:
         if isinstance(value, int) and not isinstance(value, bool):
             return value >= 400 and self._answers
-        explained = {_plain(name) for name in self._part} & {*_STATES[3:], "code", "errcode"}
+        explained = {plain(name) for name in self._part} & {*_STATES[3:], "code", "errcode"}
         about = self._answers or bool(self._verbs) or bool(explained)
-        return isinstance(value, str) and about and bool(_NO & set(_words(value)))
+        return isinstance(value, str) and about and bool(_NO & set(words(value)))
 
     def _coded(self) -> tuple[str, ...] | None:
         """A number of an error with its words, and nothing of a kind of message beside them."""
         if self._code is None or str(self._code[1]) in ("", "0", "00000", "200"):
             return None
-        words = next((name for name in ("msg", "message") if self._part.get(name)), None)
-        if words is None or self._words & _LIFE or not isinstance(self._code[1], (int, str)):
+        why = next((name for name in ("msg", "message") if self._part.get(name)), None)
+        if why is None or self._words & _LIFE or not isinstance(self._code[1], (int, str)):
             return None
         if self._verbs:
             about = self._named(of_its_own=False)
             return (*about, *_is(*self._code)) if self._answers else None
-        is_short = len(self._part) <= 4 or bool(self._ident)
-        return (f"{self._code[0]} exists", f"{words} exists") if is_short else None
+        name = self._code[0]
+        if self._ident:  # what is granted may have the same members
+            return (f"{name} exists", f"{name}!=0", f"{why} exists")
+        return (f"{name} exists", f"{why} exists") if len(self._part) <= 4 else None
 
 
-def _verbs(part: dict[str, Any]) -> list[tuple[str, str]]:
-    return [
-        (name, value)
-        for name, value in part.items()
-        if isinstance(value, str) and _plain(name) in _VERBS and len(_words(value)) <= _MAX_WORDS
-    ]
+def _texts(value: Any, depth: int = 0) -> Iterator[str]:
+    """The texts in a value, but for the names of members."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)) and depth < _DEPTH:
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each, depth + 1)
 
 
-def _ident(part: dict[str, Any]) -> str:
-    found = next((part[name] for name in _IDENTS if name in part), None)
-    is_one = isinstance(found, (str, int)) and not isinstance(found, bool)
-    return str(found) if is_one else ""
+def _is_state(name: str) -> bool:
+    others = {plain(each) for each in (*IDENTS, *_CODES, "success", "ok")}
+    return plain(name) in {*_STATES, *_TIMES, *others}
+
+
+def _says_error(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.lower() not in ("", "0", "ok", "none", "success")
+    return isinstance(value, (int, dict, list)) and bool(value)
 
 
 def _is(name: str, value: Any) -> Iterator[str]:
@@ -246,14 +266,14 @@ def _is(name: str, value: Any) -> Iterator[str]:
 
 
 def _is_yes(value: Any) -> bool:
-    return isinstance(value, str) and value.count(" ") < 2 and bool(_YES & set(_words(value)))
+    return isinstance(value, str) and value.count(" ") < 2 and bool(_YES & set(words(value)))
 
 
 def _is_ping(part: dict[str, Any]) -> bool:
     if "ping" in part:
-        rest = {_plain(name) for name in part} - {"ping", "ts", "time", "timestamp", "id"}
+        rest = {plain(name) for name in part} - {"ping", "ts", "time", "timestamp", "id"}
         return not rest and not isinstance(part["ping"], (dict, list))
-    verbs = _verbs(part)
+    verbs = verbs_of(part)
     return len(verbs) == 1 and verbs[0][1].lower() == "ping" and "success" not in part
 
 
@@ -261,48 +281,5 @@ def _is_list_of_life(part: list[Any]) -> bool:
     """Whether it is ``[17470, "hb"]``, or like it."""
     texts = [each for each in part if isinstance(each, str)]
     scalars = all(not isinstance(each, (dict, list)) for each in part)
-    words = set(_words(texts[0])) if len(texts) == 1 else set()
-    return scalars and len(part) <= 3 and bool(words) and words <= _LIFE
-
-
-def _measures(value: Any, depth: int = 0) -> bool:
-    """Whether something in it is measured, as market data is."""
-    if depth >= _DEPTH:
-        return False
-    if isinstance(value, dict):
-        return any(
-            (_is_number(member) and _is_measure(name))
-            or (isinstance(member, (dict, list)) and _measures(member, depth + 1))
-            for name, member in value.items()
-        )
-    if kind_of(value) in ("records", "lists", "mixed"):
-        numbers = sum(_is_number(each) and "." in str(each) for each in value)
-        return bool(numbers) or any(
-            _measures(each, depth + 1) for each in value if isinstance(each, (dict, list))
-        )
-    if isinstance(value, list) and depth:
-        return sum(map(_is_number, value)) >= 2
-    return False
-
-
-def _is_measure(name: str) -> bool:
-    words = set(_words(name)) if len(name) > 1 else {name.lower()}
-    return bool(words & _MEASURES) and not words & _NO_MEASURE
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, str):
-        return _NUMBER.fullmatch(value) is not None
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _words(text: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(text)]
-
-
-def _stems(text: str, most: int = _MAX_WORDS) -> set[str]:
-    return {_STEMS[word] for word in _words(text)[:most] if word in _STEMS}
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
+    said = set(words(texts[0])) if len(texts) == 1 else set()
+    return scalars and len(part) <= 3 and bool(said) and said <= _LIFE

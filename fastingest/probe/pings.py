@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 __all__ = ["KNOWN", "pong_of", "pongs_of_texts"]
@@ -29,14 +29,21 @@ def pongs_of_texts(messages: Sequence[bytes]) -> dict[str, str]:
     return {ping: pong for ping, pong in pongs.items() if ping.encode() in messages}
 
 
-def pong_of(ping: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
-    """What is answered to a ping, if that is known: what it holds goes back with it."""
+def pong_of(ping: Mapping[str, Any], names: Collection[str]) -> dict[tuple[str, ...], str]:
+    """What is answered to a ping, if that is known: what it holds goes back with it.
+
+    :param names: the members of what we have sent; empty: nothing is known of that.
+    """
     if "ping" in ping:
         more = [name for name in ping if name != "ping"]
         parts = ['"pong":{$.ping}', *(f"{json.dumps(name)}:{{$.{name}}}" for name in more)]
         return {("$.ping",): "{" + ",".join(parts) + "}"}
     verb = next(name for name, said in ping.items() if str(said).lower() == "ping")
-    if len(ping) < 2 or not all(re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) for name in ping):
+    if (
+        len(ping) < 2
+        or (names and verb not in names)
+        or not all(re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) for name in ping)
+    ):
         return {}  # it may be a mere sign of life
     pong = "PONG" if ping[verb] == "PING" else "pong"
     parts = [

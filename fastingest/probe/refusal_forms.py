@@ -20,6 +20,8 @@ def refusals_like(beginning: str, reply: Said, raw: bytes) -> Iterator[tuple[str
     about = [f"{beginning}{each}" for each in reply.conditions if _says_what(each)]
     if "success" in said and said["success"] == "true":
         yield (f"{beginning}success=false",)
+        if b'"request"' in raw:
+            yield (f"{beginning}error",)
         return
     if "status" in said and not said["status"].isdigit():
         yield (*about, f"{beginning}status={_no(said['status'])}")
@@ -34,12 +36,16 @@ def refusals_like(beginning: str, reply: Said, raw: bytes) -> Iterator[tuple[str
         if text and "status" not in text.lower() and "error" not in raw.decode(errors="replace"):
             prefix = text.rpartition(":")[0]
             yield (f"{beginning}{name}={prefix + ':' if prefix else ''}error",)
-    for name in ("event",):
-        if "status" in said.get(name, "").lower():  # Kraken's subscriptionStatus
-            yield (f"{beginning}{name}=error",)
+    if "status" in said.get("event", "").lower():  # Kraken's subscriptionStatus
+        yield (f"{beginning}event=error",)
+    if said.get("channel") == "subscriptions":  # Coinbase's, whose errors have no channel
+        yield (f"{beginning}type=error",)
     for name in ("code", "retCode"):
-        if said.get(name) in ("0", "00000", "200") and about:
-            yield (*about, f"{beginning}{name} exists", f"{beginning}{name}!={said[name]}")
+        if said.get(name) in ("0", "00000", "200"):
+            is_no = (f"{beginning}{name} exists", f"{beginning}{name}!={said[name]}")
+            words = [each for each in ("msg", "message") if f'"{each}"'.encode() in raw]
+            if about or words:
+                yield (*about, *is_no, *(f"{beginning}{each} exists" for each in words))
 
 
 def _says_what(condition: str) -> bool:

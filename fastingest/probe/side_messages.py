@@ -122,7 +122,7 @@ def side_messages_of(
     replies = conditions.replies(aside, sent, asked)
     refused = conditions.refused(aside)
     guessed = conditions.guessed(aside, replies, refused) if sent else ()
-    answers, texts = conditions.answers(values, aside)
+    answers, texts = conditions.answers(values, aside, asked)
     first = next((messages[each.index] for each in aside if each.kind == "refusal"), None)
     return SideMessages(kinds, replies, refused, guessed, answers, texts, first)
 
@@ -235,13 +235,14 @@ class _Conditions:
     # Answers
 
     def answers(
-        self, values: Sequence[Any], aside: Sequence[_Aside]
+        self, values: Sequence[Any], aside: Sequence[_Aside], asked: Sequence[Asked]
     ) -> tuple[tuple[Answer, ...], frozenset[bytes]]:
         """What is answered, and to which messages that are no JSON objects."""
         found: dict[tuple[str, ...], str] = {}
+        names = {name for each in asked for name in each.names}
         for each in aside:
             if each.kind == "ping" and isinstance(values[each.index], dict):
-                found |= pong_of(values[each.index])
+                found |= pong_of(values[each.index], names)
         for known, send in KNOWN.items():
             rule = Rule(tuple(map(parse_message_condition, known)))
             if any(rule.holds(self._messages[each.index]) for each in aside):

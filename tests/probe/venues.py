@@ -493,6 +493,6 @@ VENUES = {
         ],
         [["$.success=true"]],
         [["$.error"]],
-        [["$.success=false"]],
+        [["$.success=false"], ["$.error"]],
     ),
 }
