@@ -52,6 +52,8 @@ def with_received(schema: Schema) -> Schema:
 
 def _venue(feed: Feed) -> str:
     """Whose feed it is, in a word: by the host, unless the feed has a name of its own."""
+    if feed.url.startswith("demo:"):
+        return "demo"
     host = (urlsplit(shown(feed.url)).hostname or "").lower()
     if host not in feed.name.lower() or not _is_public(host):
         return _word(feed.name) or "feed"

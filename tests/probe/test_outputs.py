@@ -27,7 +27,7 @@ from fastingest.probe.outputs import outputs_of, with_received
         ("ws://localhost/quotes", "localhost/quotes", "localhost_quotes"),
         ("wss://ws.kraken.com/v2", "My Feed", "my_feed"),
         ("wss://${HOST}/x", "***/x", "x"),
-        ("demo://", "demo://", "demo"),
+        ("demo://?rate=5", "demo://?rate=5", "demo"),
         ("ws://ä.example/", "Ä", "feed"),
     ],
 )
