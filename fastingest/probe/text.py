@@ -272,7 +272,10 @@ def column_text(column: Column) -> str:
         name = f"{column.name}:{kind}" if kind else column.name
         return own if name == own[1:] else f"{name}={own}"
     path = str(column.path)
-    if path.startswith("@"):  # by itself it would be a metadata column
+    if column.is_constant:
+        return f"{column.name}={path}"
+    is_own = column.path is not None and bool(column.path.own)
+    if path.startswith("@") and not is_own:  # a member, which by itself would be a metadata column
         name, rest = re.fullmatch(r"([\w@/:-]+)(.*)", path, re.DOTALL).groups()  # type: ignore[union-attr]
         path = f'["{name}"]{rest}'
     kind = f":{column.type}{'' if column.required else '?'}"
