@@ -64,7 +64,7 @@ def placed(feed: Feed, known: Collection[str]) -> Placed | None:
     :param known: the symbols of the data.
     """
     texts = [subscription.text for subscription in feed.subscriptions]
-    if feed.symbols or not known or any(map(has_place, [feed.url, *texts])):
+    if not known or any(map(has_place, [feed.url, *texts])):
         return None
     if any(subscription.refused for subscription in feed.subscriptions):
         return None

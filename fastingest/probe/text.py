@@ -72,7 +72,7 @@ def nothing_text(sample: Sample, proposal: Proposal) -> str:
 def config_text(sample: Sample, proposal: Proposal) -> str:
     """The file: the feed, its tables, and what they were made from."""
     feed = _with_replies(sample.feed, proposal)
-    spec = placed(feed, known_symbols(proposal, sample.messages)) or _as_given(feed)
+    spec = placed(feed, _symbols_of(sample, proposal)) or _as_given(feed)
     names = [""] if proposal.is_default else [table.name for table in proposal.tables]
     outs = outputs_of(feed, names)
     lines = [
@@ -115,6 +115,14 @@ def _with_replies(feed: Feed, proposal: Proposal) -> Feed:
             replace(each, reply=each.reply if reply is None else reply) for each, reply in pairs
         ),
     )
+
+
+def _symbols_of(sample: Sample, proposal: Proposal) -> set[str]:
+    """The symbols for which there may be places: the feed's own, or else those of the data."""
+    if sample.whole is not None:
+        return set()  # the file is about some of them only
+    own = set(sample.feed.symbols)
+    return own or known_symbols(proposal, sample.messages)
 
 
 def _as_given(feed: Feed) -> Placed:

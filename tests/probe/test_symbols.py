@@ -193,12 +193,6 @@ def test_a_host_is_no_symbol() -> None:
     assert place(known=CRYPTO, url="wss://x/?a=btcusdt&b=ethusdt@trade") is None
 
 
-def test_a_feed_with_symbols_of_its_own_is_left() -> None:
-    subscription = Subscription('["BTC-USD"]', symbols=("BTC-USD",))
-    feed = Feed("x", URL, (), subscriptions=(subscription,), symbols=("BTC-USD",))
-    assert placed(feed, PAIRS) is None
-
-
 NAMES = st.lists(
     st.sampled_from(["BTC-USD", "ETH-USD", "SOL-USD", "trades", "op", "a.BTC-USD", "x"]),
     max_size=5,

@@ -160,6 +160,19 @@ def test_what_the_server_says_beside_the_rows_is_written(tmp_path: Path) -> None
     assert again.tables[0].out == Path("x.csv")
 
 
+def test_the_symbols_of_a_feed_that_has_some_stay_symbols(tmp_path: Path) -> None:
+    config = tmp_path / "given.toml"
+    config.write_text(
+        'url = "ws://x/"\nsubscribe = \'{"args":[{symbols}]}\'\n'
+        """symbols = {default = ["A1", "B2"], each = '"trade.{symbol}"'}\n""",
+        "utf-8",
+    )
+    (feed,) = Options(config=config).feeds
+    text = config_of(sample(TRADE, feed=feed))
+    assert 'symbols.default = ["A1", "B2"]' in text.splitlines()
+    assert read_again(text, tmp_path).subscriptions == feed.subscriptions
+
+
 def test_refusals_that_came_stand_before_those_that_are_guessed() -> None:
     sent = (Subscription('{"event":"subscribe","pair":["X"]}'),)
     what = sample(
