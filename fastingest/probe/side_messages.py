@@ -41,7 +41,7 @@ class SideMessages:
     """What was set aside.
 
     :param kinds: what each of these messages is, by its index.
-    :param replies: the conditions of each subscription's reply; None: none is proposed.
+    :param replies: the conditions of each subscription's reply, as given or proposed; None: none.
     :param refused: groups of conditions that hold of refusals that have come.
     :param guessed: those of refusals as they probably are.
     :param answers: what is answered.
@@ -177,7 +177,7 @@ class _Conditions:
     def replies(
         self, aside: Sequence[_Aside], sent: Sequence[Subscription], asked: Sequence[Asked]
     ) -> tuple[tuple[MessageCondition, ...] | None, ...]:
-        """The conditions of the reply to each of the subscriptions."""
+        """The conditions of the reply to each of the subscriptions; those that it has stay."""
         said = [
             (each.beginning, part)
             for each in aside
@@ -193,13 +193,14 @@ class _Conditions:
         # One that may be answered by the message that was the reply to another is not waited for.
         answers = sum(each.kind == "refusal" for each in aside)
         replies = [self._messages[each.index] for each in aside if each.kind == "reply"]
-        return tuple(
-            conditions
-            if conditions
-            and subscription.reply is None
+        enough = [
+            bool(conditions)
             and sum(map(Rule(conditions).holds, replies)) + answers >= chosen.count(conditions)
-            else None
-            for subscription, conditions in zip(sent, chosen, strict=True)
+            for conditions in chosen
+        ]
+        return tuple(
+            subscription.reply or (conditions if is_certain else None)
+            for subscription, conditions, is_certain in zip(sent, chosen, enough, strict=True)
         )
 
     # Refusals

@@ -111,9 +111,7 @@ def _with_replies(feed: Feed, proposal: Proposal) -> Feed:
     pairs = zip(feed.subscriptions, proposal.side.replies, strict=True)
     return replace(
         feed,
-        subscriptions=tuple(
-            replace(each, reply=each.reply if reply is None else reply) for each, reply in pairs
-        ),
+        subscriptions=tuple(replace(each, reply=reply) for each, reply in pairs),
     )
 
 

@@ -148,7 +148,7 @@ def test_a_reply_that_was_given_is_kept() -> None:
     side = side_messages_of(
         [b'{"event":"subscribed"}'], [{"event": "subscribed"}], [Subscription(SUBSCRIBE, reply)]
     )
-    assert side.replies == (None,)
+    assert side.replies == (reply,)
 
 
 @pytest.mark.parametrize(
