@@ -30,7 +30,7 @@ def refusals_like(beginning: str, reply: Said, raw: bytes) -> Iterator[tuple[str
     if (is_numbered and is_result) or re.search(rb'"error"\s*:\s*null', raw):
         yield (f"{beginning}error",)
     if b'"jsonrpc"' in raw and re.search(rb'"result"\s*:\s*\[\s*"', raw):
-        yield (f"{beginning}id={reply.ident}", f"{beginning}result=[]")
+        yield (f"{beginning}id exists", f"{beginning}result=[]")
     for name in ("event", "type", "channel", "T"):
         text = said.get(name, "")
         if text and "status" not in text.lower() and "error" not in raw.decode(errors="replace"):

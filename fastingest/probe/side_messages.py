@@ -33,6 +33,7 @@ from fastingest.source.message_values import Group, values_in
 
 __all__ = ["Rule", "SideMessages", "side_messages_of"]
 
+_MAX_GROUPS = 8  # of conditions on refusals: with too many, a run looks into each message
 _OFTEN = 50  # times; a message that says the same so often is no reply, whatever it says
 
 
@@ -213,7 +214,8 @@ class _Conditions:
             for part in each.parts
             if part.kind == "refusal" and part.conditions
         )
-        return tuple(filter(None, (self._only(text, "refusal") for text in texts)))
+        found = filter(None, (self._only(text, "refusal") for text in texts))
+        return tuple(found)[:_MAX_GROUPS]
 
     def guessed(
         self,
@@ -230,8 +232,9 @@ class _Conditions:
             if each.kind == "reply" and any(rule.holds(raw) for rule in awaited):
                 for part in each.parts:
                     texts |= dict.fromkeys(refusals_like(each.beginning, part, raw))
-        found = (self._only(text, "refusal") for text in texts)
-        return tuple(group for group in found if group and tuple(map(str, group)) not in known)
+        found = filter(None, (self._only(text, "refusal") for text in texts))
+        new = tuple(group for group in found if tuple(map(str, group)) not in known)
+        return new[: _MAX_GROUPS - len(refused)]
 
     # Answers
 

@@ -227,6 +227,13 @@ def test_a_refusal_may_be_said_in_many_ways(message: Any, conditions: list[str])
     assert side.refusal == raw(message)
 
 
+def test_many_ways_of_refusing_are_not_all_written() -> None:
+    refusals = [{"op": "subscribe", "code": 100 + number, "msg": "no"} for number in range(20)]
+    side = side_of([{"op": "subscribe", "success": True}, *refusals, TRADE], SUBSCRIBE)
+    assert (len(side.refused), side.guessed) == (8, ())
+    assert written(side.refused)[0] == ["$.op=subscribe", "$.code=100"]
+
+
 def test_socket_io_is_answered() -> None:
     side = side_of(['0{"sid":"a","pingInterval":25000}', "40", '42["trade",{}]', "2"])
     assert answers_of(side) == [(["$=2"], "3")]

@@ -344,7 +344,7 @@ VENUES = {
         ],
         [["$.id=42"]],
         [["$.error"]],
-        [["$.error"], ["$.id=42", "$.result=[]"]],
+        [["$.error"], ["$.id", "$.result=[]"]],
         [
             (
                 ["$.method=heartbeat", "$.params.type=test_request"],
