@@ -24,21 +24,22 @@ _SECOND_LEVEL = {"co", "com", "net", "org", "ac", "gov", "edu"}  # co.uk, com.hk
 
 
 def outputs_of(feed: Feed, tables: Sequence[str]) -> list[str]:
-    """The names of the files, each its own: ``kraken_trade.csv``.
+    """The name of the file of each table: ``kraken_trade.csv``.
 
     :param feed: where the rows come from.
-    :param tables: a word for each table, no two the same; empty, or ``rows`` where there is one
-        only: nothing is to be said of it.
+    :param tables: a word for each table. Those of one word have one file. Where all are ``rows`` or
+        empty, nothing is to be said of them.
     """
     venue = _venue(feed)
-    if len(tables) == 1 and tables[0] in ("", "rows"):
-        return [f"{venue}.csv"]
-    names: list[str] = []
+    if set(tables) <= {"", "rows"}:
+        return [f"{venue}.csv" for _ in tables]
+    files: dict[str, str] = {}
     for table in tables:
         word = f"{venue}_{_word(table)}"
         tries = (word, *(f"{word}_{number}" for number in range(2, len(tables) + 2)))
-        names.append(next(f"{each}.csv" for each in tries if f"{each}.csv" not in names))
-    return names
+        free = next(f"{each}.csv" for each in tries if f"{each}.csv" not in files.values())
+        files.setdefault(table, free)
+    return [files[table] for table in tables]
 
 
 def with_received(schema: Schema) -> Schema:

@@ -43,10 +43,20 @@ def test_a_single_table_of_which_nothing_is_said() -> None:
     feed = Feed("a.kraken.com", "wss://a.kraken.com", ())
     assert outputs_of(feed, ["rows"]) == ["kraken.csv"]
     assert outputs_of(feed, []) == []
+    assert outputs_of(feed, ["rows", "rows"]) == ["kraken.csv"] * 2
     assert outputs_of(feed, ["rows", "trade"]) == ["kraken_rows.csv", "kraken_trade.csv"]
 
 
-@given(st.text(), st.lists(st.text(min_size=1), max_size=5))
+def test_tables_of_one_word_have_one_file() -> None:
+    feed = Feed("a.kraken.com", "wss://a.kraken.com", ())
+    assert outputs_of(feed, ["trade", "quote", "trade"]) == [
+        "kraken_trade.csv",
+        "kraken_quote.csv",
+        "kraken_trade.csv",
+    ]
+
+
+@given(st.text(), st.lists(st.text(min_size=1), max_size=5, unique=True))
 def test_any_names_are_files_of_their_own(name: str, tables: list[str]) -> None:
     names = outputs_of(Feed(name, "ws://x/", ()), tables)
     assert len(set(names)) == len(names) == len(tables)
