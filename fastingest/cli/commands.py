@@ -254,7 +254,7 @@ def _probe(options: Options, how: ProbeOptions) -> int:
     from fastingest.probe.listen import listen
     from fastingest.probe.proposal import proposal_of
     from fastingest.probe.save import check_absent, save
-    from fastingest.probe.text import config_text, report_text
+    from fastingest.probe.text import config_text, nothing_text, report_text
 
     for name, meant in _unknown_variables():
         hint = f"; did you mean {meant}?" if meant else ""
@@ -267,14 +267,12 @@ def _probe(options: Options, how: ProbeOptions) -> int:
         raise UsageError(str(error)) from None
     if how.save is not None:
         save(sample.messages, how.save)
-    proposal = proposal_of(sample.messages, time.time())
+    proposal = proposal_of(sample.messages, time.time(), sample.feed.subscriptions)
     tried = dry_run(proposal, sample.messages)
     width = shutil.get_terminal_size().columns
     note(report_text(sample, proposal, tried, width))
     if tried is None:
-        raise UsageError(
-            "nothing came that looks like data; ask for some with --subscribe, or listen longer"
-        )
+        raise UsageError(nothing_text(sample, proposal))
     unprinted = print_out(config_text(sample, proposal), "the file")
     if how.save is not None:
         kept = escape(str(how.save))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastingest.model.feed import Feed, Table
+from fastingest.model.feed import Feed, Subscription, Table
 from fastingest.model.schema import TRADES
 from fastingest.probe.proposal import Proposal
 from fastingest.trial.trial import try_messages
@@ -34,7 +34,16 @@ def dry_run(proposal: Proposal, messages: Sequence[bytes]) -> DryRun | None:
         return None
     schemas = [table.schema for table in proposal.tables] or [TRADES]
     tables = tuple(Table(Path(), schema) for schema in schemas)
-    feed = Feed(name="", url="", tables=tables, ignore=proposal.ignore)
+    side = proposal.side
+    feed = Feed(
+        name="",
+        url="",
+        tables=tables,
+        subscriptions=tuple(Subscription("", reply) for reply in side.replies),
+        ignore=proposal.ignore,
+        refused=(*side.refused, *side.guessed),
+        answers=side.answers,
+    )
     trial = try_messages(feed, enumerate(messages, 1), show=1)
     reason = trial.rejects[0].reason if trial.rejects else ""
     return DryRun(trial.rows, trial.ignored, trial.rejected, reason)

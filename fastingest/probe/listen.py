@@ -26,6 +26,7 @@ from fastingest.metrics.counters import Counters, FeedCounters
 from fastingest.model.batch import Batch
 from fastingest.model.feed import Feed
 from fastingest.model.schema import TRADES
+from fastingest.probe.inflation import inflated
 from fastingest.probe.options import ProbeOptions
 from fastingest.source.base import SourceObserver
 from fastingest.source.connection import Connection
@@ -46,7 +47,7 @@ _FLUSH_INTERVAL = 0.05  # seconds that a message waits before it is kept
 class Sample:
     """What came.
 
-    :param feed: from where.
+    :param feed: from where; where it compresses messages by itself, that is said of it.
     :param messages: in the order received, with no secret of ours in them; at least one.
     :param seconds: from the connect to the end.
     :param ended: why it ended, for a person; empty where the time was over.
@@ -175,8 +176,10 @@ async def _listen(
         seconds = time.monotonic() - observer.since if connected.is_set() else 0.0
         connection.stop()
         await run
-    hide = connection.redactor.hide_in if connection.redactor else None
-    messages = keeper.messages if hide is None else [hide(each) for each in keeper.messages]
+    found, messages = inflated(keeper.messages, options.max_message_size)
+    feed = replace(feed, inflate=feed.inflate or found)
+    if connection.redactor:
+        messages = list(map(connection.redactor.hide_in, messages))
     if not messages and interrupted.is_set():
         raise KeyboardInterrupt
     if not connected.is_set():

@@ -1,10 +1,12 @@
 """The messages of a probe → what to capture of them.
 
-Theory of operation. Messages are put together by their shapes (:mod:`~fastingest.probe.shapes`);
-for each shape it is found where its rows are (:mod:`~fastingest.probe.rows`) and what table would
-take them (:mod:`~fastingest.probe.tables`). What measures something is data, and its tables are
-proposed; the rest are replies and signs of life, which no table must take. Where nothing measures
-anything, the most frequent shape is proposed.
+Theory of operation. What says itself that it is no data is set aside
+(:mod:`~fastingest.probe.side_messages`). Other messages are put together by their shapes
+(:mod:`~fastingest.probe.shapes`); for each shape it is found where its rows are
+(:mod:`~fastingest.probe.rows`) and what table would take them (:mod:`~fastingest.probe.tables`).
+What measures something is data, and its tables are proposed; the rest are replies and signs of
+life, which no table must take. Where nothing measures anything, the most frequent shape is
+proposed.
 
 No message may be of two tables, and none of another shape may become a reject: where conditions
 cannot keep shapes apart, only the table with the most rows is proposed; and what still is in its
@@ -15,16 +17,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
+from fastingest.model.feed import Subscription
 from fastingest.model.schema import Schema
 from fastingest.probe.conditions import meets
 from fastingest.probe.discriminators import discriminators_of, is_control
 from fastingest.probe.field_profile import kind_of
 from fastingest.probe.shapes import Group, Unit, group
+from fastingest.probe.side_messages import SideMessages, side_messages_of
+from fastingest.probe.side_shapes import side_shapes
 from fastingest.probe.tables import Candidate, candidates_of, inseparable_joined
 
 __all__ = ["Proposal", "ProposedTable", "SeenShape", "proposal_of"]
@@ -80,25 +85,31 @@ class Proposal:
     :param tables: none where nothing is data, or where ``is_default``.
     :param ignore: messages that are neither row nor reject, word for word.
     :param is_default: whether the messages are told by themselves, without columns.
+    :param side: what is no data, and what can be said of it.
     """
 
     shapes: tuple[SeenShape, ...]
     tables: tuple[ProposedTable, ...]
     ignore: tuple[str, ...]
     is_default: bool = False
+    side: SideMessages = field(default_factory=SideMessages)
 
 
-def proposal_of(messages: Sequence[bytes], now: float) -> Proposal:
+def proposal_of(
+    messages: Sequence[bytes], now: float, sent: Sequence[Subscription] = ()
+) -> Proposal:
     """What to capture of a feed that has sent ``messages``.
 
     :param now: seconds since the epoch when they came.
+    :param sent: the subscriptions that they came after.
     """
     decoded, texts = _decode(messages)
     values = [decoded.get(index) for index in range(len(messages))]
+    side = side_messages_of(messages, values, sent)
     maps = [index for index, value in decoded.items() if _is_map(value)]
     units: list[Unit] = []
     for index, value in decoded.items():
-        if _is_map(value):
+        if _is_map(value) or index in side.kinds:
             continue
         if kind_of(value) in ("records", "lists"):
             units += [Unit(index, element, True) for element in value]
@@ -115,7 +126,8 @@ def proposal_of(messages: Sequence[bytes], now: float) -> Proposal:
     if maps:
         says = "prices by symbol" if is_default else "numbers by name, which no columns can take"
         shapes.append(SeenShape(len(maps), messages[maps[0]], says))
-    ignore, unread = _ignored(texts, messages)
+    shapes += [SeenShape(*each) for each in side_shapes(side, values, messages)]
+    ignore, unread = _ignored([i for i in texts if messages[i] not in side.texts], messages)
     shapes += unread
     if not is_default:
         data = {
@@ -125,10 +137,11 @@ def proposal_of(messages: Sequence[bytes], now: float) -> Proposal:
             if each in chosen or (each.quantities and not each.is_control)
             for index in each.messages
         }
+        data |= side.taken(messages)
         answers = [index for index in decoded if index not in data]
         ignore += _in_the_way(chosen, answers, values, messages, len(ignore))
     tables = [_proposed(each, messages) for each in chosen]
-    return Proposal(tuple(shapes), tuple(_named(tables)), tuple(ignore), is_default)
+    return Proposal(tuple(shapes), tuple(_named(tables)), tuple(ignore), is_default, side)
 
 
 def _decode(messages: Sequence[bytes]) -> tuple[dict[int, Any], list[int]]:

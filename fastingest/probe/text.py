@@ -7,18 +7,22 @@ a ``${NAME}``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 from fastingest.access.secrets import shown
-from fastingest.model.feed import Feed, Subscription
-from fastingest.model.schema import Column
+from fastingest.model.feed import Feed
+from fastingest.model.schema import Column, Schema
 from fastingest.probe.dry_run import DryRun
 from fastingest.probe.listen import Sample
+from fastingest.probe.outputs import outputs_of, with_received
 from fastingest.probe.proposal import Proposal, ProposedTable
+from fastingest.probe.side_text import asked_for, message_text, said_lines, symbols_lines
+from fastingest.probe.symbols import Placed
+from fastingest.probe.toml_text import array, quoted
 from fastingest.text import counted, escape
 from fastingest.units import format_duration
 
-__all__ = ["column_text", "config_text", "report_text"]
+__all__ = ["column_text", "config_text", "nothing_text", "report_text"]
 
 _EXAMPLE = 200  # characters of a message that are shown in the file
 
@@ -52,32 +56,45 @@ def report_text(sample: Sample, proposal: Proposal, tried: DryRun | None, width:
     return "\n".join(lines)
 
 
+def nothing_text(sample: Sample, proposal: Proposal) -> str:
+    """Why nothing is proposed, for a person: in the server's words where it has refused."""
+    refusal = proposal.side.refusal
+    if refusal is not None:
+        return f"{shown(sample.feed.url)}: refused by the feed: {_shortened(refusal, _EXAMPLE)}"
+    return "nothing came that looks like data; ask for some with --subscribe, or listen longer"
+
+
 def config_text(sample: Sample, proposal: Proposal) -> str:
     """The file: the feed, its tables, and what they were made from."""
     feed = sample.feed
+    names = [""] if proposal.is_default else [table.name for table in proposal.tables]
+    outs = outputs_of(feed, names)
     lines = [
         f"# Proposed from {counted(len(sample.messages), 'message')} of "
         f"{_length(sample)}. Read it, fix it, and then:",
         "#   fastingest check FILE",
         "#   fastingest --config FILE",
         "# A column is name:type=path; a ? behind the type is for one that a row may lack.",
-        '# "@received" is a column, too: when the row came.',
+        '# "@received" is when the row came.',
         *_omitted(sample),
         "",
         "[[feed]]",
-        f"name = {_quoted(feed.name)}",
-        *_connection(feed),
-        *_array("ignore", map(_quoted, proposal.ignore)),
+        f"name = {quoted(feed.name)}",
+        *_connection(feed, asked_for(sample, proposal)),
+        *said_lines(feed, proposal),
         *_staleness(feed, proposal),
     ]
     if proposal.is_default:
-        lines += ["", "# Without columns, messages are told by themselves: symbol, price, volume."]
+        lines += [
+            f"out = {quoted(outs[0])}",
+            "",
+            "# Without columns, messages are told by themselves: symbol, price, volume.",
+        ]
     elif len(proposal.tables) == 1:
-        lines += ["", *_table(proposal.tables[0])]
+        lines += ["", *_table(proposal.tables[0], outs[0])]
     else:
-        for table in proposal.tables:
-            out = f"{_file_word(feed.name)}_{table.name}.csv"
-            lines += ["", "[[feed.table]]", f"out = {_quoted(out)}", *_table(table)]
+        for table, out in zip(proposal.tables, outs, strict=True):
+            lines += ["", "[[feed.table]]", *_table(table, out)]
     return "\n".join(lines)
 
 
@@ -90,31 +107,32 @@ def _omitted(sample: Sample) -> Iterator[str]:
         )
 
 
-def _connection(feed: Feed) -> Iterator[str]:
-    yield f"url = {_quoted(feed.url)}"
+def _connection(feed: Feed, asked: Placed) -> Iterator[str]:
+    yield f"url = {quoted(asked.url)}"
     if feed.headers:
         if not all("${" in header for header in feed.headers):
             yield '# "Name: ${VARIABLE}" keeps a secret out of this file.'
-        yield from _array("headers", map(_quoted, feed.headers))
-    yield from _array("subscribe", map(_subscription, feed.subscriptions))
+        yield from array("headers", map(quoted, feed.headers))
+    yield from array("subscribe", map(message_text, asked.messages))
+    yield from symbols_lines(asked.symbols)
     if feed.subscribe_every:
-        yield f"subscribe-every = {_quoted(format_duration(feed.subscribe_every))}"
-    yield from _array(
+        yield f"subscribe-every = {quoted(format_duration(feed.subscribe_every))}"
+    yield from array(
         "heartbeat",
         (
-            f"{{send = {_quoted(each.text)}, every = {_quoted(format_duration(each.every))}}}"
+            f"{{send = {quoted(each.text)}, every = {quoted(format_duration(each.every))}}}"
             for each in feed.heartbeats
         ),
     )
     if feed.inflate:
-        yield f"inflate = {_quoted(feed.inflate)}"
-    yield from _array("strip", map(_quoted, feed.strip))
+        yield f"inflate = {quoted(feed.inflate)}"
+    yield from array("strip", map(quoted, feed.strip))
     if feed.split:
-        yield f"split = {_quoted(feed.split)}"
+        yield f"split = {quoted(feed.split)}"
     if feed.compression != "off":
-        yield f"compression = {_quoted(feed.compression)}"
+        yield f"compression = {quoted(feed.compression)}"
     if feed.connect_timeout != Feed.connect_timeout:
-        yield f"connect-timeout = {_quoted(format_duration(feed.connect_timeout))}"
+        yield f"connect-timeout = {quoted(format_duration(feed.connect_timeout))}"
     for key, value in (
         ("proxy", feed.proxy),
         ("ca-file", feed.ca_file),
@@ -122,73 +140,48 @@ def _connection(feed: Feed) -> Iterator[str]:
         ("key-file", feed.key_file),
     ):
         if value is not None:
-            yield f"{key} = {_quoted(str(value))}"
+            yield f"{key} = {quoted(str(value))}"
 
 
 def _staleness(feed: Feed, proposal: Proposal) -> Iterator[str]:
     if feed.stale_after is not None:
-        yield f"stale-after = {_quoted(format_duration(feed.stale_after))}"
+        yield f"stale-after = {quoted(format_duration(feed.stale_after))}"
     columns = {column.name for table in proposal.tables for column in table.schema.columns}
     if feed.stale_by and (feed.stale_by in columns or proposal.is_default):
-        yield f"stale-by = {_quoted(feed.stale_by)}"
+        yield f"stale-by = {quoted(feed.stale_by)}"
     if feed.when_stale != Feed.when_stale:
-        yield f"when-stale = {_quoted(feed.when_stale)}"
+        yield f"when-stale = {quoted(feed.when_stale)}"
 
 
-def _subscription(subscription: Subscription) -> str:
-    if subscription.reply is None:
-        return _quoted(subscription.text)
-    reply = ", ".join(_quoted(str(condition)) for condition in subscription.reply)
-    timeout = _quoted(format_duration(subscription.timeout))
-    return f"{{send = {_quoted(subscription.text)}, reply = [{reply}], timeout = {timeout}}}"
-
-
-def _table(table: ProposedTable) -> Iterator[str]:
+def _table(table: ProposedTable, out: str) -> Iterator[str]:
     rows = "" if table.rows == len(table.sources) else f", {counted(table.rows, 'row')}"
     yield f"# {counted(len(table.sources), 'message')}{rows}, such as"
     yield f"#   {_shortened(table.example, _EXAMPLE)}"
     for note in table.notes:
         yield f"# {escape(note)}"
+    yield f"out = {quoted(out)}"
     if str(table.schema.rows):
-        yield f"rows = {_quoted(str(table.schema.rows))}"
-    yield from _array("where", (_quoted(str(each)) for each in table.schema.where))
-    yield from _array("columns", (_quoted(column_text(each)) for each in table.schema.columns))
+        yield f"rows = {quoted(str(table.schema.rows))}"
+    yield from array("where", (quoted(str(each)) for each in table.schema.where))
+    schema: Schema = with_received(table.schema)
+    yield from array("columns", (quoted(column_text(each)) for each in schema.columns))
 
 
 def column_text(column: Column) -> str:
     """A column as it is written in a file."""
+    if column.is_metadata:
+        own, _, kind = column.type.partition(":")
+        name = f"{column.name}:{kind}" if kind else column.name
+        return own if name == own[1:] else f"{name}={own}"
     path = str(column.path)
-    if path.startswith("@"):  # by itself it would be a metadata column
+    if column.is_constant:
+        return f"{column.name}={path}"
+    is_own = column.path is not None and bool(column.path.own)
+    if path.startswith("@") and not is_own:  # a member, which by itself would be a metadata column
         name, rest = re.fullmatch(r"([\w@/:-]+)(.*)", path, re.DOTALL).groups()  # type: ignore[union-attr]
         path = f'["{name}"]{rest}'
     kind = f":{column.type}{'' if column.required else '?'}"
     return f"{column.name}{kind}" + ("" if path == column.name else f"={path}")
-
-
-def _array(key: str, items: Iterable[str]) -> Sequence[str]:
-    """``key = […]``; nothing where it would be empty."""
-    texts = list(items)
-    if not texts:
-        return []
-    line = f"{key} = [{', '.join(texts)}]"
-    if len(line) <= 100 and len(texts) <= 2:
-        return [line]
-    return [f"{key} = [", *(f"    {text}," for text in texts), "]"]
-
-
-def _quoted(text: str) -> str:
-    """``text`` as a TOML string, in ASCII: literal where it can be, for JSON is full of quotes."""
-    if text.isascii() and text.isprintable() and "'" not in text and '"' in text:
-        return f"'{text}'"
-    return '"' + "".join(map(_escaped, text)) + '"'
-
-
-def _escaped(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    if character.isascii() and character.isprintable():
-        return character
-    return f"\\U{ord(character):08x}"
 
 
 def _shortened(raw: bytes, width: int) -> str:
@@ -198,7 +191,3 @@ def _shortened(raw: bytes, width: int) -> str:
 
 def _length(sample: Sample) -> str:
     return format_duration(round(sample.seconds, 1 if sample.seconds >= 1 else 3))
-
-
-def _file_word(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "feed"

@@ -56,7 +56,9 @@ def test_the_file_that_is_printed_captures_the_feed(tmp_path: Path) -> None:
         captured = run("--config", str(config), "--max-rows", "30", cwd=tmp_path)
         assert captured.returncode == 0
     tables = {
-        path.name.rpartition("_")[2]: list(csv.reader(path.read_text("utf-8").splitlines()))
+        path.name.rpartition("_")[2]: [
+            row[:-1] for row in csv.reader(path.read_text("utf-8").splitlines())
+        ]
         for path in tmp_path.glob("*.csv")
     }
     assert tables == {
@@ -76,11 +78,12 @@ def test_another_library_s_server_with_all_shapes_of_messages_is_described(tmp_p
     with Peer(server) as peer:
         probed = run("probe", "--url", peer.url, "--messages", "200", cwd=tmp_path)
     assert probed.returncode == 0
-    assert probed.stdout.splitlines()[-5:] == [
+    assert probed.stdout.splitlines()[-6:] == [
         "columns = [",
         '    "symbol:str",',
         '    "price:float",',
         '    "volume:number",',
+        '    "@received",',
         "]",
     ]
 
@@ -138,7 +141,7 @@ def test_what_cannot_be_done_is_one_line_and_status_2(tmp_path: Path) -> None:
         f"fastingest: error: {server.url}: the server answered 404 Not Found\n"
     )
     assert answered.stderr.splitlines()[2:] == [
-        '        1  a reply or a sign of life  {"event":"subscribed"}',
+        '        1  a reply  {"event":"subscribed"}',
         "fastingest: error: nothing came that looks like data; ask for some with --subscribe, "
         "or listen longer",
     ]
