@@ -2,9 +2,11 @@
 
    Loaded with LD_PRELOAD; see tests/faults/test_sync.py.
 
-     FAILING_SYNC        the file: while it exists, syncs fail with EIO. Where it says "drop", the
-                         last 64 bytes of the synced file are zeroed, too: as where a file system
-                         drops the pages that it could not write, and old blocks show again.
+     FAILING_SYNC        the file: while it exists, syncs fail with EIO. Where it says "drop", only
+                         those do that have something to write, and the last 64 bytes at most of
+                         what was appended since the file was last synced are zeroed: as where a
+                         file system drops the pages that it could not write, and old blocks show
+                         again. What is on the disk already stays there.
      FAILING_SYNC_PATHS  only files count whose path begins so. */
 
 #define _GNU_SOURCE
@@ -12,20 +14,47 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void drop(const char *link) {
+/* How long the files were when they were last synced. */
+enum { FILES = 64 };
+static struct { dev_t device; ino_t inode; off_t size; } synced[FILES];
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static off_t synced_size(const struct stat *status, off_t now) {
+    off_t size = 0;
+    pthread_mutex_lock(&mutex);
+    for (int file = 0; file < FILES; file++) {
+        if (synced[file].inode == 0 && now >= 0) {
+            synced[file].device = status->st_dev;
+            synced[file].inode = status->st_ino;
+        }
+        if (synced[file].device == status->st_dev && synced[file].inode == status->st_ino) {
+            if (now >= 0) synced[file].size = now;
+            size = synced[file].size;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&mutex);
+    return size;
+}
+
+/* Zero what is not synced, or the end of it; whether there is anything. */
+static int drop(const char *link) {
     static const char zeros[64];
     struct stat status;
     int file = open(link, O_WRONLY); /* anew: a descriptor with O_APPEND minds no offset */
-    if (file < 0) return;
-    if (fstat(file, &status) == 0 && status.st_size >= (off_t)sizeof zeros)
-        if (pwrite(file, zeros, sizeof zeros, status.st_size - (off_t)sizeof zeros) < 0) perror("pwrite");
+    if (file < 0) return 0;
+    off_t size = fstat(file, &status) == 0 ? status.st_size - synced_size(&status, -1) : 0;
+    if (size > (off_t)sizeof zeros) size = sizeof zeros;
+    if (size > 0 && pwrite(file, zeros, size, status.st_size - size) < 0) perror("pwrite");
     close(file);
+    return size > 0;
 }
 
 static int is_failing(int descriptor) {
@@ -41,8 +70,7 @@ static int is_failing(int descriptor) {
     if (length < 0) return 0;
     path[length] = 0;
     if (strncmp(path, under, strlen(under)) != 0) return 0;
-    if (size >= 4 && strncmp(text, "drop", 4) == 0) drop(link);
-    return 1;
+    return size >= 4 && strncmp(text, "drop", 4) == 0 ? drop(link) : 1;
 }
 
 int fsync(int descriptor) {
@@ -50,5 +78,9 @@ int fsync(int descriptor) {
         errno = EIO;
         return -1;
     }
-    return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(descriptor);
+    struct stat before;
+    int is_known = fstat(descriptor, &before) == 0 && S_ISREG(before.st_mode);
+    int result = ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(descriptor);
+    if (result == 0 && is_known) synced_size(&before, before.st_size);
+    return result;
 }
