@@ -14,18 +14,22 @@ way, a reply that always reads the same, is ignored word for word.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import msgspec
-
 from fastingest.model.schema import Schema
-from fastingest.probe.conditions import meets
-from fastingest.probe.discriminators import discriminators_of, is_control
 from fastingest.probe.field_profile import kind_of
+from fastingest.probe.messages import Messages, messages_of
+from fastingest.probe.reading import meets
 from fastingest.probe.shapes import Group, Unit, group
-from fastingest.probe.tables import Candidate, candidates_of, inseparable_joined
+from fastingest.probe.tables import (
+    Candidate,
+    Others,
+    candidates_of,
+    inseparable_joined,
+    tables_of_maps,
+)
 
 __all__ = ["Proposal", "ProposedTable", "SeenShape", "proposal_of"]
 
@@ -93,58 +97,46 @@ def proposal_of(messages: Sequence[bytes], now: float) -> Proposal:
 
     :param now: seconds since the epoch when they came.
     """
-    decoded, texts = _decode(messages)
-    values = [decoded.get(index) for index in range(len(messages))]
-    maps = [index for index, value in decoded.items() if _is_map(value)]
-    units: list[Unit] = []
-    for index, value in decoded.items():
-        if _is_map(value):
-            continue
-        if kind_of(value) in ("records", "lists"):
-            units += [Unit(index, element, True) for element in value]
-        else:
-            units.append(Unit(index, value))
-    groups = inseparable_joined(group(units))
-    found = [(each, candidates_of(each, values, now)) for each in groups]
-    chosen = _choose([each for _, candidates in found for each in candidates], values, len(values))
-    is_default = bool(maps) and all(_is_trade(each) for each in chosen)
+    heard = messages_of(messages, now)
+    maps = [index for index in heard.data if _is_map(heard.values[index])]
+    plain = [index for index in heard.data if index not in set(maps)]
+    groups = inseparable_joined(group(_units(heard, plain)))
+    others = Others(heard.values)
+    found = [(each, candidates_of(each, others, now)) for each in groups]
+    chosen = _choose([each for _, candidates in found for each in candidates], heard.values)
+    is_default = bool(maps) and all(map(_is_trade, chosen))
     if is_default:
         chosen = []
+    elif maps:
+        of_maps = Group(list(_units(heard, maps)), frozenset(), frozenset())
+        found.append((of_maps, tables_of_maps(of_maps, others, now)))
+        chosen = _choose([each for _, candidates in found for each in candidates], heard.values)
     order = {id(each): index for index, each in enumerate(chosen)}
     shapes = [_shape(each, candidates, order, messages, is_default) for each, candidates in found]
-    if maps:
-        says = "prices by symbol" if is_default else "numbers by name, which no columns can take"
-        shapes.append(SeenShape(len(maps), messages[maps[0]], says))
-    ignore, unread = _ignored(texts, messages)
+    if is_default:
+        shapes.append(SeenShape(len(maps), messages[maps[0]], "prices by symbol"))
+    shapes += [
+        SeenShape(len(each.messages), messages[each.messages[0]], "a reply or a sign of life")
+        for each in group(_units(heard, heard.beside))
+    ]
+    ignore, unread = _ignored(heard.texts, messages)
     shapes += unread
     if not is_default:
-        data = {
-            index
-            for _, candidates in found
-            for each in candidates
-            if each in chosen or (each.quantities and not each.is_control)
-            for index in each.messages
-        }
-        answers = [index for index in decoded if index not in data]
-        ignore += _in_the_way(chosen, answers, values, messages, len(ignore))
+        data = {index for _, candidates in found for each in candidates for index in each.messages}
+        answers = [index for index in (*heard.data, *heard.beside) if index not in data]
+        ignore += _in_the_way(chosen, answers, heard.values, messages, len(ignore))
     tables = [_proposed(each, messages) for each in chosen]
     return Proposal(tuple(shapes), tuple(_named(tables)), tuple(ignore), is_default)
 
 
-def _decode(messages: Sequence[bytes]) -> tuple[dict[int, Any], list[int]]:
-    """The objects and arrays by their indices, and the indices of everything else."""
-    decoded: dict[int, Any] = {}
-    texts = []
-    for index, raw in enumerate(messages):
-        try:
-            value = msgspec.json.decode(raw)
-        except (ValueError, RecursionError):
-            value = None
-        if isinstance(value, (dict, list)):
-            decoded[index] = value
+def _units(heard: Messages, indices: Iterable[int]) -> Iterator[Unit]:
+    """The messages, or the elements of those that are arrays of rows."""
+    for index in indices:
+        value = heard.values[index]
+        if kind_of(value) in ("records", "lists"):
+            yield from (Unit(index, element, True) for element in value)
         else:
-            texts.append(index)
-    return decoded, texts
+            yield Unit(index, value)
 
 
 def _is_map(value: Any) -> bool:
@@ -162,7 +154,7 @@ def _is_map(value: Any) -> bool:
 def _is_trade(candidate: Candidate) -> bool:
     """Whether messages told by themselves give the same rows."""
     schema = candidate.schema
-    return not schema.rows.steps and {str(column.path) for column in schema.columns} <= {
+    return str(schema.rows) == "" and {str(column.path) for column in schema.columns} <= {
         "symbol",
         "price",
         "volume",
@@ -172,16 +164,11 @@ def _is_trade(candidate: Candidate) -> bool:
 # Which tables
 
 
-def _choose(candidates: list[Candidate], values: Sequence[Any], count: int) -> list[Candidate]:
-    data = [
-        each
-        for each in candidates
-        if not each.is_control
-        and (each.quantities or len(each.messages) >= max(_OFTEN, _SHARE * count))
-    ]
+def _choose(candidates: list[Candidate], values: Sequence[Any]) -> list[Candidate]:
+    often = max(_OFTEN, _SHARE * len(values))
+    data = [each for each in candidates if each.quantities or len(each.messages) >= often]
     if not data:
-        plain = [each for each in candidates if not each.is_control]
-        data = sorted(plain, key=lambda each: (-each.rows, -len(each.messages)))[:1]
+        data = sorted(candidates, key=lambda each: (-each.rows, -len(each.messages)))[:1]
     met = {
         (one, other): _met(data[one], data[other], values)
         for one in range(len(data))
@@ -266,10 +253,6 @@ def _shape(
     tables = tuple(order[id(each)] for each in candidates if id(each) in order)
     if tables or (is_default and any(map(_is_trade, candidates))):
         says = "data"
-    elif any(each.is_control for each in candidates) or is_control(
-        discriminators_of(found.units[0].value).values()
-    ):
-        says = "a reply or a sign of life"
     elif not any(each.quantities for each in candidates):
         says = "no quantity in it"
     else:

@@ -1,0 +1,47 @@
+"""What of a value is the same in all of its kind: where what stands in it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, TypeAlias
+
+from fastingest.probe.field_profile import Steps, kind_of
+from fastingest.probe.maps import is_ticker
+
+__all__ = ["Skeleton", "skeleton_of", "tell_apart"]
+
+Skeleton: TypeAlias = frozenset[tuple[Steps, str]]
+
+_DEPTH = 3
+_MAX_PARTS = 50  # of an object inside; one that has more may be a map, with other names each time
+
+
+def skeleton_of(value: Any) -> Skeleton:
+    """Where what kinds of values stand in a value."""
+    return frozenset(_places(value))
+
+
+def _places(value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
+    """Where what stands in a value; null and an empty array might be anything."""
+    if isinstance(value, dict):
+        parts: Iterable[tuple[str | int, Any]] = value.items()
+        if len(value) > 1 and all(map(is_ticker, value)):
+            return  # as far as one can tell, a map
+    elif not steps and isinstance(value, list):
+        parts = enumerate(value[:_MAX_PARTS])
+    else:
+        return
+    for step, part in parts:
+        kind = kind_of(part)
+        if kind == "records":  # what rows would be made of
+            yield from {((*steps, step, 0, name), "") for each in part for name in each}
+        if kind not in ("null", "empty"):
+            yield (*steps, step), kind
+        if kind == "object" and len(steps) + 1 < _DEPTH and len(part) <= _MAX_PARTS:
+            yield from _places(part, (*steps, step))
+
+
+def tell_apart(one: Collection[Skeleton], other: Collection[Skeleton]) -> bool:
+    """Whether something always stands in the values of one kind and never in those of the other."""
+    first, second = [frozenset.intersection(*each) for each in (one, other)]
+    return bool(first - frozenset().union(*other)) or bool(second - frozenset().union(*one))

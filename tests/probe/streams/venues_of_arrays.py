@@ -1,0 +1,1 @@
+VENUES_OF_ARRAYS = ()
