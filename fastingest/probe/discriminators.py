@@ -138,27 +138,24 @@ class Discriminators:
     """What tells kinds of values apart.
 
     :param values: messages, or rows.
+    :param beside: replies and the like, which say the same words and tell nothing of kinds.
     """
 
-    def __init__(self, values: Iterable[Any]) -> None:
+    def __init__(self, values: Iterable[Any], beside: Iterable[Any] = ()) -> None:
         listed = list(values)
         skeletons = [skeleton_of(value) for value in listed]
         self._found = _found_in(listed, skeletons)
         self._words: dict[Steps, set[str]] = {}
         streams: dict[Steps, dict[str, tuple[set[str], set[Skeleton]]]] = {}
         for value, skeleton in zip(listed, skeletons, strict=True):
-            names = []
-            for steps, text in self.of(value).items():
-                if is_type((text,)):
-                    self._words.setdefault(steps, set()).add(text)
-                else:
-                    names.append((steps, text))
-            if names:
-                texts = set(texts_in(value))
-                for steps, text in names:
-                    seen = streams.setdefault(steps, {}).setdefault(text, (set(), set()))
-                    seen[0].update(texts)
-                    seen[1].add(skeleton)
+            names = self._names_in(value)
+            texts = set(texts_in(value)) if names else set()
+            for steps, text in names:
+                seen = streams.setdefault(steps, {}).setdefault(text, (set(), set()))
+                seen[0].update(texts)
+                seen[1].add(skeleton)
+        for value in beside:
+            self._names_in(value)
         self._patterns = {
             steps: patterns_of(
                 {
@@ -168,6 +165,16 @@ class Discriminators:
             )
             for steps, by_text in streams.items()
         }
+
+    def _names_in(self, value: Any) -> list[tuple[Steps, str]]:
+        """The discriminators of a value that are no words; words are taken note of."""
+        names = []
+        for steps, text in self.of(value).items():
+            if is_type((text,)):
+                self._words.setdefault(steps, set()).add(text)
+            else:
+                names.append((steps, text))
+        return names
 
     def of(self, value: Any) -> dict[Steps, str]:
         """Those of a value, each by where it is."""
@@ -245,7 +252,8 @@ def is_phase(values: Iterable[str]) -> bool:
 
 def is_generic(values: Iterable[str]) -> bool:
     """Whether these say nothing that another kind of message would not say as well."""
-    return all(value.lower() in _GENERIC for value in values)
+    texts = list(values)
+    return bool(texts) and all(text.lower() in _GENERIC for text in texts)
 
 
 def is_control(values: Iterable[str]) -> bool:

@@ -68,14 +68,11 @@ def is_beside(value: Any, now: float) -> bool:
     """Whether a message, as far as it can tell itself, is a reply, a sign of life or a notice."""
     if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
         return all(is_beside(each, now) for each in value)
-    said = [
-        text
-        for steps, text in discriminators_of(value).items()
-        if len(steps) == 1
-        and not (isinstance(value, list) and isinstance(steps[0], int) and steps[0] < 0)
-    ]
-    names = set(value) if isinstance(value, dict) else set()
-    if not (is_control(said) or names & _BESIDE or names >= _ANSWER):
+    near = {steps[0]: text for steps, text in discriminators_of(value).items() if len(steps) == 1}
+    said = [text for step, text in near.items() if isinstance(step, str) or step >= 0]
+    members = value if isinstance(value, dict) else {}
+    is_notice = isinstance(members.get("info"), str)
+    if not (is_control(said) or is_notice or _BESIDE & set(members) or set(members) >= _ANSWER):
         return False
     # A new subscription's first data may come in its reply.
     return not any(quantities(each.elements, now) for each in arrays_in(FieldProfile([value])))

@@ -101,7 +101,7 @@ def proposal_of(messages: Sequence[bytes], now: float) -> Proposal:
     maps = [index for index in heard.data if _is_map(heard.values[index])]
     plain = [index for index in heard.data if index not in set(maps)]
     groups = inseparable_joined(group(_units(heard, plain)))
-    others = Others(heard.values)
+    others = Others(heard.values, heard.beside)
     found = [(each, candidates_of(each, others, now)) for each in groups]
     chosen = _choose([each for _, candidates in found for each in candidates], heard.values)
     is_default = bool(maps) and all(map(_is_trade, chosen))

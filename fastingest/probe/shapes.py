@@ -90,7 +90,11 @@ def group(units: Iterable[Unit]) -> list[Group]:
     exact: dict[tuple[bool, _Types, Skeleton], Group] = {}
     for unit in listed:
         found_in = discriminators.of(unit.value).items()
-        said = {place: text for place, text in found_in if not is_phase((text,))}
+        said = {
+            place: text
+            for place, text in found_in
+            if not is_phase((text,)) and not _is_from_beginning(place)
+        }
         types = frozenset(
             (place, kind)
             for place, text in said.items()
@@ -108,6 +112,11 @@ def group(units: Iterable[Unit]) -> list[Group]:
     for each in groups:
         each.units.sort(key=lambda unit: unit.message)
     return groups
+
+
+def _is_from_beginning(place: Steps) -> bool:
+    """Whether an array's element is meant that is counted from the beginning, too."""
+    return isinstance(place[0], int) and place[0] >= 0
 
 
 def _joined(groups: Iterable[Group]) -> list[Group]:

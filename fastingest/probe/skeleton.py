@@ -28,7 +28,7 @@ def _places(value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
         if len(value) > 1 and all(map(is_ticker, value)):
             return  # as far as one can tell, a map
     elif not steps and isinstance(value, list):
-        parts = enumerate(value[:_MAX_PARTS])
+        parts = _numbered(value[:_MAX_PARTS])
     else:
         return
     for step, part in parts:
@@ -39,6 +39,17 @@ def _places(value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
             yield (*steps, step), kind
         if kind == "object" and len(steps) + 1 < _DEPTH and len(part) <= _MAX_PARTS:
             yield from _places(part, (*steps, step))
+
+
+def _numbered(elements: list[Any]) -> Iterator[tuple[int, Any]]:
+    """Elements by their positions; several objects in a row, which are parts of one, have one."""
+    number = -1
+    before: Any = None
+    for element in elements:
+        if not (isinstance(element, dict) and isinstance(before, dict)):
+            number += 1
+        before = element
+        yield number, element
 
 
 def tell_apart(one: Collection[Skeleton], other: Collection[Skeleton]) -> bool:

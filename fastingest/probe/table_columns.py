@@ -17,7 +17,7 @@ from fastingest.probe.columns import (
     type_of,
     unique,
 )
-from fastingest.probe.discriminators import is_type
+from fastingest.probe.discriminators import is_generic, is_type
 from fastingest.probe.field_profile import FieldProfile, Steps, follow
 from fastingest.probe.reading import Row
 from fastingest.probe.rows import FoundRows
@@ -120,6 +120,8 @@ class TableColumns:
             if any(
                 steps[: len(place)] == place or place[: len(steps)] == steps for place in places
             ):
+                continue
+            if is_generic(leaf.texts) and len(leaf.texts) == 1:
                 continue
             if any(_is_way(steps, place) for place in places) or self._is_said_twice(steps, leaf):
                 continue

@@ -50,13 +50,20 @@ class Others:
     """All messages of the probe, of which those that a table shall not take are asked for.
 
     :param values: decoded; None where it is no object and no array.
+    :param beside: the indices of replies and the like.
     """
 
     values: Sequence[Any]
+    beside: Sequence[int] = ()
     said_by: Discriminators = field(init=False)
 
     def __post_init__(self) -> None:
-        self.said_by = Discriminators(each for each in self.values if each is not None)
+        beside = set(self.beside)
+        there = [(index, each) for index, each in enumerate(self.values) if each is not None]
+        self.said_by = Discriminators(
+            (each for index, each in there if index not in beside),
+            (each for index, each in there if index in beside),
+        )
 
     def than(self, messages: set[int]) -> list[Any]:
         """All but these."""

@@ -77,7 +77,7 @@ class Some:
     def iso(self, digits: int = 6) -> str:
         """A moment of ISO 8601, with zeros left out at its end, as many venues do."""
         ms = self.ms()
-        fraction = f"{ms % 1000:03}{self._random.randrange(1000):03}000"[:digits].rstrip("0")
+        fraction = f"{ms % 1000:03}{self._random.randrange(10**6):06}"[:digits].rstrip("0")
         return f"2023-11-14T22:13:{ms // 1000 % 60:02}{'.' * bool(fraction)}{fraction}Z"
 
     def of(self, *values: Any) -> Any:
