@@ -23,6 +23,7 @@ from fastingest.probe.field_profile import kind_of
 from fastingest.probe.messages import Messages, messages_of
 from fastingest.probe.reading import meets
 from fastingest.probe.shapes import Group, Unit, group
+from fastingest.probe.sharing import agreed, is_same_data
 from fastingest.probe.tables import (
     Candidate,
     Others,
@@ -125,8 +126,8 @@ def proposal_of(messages: Sequence[bytes], now: float) -> Proposal:
         data = {index for _, candidates in found for each in candidates for index in each.messages}
         answers = [index for index in (*heard.data, *heard.beside) if index not in data]
         ignore += _in_the_way(chosen, answers, heard.values, messages, len(ignore))
-    tables = [_proposed(each, messages) for each in chosen]
-    return Proposal(tuple(shapes), tuple(_named(tables)), tuple(ignore), is_default)
+    tables = _named([_proposed(each, messages) for each in chosen])
+    return Proposal(tuple(shapes), tuple(tables), tuple(ignore), is_default)
 
 
 def _units(heard: Messages, indices: Iterable[int]) -> Iterator[Unit]:
@@ -271,15 +272,27 @@ def _proposed(candidate: Candidate, messages: Sequence[bytes]) -> ProposedTable:
     )
 
 
-def _named(tables: Iterable[ProposedTable]) -> Iterable[ProposedTable]:
-    """The same with names that are their own, and that can stand in a file's name."""
+def _named(tables: Sequence[ProposedTable]) -> list[ProposedTable]:
+    """The same with names that can stand in a file's name; those of the same data have the same."""
+    files: list[list[int]] = []
+    for index, table in enumerate(tables):
+        same = [each for each in files if is_same_data(tables[each[0]].schema, table.schema)]
+        if same:
+            same[0].append(index)
+        else:
+            files.append([index])
+    named = list(tables)
     taken: set[str] = set()
-    for table in tables:
-        word = re.sub(r"[^a-z0-9]+", "_", table.name.lower()).strip("_") or "rows"
+    for file in files:
+        words = [re.sub(r"[^a-z0-9]+", "_", tables[at].name.lower()).strip("_") for at in file]
+        word = next((each for each in words if each not in ("", "rows")), "rows")
         name = next(
             each
             for each in (word, *(f"{word}_{number}" for number in range(2, _MAX_TABLES + 2)))
             if each not in taken
         )
         taken.add(name)
-        yield replace(table, name=name)
+        schemas = agreed([tables[at].schema for at in file])
+        for at, schema in zip(file, schemas, strict=True):
+            named[at] = replace(tables[at], name=name, schema=schema)
+    return named

@@ -20,6 +20,7 @@ from fastingest.probe.field_profile import FieldProfile, Steps
 from fastingest.probe.reading import Row, holds, rows_in
 from fastingest.probe.rows import FoundRows, find_rows
 from fastingest.probe.shapes import Group, Unit, group
+from fastingest.probe.sharing import without_repeats
 from fastingest.probe.table_columns import TableColumns, TakenMessage
 
 __all__ = ["Candidate", "Others", "candidates_of", "inseparable_joined", "tables_of_maps"]
@@ -115,6 +116,7 @@ def _tables_at(
     taken = [(unit, rows) for unit, rows in every if rows is not None]
     if not taken:
         return []
+    taken, repeated = without_repeats(taken, others.said_by)
     mine = {unit.message for unit, _ in taken}
     values = [unit.value for unit, _ in taken]
     rest = others.than(mine)
@@ -147,9 +149,9 @@ def _tables_at(
             messages = [each for each in messages if each[1].rows]
         made.append(_table(messages, where, rows, conditions + more, now))
     tables = [table for table in made if table is not None]
-    without = len(every) - len(taken)
+    without = sum(rows is None for _, rows in every)
     for table in tables:
-        table.notes += where.notes
+        table.notes += [*where.notes, *filter(None, [repeated])]
         if without:
             many = f"{without} messages" if without > 1 else "one message"
             table.notes.append(f"{many} of this kind had no rows")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from fastingest.access.secrets import shown
 from fastingest.model.feed import Feed, Subscription
+from fastingest.model.rows import Rows
 from fastingest.model.schema import Column
 from fastingest.probe.dry_run import DryRun
 from fastingest.probe.listen import Sample
@@ -146,14 +147,26 @@ def _table(table: ProposedTable) -> Iterator[str]:
     yield f"#   {_shortened(table.example, _EXAMPLE)}"
     for note in table.notes:
         yield f"# {escape(note)}"
-    if str(table.schema.rows):
-        yield f"rows = {_quoted(str(table.schema.rows))}"
+    yield from _rows(table.schema.rows)
     yield from _array("where", (_quoted(str(each)) for each in table.schema.where))
     yield from _array("columns", (_quoted(column_text(each)) for each in table.schema.columns))
 
 
+def _rows(rows: Rows) -> Sequence[str]:
+    """Where the rows are; nothing where the message itself is the row."""
+    if len(rows.places) == 1:
+        return [f"rows = {_quoted(str(rows))}"] if str(rows) else []
+    names = [place.name for place in rows.places]
+    if len({*names} - {""}) < len(names):
+        return _array("rows", (_quoted(str(place)) for place in rows.places))
+    places = (f"{place.name} = {_quoted(str(place._replace(name='')))}" for place in rows.places)
+    return [f"rows = {{{', '.join(places)}}}"]
+
+
 def column_text(column: Column) -> str:
     """A column as it is written in a file."""
+    if column.path is not None and column.path.own:
+        return f"{column.name}:{column.type}={column.path}"
     path = str(column.path)
     if path.startswith("@"):  # by itself it would be a metadata column
         name, rest = re.fullmatch(r"([\w@/:-]+)(.*)", path, re.DOTALL).groups()  # type: ignore[union-attr]

@@ -90,20 +90,27 @@ def _bitfinex(kind: str, channel: int = 17470) -> list[Any]:
     return [channel, "hb"] if kind == "hb" else [channel, kind, _execution()]
 
 
+def _twice(count: int, channel: int = 17470) -> list[Any]:
+    """Trades as they are sent: when they are executed, and again a little later."""
+    trades = [_bitfinex("te", channel) for _ in range(count)]
+    return [each for one in trades for each in (one, [channel, "tu", one[2]])]
+
+
 _BITFINEX = stream(
     "Bitfinex: trades",
     [
         {"event": "info", "version": 2, "platform": {"status": 1}},
         {"event": "subscribed", "channel": "trades", "chanId": 17470, "symbol": "tBTCUSD"},
         _bitfinex("snapshot"),
-        *_some.mixed([_bitfinex("te") for _ in range(30)], [_bitfinex("hb") for _ in range(5)]),
+        *_twice(30),
+        _bitfinex("hb"),
     ],
-    [_bitfinex("snapshot", 5), _bitfinex("te", 5), _bitfinex("hb", 5)],
+    [_bitfinex("snapshot", 5), *_twice(1, 5), _bitfinex("hb", 5)],
     Expert(
         "id:number=[0], time:timestamp[ms]=[1], amount:float=[2], price:float=[3], "
         "channel:number=$[0]",
         "[1]?",
-        ("$[1]!=hb,te",),
+        ("$[1]!=hb,te,tu",),
     ),
     Expert(
         "id:number=[0], time:timestamp[ms]=[1], amount:float=[2], price:float=[3], "
