@@ -171,20 +171,23 @@ def _known_name(own: str | int, kind: str, texts: set[str]) -> str | None:
     return _LETTERS.get((own, "text" if kind == "str" else "number"))
 
 
-def names_of_positions(columns: dict[int, tuple[str, FieldProfile]]) -> dict[int, str]:
+def names_of_positions(
+    columns: dict[int, tuple[str, FieldProfile]], *, is_level: bool = False
+) -> dict[int, str]:
     """Names for the numbers of an array that is a row: what is its price, what its size.
 
     A size is what is below zero at times; otherwise a price comes first. What is whole, great and
     never the same numbers something.
 
     :param columns: their types, and what was seen, by their positions.
+    :param is_level: whether the rows are levels of a book, which have no numbers of their own.
     """
     names: dict[int, str] = {}
     numbers = []
     for index, (kind, seen) in sorted(columns.items()):
         if kind not in ("int", "float", "number", "decimal"):
             continue
-        if _numbers_something(seen) and "id" not in names.values():
+        if not is_level and _numbers_something(seen) and "id" not in names.values():
             names[index] = "id"
         elif len(set(map(str, seen.values))) > 1 or len(seen.values) < 3:
             numbers.append((index, seen))

@@ -60,8 +60,14 @@ _NAMES = (
     "stream",
     "name",
 )
-_PHASES = {"snapshot", "update", "updates", "delta", "partial", "insert", "delete", "new", "change"}
-_GENERIC = {"message", "data", "subscription", "notification", "push", "event", "msg", "public"}
+_PHASES = {
+    *("snapshot", "update", "updates", "delta", "partial", "insert", "delete", "new", "change"),
+    *("incremental", "full", "initial", "image", "refresh", "changes", "remove", "amend"),
+}
+_GENERIC = {
+    *("message", "data", "subscription", "notification", "push", "event", "msg", "public"),
+    *("channel_data", "payload", "stream", "feed", "market"),
+}
 _CONTROL = {
     "subscribe",
     "subscribed",

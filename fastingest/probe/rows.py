@@ -29,6 +29,7 @@ from fastingest.probe.words import says_whose, side_of, words
 __all__ = ["FoundRows", "find_rows", "quantities"]
 
 _SEVERAL = {"data", "result", "results", "trades", "updates", "changes", "events", "items", "rows"}
+_LONG = 6  # elements of an array that is a row
 _OFTEN = 5  # arrays of two, after which there are two each time
 _LEVELS = {"level", "levels", "book", "orderbook", "depth", "units", "obu", "b", "a"}
 
@@ -190,6 +191,17 @@ def _says_something(name: str, leaf: FieldProfile, array: RowArray) -> bool:
     )
 
 
+def _is_long_row(seen: FieldProfile) -> bool:
+    """Whether it is an array whose positions have a meaning, and too many for its neighbours."""
+    return (
+        set(seen.kinds) == {"mixed"}
+        and not seen.is_unrolled
+        and min(seen.lengths) >= _LONG
+        and all(one.is_scalar or set(one.kinds) == {"null"} for one in seen.positions.values())
+        and len({one.is_numeric for one in seen.positions.values()}) > 1
+    )
+
+
 def _unwrapped(seen: FieldProfile) -> Steps:
     """The way to the object that is left when envelopes are taken off."""
     place: Steps = ()
@@ -197,7 +209,10 @@ def _unwrapped(seen: FieldProfile) -> Steps:
         inner = [
             (step, child)
             for step, child in seen.children()
-            if set(child.kinds) <= ({"object", "mixed", "null"} if seen.positions else {"object"})
+            if (
+                set(child.kinds) <= ({"object", "mixed", "null"} if seen.positions else {"object"})
+                or _is_long_row(child)
+            )
             and not child.is_map
             and (child.members or child.positions)
         ]

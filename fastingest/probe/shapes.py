@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from fastingest.probe.discriminators import Discriminators, is_generic, is_phase
+from fastingest.probe.discriminators import Discriminators, is_control, is_generic, is_phase
 from fastingest.probe.field_profile import Steps
 from fastingest.probe.skeleton import Skeleton, skeleton_of
 
@@ -47,7 +47,7 @@ class Group:
     skeleton: Skeleton
     types: _Types
     said: set[_Types] = field(default_factory=set)
-    """All discriminators but the phases, as they have come together."""
+    """All discriminators but the phases and what replies say, as they have come together."""
 
     @property
     def messages(self) -> list[int]:
@@ -69,11 +69,15 @@ class Group:
             return same_places and alike >= _SAME
         if self.types and not self._contradicts(other):
             return True
-        return alike >= _ALIKE
+        return alike >= _ALIKE and not self._contradicts(other, "scalar")
 
-    def _contradicts(self, other: Group) -> bool:
+    def _contradicts(self, other: Group, but: str = "") -> bool:
+        """Whether different kinds of values stand at a place, but for one that may be any."""
         mine, theirs = dict(self.skeleton), dict(other.skeleton)
-        return any(theirs.get(place, kind) != kind for place, kind in mine.items())
+        return any(
+            theirs.get(place, kind) != kind and but not in (kind, theirs[place])
+            for place, kind in mine.items()
+        )
 
     def absorb(self, other: Group) -> None:
         """Take the other's units."""
@@ -93,7 +97,7 @@ def group(units: Iterable[Unit]) -> list[Group]:
         said = {
             place: text
             for place, text in found_in
-            if not is_phase((text,)) and not _is_from_beginning(place)
+            if not is_phase((text,)) and not is_control((text,)) and not _is_from_beginning(place)
         }
         types = frozenset(
             (place, kind)

@@ -13,6 +13,8 @@ __all__ = ["Skeleton", "skeleton_of", "tell_apart"]
 Skeleton: TypeAlias = frozenset[tuple[Steps, str]]
 
 _DEPTH = 3
+# One row and an array of rows are of one kind.
+_ROWS = {"records": "object", "lists": "mixed"}
 _MAX_PARTS = 50  # of an object inside; one that has more may be a map, with other names each time
 
 
@@ -32,13 +34,22 @@ def _places(value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
     else:
         return
     for step, part in parts:
-        kind = kind_of(part)
-        if kind == "records":  # what rows would be made of
-            yield from {((*steps, step, 0, name), "") for each in part for name in each}
+        kind = _ROWS.get(kind_of(part), kind_of(part))
         if kind not in ("null", "empty"):
             yield (*steps, step), kind
+        if isinstance(part, list) and kind == "object":  # what rows would be made of
+            for each in part:
+                yield from _inside(each, (*steps, step))
         if kind == "object" and len(steps) + 1 < _DEPTH and len(part) <= _MAX_PARTS:
             yield from _places(part, (*steps, step))
+
+
+def _inside(record: dict[str, Any], steps: Steps) -> Iterator[tuple[Steps, str]]:
+    """The members of one of several records, as of one that stands there alone."""
+    for name, member in record.items():
+        kind = _ROWS.get(kind_of(member), kind_of(member))
+        if kind not in ("null", "empty"):
+            yield (*steps, name), kind
 
 
 def _numbered(elements: list[Any]) -> Iterator[tuple[int, Any]]:

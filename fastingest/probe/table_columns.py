@@ -29,6 +29,9 @@ _ENVELOPE = {"jsonrpc"}  # says which protocol it is, never anything of a row
 _MAX_COMPARED = 500  # messages in which it is looked for what is said twice
 _ENOUGH = 10  # messages, or rows, from which on it can be said what nearly all of them lack
 _SELDOM = {False: 0.02, True: 0.1}  # of rows, and of messages
+_BEST: dict[str | int, str] = {
+    **{"b": "bid_price", "B": "bid_size", "a": "ask_price", "A": "ask_size"}
+}
 _KEY_NAMES = {"mids", "prices", "rates", "tickers", "mid"}
 
 
@@ -84,12 +87,14 @@ class TableColumns:
             for step, leaf in seen.positions.items()
             if (kind := type_of(leaf, step, self._now)) is not None
         }
-        guessed = names_of_positions(positions)
+        guessed = names_of_positions(positions, is_level=where.is_book)
         for steps, leaf in seen.leaves():
             if steps in said or steps[-1] in _ENVELOPE:
                 continue
             first = steps[0]
             guess = guessed.get(first) if len(steps) == 1 and isinstance(first, int) else None
+            if len(steps) == 1 and seen.members.keys() >= _BEST.keys():
+                guess = _BEST.get(first, guess)
             self._add(steps, leaf, JsonPath(steps), len(self._rows), guess)
 
     def add_around(self, where: FoundRows, said: Collection[Steps]) -> None:

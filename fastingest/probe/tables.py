@@ -127,7 +127,7 @@ def _tables_at(
         rows = _optional(rows)
     flat = [(Unit(unit.message, row.value), unit, row) for unit, found in taken for row in found]
     split = None
-    if all(isinstance(row.value, dict) for _, _, row in flat):
+    if flat and all(isinstance(row.value, type(flat[0][2].value)) for _, _, row in flat):
         split = _split([unit for unit, _, _ in flat])
     made = []
     parts: list[tuple[list[Unit] | None, tuple[Condition, ...]]] = [(None, ())]
