@@ -60,13 +60,13 @@ def conditions_for(
         ):
             continue  # a row would have to be both, an object and an array
         if is_needed and not left:
-            continue
+            break
         after = [other for other in left if holds(condition, other)]
         if is_needed and len(after) == len(left):
             continue
         if all(holds(condition, value) for value in values):
             chosen.append(condition)
-            left = after
+            left[:] = after  # what further conditions are looked for in
     return tuple(chosen), left
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from fastingest.probe.field_profile import Steps, follow, kind_of
@@ -229,6 +230,7 @@ def _is_sayable(text: str) -> bool:
     return len(text) <= _MAX_LENGTH and _SAYABLE.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=4096)
 def _rank_of_name(name: str | int) -> int | None:
     for each in (name, str(name).lower().replace("_", "")):
         if each in _NAMES:

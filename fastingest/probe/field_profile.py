@@ -22,6 +22,11 @@ __all__ = ["FieldProfile", "Steps", "follow", "kind_of"]
 
 Steps: TypeAlias = tuple[str | int, ...]
 
+_KINDS: dict[type, str] = {
+    **{type(None): "null", dict: "object"},
+    **{str: "scalar", int: "scalar", float: "scalar", bool: "scalar"},
+}
+_KINDS_OF_ARRAYS: dict[type, str] = {dict: "records", list: "lists"}
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _DEPTH = 8  # levels that are looked into
 _MAX_MEMBERS = 200  # names after which an object is a map of something and not a record
@@ -29,22 +34,17 @@ _MAX_POSITIONS = 64
 _MAX_UNROLLED = 8  # elements of an array that has a column for each
 
 
-def kind_of(value: Any) -> str:  # noqa: PLR0911 - one return for each kind
+def kind_of(value: Any) -> str:
     """What a JSON value is: null, scalar, object, or an array of empty, records, lists, mixed."""
-    match value:
-        case None:
-            return "null"
-        case dict():
-            return "object"
-        case []:
-            return "empty"
-        case list() if all(isinstance(each, dict) for each in value):
-            return "records"
-        case list() if all(isinstance(each, list) for each in value):
-            return "lists"
-        case list():
-            return "mixed"
-    return "scalar"
+    kind = _KINDS.get(type(value))
+    if kind is not None:
+        return kind
+    if not value:
+        return "empty"
+    inside = set(map(type, value))
+    if len(inside) == 1:
+        return _KINDS_OF_ARRAYS.get(inside.pop(), "mixed")
+    return "mixed"
 
 
 def follow(value: Any, steps: Steps) -> Any:

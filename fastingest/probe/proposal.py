@@ -101,8 +101,11 @@ def proposal_of(messages: Sequence[bytes], now: float) -> Proposal:
     heard = messages_of(messages, now)
     maps = [index for index in heard.data if _is_map(heard.values[index])]
     plain = [index for index in heard.data if index not in set(maps)]
-    groups = inseparable_joined(group(_units(heard, plain)))
     others = Others(heard.values, heard.beside)
+    units = list(_units(heard, plain))
+    has_elements = any(unit.in_array for unit in units)
+    said_by = others.elements_said_by if has_elements else others.said_by
+    groups = inseparable_joined(group(units, said_by))
     found = [(each, candidates_of(each, others, now)) for each in groups]
     chosen = _choose([each for _, candidates in found for each in candidates], heard.values)
     is_default = bool(maps) and all(map(_is_trade, chosen))

@@ -87,10 +87,13 @@ class Group:
         self.said |= other.said
 
 
-def group(units: Iterable[Unit]) -> list[Group]:
-    """The units by their shapes, in the order in which each was first seen."""
+def group(units: Iterable[Unit], said_by: Discriminators | None = None) -> list[Group]:
+    """The units by their shapes, in the order in which each was first seen.
+
+    :param said_by: what tells them apart, if that is known.
+    """
     listed = list(units)
-    discriminators = Discriminators(unit.value for unit in listed)
+    discriminators = said_by or Discriminators(unit.value for unit in listed)
     exact: dict[tuple[bool, _Types, Skeleton], Group] = {}
     for unit in listed:
         found_in = discriminators.of(unit.value).items()

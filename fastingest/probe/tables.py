@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from fastingest.model.jsonpath import Condition, Each
@@ -65,6 +66,21 @@ class Others:
             (each for index, each in there if index not in beside),
             (each for index, each in there if index in beside),
         )
+
+    @cached_property
+    def elements(self) -> list[Any]:
+        """The elements of messages that are arrays, and all other messages."""
+        return [
+            element
+            for message in self.values
+            if message is not None
+            for element in (message if isinstance(message, list) else [message])
+        ]
+
+    @cached_property
+    def elements_said_by(self) -> Discriminators:
+        """What tells these apart."""
+        return Discriminators(self.elements)
 
     def than(self, messages: set[int]) -> list[Any]:
         """All but these."""
@@ -127,7 +143,7 @@ def _tables_at(
         rows = _optional(rows)
     flat = [(Unit(unit.message, row.value), unit, row) for unit, found in taken for row in found]
     split = None
-    if flat and all(isinstance(row.value, type(flat[0][2].value)) for _, _, row in flat):
+    if len({_form(row.value) for _, _, row in flat}) > 1:
         split = _split([unit for unit, _, _ in flat])
     made = []
     parts: list[tuple[list[Unit] | None, tuple[Condition, ...]]] = [(None, ())]
@@ -158,6 +174,13 @@ def _tables_at(
     return tables
 
 
+def _form(row: Any) -> tuple[Any, ...]:
+    """What rows of one kind have in common, roughly: their names, or the types of their values."""
+    if isinstance(row, dict):
+        return tuple(row)
+    return tuple(map(type, row)) if isinstance(row, list) else ()
+
+
 def _optional(rows: Rows) -> Rows:
     """The same places, of which a message need have none."""
     return Rows(tuple(place._replace(is_optional=bool(place.steps)) for place in rows.places))
@@ -166,16 +189,9 @@ def _optional(rows: Rows) -> Rows:
 def _of_elements(found: Group, others: Others, now: float) -> Candidate | None:
     """A table whose messages are arrays of rows, or of rows of several tables, or single rows."""
     mine = {id(unit.value) for unit in found.units}
-    rest = [
-        element
-        for message in others.values
-        if message is not None
-        for element in (message if isinstance(message, list) else [message])
-        if id(element) not in mine
-    ]
+    rest = [element for element in others.elements if id(element) not in mine]
     values = [unit.value for unit in found.units]
-    said_by = Discriminators([*values, *rest])
-    where, _ = conditions_for(values, rest, said_by, from_root=False)
+    where, _ = conditions_for(values, rest, others.elements_said_by, from_root=False)
     by_message: dict[int, TakenMessage] = {}
     for unit in found.units:
         taken = by_message.setdefault(unit.message, TakenMessage(None, []))
