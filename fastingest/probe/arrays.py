@@ -102,7 +102,7 @@ def arrays_in(
             if child.elements.members:
                 inner = Through(len(place), child, child.elements)
                 yield from arrays_in(child.elements, (*place, Each.ELEMENT), (*through, inner))
-        elif child.members:
+        elif child.members or child.positions:
             yield from arrays_in(child, place, through, is_always=sure)
 
 

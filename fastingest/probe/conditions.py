@@ -27,10 +27,12 @@ from fastingest.probe.discriminators import (
 from fastingest.probe.field_profile import Steps, follow
 from fastingest.probe.reading import holds
 from fastingest.probe.skeleton import skeleton_of
+from fastingest.probe.words import words
 
 __all__ = ["conditions_for"]
 
 _MAX_VALUES = 8  # of a discriminator in one condition
+_PRICES = {"p", "px", "price", "last", "bid", "ask", "b", "a", "tp", "bp", "ap", "open", "close"}
 _MAX_COMPARED = 500  # messages that are looked at for what is there in all of them
 
 
@@ -76,7 +78,7 @@ def _possible(
     """The conditions, the best first, and whether one is needed only to keep something out."""
     shared = _shared_discriminators(values, said_by)
     is_first = True
-    words: list[Condition] = []
+    vague: list[Condition] = []
     for steps, texts in shared:
         path = JsonPath(steps, from_root)
         is_word = is_generic(texts) or is_phase(texts) or is_control(texts)
@@ -84,7 +86,7 @@ def _possible(
             yield Condition(path, tuple(sorted(texts))), False
             is_first = False
         elif is_word:
-            words.append(Condition(path, tuple(sorted(texts))))
+            vague.append(Condition(path, tuple(sorted(texts))))
         else:
             condition = _said(path, {said_by.type_at(steps, text) for text in texts})
             if condition is not None:
@@ -92,7 +94,7 @@ def _possible(
                 is_first = False
     yield from ((each, True) for each in _unlike(values, others, said_by, from_root))
     yield from ((each, True) for each in _there(values, others, from_root))
-    yield from ((each, True) for each in words)
+    yield from ((each, True) for each in vague)
 
 
 def _said(path: JsonPath, types: set[str]) -> Condition | None:
@@ -132,13 +134,15 @@ def _there(values: Sequence[Any], others: Sequence[Any], from_root: bool) -> Ite
         return
     common, anywhere = frozenset.intersection(*ours), frozenset().union(*ours)
     absent = frozenset.intersection(*theirs) - anywhere
-    for steps in sorted(common - frozenset().union(*theirs), key=_plainness):
+    said = frozenset().union(*theirs)
+    first = values[0]
+    for steps in sorted(common - said, key=lambda each: _plainness(each, first)):
         yield Condition(JsonPath(steps, from_root), (), "exists")
     for steps in sorted(absent, key=_plainness):
         yield Condition(JsonPath(steps, from_root), (), "absent")
-    for steps in sorted(frozenset().union(*theirs) - anywhere - absent, key=_plainness):
+    for steps in sorted(said - anywhere - absent, key=_plainness):
         yield Condition(JsonPath(steps, from_root), (), "absent")
-    for steps in sorted(common, key=_plainness):
+    for steps in sorted(common, key=lambda each: _plainness(each, first)):
         yield Condition(JsonPath(steps, from_root), (), "exists")
 
 
@@ -151,9 +155,14 @@ def _there_in(value: Any) -> frozenset[Steps]:
     return frozenset(found)
 
 
-def _plainness(steps: Steps) -> tuple[int, int, str]:
-    """A near member says what a message is rather than a deep one."""
-    return (len(steps), sum(isinstance(step, int) for step in steps), str(steps))
+def _plainness(steps: Steps, example: Any = None) -> tuple[int, bool, bool, str]:
+    """A near member says what a message is rather than a deep one, and a price rather than a text.
+
+    :param example: a message, in which it is looked for what stands there.
+    """
+    is_price = bool(words(steps[-1]) & _PRICES) and not isinstance(follow(example, steps), list)
+    is_inside = any(isinstance(step, int) for step in steps)
+    return (len(steps), not is_price, is_inside, str(steps))
 
 
 def _shared_discriminators(

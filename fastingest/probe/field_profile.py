@@ -201,9 +201,14 @@ class FieldProfile:
         if others or not 2 <= length <= _MAX_UNROLLED or not set(self.kinds) <= {"mixed", "null"}:
             return False
         each = self.positions.values()
-        return all(
-            one.is_scalar or set(one.kinds) == {"null"} or one.is_object for one in each
-        ) and (len(self.arrays) >= 3 or not any(one.texts for one in each if not one.is_numeric))
+        if not all(one.is_scalar or set(one.kinds) == {"null"} for one in each):
+            # An envelope: what stands at a position is of one kind.
+            return all(len({*one.kinds} - {"null", "empty"}) <= 1 for one in each)
+        if any(one.is_numeric and (one.floats or one.strings) for one in each):
+            return True
+        # Words, and whole numbers, may be codes, of which there are two by chance.
+        different = {tuple(array) for array in self.arrays}
+        return len(self.arrays) >= 3 and 2 * len(different) >= len(self.arrays)
 
     @property
     def is_numeric(self) -> bool:

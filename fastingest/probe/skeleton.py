@@ -15,6 +15,7 @@ Skeleton: TypeAlias = frozenset[tuple[Steps, str]]
 _DEPTH = 3
 # One row and an array of rows are of one kind.
 _ROWS = {"records": "object", "lists": "mixed"}
+_MAX_POSITIONS = 8
 _MAX_PARTS = 50  # of an object inside; one that has more may be a map, with other names each time
 
 
@@ -37,6 +38,8 @@ def _places(value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
         kind = _ROWS.get(kind_of(part), kind_of(part))
         if kind not in ("null", "empty"):
             yield (*steps, step), kind
+        if kind_of(part) == "mixed" and steps == () and len(part) <= _MAX_POSITIONS:
+            yield from _in_array(part, (step,))
         if isinstance(part, list) and kind == "object":  # what rows would be made of
             for each in part:
                 yield from _inside(each, (*steps, step))
@@ -50,6 +53,17 @@ def _inside(record: dict[str, Any], steps: Steps) -> Iterator[tuple[Steps, str]]
         kind = _ROWS.get(kind_of(member), kind_of(member))
         if kind not in ("null", "empty"):
             yield (*steps, name), kind
+
+
+def _in_array(elements: list[Any], steps: Steps) -> Iterator[tuple[Steps, str]]:
+    """What stands at the positions of an array that is an envelope."""
+    for index, element in enumerate(elements):
+        if isinstance(element, (dict, list)):
+            kind = _ROWS.get(kind_of(element), kind_of(element))
+            yield (*steps, index), kind
+            if kind == "object":
+                for each in element if isinstance(element, list) else [element]:
+                    yield from _inside(each, (*steps, index))
 
 
 def _numbered(elements: list[Any]) -> Iterator[tuple[int, Any]]:

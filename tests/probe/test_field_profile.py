@@ -51,7 +51,7 @@ def test_arrays_are_taken_apart_by_what_is_in_them() -> None:
     assert rows.elements.members["p"].ints == {1, 2}
     assert (rows.lengths, rows.positions) == ({2}, {})
     assert [node.texts or node.floats for node in pair.positions.values()] == [{"x"}, {1.5}]
-    assert [steps for steps, _ in seen.leaves()] == [("rows",), ("pair",)]
+    assert [steps for steps, _ in seen.leaves()] == [("rows",), ("pair", 0), ("pair", 1)]
 
 
 def test_a_short_array_that_is_always_the_same_has_a_leaf_for_each_position() -> None:
@@ -64,6 +64,9 @@ def test_a_short_array_that_is_always_the_same_has_a_leaf_for_each_position() ->
     assert leaves(["x", "y"], ["z", "x"]) == [("b",)]
     assert leaves(["x", "y"], ["z", "x"], ["y", "z"]) == [("b", 0), ("b", 1)]
     assert leaves([1] * 9) == [("b",)]
+    assert leaves([0, 12], [0, 12], [0, 12], [37, 5]) == [("b", 0), ("b", 1)]
+    assert leaves(*[[0, 12]] * 5) == [("b",)]
+    assert leaves(["X", [["1", "2"]]], ["Y", []]) == [("b", 0), ("b", 1)]
 
 
 def test_positions_are_counted_from_the_end_where_only_that_says_what_stands_there() -> None:

@@ -216,4 +216,62 @@ _MORE = stream(
     ),
 )
 
-ODD_VENUES: tuple[Stream, ...] = (_DYDX, _PHEMEX, _TIINGO, _BITFINEX, _DEEPER, _MORE)
+
+def _whitebit(method: str, market: str) -> dict[str, Any]:
+    if method == "trades_update":
+        trades = [
+            {"id": _id(), "time": _ms() / 1000, "price": str(_p()), "amount": str(_q())}
+            for _ in range(_some.of(1, 2))
+        ]
+        return {"id": None, "method": method, "params": [market, trades]}
+    bids, asks = {"bids": _some.levels(_bid)}, {"asks": _some.levels(_p)}
+    sides = _some.of(bids, asks, bids | asks)
+    return {"id": None, "method": method, "params": [_some.of(True, False), sides, market]}
+
+
+_WHITEBIT = stream(
+    "WhiteBIT: trades and depth, by positions",
+    [
+        {"id": 1, "result": {"status": "success"}, "error": None},
+        *_some.mixed(
+            [_whitebit("trades_update", _some.of("BTC_USDT", "ETH_USDT")) for _ in range(30)],
+            [_whitebit("depth_update", _some.of("BTC_USDT", "ETH_USDT")) for _ in range(30)],
+        ),
+    ],
+    [_whitebit(method, "SOL_USDT") for method in ("trades_update", "depth_update")],
+    Expert(
+        "id:int, time:timestamp[s:3], price:decimal, amount:decimal, market=$.params[0]",
+        "params[1]",
+        ("$.method=trades_update",),
+    ),
+    Expert(
+        "side=@rows, level:int=@index, price:decimal=[0], amount:decimal=[1], "
+        "is_full:bool=$.params[0], market=$.params[2]",
+        {"bid": "params[1].bids?", "ask": "params[1].asks?"},
+        ("$.method=depth_update",),
+    ),
+)
+
+
+def _codes(symbol: str) -> dict[str, Any]:
+    trade = {"s": symbol, "p": _p(), "v": _id() % 100, "t": _ms()}
+    return {**trade, "c": [0, 12]}
+
+
+_CODES = stream(
+    "codes of trades, two each time by chance",
+    [{"status_code": 200, "message": "Authorized"}, *(_codes("AAPL") for _ in range(30))],
+    [{**_codes("MSFT"), "c": [37]}, {**_codes("MSFT"), "c": []}],
+    Expert("symbol=s, price:float=p, volume:number=v, time:timestamp[ms]=t, conditions:json=c"),
+)
+
+ODD_VENUES: tuple[Stream, ...] = (
+    _DYDX,
+    _PHEMEX,
+    _TIINGO,
+    _BITFINEX,
+    _DEEPER,
+    _MORE,
+    _WHITEBIT,
+    _CODES,
+)

@@ -402,7 +402,12 @@ def _hyperliquid(channel: str, coin: str) -> dict[str, Any]:
     if channel == "trades":
         trade = {
             **{"coin": coin, "side": _some.of("A", "B"), "px": str(_p()), "sz": str(_q())},
-            **{"time": _ms(), "hash": f"0x{_id():x}", "tid": _id(), "users": ["0xa1", "0xb2"]},
+            **{
+                "time": _ms(),
+                "hash": f"0x{_id():x}",
+                "tid": _id(),
+                "users": [f"0xa{_id()}", f"0xb{_id()}"],
+            },
         }
         return {"channel": "trades", "data": [trade] * _some.of(1, 2)}
     if channel == "allMids":
