@@ -125,7 +125,8 @@ def _in_map(
     if inside:
         yield from inside
     elif child.in_map.is_scalar:
-        yield RowArray(steps, child.in_map, holder, True, through)
+        side = side_of(place[-1]) if place and not isinstance(place[-1], Each) else ""
+        yield RowArray(steps, child.in_map, holder, True, through, side)
     else:
         yield RowArray(steps, FieldProfile(_rows_of(child.in_map)), holder, True, through)
 

@@ -1,12 +1,11 @@
 """The messages of a probe → what to capture of them.
 
-Theory of operation. What says itself that it is no data is set aside
-(:mod:`~fastingest.probe.side_messages`). Other messages are put together by their shapes
-(:mod:`~fastingest.probe.shapes`); for each shape it is found where its rows are
-(:mod:`~fastingest.probe.rows`) and what table would take them (:mod:`~fastingest.probe.tables`).
-What measures something is data, and its tables are proposed; the rest are replies and signs of
-life, which no table must take. Where nothing measures anything, the most frequent shape is
-proposed.
+Theory of operation. First, what stands beside the data is set aside: replies, signs of life and
+texts (:mod:`~fastingest.probe.messages`, :mod:`~fastingest.probe.side_messages`); tables must only
+keep it out. The other messages are put together by their shapes (:mod:`~fastingest.probe.shapes`);
+for each shape it is found where its rows are (:mod:`~fastingest.probe.rows`) and what tables would
+take them (:mod:`~fastingest.probe.tables`). Those that measure something are proposed; where none
+does, that of the most frequent shape.
 
 No message may be of two tables, and none of another shape may become a reject: where conditions
 cannot keep shapes apart, only the table with the most rows is proposed; and what still is in its

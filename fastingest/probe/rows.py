@@ -145,8 +145,13 @@ def _found(cluster: list[RowArray], pairs: tuple[PlaceSteps, ...]) -> FoundRows:
         notes += [each for each in lost if each not in notes]
         is_optional = len(cluster) > 1 and not array.is_always
         places.append(RowPlace(steps, is_optional, array.side if len(cluster) > 1 else ""))
+    is_map = any(isinstance(array.steps[-1], Each) for array in cluster)
     return FoundRows(
-        Rows(tuple(places)), tuple(around.items()), _is_book(cluster), tuple(notes), pairs
+        Rows(tuple(places)),
+        tuple(around.items()),
+        _is_book(cluster) and not is_map,
+        tuple(notes),
+        pairs,
     )
 
 

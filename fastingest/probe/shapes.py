@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from fastingest.probe.discriminators import Discriminators, is_control, is_generic, is_phase
 from fastingest.probe.field_profile import Steps
-from fastingest.probe.skeleton import Skeleton, skeleton_of
+from fastingest.probe.skeleton import SCALARS, Skeleton, skeleton_of
 
 __all__ = ["Group", "Unit", "group"]
 
@@ -75,7 +75,9 @@ class Group:
         """Whether different kinds of values stand at a place, but for one that may be any."""
         mine, theirs = dict(self.skeleton), dict(other.skeleton)
         return any(
-            theirs.get(place, kind) != kind and but not in (kind, theirs[place])
+            not (kind in SCALARS and theirs.get(place, kind) in SCALARS)
+            and theirs.get(place, kind) != kind
+            and but not in (kind, theirs[place])
             for place, kind in mine.items()
         )
 

@@ -102,7 +102,8 @@ def _aligned(
         is_first_of_at = index == 0 and count > 1 and next(iter(names.values()))[1] == "@"
         is_kind = len(of_part) == 1 or _are_kinds(of_part)
         for each in parts.values():
-            if is_first_of_at or not is_kind or _SYMBOL.fullmatch(each[index]):
+            is_symbol = (is_first_of_at and each[0][:1] != "!") or _SYMBOL.fullmatch(each[index])
+            if is_symbol or not is_kind:
                 each[index] = _OPEN
     return {name: "".join(each) for name, each in parts.items()}
 

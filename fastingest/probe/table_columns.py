@@ -73,7 +73,7 @@ class TableColumns:
             _mark(seen, where.pairs, place.steps)
         starred = any(Each.MEMBER in place.steps for place in where.rows.places)
         if starred and not self._is_key_said():
-            self._add_own("symbol" if self._has_symbols() else "key", "str", "@key")
+            self._add_key(where)
         if len(where.rows.places) > 1:
             sides = all(place.name for place in where.rows.places)
             self._add_own("side" if sides else "place", "str", "@rows")
@@ -136,10 +136,21 @@ class TableColumns:
         self._names.add(name)
         self.found.append(Column(name, kind, JsonPath(own=own)))
 
+    def _add_key(self, where: FoundRows) -> None:
+        """Add the names of the rows in a map, which are symbols, or the prices of a book."""
+        keys = FieldProfile(row.key for row in self._rows)
+        if keys.is_numeric and all(place.name for place in where.rows.places):
+            self._add_own("price", "decimal", "@key")
+        else:
+            has_symbols = any(re.search("[A-Z]", key) for key in keys.strings)
+            self._add_own("symbol" if has_symbols else "key", "str", "@key")
+
     def _add_value(self, where: FoundRows, seen: FieldProfile) -> None:
         """Add the rows themselves, which are numbers or texts."""
         names = {step for place in where.rows.places for step in place.steps}
         name = "price" if not names - {Each.MEMBER} or names & _KEY_NAMES else "value"
+        if "price" in self._names:
+            name = "size"
         kind = type_of(seen, name, self._now)
         if kind is None:
             self.notes.append(f"left out: the values, {_why_left_out(seen)}")
@@ -169,9 +180,6 @@ class TableColumns:
         self.quantities += is_quantity(kind, steps[-1])
         if path.from_root:
             self._added.add(steps)
-
-    def _has_symbols(self) -> bool:
-        return any(row.key is not None and re.search("[A-Z]", row.key) for row in self._rows)
 
     def _is_key_said(self) -> bool:
         """Whether a member of each row says its key."""

@@ -73,8 +73,8 @@ def test_a_stream_is_described_as_an_expert_would(stream: Stream) -> None:
     for expert, rows, rejects in wanted:
         assert rows
         sources = set(rows[0])
-        likeliest = max(
-            found, key=lambda each: len(sources & set(each[1][0] if each[1] else ())), default=None
+        likeliest = min(
+            found, key=lambda each: len(sources ^ set(sources_of(each[0]))), default=None
         )
         assert likeliest is not None, "no table is proposed"
         found.remove(likeliest)

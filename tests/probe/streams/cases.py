@@ -52,6 +52,15 @@ def _open(state: str) -> dict[str, object]:
     return {"state": "closed", "id": str(_id()), "volume": _q(), "high": _p(), "at": _ms()}
 
 
+def _best() -> dict[str, str]:
+    return {"px": str(_p())}
+
+
+def _map_of_levels(symbol: str) -> dict[str, object]:
+    bids, asks = ({str(price()): str(_q()) for _ in range(3)} for price in (_some.bid, _p))
+    return {"type": "book", "symbol": symbol, "bids": bids, "asks": asks}
+
+
 CASES: tuple[Stream, ...] = (
     stream(
         "levels of both sides",
@@ -149,6 +158,25 @@ CASES: tuple[Stream, ...] = (
         [{"coin": "A", "bbo": [{"px": str(_some.bid())}, {"px": str(_p())}]} for _ in range(30)],
         [{"coin": "B", "bbo": [{"px": "1.5"}, {"px": "1.6"}]}],
         Expert("coin, bid:decimal=bbo[0].px, ask:decimal=bbo[1].px"),
+    ),
+    stream(
+        "the best bid and ask as a pair, of which one may lack",
+        [
+            {"coin": "A", "bbo": _some.of([_best(), _best()], [None, _best()], [_best(), None])}
+            for _ in range(30)
+        ],
+        [{"coin": "B", "bbo": [_best(), _best()]}, {"coin": "B", "bbo": [None, _best()]}],
+        Expert("coin, bid:decimal?=bbo[0].px, ask:decimal?=bbo[1].px"),
+    ),
+    stream(
+        "a book whose sides are maps of price to size",
+        [_map_of_levels("A") for _ in range(30)],
+        [_map_of_levels("B")],
+        Expert(
+            "side=@rows, price:decimal=@key, size:decimal=@value, symbol=$.symbol",
+            {"bid": "bids.*", "ask": "asks.*"},
+            ("$.type=book",),
+        ),
     ),
     stream(
         "a price and a size as a pair",

@@ -182,6 +182,51 @@ _POLYGON = stream(
     ),
 )
 
+
+def _kraken(kind: str, pair: str) -> list[Any]:
+    if kind == "trade":
+        return _kraken_trades(pair)
+    if kind == "spread":
+        spread = [str(_bid()), str(_p()), _seconds(), str(_q()), str(_q())]
+        return [0, spread, "spread", pair]
+    ohlc = [_seconds(), _seconds(), *(str(_p()) for _ in range(5)), str(_q()), _id() % 99]
+    return [42, ohlc, "ohlc-5", pair]
+
+
+_KRAKEN_ALL = stream(
+    "Kraken v1: trades, spreads and candles",
+    _some.mixed(
+        *(
+            [_kraken(kind, _some.of("XBT/USD", "ETH/USD")) for _ in range(30)]
+            for kind in ("trade", "spread", "ohlc")
+        ),
+        [{"event": "heartbeat"}] * 3,
+    ),
+    [_kraken(kind, "SOL/USD") for kind in ("trade", "spread", "ohlc")],
+    Expert(
+        "price:decimal=[0], volume:decimal=[1], time:timestamp[s]=[2], side=[3], type=[4], "
+        "misc=[5], pair=$[3]",
+        "[1]",
+        ("$[2]=trade",),
+        ("[0]",),
+    ),
+    Expert(
+        "bid:decimal=[0], ask:decimal=[1], time:timestamp[s]=[2], bid_size:decimal=[3], "
+        "ask_size:decimal=[4], pair=$[3]",
+        "[1]",
+        ("$[2]=spread",),
+        ("[0]",),
+    ),
+    Expert(
+        "time:timestamp[s]=[0], until:timestamp[s]=[1], open:decimal=[2], high:decimal=[3], "
+        "low:decimal=[4], close:decimal=[5], vwap:decimal=[6], volume:decimal=[7], "
+        "count:number=[8], pair=$[3]",
+        "[1]",
+        ("$[2]=ohlc-5",),
+        ("[0]",),
+    ),
+)
+
 VENUES_OF_ARRAYS: tuple[Stream, ...] = (
-    *(_KRAKEN_TRADES, _KRAKEN_BOOK, _BITFINEX, _ALPACA, _POLYGON),
+    *(_KRAKEN_TRADES, _KRAKEN_BOOK, _KRAKEN_ALL, _BITFINEX, _ALPACA, _POLYGON),
 )
