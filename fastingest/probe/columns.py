@@ -4,31 +4,31 @@ A type must take all that was seen, and should take what comes later. So:
 
 - A number in a string is a ``decimal``, which keeps all its digits, unless it is called ``symbol``
   or ``id`` or the like.
-- A number is a time only where it can be one. Besides, its name must say so, or it must be near the
-  time of the probe, which no number is by chance.
+- A number is a time only where it can be one (:mod:`fastingest.probe.times`).
 - A quantity that was whole each time is a ``number``, for tomorrow it has a fraction.
+- A short array that is none of rows is its JSON.
 """
 
 from __future__ import annotations
 
-import datetime
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+
+import msgspec
 
 from fastingest.model.jsonpath import JsonPath
 from fastingest.probe.field_profile import FieldProfile, Steps
+from fastingest.probe.times import time_type_of_numbers, time_type_of_texts
+from fastingest.probe.words import side_of, snake, words
 
-__all__ = ["is_quantity", "name_of", "type_of", "unique"]
+__all__ = ["has_blanks", "is_quantity", "name_of", "names_of_positions", "type_of", "unique"]
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
-_ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?"
-    r"([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)"
-)
+_NO_NUMBER = re.compile(r"|[+-]?(nan|inf|infinity|∞)", re.IGNORECASE)
 _MAX_LENGTH = 1000  # characters of a text that still goes into a cell
+_MAX_JSON = 200  # characters of an array that does
 
-# Words of a name, once it is split at _ and at capitals.
-_TIME_WORDS = {"time", "timestamp", "ts", "date", "datetime", "at", "ms", "mts"}
+# Words of a name.
 _NAME_WORDS = {"id", "ids", "symbol", "sym", "ticker", "code", "instrument", "key", "hash", "name"}
 _COUNTER_WORDS = {
     "seq",
@@ -45,13 +45,6 @@ _COUNTER_WORDS = {
     "interval",
     "timeout",
 }
-_MAYBE_TIME = {"t", "T", "E", "ts", "ct", "z"}
-
-_DAY = 86400.0
-_YEAR_2000 = 946684800.0
-_YEAR_2010 = 1262304000.0
-_YEAR_2100 = 4102444800.0
-_UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 # What single letters mean at most venues, by the kind of value.
 _LETTERS = {
@@ -68,6 +61,8 @@ _LETTERS = {
 }
 _PAIR = re.compile(r"[A-Z0-9]{2,}[/:_-][A-Z0-9]{2,}")
 _SIDES = {"buy", "sell", "b", "s", "bid", "ask", "a", "buyer", "seller"}
+_ACTIONS = {"new", "change", "delete", "insert", "update", "remove"}
+_BIG = 10**5  # from where on whole numbers that are never the same number something
 
 
 def type_of(seen: FieldProfile, name: str | int, now: float) -> str | None:
@@ -77,15 +72,28 @@ def type_of(seen: FieldProfile, name: str | int, now: float) -> str | None:
     :param now: seconds since the epoch at the time of the probe.
     """
     if not seen.is_scalar:
-        return None
+        return "json" if _is_short_array(seen) else None
     if seen.bools:
         return None if seen.strings or seen.ints or seen.floats else "bool"
-    numbers = [repr(each) for each in (*seen.ints, *seen.floats)]
+    numbers = [*map(str, seen.ints), *map(repr, seen.floats)]
     if not numbers:
         return _type_of_texts(seen.strings, name, now)
     if seen.strings:
-        return "decimal" if _are_numbers([*seen.strings, *numbers]) else None
-    return _time_unit(numbers, name, now) or _type_of_numbers(seen, name)
+        texts = [text for text in seen.strings if not _NO_NUMBER.fullmatch(text)]
+        return "decimal" if _are_numbers([*texts, *numbers]) else None
+    return time_type_of_numbers(numbers, name, now) or _type_of_numbers(seen, name)
+
+
+def has_blanks(seen: FieldProfile) -> bool:
+    """Whether some of the texts say that there is no number."""
+    return any(_NO_NUMBER.fullmatch(text) for text in seen.strings)
+
+
+def _is_short_array(seen: FieldProfile) -> bool:
+    """Whether it is an array, or null, and not a long one: what goes into a cell as it is."""
+    if not seen.arrays or not set(seen.kinds) <= {"mixed", "records", "lists", "empty", "null"}:
+        return False
+    return all(len(msgspec.json.encode(each)) <= _MAX_JSON for each in seen.arrays)
 
 
 def _type_of_numbers(seen: FieldProfile, name: str | int) -> str:
@@ -97,69 +105,22 @@ def _type_of_numbers(seen: FieldProfile, name: str | int) -> str:
 def _type_of_texts(texts: set[str], name: str | int, now: float) -> str | None:
     if any(len(text) > _MAX_LENGTH for text in texts):
         return None
-    if _are_numbers(texts):
-        unit = _time_unit(texts, name, now)
-        return unit or ("str" if _words(name) & _NAME_WORDS or name in ("s", "S") else "decimal")
-    return "timestamp[iso]" if all(map(_is_iso, texts)) else "str"
+    said = {text for text in texts if not _NO_NUMBER.fullmatch(text)}
+    if said and _are_numbers(said):
+        if words(name) & _NAME_WORDS or name in ("s", "S"):
+            return "str"
+        return time_type_of_numbers(said, name, now) or "decimal"
+    return (time_type_of_texts(texts - {""}) if texts != {""} else None) or "str"
 
 
 def _are_numbers(texts: Iterable[str]) -> bool:
     return all(_NUMBER.fullmatch(text) for text in texts)
 
 
-def _is_iso(text: str) -> bool:
-    match = _ISO.fullmatch(text)
-    if match is None:
-        return False
-    try:
-        datetime.date.fromisoformat(match[1])
-    except ValueError:
-        return False
-    return True
-
-
-def _time_unit(texts: Collection[str], name: str | int, now: float) -> str | None:
-    """``timestamp[…]`` in the unit in which all of the numbers can be moments."""
-    if not _are_numbers(texts):
-        return None
-    numbers = [float(text) for text in texts]
-    whole = not any("." in text for text in texts)
-    named = bool(_words(name) & _TIME_WORDS)
-    for unit, scale in _UNITS.items():
-        if not whole and unit != "s":
-            break
-        seconds = [number / scale for number in numbers]
-        least, most = min(seconds), max(seconds)
-        # Ten digits may be a number of anything; thirteen and a fraction are rarely.
-        telling = unit != "s" or not whole
-        if (
-            (named and least >= _YEAR_2000 and most <= _YEAR_2100)
-            or (
-                telling
-                and (isinstance(name, int) or name in _MAYBE_TIME)
-                and least >= _YEAR_2010
-                and most <= now + 2 * _DAY
-            )
-            or (least >= now - _DAY and most <= now + _DAY)
-        ):
-            return f"timestamp[{unit}]"
-    return None
-
-
-def _words(name: str | int) -> set[str]:
-    return set(_snake(str(name)).split("_"))
-
-
-def _snake(name: str) -> str:
-    """``lastTradeID`` as ``last_trade_id``; only letters, digits and _ are left."""
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
-    return re.sub(r"_+", "_", re.sub(r"\W+", "_", name)).strip("_").lower()
-
-
 def is_quantity(kind: str | None, name: str | int) -> bool:
     """Whether a column measures something: a number that is no moment, identity or counter."""
     numeric = kind in ("int", "float", "number", "decimal")
-    return numeric and not _words(name) & (_NAME_WORDS | _COUNTER_WORDS | {"e"})
+    return numeric and not words(name) & (_NAME_WORDS | _COUNTER_WORDS | {"e"})
 
 
 def name_of(steps: Steps, kind: str, seen: FieldProfile, *, in_root: bool) -> str:
@@ -174,10 +135,25 @@ def name_of(steps: Steps, kind: str, seen: FieldProfile, *, in_root: bool) -> st
     if known is not None and (in_root or len(steps) == 1):
         return known
     names = [step for step in steps if isinstance(step, str)]
+    if names and isinstance(own, int) and not in_root:
+        return _name_in_array(steps, kind)
     if in_root:
         names = names[-1:]
     where = "message" if in_root else "column"
-    return _snake("_".join(map(_snake, names))) or (f"{where}_{own}" if not names else where)
+    at = str(own).replace("-", "last_")
+    parts = [str(step) if isinstance(step, int) else snake(step) for step in steps]
+    if names and not in_root:
+        return snake("_".join(parts)) or where
+    return snake("_".join(map(snake, names))) or (f"{where}_{at}" if not names else where)
+
+
+def _name_in_array(steps: Steps, kind: str) -> str:
+    """The name of a position of an array that is a member: a price and a size, mostly."""
+    *_, name, own = steps
+    number = kind in ("decimal", "float", "number", "int")
+    if isinstance(name, str) and isinstance(own, int) and number and side_of(name) and own < 2:
+        return f"{side_of(name)}_{('price', 'size')[own]}"
+    return snake("_".join(map(str, steps)))
 
 
 def _known_name(own: str | int, kind: str, texts: set[str]) -> str | None:
@@ -185,6 +161,8 @@ def _known_name(own: str | int, kind: str, texts: set[str]) -> str | None:
     if is_short and texts and {text.lower() for text in texts} <= _SIDES:
         return "side"
     if isinstance(own, int):
+        if texts and {text.lower() for text in texts} <= _ACTIONS:
+            return "action"
         if kind.startswith("timestamp"):
             return "time"
         return "symbol" if texts and all(map(_PAIR.fullmatch, texts)) else None
@@ -193,10 +171,51 @@ def _known_name(own: str | int, kind: str, texts: set[str]) -> str | None:
     return _LETTERS.get((own, "text" if kind == "str" else "number"))
 
 
+def names_of_positions(
+    columns: dict[int, tuple[str, FieldProfile]], *, is_level: bool = False
+) -> dict[int, str]:
+    """Names for the numbers of an array that is a row: what is its price, what its size.
+
+    A size is what is below zero at times; otherwise a price comes first. What is whole, great and
+    never the same numbers something.
+
+    :param columns: their types, and what was seen, by their positions.
+    :param is_level: whether the rows are levels of a book, which have no numbers of their own.
+    """
+    names: dict[int, str] = {}
+    numbers = []
+    for index, (kind, seen) in sorted(columns.items()):
+        if kind not in ("int", "float", "number", "decimal"):
+            continue
+        if not is_level and _numbers_something(seen) and "id" not in names.values():
+            names[index] = "id"
+        elif len(set(map(str, seen.values))) > 1 or len(seen.values) < 3:
+            numbers.append((index, seen))
+    if len(numbers) < 2:
+        return names
+    (first, one), (second, other) = numbers[:2]
+    if _is_signed(one) and not _is_signed(other):
+        first, second = second, first
+    return {**names, first: "price", second: "size"}
+
+
+def _numbers_something(seen: FieldProfile) -> bool:
+    try:
+        numbers = [int(value) for value in seen.values]
+    except (TypeError, ValueError):
+        return False
+    is_whole = not seen.floats and not any("." in text for text in seen.strings)
+    return is_whole and min(numbers) > _BIG and len(set(numbers)) > len(numbers) / 2
+
+
+def _is_signed(seen: FieldProfile) -> bool:
+    return any(float(value) < 0 for value in seen.values if value is not None and value != "")
+
+
 def unique(name: str, taken: set[str], path: JsonPath) -> str:
     """``name``, or one like it that is not ``taken`` yet; it is taken then."""
     tries = [name]
-    parents = [_snake(step) for step in path.steps[:-1] if isinstance(step, str)]
+    parents = [snake(step) for step in path.steps[:-1] if isinstance(step, str)]
     if parents and path.from_root:
         tries.append("_".join((*filter(None, parents), name)))
     tries += [f"{name}_{number}" for number in range(2, len(taken) + 3)]

@@ -1,24 +1,38 @@
 """Discriminators: the texts by which a message says what it is, such as ``{"e": "trade"}``.
 
 What may be one is told by its name (``type``, ``event``, ``channel``, …), or, in an array, by being
-a text among the positions. Its value then is one of three:
+a text among the positions. Others are found: a member of any name whose values, few words, come
+with other members each (:class:`Discriminators`). A value then is one of three:
 
-- a *type*: a plain word that names a kind of message, ``trade`` or ``bookTicker``;
+- a *type*: a plain word that names a kind of message, ``trade`` or ``bookTicker``, or the name of a
+  stream without its symbol (:mod:`fastingest.probe.stream_names`), ``*@trade``;
 - a *phase*: ``snapshot``, ``update`` and the like, which come one after the other and belong to one
   table;
-- anything else, such as a topic that holds the symbol (``btcusdt@trade``). It changes with what is
-  subscribed to, so it tells kinds of messages apart only where nothing better does.
+- anything else, such as the name of a stream that cannot be cut. It changes with what is subscribed
+  to, so it tells nothing apart.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
-from fastingest.probe.field_profile import Steps, kind_of
+from fastingest.probe.field_profile import Steps, follow, kind_of
+from fastingest.probe.skeleton import Skeleton, skeleton_of, tell_apart
+from fastingest.probe.stream_names import NamedStream, patterns_of, texts_in
+from fastingest.probe.words import says_whose, side_of
 
-__all__ = ["discriminators_of", "is_control", "is_generic", "is_phase", "is_type", "rank"]
+__all__ = [
+    "Discriminators",
+    "discriminators_of",
+    "is_control",
+    "is_generic",
+    "is_phase",
+    "is_type",
+    "rank",
+]
 
 # The most telling ones first.
 _NAMES = (
@@ -27,6 +41,7 @@ _NAMES = (
     "event",
     "eventtype",
     "type",
+    "ty",
     "T",
     "t",
     "msgtype",
@@ -46,8 +61,14 @@ _NAMES = (
     "stream",
     "name",
 )
-_PHASES = {"snapshot", "update", "updates", "delta", "partial", "insert", "delete", "new", "change"}
-_GENERIC = {"message", "data", "subscription", "notification", "push", "event", "msg", "public"}
+_PHASES = {
+    *("snapshot", "update", "updates", "delta", "partial", "insert", "delete", "new", "change"),
+    *("incremental", "full", "initial", "image", "refresh", "changes", "remove", "amend"),
+}
+_GENERIC = {
+    *("message", "data", "subscription", "notification", "push", "event", "msg", "public"),
+    *("channel_data", "payload", "stream", "feed", "market"),
+}
 _CONTROL = {
     "subscribe",
     "subscribed",
@@ -78,54 +99,155 @@ _CONTROL = {
     "result",
 }
 _DEPTH = 3
+_MAX_FOUND = 8  # values of a discriminator that is none by its name
 _MAX_LENGTH = 80
 # What a condition can say: no comma, which separates its values, and no space at its ends.
 _SAYABLE = re.compile(r"[^\s,\d\x00-\x1f]([^,\x00-\x1f]*[^\s,\x00-\x1f])?")
 _WORD = re.compile(r"[A-Za-z]\w*", re.ASCII)
+_PLAIN = re.compile(r"(?=.*[a-z])[A-Za-z][A-Za-z_]*")
 
 
-def discriminators_of(value: Any) -> dict[Steps, str]:
-    """The discriminators of a message or of a row, each by where it is."""
+def discriminators_of(value: Any, also: Iterable[Steps] = ()) -> dict[Steps, str]:
+    """The discriminators of a message or of a row, each by where it is.
+
+    :param also: where there are more than names say.
+    """
     found: dict[Steps, str] = {}
     if kind_of(value) == "mixed":
-        for index, element in enumerate(value):
-            if isinstance(element, str) and _is_sayable(element):
+        said = [(index, each) for index, each in enumerate(value) if isinstance(each, str)]
+        for index, element in said:
+            if _is_sayable(element):
                 found[(index,)] = element
+                found[(index - len(value),)] = element
     else:
-        _collect(value, (), found)
+        for steps, text in _texts(value):
+            if _rank_of_name(steps[-1]) is not None and _is_sayable(text):
+                found[steps] = text
+        for steps in also:
+            text = follow(value, steps)
+            if isinstance(text, str) and _is_sayable(text):
+                found[steps] = text
     return found
 
 
-def _collect(value: Any, steps: Steps, found: dict[Steps, str]) -> None:
+def _texts(value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
+    """The texts that are members of objects, down to some depth."""
     if not isinstance(value, dict) or len(steps) >= _DEPTH:
         return
     for name, member in value.items():
         if isinstance(member, dict):
-            _collect(member, (*steps, name), found)
-        elif isinstance(member, str) and _rank_of_name(name) is not None and _is_sayable(member):
-            found[(*steps, name)] = member
+            yield from _texts(member, (*steps, name))
+        elif isinstance(member, str):
+            yield (*steps, name), member
+
+
+class Discriminators:
+    """What tells kinds of values apart.
+
+    :param values: messages, or rows.
+    :param beside: replies and the like, which say the same words and tell nothing of kinds.
+    """
+
+    def __init__(self, values: Iterable[Any], beside: Iterable[Any] = ()) -> None:
+        listed = list(values)
+        skeletons = [skeleton_of(value) for value in listed]
+        self._found = _found_in(listed, skeletons)
+        self._words: dict[Steps, set[str]] = {}
+        streams: dict[Steps, dict[str, tuple[set[str], set[Skeleton]]]] = {}
+        for value, skeleton in zip(listed, skeletons, strict=True):
+            names = self._names_in(value)
+            texts = set(texts_in(value)) if names else set()
+            for steps, text in names:
+                seen = streams.setdefault(steps, {}).setdefault(text, (set(), set()))
+                seen[0].update(texts)
+                seen[1].add(skeleton)
+        for value in beside:
+            self._names_in(value)
+        self._patterns = {
+            steps: patterns_of(
+                {
+                    text: NamedStream(frozenset(texts), frozenset(seen))
+                    for text, (texts, seen) in by_text.items()
+                }
+            )
+            for steps, by_text in streams.items()
+        }
+
+    def _names_in(self, value: Any) -> list[tuple[Steps, str]]:
+        """The discriminators of a value that are no words; words are taken note of."""
+        names = []
+        for steps, text in self.of(value).items():
+            if is_type((text,)):
+                self._words.setdefault(steps, set()).add(text)
+            else:
+                names.append((steps, text))
+        return names
+
+    def of(self, value: Any) -> dict[Steps, str]:
+        """Those of a value, each by where it is."""
+        return discriminators_of(value, self._found)
+
+    def has_types_at(self, steps: Steps) -> bool:
+        """Whether words stand there that name kinds of messages, and no phases and answers."""
+        return any(
+            not (is_phase((word,)) or is_generic((word,)) or is_control((word,)))
+            for word in self._words.get(steps, ())
+        )
+
+    def type_at(self, steps: Steps, text: str) -> str:
+        """The type that a text says, with a star where a symbol is; empty: it says none."""
+        if is_type((text,)):
+            return text
+        return self._patterns.get(steps, {}).get(text, "")
+
+
+def _found_in(values: list[Any], skeletons: list[Skeleton]) -> list[Steps]:
+    """Where words stand that come with other members each."""
+    seen: dict[Steps, dict[str, list[Skeleton]]] = {}
+    for value, skeleton in zip(values, skeletons, strict=True):
+        for steps, text in _texts(value):
+            if _rank_of_name(steps[-1]) is None and not says_whose(steps[-1]):
+                by_text = seen.setdefault(steps, {})
+                if text in by_text or len(by_text) <= _MAX_FOUND:
+                    by_text.setdefault(text, []).append(skeleton)
+    return [steps for steps, by_text in seen.items() if _are_found(by_text)]
+
+
+def _are_found(by_text: dict[str, list[Skeleton]]) -> bool:
+    if not 2 <= len(by_text) <= _MAX_FOUND or any(len(each) < 2 for each in by_text.values()):
+        return False
+    if not all(_PLAIN.fullmatch(text) and not side_of(text) for text in by_text):
+        return False
+    kinds = list(by_text.values())
+    return all(
+        tell_apart(set(one), set(other))
+        for place, one in enumerate(kinds)
+        for other in kinds[:place]
+    )
 
 
 def _is_sayable(text: str) -> bool:
     return len(text) <= _MAX_LENGTH and _SAYABLE.fullmatch(text) is not None
 
 
-def _rank_of_name(name: str) -> int | None:
-    for each in (name, name.lower().replace("_", "")):
+@lru_cache(maxsize=4096)
+def _rank_of_name(name: str | int) -> int | None:
+    for each in (name, str(name).lower().replace("_", "")):
         if each in _NAMES:
             return _NAMES.index(each)
     return None
 
 
-def rank(steps: Steps) -> tuple[int, int]:
+def rank(steps: Steps) -> tuple[int, int, int]:
     """How telling a discriminator is by where it stands: the lower, the more."""
     last = steps[-1]
     place = _rank_of_name(last) if isinstance(last, str) else 0
-    return (len(_NAMES) if place is None else place, len(steps))
+    index = last if isinstance(last, int) else 0
+    return (len(_NAMES) if place is None else place, len(steps), index % 1000)
 
 
 def is_type(values: Iterable[str]) -> bool:
-    """Whether all of these say a kind of message."""
+    """Whether all of these say a kind of message, by a plain word."""
     return all(
         _WORD.fullmatch(value) and not (value.isupper() and len(value) > 4) for value in values
     )
@@ -138,7 +260,8 @@ def is_phase(values: Iterable[str]) -> bool:
 
 def is_generic(values: Iterable[str]) -> bool:
     """Whether these say nothing that another kind of message would not say as well."""
-    return all(value.lower() in _GENERIC for value in values)
+    texts = list(values)
+    return bool(texts) and all(text.lower() in _GENERIC for text in texts)
 
 
 def is_control(values: Iterable[str]) -> bool:

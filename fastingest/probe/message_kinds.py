@@ -220,10 +220,12 @@ class _Reader:
             return value >= 400 and self._answers
         explained = {plain(name) for name in self._part} & {*_STATES[3:], "code", "errcode"}
         about = self._answers or bool(self._verbs) or bool(explained)
-        return isinstance(value, str) and about and bool(_NO & set(words(value)))
+        return isinstance(value, str) and about and bool({*_NO, "not"} & set(words(value)))
 
     def _coded(self) -> tuple[str, ...] | None:
         """A number of an error with its words, and nothing of a kind of message beside them."""
+        if any(str(self._part.get(name)).lower().startswith("not ") for name in ("msg", "message")):
+            return ()  # in words that are others each time
         if self._code is None or str(self._code[1]) in ("", "0", "00000", "200"):
             return None
         why = next((name for name in ("msg", "message") if self._part.get(name)), None)
@@ -266,7 +268,8 @@ def _is(name: str, value: Any) -> Iterator[str]:
 
 
 def _is_yes(value: Any) -> bool:
-    return isinstance(value, str) and value.count(" ") < 2 and bool(_YES & set(words(value)))
+    said = set(words(value)) if isinstance(value, str) and value.count(" ") < 2 else set()
+    return bool(said & _YES) and not said & {*_NO, "not"}
 
 
 def _is_ping(part: dict[str, Any]) -> bool:

@@ -1,12 +1,11 @@
 """The messages of a probe → what to capture of them.
 
-Theory of operation. What says itself that it is no data is set aside
-(:mod:`~fastingest.probe.side_messages`). Other messages are put together by their shapes
-(:mod:`~fastingest.probe.shapes`); for each shape it is found where its rows are
-(:mod:`~fastingest.probe.rows`) and what table would take them (:mod:`~fastingest.probe.tables`).
-What measures something is data, and its tables are proposed; the rest are replies and signs of
-life, which no table must take. Where nothing measures anything, the most frequent shape is
-proposed.
+Theory of operation. First, what stands beside the data is set aside: replies, signs of life and
+texts (:mod:`~fastingest.probe.messages`, :mod:`~fastingest.probe.side_messages`); tables must only
+keep it out. The other messages are put together by their shapes (:mod:`~fastingest.probe.shapes`);
+for each shape it is found where its rows are (:mod:`~fastingest.probe.rows`) and what tables would
+take them (:mod:`~fastingest.probe.tables`). Those that measure something are proposed; where none
+does, that of the most frequent shape.
 
 No message may be of two tables, and none of another shape may become a reject: where conditions
 cannot keep shapes apart, only the table with the most rows is proposed; and what still is in its
@@ -16,21 +15,26 @@ way, a reply that always reads the same, is ignored word for word.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import msgspec
-
 from fastingest.model.feed import Subscription
 from fastingest.model.schema import Schema
-from fastingest.probe.conditions import meets
-from fastingest.probe.discriminators import discriminators_of, is_control
 from fastingest.probe.field_profile import kind_of
+from fastingest.probe.messages import Messages, messages_of
+from fastingest.probe.reading import meets
 from fastingest.probe.shapes import Group, Unit, group
+from fastingest.probe.sharing import agreed, is_same_data
 from fastingest.probe.side_messages import SideMessages, side_messages_of
 from fastingest.probe.side_shapes import side_shapes
-from fastingest.probe.tables import Candidate, candidates_of, inseparable_joined
+from fastingest.probe.tables import (
+    Candidate,
+    Others,
+    candidates_of,
+    inseparable_joined,
+    tables_of_maps,
+)
 
 __all__ = ["Proposal", "ProposedTable", "SeenShape", "proposal_of"]
 
@@ -103,61 +107,53 @@ def proposal_of(
     :param now: seconds since the epoch when they came.
     :param sent: the subscriptions that they came after.
     """
-    decoded, texts = _decode(messages)
-    values = [decoded.get(index) for index in range(len(messages))]
-    side = side_messages_of(messages, values, sent)
-    maps = [index for index, value in decoded.items() if _is_map(value)]
-    units: list[Unit] = []
-    for index, value in decoded.items():
-        if _is_map(value) or index in side.kinds:
-            continue
-        if kind_of(value) in ("records", "lists"):
-            units += [Unit(index, element, True) for element in value]
-        else:
-            units.append(Unit(index, value))
-    groups = inseparable_joined(group(units))
-    found = [(each, candidates_of(each, values, now)) for each in groups]
-    chosen = _choose([each for _, candidates in found for each in candidates], values, len(values))
-    is_default = bool(maps) and all(_is_trade(each) for each in chosen)
+    heard = messages_of(messages, now)
+    side = side_messages_of(messages, heard.values, sent)
+    heard = heard.without(side.kinds)
+    maps = [index for index in heard.data if _is_map(heard.values[index])]
+    plain = [index for index in heard.data if index not in set(maps)]
+    others = Others(heard.values, heard.beside)
+    units = list(_units(heard, plain))
+    has_elements = any(unit.in_array for unit in units)
+    said_by = others.elements_said_by if has_elements else others.said_by
+    groups = inseparable_joined(group(units, said_by))
+    found = [(each, candidates_of(each, others, now)) for each in groups]
+    chosen = _choose([each for _, candidates in found for each in candidates], heard.values)
+    is_default = bool(maps) and all(map(_is_trade, chosen))
     if is_default:
         chosen = []
+    elif maps:
+        of_maps = Group(list(_units(heard, maps)), frozenset(), frozenset())
+        found.append((of_maps, tables_of_maps(of_maps, others, now)))
+        chosen = _choose([each for _, candidates in found for each in candidates], heard.values)
     order = {id(each): index for index, each in enumerate(chosen)}
     shapes = [_shape(each, candidates, order, messages, is_default) for each, candidates in found]
-    if maps:
-        says = "prices by symbol" if is_default else "numbers by name, which no columns can take"
-        shapes.append(SeenShape(len(maps), messages[maps[0]], says))
-    shapes += [SeenShape(*each) for each in side_shapes(side, values, messages)]
-    ignore, unread = _ignored([i for i in texts if messages[i] not in side.texts], messages)
+    if is_default:
+        shapes.append(SeenShape(len(maps), messages[maps[0]], "prices by symbol"))
+    shapes += [SeenShape(*each) for each in side_shapes(side, heard.values, messages)]
+    shapes += [
+        SeenShape(len(each.messages), messages[each.messages[0]], "a reply or a sign of life")
+        for each in group(_units(heard, [i for i in heard.beside if i not in side.kinds]))
+    ]
+    ignore, unread = _ignored([i for i in heard.texts if messages[i] not in side.texts], messages)
     shapes += unread
     if not is_default:
-        data = {
-            index
-            for _, candidates in found
-            for each in candidates
-            if each in chosen or (each.quantities and not each.is_control)
-            for index in each.messages
-        }
+        data = {index for _, candidates in found for each in candidates for index in each.messages}
         data |= side.taken(messages)
-        answers = [index for index in decoded if index not in data]
-        ignore += _in_the_way(chosen, answers, values, messages, len(ignore))
-    tables = [_proposed(each, messages) for each in chosen]
-    return Proposal(tuple(shapes), tuple(_named(tables)), tuple(ignore), is_default, side)
+        answers = [index for index in (*heard.data, *heard.beside) if index not in data]
+        ignore += _in_the_way(chosen, answers, heard.values, messages, len(ignore))
+    tables = _named([_proposed(each, messages) for each in chosen])
+    return Proposal(tuple(shapes), tuple(tables), tuple(ignore), is_default, side)
 
 
-def _decode(messages: Sequence[bytes]) -> tuple[dict[int, Any], list[int]]:
-    """The objects and arrays by their indices, and the indices of everything else."""
-    decoded: dict[int, Any] = {}
-    texts = []
-    for index, raw in enumerate(messages):
-        try:
-            value = msgspec.json.decode(raw)
-        except (ValueError, RecursionError):
-            value = None
-        if isinstance(value, (dict, list)):
-            decoded[index] = value
+def _units(heard: Messages, indices: Iterable[int]) -> Iterator[Unit]:
+    """The messages, or the elements of those that are arrays of rows."""
+    for index in indices:
+        value = heard.values[index]
+        if kind_of(value) in ("records", "lists"):
+            yield from (Unit(index, element, True) for element in value)
         else:
-            texts.append(index)
-    return decoded, texts
+            yield Unit(index, value)
 
 
 def _is_map(value: Any) -> bool:
@@ -175,7 +171,7 @@ def _is_map(value: Any) -> bool:
 def _is_trade(candidate: Candidate) -> bool:
     """Whether messages told by themselves give the same rows."""
     schema = candidate.schema
-    return not schema.rows.steps and {str(column.path) for column in schema.columns} <= {
+    return str(schema.rows) == "" and {str(column.path) for column in schema.columns} <= {
         "symbol",
         "price",
         "volume",
@@ -185,16 +181,11 @@ def _is_trade(candidate: Candidate) -> bool:
 # Which tables
 
 
-def _choose(candidates: list[Candidate], values: Sequence[Any], count: int) -> list[Candidate]:
-    data = [
-        each
-        for each in candidates
-        if not each.is_control
-        and (each.quantities or len(each.messages) >= max(_OFTEN, _SHARE * count))
-    ]
+def _choose(candidates: list[Candidate], values: Sequence[Any]) -> list[Candidate]:
+    often = max(_OFTEN, _SHARE * len(values))
+    data = [each for each in candidates if each.quantities or len(each.messages) >= often]
     if not data:
-        plain = [each for each in candidates if not each.is_control]
-        data = sorted(plain, key=lambda each: (-each.rows, -len(each.messages)))[:1]
+        data = sorted(candidates, key=lambda each: (-each.rows, -len(each.messages)))[:1]
     met = {
         (one, other): _met(data[one], data[other], values)
         for one in range(len(data))
@@ -279,10 +270,6 @@ def _shape(
     tables = tuple(order[id(each)] for each in candidates if id(each) in order)
     if tables or (is_default and any(map(_is_trade, candidates))):
         says = "data"
-    elif any(each.is_control for each in candidates) or is_control(
-        discriminators_of(found.units[0].value).values()
-    ):
-        says = "a reply or a sign of life"
     elif not any(each.quantities for each in candidates):
         says = "no quantity in it"
     else:
@@ -301,15 +288,27 @@ def _proposed(candidate: Candidate, messages: Sequence[bytes]) -> ProposedTable:
     )
 
 
-def _named(tables: Iterable[ProposedTable]) -> Iterable[ProposedTable]:
-    """The same with names that are their own, and that can stand in a file's name."""
+def _named(tables: Sequence[ProposedTable]) -> list[ProposedTable]:
+    """The same with names that can stand in a file's name; those of the same data have the same."""
+    files: list[list[int]] = []
+    for index, table in enumerate(tables):
+        same = [each for each in files if is_same_data(tables[each[0]].schema, table.schema)]
+        if same:
+            same[0].append(index)
+        else:
+            files.append([index])
+    named = list(tables)
     taken: set[str] = set()
-    for table in tables:
-        word = re.sub(r"[^a-z0-9]+", "_", table.name.lower()).strip("_") or "rows"
+    for file in files:
+        words = [re.sub(r"[^a-z0-9]+", "_", tables[at].name.lower()).strip("_") for at in file]
+        word = next((each for each in words if each not in ("", "rows")), "rows")
         name = next(
             each
             for each in (word, *(f"{word}_{number}" for number in range(2, _MAX_TABLES + 2)))
             if each not in taken
         )
         taken.add(name)
-        yield replace(table, name=name)
+        schemas = agreed([tables[at].schema for at in file])
+        for at, schema in zip(file, schemas, strict=True):
+            named[at] = replace(tables[at], name=name, schema=schema)
+    return named

@@ -16,18 +16,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from fastingest.probe.discriminators import discriminators_of, is_generic, is_phase, is_type
-from fastingest.probe.field_profile import Steps, kind_of
+from fastingest.probe.discriminators import Discriminators, is_control, is_generic, is_phase
+from fastingest.probe.field_profile import Steps
+from fastingest.probe.skeleton import SCALARS, Skeleton, skeleton_of
 
 __all__ = ["Group", "Unit", "group"]
 
 _ALIKE = 0.6  # of all places of two values, those that both have
 _SAME = 0.95
-_DEPTH = 3
-_MAX_NAMES = 50  # of an object inside; one that has more may be a map, with other names each time
 _MAX_GROUPS = 50  # what comes after that is put together, whatever it is
 
-_Skeleton: TypeAlias = frozenset[tuple[Steps, str]]
 _Types: TypeAlias = frozenset[tuple[Steps, str]]
 
 
@@ -46,10 +44,10 @@ class Group:
     """Units of one shape."""
 
     units: list[Unit]
-    skeleton: _Skeleton
+    skeleton: Skeleton
     types: _Types
     said: set[_Types] = field(default_factory=set)
-    """All discriminators but the phases, as they have come together."""
+    """All discriminators but the phases and what replies say, as they have come together."""
 
     @property
     def messages(self) -> list[int]:
@@ -69,11 +67,19 @@ class Group:
         if self.types != other.types:
             same_places = {place for place, _ in self.types} == {place for place, _ in other.types}
             return same_places and alike >= _SAME
-        return alike >= _ALIKE
+        if self.types and not self._contradicts(other):
+            return True
+        return alike >= _ALIKE and not self._contradicts(other, "scalar")
 
-    def _contradicts(self, other: Group) -> bool:
+    def _contradicts(self, other: Group, but: str = "") -> bool:
+        """Whether different kinds of values stand at a place, but for one that may be any."""
         mine, theirs = dict(self.skeleton), dict(other.skeleton)
-        return any(theirs.get(place, kind) != kind for place, kind in mine.items())
+        return any(
+            not (kind in SCALARS and theirs.get(place, kind) in SCALARS)
+            and theirs.get(place, kind) != kind
+            and but not in (kind, theirs[place])
+            for place, kind in mine.items()
+        )
 
     def absorb(self, other: Group) -> None:
         """Take the other's units."""
@@ -83,18 +89,27 @@ class Group:
         self.said |= other.said
 
 
-def group(units: Iterable[Unit]) -> list[Group]:
-    """The units by their shapes, in the order in which each was first seen."""
-    exact: dict[tuple[bool, _Types, _Skeleton], Group] = {}
-    for unit in units:
-        found_in = discriminators_of(unit.value).items()
-        said = {place: text for place, text in found_in if not is_phase((text,))}
+def group(units: Iterable[Unit], said_by: Discriminators | None = None) -> list[Group]:
+    """The units by their shapes, in the order in which each was first seen.
+
+    :param said_by: what tells them apart, if that is known.
+    """
+    listed = list(units)
+    discriminators = said_by or Discriminators(unit.value for unit in listed)
+    exact: dict[tuple[bool, _Types, Skeleton], Group] = {}
+    for unit in listed:
+        found_in = discriminators.of(unit.value).items()
+        said = {
+            place: text
+            for place, text in found_in
+            if not is_phase((text,)) and not is_control((text,)) and not _is_from_beginning(place)
+        }
         types = frozenset(
-            (place, text)
+            (place, kind)
             for place, text in said.items()
-            if is_type((text,)) and not is_generic((text,))
+            if (kind := discriminators.type_at(place, text)) and not is_generic((text,))
         )
-        skeleton = frozenset(_places(unit.value))
+        skeleton = skeleton_of(unit.value)
         key = (isinstance(unit.value, dict), types, skeleton)
         found = exact.get(key)
         if found is None:
@@ -106,6 +121,11 @@ def group(units: Iterable[Unit]) -> list[Group]:
     for each in groups:
         each.units.sort(key=lambda unit: unit.message)
     return groups
+
+
+def _is_from_beginning(place: Steps) -> bool:
+    """Whether an array's element is meant that is counted from the beginning, too."""
+    return isinstance(place[0], int) and place[0] >= 0
 
 
 def _joined(groups: Iterable[Group]) -> list[Group]:
@@ -123,21 +143,3 @@ def _joined(groups: Iterable[Group]) -> list[Group]:
     if rest:
         joined[-1].units += rest
     return joined
-
-
-def _places(value: Any, steps: Steps = ()) -> Iterable[tuple[Steps, str]]:
-    """Where what stands in a value; null and an empty array might be anything."""
-    if isinstance(value, dict):
-        parts: Iterable[tuple[str | int, Any]] = value.items()
-    elif not steps and isinstance(value, list):
-        parts = enumerate(value[:_MAX_GROUPS])
-    else:
-        return
-    for step, part in parts:
-        kind = kind_of(part)
-        if kind == "records":  # what rows would be made of
-            yield from {((*steps, step, 0, name), "") for each in part for name in each}
-        if kind not in ("null", "empty"):
-            yield (*steps, step), kind
-        if kind == "object" and len(steps) + 1 < _DEPTH and len(part) <= _MAX_NAMES:
-            yield from _places(part, (*steps, step))

@@ -7,23 +7,26 @@ out, and conditions keep other messages out (:mod:`~fastingest.probe.conditions`
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from fastingest.model.jsonpath import Condition, JsonPath
-from fastingest.model.rows import Rows
-from fastingest.model.schema import Column, Schema
-from fastingest.probe.columns import is_quantity, name_of, type_of, unique
+from fastingest.model.jsonpath import Condition, Each
+from fastingest.model.rows import RowPlace, Rows
+from fastingest.model.schema import Schema
 from fastingest.probe.conditions import conditions_for
-from fastingest.probe.discriminators import discriminators_of, is_control, is_type
+from fastingest.probe.discriminators import Discriminators, is_generic, is_phase
 from fastingest.probe.field_profile import FieldProfile, Steps
-from fastingest.probe.rows import find_rows, rows_at
+from fastingest.probe.reading import Row, holds, rows_in
+from fastingest.probe.rows import FoundRows, find_rows
 from fastingest.probe.shapes import Group, Unit, group
+from fastingest.probe.sharing import without_repeats
+from fastingest.probe.table_columns import TableColumns, TakenMessage
 
-__all__ = ["Candidate", "candidates_of", "inseparable_joined"]
+__all__ = ["Candidate", "Others", "candidates_of", "inseparable_joined", "tables_of_maps"]
 
-_ENVELOPE = {"jsonrpc"}  # says which protocol it is, never anything of a row
+_MAX_PARTS = 3  # of messages of one shape that have their rows in different places
 
 
 @dataclass(eq=False)
@@ -34,7 +37,6 @@ class Candidate:
     :param rows: how many rows.
     :param notes: for a person: what is left out, and what to look at.
     :param quantities: how many columns measure something.
-    :param is_control: whether its discriminators say that it is an answer or a sign of life.
     """
 
     messages: list[int]
@@ -43,52 +45,158 @@ class Candidate:
     name: str
     notes: list[str]
     quantities: int
-    is_control: bool
 
 
-def candidates_of(found: Group, messages: Sequence[Any], now: float) -> list[Candidate]:
+@dataclass
+class Others:
+    """All messages of the probe, of which those that a table shall not take are asked for.
+
+    :param values: decoded; None where it is no object and no array.
+    :param beside: the indices of replies and the like.
+    """
+
+    values: Sequence[Any]
+    beside: Sequence[int] = ()
+    said_by: Discriminators = field(init=False)
+
+    def __post_init__(self) -> None:
+        beside = set(self.beside)
+        there = [(index, each) for index, each in enumerate(self.values) if each is not None]
+        self.said_by = Discriminators(
+            (each for index, each in there if index not in beside),
+            (each for index, each in there if index in beside),
+        )
+
+    @cached_property
+    def elements(self) -> list[Any]:
+        """The elements of messages that are arrays, and all other messages."""
+        return [
+            element
+            for message in self.values
+            if message is not None
+            for element in (message if isinstance(message, list) else [message])
+        ]
+
+    @cached_property
+    def elements_said_by(self) -> Discriminators:
+        """What tells these apart."""
+        return Discriminators(self.elements)
+
+    def than(self, messages: set[int]) -> list[Any]:
+        """All but these."""
+        return [
+            value
+            for index, value in enumerate(self.values)
+            if index not in messages and value is not None
+        ]
+
+
+def candidates_of(
+    found: Group, others: Others, now: float, parts: int = _MAX_PARTS
+) -> list[Candidate]:
     """The tables for a group of messages, or of elements of messages that are arrays.
 
-    :param messages: all messages of the probe, decoded.
+    :param others: all messages of the probe.
     :param now: seconds since the epoch at the time of the probe.
+    :param parts: into how many parts the group may fall by where its rows are.
     """
-    values = [unit.value for unit in found.units]
     if any(unit.in_array for unit in found.units):
-        table = _of_elements(found, messages, now)
+        table = _of_elements(found, others, now)
         return [table] if table is not None else []
-    seen = FieldProfile(values)
-    place = find_rows(seen, now)
-    rows = [
-        Unit(unit.message, row) for unit in found.units for row in rows_at(unit.value, place) or ()
+    values = [unit.value for unit in found.units]
+    places = find_rows(FieldProfile(values), now)
+    tables = [table for where in places for table in _tables_at(where, found.units, others, now)]
+    empty = [
+        unit
+        for unit in found.units
+        if all(rows_in(unit.value, where.rows) is None for where in places)
     ]
-    taken = [unit for unit in found.units if rows_at(unit.value, place) is not None]
-    mine = set(found.messages)
-    others = [message for index, message in enumerate(messages) if index not in mine]
-    # Those of the same discriminators that have no rows would be rejects of the table.
-    empty = [unit.value for unit in found.units if rows_at(unit.value, place) is None]
-    where, _ = conditions_for([unit.value for unit in taken], others + empty, place, True)
-    split = _split(rows) if all(isinstance(unit.value, dict) for unit in rows) else None
-    root = FieldProfile(unit.value for unit in taken)
-    made = [_table(part, place, root, where + more, now) for part, more in split or [(rows, ())]]
+    if empty and len(empty) < len(found.units) and parts > 1:
+        rest = Group(empty, found.skeleton, found.types)
+        more = candidates_of(rest, others, now, parts - 1)
+        tables += [each for each in more if each.quantities]
+    return tables
+
+
+def tables_of_maps(found: Group, others: Others, now: float) -> list[Candidate]:
+    """The table for messages that are maps of symbol to price."""
+    where = FoundRows(Rows((RowPlace((Each.MEMBER,)),)))
+    return _tables_at(where, found.units, others, now)
+
+
+def _tables_at(
+    where: FoundRows, units: Sequence[Unit], others: Others, now: float
+) -> list[Candidate]:
+    """The tables whose rows are at one place, or at several."""
+    every = [(unit, rows_in(unit.value, where.rows)) for unit in units]
+    taken = [(unit, rows) for unit, rows in every if rows is not None]
+    if not taken:
+        return []
+    taken, repeated = without_repeats(taken, others.said_by)
+    mine = {unit.message for unit, _ in taken}
+    values = [unit.value for unit, _ in taken]
+    rest = others.than(mine)
+    with_rows = [each for each in rest if rows_in(each, where.rows) is not None]
+    conditions, _ = conditions_for(values, with_rows, others.said_by)
+    rows = where.rows
+    if any(all(holds(each, other) for each in conditions) for other in rest) and conditions:
+        rows = _optional(rows)
+    flat = [(Unit(unit.message, row.value), unit, row) for unit, found in taken for row in found]
+    split = None
+    if len({_form(row.value) for _, _, row in flat}) > 1:
+        split = _split([unit for unit, _, _ in flat])
+    made = []
+    parts: list[tuple[list[Unit] | None, tuple[Condition, ...]]] = [(None, ())]
+    if split is not None:
+        parts = [*split]
+    for part, more in parts:
+        wanted = None if part is None else {id(each.value) for each in part}
+        messages = [
+            (
+                unit.message,
+                TakenMessage(
+                    unit.value,
+                    [row for row in found if wanted is None or id(row.value) in wanted],
+                ),
+            )
+            for unit, found in taken
+        ]
+        if part is not None:
+            messages = [each for each in messages if each[1].rows]
+        made.append(_table(messages, where, rows, conditions + more, now))
     tables = [table for table in made if table is not None]
-    if empty:
-        for table in tables:
-            many = f"{len(empty)} messages" if len(empty) > 1 else "one message"
+    without = sum(rows is None for _, rows in every)
+    for table in tables:
+        table.notes += [*where.notes, *filter(None, [repeated])]
+        if without:
+            many = f"{without} messages" if without > 1 else "one message"
             table.notes.append(f"{many} of this kind had no rows")
     return tables
 
 
-def _of_elements(found: Group, messages: Sequence[Any], now: float) -> Candidate | None:
+def _form(row: Any) -> tuple[Any, ...]:
+    """What rows of one kind have in common, roughly: their names, or the types of their values."""
+    if isinstance(row, dict):
+        return tuple(row)
+    return tuple(map(type, row)) if isinstance(row, list) else ()
+
+
+def _optional(rows: Rows) -> Rows:
+    """The same places, of which a message need have none."""
+    return Rows(tuple(place._replace(is_optional=bool(place.steps)) for place in rows.places))
+
+
+def _of_elements(found: Group, others: Others, now: float) -> Candidate | None:
     """A table whose messages are arrays of rows, or of rows of several tables, or single rows."""
     mine = {id(unit.value) for unit in found.units}
-    others = [
-        element
-        for message in messages
-        for element in (message if isinstance(message, list) else [message])
-        if id(element) not in mine
-    ]
-    where, _ = conditions_for([unit.value for unit in found.units], others, (), False)
-    return _table(found.units, (), None, where, now)
+    rest = [element for element in others.elements if id(element) not in mine]
+    values = [unit.value for unit in found.units]
+    where, _ = conditions_for(values, rest, others.elements_said_by, from_root=False)
+    by_message: dict[int, TakenMessage] = {}
+    for unit in found.units:
+        taken = by_message.setdefault(unit.message, TakenMessage(None, []))
+        taken.rows.append(Row(unit.value))
+    return _table(list(by_message.items()), FoundRows(Rows()), Rows(), where, now)
 
 
 def inseparable_joined(groups: list[Group]) -> list[Group]:
@@ -118,10 +226,12 @@ def _split(rows: list[Unit]) -> list[tuple[list[Unit], tuple[Condition, ...]]] |
 
 def _separated(groups: list[Group]) -> list[tuple[list[Unit], tuple[Condition, ...]]] | None:
     """The units of each group with the conditions that keep the others out, if there are such."""
+    said_by = Discriminators(unit.value for each in groups for unit in each.units)
     split = []
     for each in groups:
         others = [unit.value for other in groups if other is not each for unit in other.units]
-        where, clashes = conditions_for([unit.value for unit in each.units], others, (), False)
+        values = [unit.value for unit in each.units]
+        where, clashes = conditions_for(values, others, said_by, from_root=False, only_types=True)
         if clashes:
             return None
         split.append((each.units, where))
@@ -129,108 +239,67 @@ def _separated(groups: list[Group]) -> list[tuple[list[Unit], tuple[Condition, .
 
 
 def _table(
-    rows: list[Unit],
-    place: Steps,
-    root: FieldProfile | None,
-    where: tuple[Condition, ...],
+    messages: list[tuple[int, TakenMessage]],
+    where: FoundRows,
+    rows: Rows,
+    conditions: tuple[Condition, ...],
     now: float,
 ) -> Candidate | None:
-    """The table for ``rows``; None: they hold nothing that goes into a column.
+    """The table for some messages; None: they hold nothing that goes into a column.
 
-    :param place: where the rows are.
-    :param root: the messages, where these are not the rows themselves.
+    :param messages: each with its index.
+    :param where: where the rows are.
+    :param rows: the same as it is proposed.
     """
-    seen = FieldProfile(unit.value for unit in rows)
-    if set(seen.kinds) not in ({"object"}, {"mixed"}):
+    taken = [message for _, message in messages]
+    every = [row.value for message in taken for row in message.rows]
+    kinds = set(FieldProfile(every).kinds)
+    is_map = any(place.steps and place.steps[-1] is Each.MEMBER for place in rows.places)
+    if kinds not in ({"object"}, {"mixed"}) and not (
+        is_map and kinds in ({"scalar"}, {"scalar", "null"})
+    ):
         return None
-    if any(isinstance(unit.value, list) and isinstance(unit.value[0], list) for unit in rows):
+    if any(isinstance(each, list) and isinstance(each[0], list) for each in every):
         return None  # it would be taken for an array of rows
-    said = {each.path for each in where if len(each.values) == 1}
+    said = {each.path for each in conditions if each.test == "=" and len(each.values) == 1}
     in_root = {path.steps for path in said if path.from_root}
     in_row = {path.steps for path in said if not path.from_root}
-    # A condition on a row's member may be written from the root.
-    in_row |= {steps[len(place) :] for steps in in_root if steps[: len(place)] == place}
-    columns = _Columns(now)
-    columns.add(seen, in_row)
-    if not columns.found:
+    places = [place.steps for place in rows.places]
+    for place in places:  # a condition on a row's member may be written from the root
+        in_row |= {steps[len(place) :] for steps in in_root if steps[: len(place)] == place}
+    columns = TableColumns(taken, now)
+    columns.add_rows(where, in_row)
+    if not any(
+        column.path is not None and column.path.own in ("", "@value") for column in columns.found
+    ):
         return None
-    if place and root is not None:
-        columns.add(root, in_root, place)
-    words = [value for condition in where for value in condition.values]
-    discriminators = discriminators_of(rows[0].value).values()
-    notes = columns.notes
-    if not all(is_type(condition.values) for condition in where):
-        notes.append("where holds what was subscribed to; add other values with a comma")
-    if (0 in place) and isinstance(place[place.index(0) - 1], str):
-        notes.append(
-            f"{JsonPath(place[: place.index(0)])} had one element in every message; "
-            "rows of a second one would be left out"
-        )
-    names = [step for step in place if isinstance(step, str)]
+    if any(places) and not (is_map and len(places[0]) == 1):
+        columns.add_around(where, in_root)
     return Candidate(
-        messages=list(dict.fromkeys(unit.message for unit in rows)),
-        rows=len(rows),
-        schema=Schema(tuple(columns.found), Rows.at(place), where),
-        name=next(iter([*sorted(words, key=len)[:1], *reversed(names)]), "rows"),
-        notes=notes,
+        messages=list(dict.fromkeys(index for index, _ in messages)),
+        rows=len(every),
+        schema=Schema(tuple(columns.found), rows, conditions),
+        name=_name(conditions, where),
+        notes=columns.notes,
         quantities=columns.quantities,
-        is_control=is_control([*words, *discriminators]) or (root is not None and _is_answer(root)),
     )
 
 
-def _is_answer(seen: FieldProfile) -> bool:
-    """Whether these are answers of JSON-RPC, or of one that is like it."""
-    return {"id", "result"} <= set(seen.members)
-
-
-class _Columns:
-    """The columns of one table.
-
-    :param now: seconds since the epoch at the time of the probe.
-    """
-
-    def __init__(self, now: float) -> None:
-        self.found: list[Column] = []
-        self.notes: list[str] = []
-        """What is left out, and why."""
-        self.quantities = 0
-        self._now = now
-        self._names: set[str] = set()
-
-    def add(
-        self, seen: FieldProfile, said: Set[tuple[object, ...]], rows: Steps | None = None
-    ) -> None:
-        """Add those for what was seen.
-
-        :param said: where a condition says it already.
-        :param rows: where the rows are, if these are the messages around them.
-        """
-        for steps, leaf in seen.leaves():
-            if steps in said or steps[-1] in _ENVELOPE:
-                continue
-            if rows is not None and (steps[: len(rows)] == rows or rows[: len(steps)] == steps):
-                continue
-            path = JsonPath(steps, rows is not None)
-            kind = type_of(leaf, steps[-1], self._now)
-            if kind is None:
-                self.notes.append(f"left out: {path}, {_why_left_out(leaf)}")
-                continue
-            name = unique(name_of(steps, kind, leaf, in_root=path.from_root), self._names, path)
-            required = leaf.seen - leaf.kinds["null"] == seen.seen
-            self.found.append(Column(name, kind, path, required))
-            self.quantities += is_quantity(kind, steps[-1])
-
-
-def _why_left_out(leaf: FieldProfile) -> str:
-    kinds = set(leaf.kinds) - {"null"}
-    if not kinds:
-        return "which was null in every message"
-    if kinds == {"scalar"}:
-        if any(len(text) > 1000 for text in leaf.strings):
-            return "which holds long texts"
-        return "whose values are of several types"
-    if "scalar" in kinds:
-        return "which is not always a single value"
-    if kinds == {"object"}:
-        return "an object that has many names" if leaf.is_map else "an object"
-    return "an array"
+def _name(conditions: tuple[Condition, ...], where: FoundRows) -> str:
+    """A word for the table: what it takes, or else where that is."""
+    words = [
+        value
+        for each in conditions
+        if each.test in ("=", "^=", "~=")
+        for value in each.values
+        if not is_phase((value,)) and not is_generic((value,))
+    ]
+    steps: Steps = tuple(
+        step
+        for step in (where.rows.places[0].steps if where.rows.places else ())
+        if isinstance(step, str | int)
+    )
+    names = [step for step in reversed(steps) if isinstance(step, str)]
+    if where.is_book and len(where.rows.places) > 1:
+        names = ["book"]
+    return next(iter([*sorted(words, key=len)[:1], *names]), "rows")

@@ -7,10 +7,11 @@ a ``${NAME}``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fastingest.access.secrets import shown
 from fastingest.model.feed import Feed
+from fastingest.model.rows import Rows
 from fastingest.model.schema import Column, Schema
 from fastingest.probe.dry_run import DryRun
 from fastingest.probe.listen import Sample
@@ -160,11 +161,21 @@ def _table(table: ProposedTable, out: str) -> Iterator[str]:
     for note in table.notes:
         yield f"# {escape(note)}"
     yield f"out = {quoted(out)}"
-    if str(table.schema.rows):
-        yield f"rows = {quoted(str(table.schema.rows))}"
+    yield from _rows(table.schema.rows)
     yield from array("where", (quoted(str(each)) for each in table.schema.where))
     schema: Schema = with_received(table.schema)
     yield from array("columns", (quoted(column_text(each)) for each in schema.columns))
+
+
+def _rows(rows: Rows) -> Sequence[str]:
+    """Where the rows are; nothing where the message itself is the row."""
+    if len(rows.places) == 1:
+        return [f"rows = {quoted(str(rows))}"] if str(rows) else []
+    names = [place.name for place in rows.places]
+    if len({*names} - {""}) < len(names):
+        return array("rows", (quoted(str(place)) for place in rows.places))
+    places = (f"{place.name} = {quoted(str(place._replace(name='')))}" for place in rows.places)
+    return [f"rows = {{{', '.join(places)}}}"]
 
 
 def column_text(column: Column) -> str:

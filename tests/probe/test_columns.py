@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fastingest.model.jsonpath import JsonPath
-from fastingest.probe.columns import is_quantity, name_of, type_of, unique
+from fastingest.probe.columns import is_quantity, name_of, names_of_positions, type_of, unique
 from fastingest.probe.field_profile import FieldProfile, Steps
 
 NOW = 1_700_000_000.0
@@ -22,7 +22,7 @@ NOW = 1_700_000_000.0
         ("price", [145.5, 145], "number"),
         ("price", ["145.5", "-0.5", "7"], "decimal"),
         ("price", ["145.5", 145, 1.5], "decimal"),
-        ("price", ["145.5", ""], "str"),
+        ("price", ["145.5", "", "NaN"], "decimal"),
         ("price", ["007"], "str"),
         ("price", ["1e5"], "str"),
         ("symbol", ["600519"], "str"),
@@ -33,7 +33,10 @@ NOW = 1_700_000_000.0
         ("flag", [True, "true"], None),
         ("any", [None], None),
         ("any", [{"a": 1}, 1], None),
-        ("any", [[1]], None),
+        ("any", [[1]], "json"),
+        ("any", [["@", "I"], [], None], "json"),
+        ("any", [["x" * 1000]], None),
+        ("any", [[]], None),
         ("text", ["x" * 1001], None),
     ],
 )
@@ -61,11 +64,17 @@ def test_the_type_takes_all_that_was_seen(name: str, values: list[Any], kind: st
         (1, 1_600_000_000_123, "timestamp[ms]"),
         (2, "1600000000.1234", "timestamp[s]"),
         (2, 1_600_000_000, "number"),
+        # what its magnitude says
+        ("tms", 1_700_000_000_123, "timestamp[ms]"),
+        ("microtimestamp", "1700000000123456", "timestamp[us]"),
+        ("create_time_ms", "1606292218213.4578", "timestamp[ms]"),
+        ("x", 1_699_990_000_123_456_789, "timestamp[ns]"),
+        ("order_id", 1_690_000_000_123, "int"),
         # no moments
         ("time", 12, "number"),
         ("time", 0, "number"),
         ("time", 5_000_000_000, "number"),
-        ("time", 1_600_000_000_000.5, "float"),
+        ("time", -1_600_000_000_000.5, "float"),
     ],
 )
 def test_a_number_is_a_moment_by_its_name_or_by_being_near(
@@ -84,16 +93,54 @@ def test_a_moment_that_is_zero_at_times_is_a_number() -> None:
         ("2023-09-25T07:48:36Z", True),
         ("2023-09-25t07:48:36.925533123z", True),
         ("2023-09-25 07:48:36+05:30", True),
-        ("2023-09-25T07:48:36", False),
+        ("2023-09-25T07:48:36", True),
+        ("2023-09-25 07:48:36.5+0530", True),
         ("2023-02-30T07:48:36Z", False),
         ("2023-09-25T24:00:00Z", False),
         ("2023-09-25", False),
     ],
 )
-def test_iso_8601_is_a_moment_if_it_has_a_zone_and_a_date_that_there_is(
+def test_iso_8601_is_a_moment_if_it_has_a_time_and_a_date_that_there_is(
     text: str, is_moment: bool
 ) -> None:
     assert type_of(FieldProfile([text]), "x", NOW) == ("timestamp[iso]" if is_moment else "str")
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (["2023-09-25T07:48:36.5Z", "2023-09-25T07:48:36Z"], "timestamp[iso:3]"),
+        (["2023-09-25T07:48:36.123456Z", "2023-09-25T07:48:36.5Z"], "timestamp[iso:6]"),
+        (["2023-09-25T07:48:36.1234567Z", "2023-09-25T07:48:36.5Z"], "timestamp[iso:9]"),
+        (["2023-09-25T07:48:36.123Z", "2023-09-25T07:48:36.500Z"], "timestamp[iso]"),
+        (["1534614057.321597", "1534614057.3215"], "timestamp[s:6]"),
+        (["1606292218213.45", "1606292218213.4578"], "timestamp[ms:9]"),
+    ],
+)
+def test_times_of_varying_digits_have_a_fixed_number_that_is_wide_enough(
+    texts: list[str], kind: str
+) -> None:
+    assert type_of(FieldProfile(texts), "time", NOW) == kind
+
+
+@pytest.mark.parametrize(
+    ("rows", "names"),
+    [
+        ([["1.5", "2"], ["1.6", "300"]], {0: "price", 1: "size"}),
+        ([["1.5", "2", "0", "13"], ["1.6", "3", "0", "5"]], {0: "price", 1: "size"}),
+        # what is below zero at times is no price
+        ([[401597395, -0.5, 7245.5], [401597396, 0.25, 7245]], {0: "id", 1: "size", 2: "price"}),
+        ([["1.5"]], {}),
+    ],
+)
+def test_positions_are_named_after_what_they_hold(
+    rows: list[list[Any]], names: dict[int, str]
+) -> None:
+    seen = FieldProfile(rows)
+    columns = {
+        index: (type_of(each, index, NOW) or "", each) for index, each in seen.positions.items()
+    }
+    assert names_of_positions(columns) == names
 
 
 @pytest.mark.parametrize(
@@ -121,6 +168,10 @@ def test_iso_8601_is_a_moment_if_it_has_a_zone_and_a_date_that_there_is(
         ((3,), ["b", "s"], "str", False, "side"),
         ((2,), ["1600000000.5"], "timestamp[s]", False, "time"),
         (("",), [1], "int", False, "column"),
+        (("b", 0), ["1.5"], "decimal", False, "bid_price"),
+        (("asks", 1), ["1.5"], "decimal", False, "ask_size"),
+        (("users", 1), ["x"], "str", False, "users_1"),
+        (("bbo", 0, "px"), ["1.5"], "decimal", False, "bbo_0_px"),
         (("größe",), [1], "int", False, "größe"),
     ],
 )

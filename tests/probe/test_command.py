@@ -63,12 +63,12 @@ def test_the_file_that_is_printed_captures_the_feed(tmp_path: Path) -> None:
     }
     assert tables == {
         "trade.csv": [
-            ["symbol", "price", "time", "stream"],
-            *(["X", f"{n}.50", f"2023-11-14T22:13:19.0{n:02}Z", "x@trade"] for n in range(20)),
+            ["symbol", "price", "time"],
+            *(["X", f"{n}.50", f"2023-11-14T22:13:19.0{n:02}Z"] for n in range(20)),
         ],
         "quote.csv": [
-            ["symbol", "bid", "ask", "stream"],
-            *(["X", f"{n}.25", f"{n + 1}.5", "x@quote"] for n in range(10)),
+            ["symbol", "bid", "ask"],
+            *(["X", f"{n}.25", f"{n + 1}.5"] for n in range(10)),
         ],
     }
 

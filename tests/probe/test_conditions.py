@@ -2,20 +2,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastingest.model.jsonpath import parse_condition
-from fastingest.model.rows import Rows
-from fastingest.model.schema import Schema, parse_columns
-from fastingest.probe.conditions import conditions_for, meets
-from fastingest.probe.field_profile import Steps
+from fastingest.probe.conditions import conditions_for
+from fastingest.probe.discriminators import Discriminators
 
 TRADE = {"type": "trade", "topic": "x.1", "data": {"p": 1}}
 
 
 def conditions(
-    values: list[Any], others: list[Any], place: Steps = (), from_root: bool = True
+    values: list[Any], others: list[Any], *, from_root: bool = True
 ) -> tuple[list[str], int]:
-    found, clashes = conditions_for(values, others, place, from_root)
-    return [str(condition) for condition in found], clashes
+    """The conditions, and how many others they let in."""
+    said_by = Discriminators([*values, *others])
+    found, clashes = conditions_for(values, others, said_by, from_root=from_root)
+    return [str(condition) for condition in found], len(clashes)
 
 
 def test_the_first_discriminator_that_names_a_type_is_always_a_condition() -> None:
@@ -23,48 +22,41 @@ def test_the_first_discriminator_that_names_a_type_is_always_a_condition() -> No
     assert conditions([{"type": "trade"}], [], from_root=False) == (["type=trade"], 0)
 
 
-def test_other_discriminators_are_conditions_where_they_keep_something_out() -> None:
-    assert conditions([TRADE], [{**TRADE, "topic": "y.1"}]) == (["$.type=trade", "$.topic=x.1"], 0)
-    assert conditions([{"topic": "x.1"}], []) == ([], 0)
-    assert conditions([{"topic": "x.1"}], [{"topic": "x.2"}]) == (["$.topic=x.1"], 0)
+def test_the_name_of_a_stream_is_cut_and_never_holds_a_symbol() -> None:
+    streams = [{"stream": f"{name}@bookTicker", "b": 1} for name in ("aaa", "bbb")]
+    assert conditions(streams, []) == (["$.stream~=*@bookTicker"], 0)
+    topics = [{"topic": f"publicTrade.{name}", "s": name} for name in ("BTCUSDT", "ETHUSDT")]
+    assert conditions(topics, []) == (["$.topic^=publicTrade."], 0)
+    books = [{"channel": "book.BTC-PERPETUAL.100ms", "p": 1}]
+    assert conditions(books, []) == (["$.channel~=book.*.100ms"], 0)
+    assert conditions([{"topic": "BTCUSDT", "p": 1}], [{"topic": "ETHUSDT", "p": 2}]) == ([], 1)
+
+
+def test_what_only_others_say_or_have_keeps_them_out() -> None:
+    update = {"channel": "spot.trades", "event": "update", "result": {"p": 1}}
+    reply = {"channel": "spot.trades", "event": "subscribe", "result": {"status": "success"}}
+    assert conditions([update], [reply]) == (["$.channel=spot.trades", "$.event!=subscribe"], 0)
+    assert conditions([[5, [[1, 2]]]], [[5, "te", [1, 2]], [5, "hb"]]) == (["$[1]!=hb,te"], 0)
+    assert conditions([{"p": 1}], [{"q": 1}, {"r": 1}]) == (["$.p exists"], 0)
+    assert conditions([{"p": 1}], [{"p": 1, "r": 1}]) == (["$.r absent"], 0)
 
 
 def test_what_cannot_be_kept_out_is_counted() -> None:
-    assert conditions([{"p": 1}], [{"q": 1}, {"r": 1}]) == ([], 2)
     assert conditions([TRADE], [TRADE]) == (["$.type=trade"], 1)
 
 
 def test_a_discriminator_with_many_values_or_that_some_lack_is_no_condition() -> None:
-    assert conditions([{"type": f"kind{letter}"} for letter in "abcdefghi"], [{"p": 1}]) == ([], 1)
+    kinds = [{"type": f"kind{letter}"} for letter in "abcdefghi"]
+    assert conditions(kinds, [{"p": 1}]) == (["$.type exists"], 0)
     assert conditions([{"type": "trade"}, {"p": 1}], []) == ([], 0)
 
 
-def test_phases_and_answers_are_conditions_only_where_they_are_needed() -> None:
+def test_phases_are_conditions_where_another_type_stands_in_their_place() -> None:
     assert conditions([{"type": "snapshot"}], []) == ([], 0)
-    assert conditions([{"type": "snapshot"}], [{"type": "delta"}]) == (["$.type=snapshot"], 0)
+    assert conditions([{"type": "snapshot"}], [{"type": "delta"}]) == (["$.type!=delta"], 0)
+    assert conditions([{"type": "snapshot"}], [{"type": "l2update"}]) == (["$.type=snapshot"], 0)
     assert conditions([{"type": "heartbeat"}], []) == ([], 0)
 
 
-def test_conditions_give_way_where_rows_tell_better() -> None:
-    """With a condition, a message without rows is a reject; without, it is not taken."""
-    trade, reply = {"type": "trade", "data": {"p": 1}}, {"type": "trade", "id": 1}
-    other = {"type": "x", "data": {}}
-    assert conditions([trade], [reply], ("data",)) == ([], 0)
-    assert conditions([trade], [reply, other], ("data",)) == (["$.type=trade"], 1)
-
-
-def table(where: list[str], rows: str = "") -> Schema:
-    place = Rows.at(tuple(filter(None, [rows])))
-    return Schema(parse_columns("p:float"), place, tuple(map(parse_condition, where)))
-
-
-def test_a_table_meets_what_it_makes_rows_or_rejects_of() -> None:
-    assert meets(table([]), {"x": 1})
-    assert meets(table(["$.type=trade"]), TRADE)
-    assert not meets(table(["$.type=trade"]), {"type": "x"})
-    assert not meets(table(["$.type=trade"]), {"type": ["trade"]})
-    assert meets(table(["$.type=trade"], "rows"), TRADE)
-    assert not meets(table([], "rows"), TRADE)
-    assert meets(table(["T=t"]), [{"T": "q"}, {"T": "t"}])
-    assert not meets(table(["T=t"]), [{"T": "q"}])
-    assert not meets(table([]), [])
+def test_a_condition_on_a_row_fits_what_a_row_is() -> None:
+    assert conditions([{"p": 1}], [["x", 1]], from_root=False) == (["p exists"], 0)

@@ -23,7 +23,10 @@ from fastingest.probe.field_profile import Steps
         ({"data": {"arg": {"channel": "c"}}}, {("data", "arg", "channel"): "c"}),
         ({"a": {"b": {"c": {"type": "too deep"}}}}, {}),
         ([{"type": "x"}], {}),
-        ([0, ["x"], "trade", "XBT/USD"], {(2,): "trade", (3,): "XBT/USD"}),
+        (
+            [0, ["x"], "trade", "XBT/USD"],
+            {(2,): "trade", (-2,): "trade", (3,): "XBT/USD", (-1,): "XBT/USD"},
+        ),
         ({"type": 5, "event": None, "topic": ["x"]}, {}),
         # what a condition cannot say, and a moment
         ({"type": "a,b", "event": " x", "topic": "", "T": "2023-01-01T00:00:00Z"}, {}),

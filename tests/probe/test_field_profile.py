@@ -49,9 +49,34 @@ def test_arrays_are_taken_apart_by_what_is_in_them() -> None:
     rows, pair = seen.members["rows"], seen.members["pair"]
     assert rows.elements is not None
     assert rows.elements.members["p"].ints == {1, 2}
-    assert (rows.lengths, rows.positions) == ({2}, [])
-    assert [node.texts or node.floats for node in pair.positions] == [{"x"}, {1.5}]
-    assert [steps for steps, _ in seen.leaves()] == [("rows",), ("pair",)]
+    assert (rows.lengths, rows.positions) == ({2}, {})
+    assert [node.texts or node.floats for node in pair.positions.values()] == [{"x"}, {1.5}]
+    assert [steps for steps, _ in seen.leaves()] == [("rows",), ("pair", 0), ("pair", 1)]
+
+
+def test_a_short_array_that_is_always_the_same_has_a_leaf_for_each_position() -> None:
+    def leaves(*pairs: Any) -> list[Any]:
+        return [steps for steps, _ in FieldProfile({"b": pair} for pair in pairs).leaves()]
+
+    assert leaves(["1.5", "2"]) == [("b", 0), ("b", 1)]
+    assert leaves(["1.5", "2"], None) == [("b", 0), ("b", 1)]
+    assert leaves(["1.5", "2"], ["1.5"]) == [("b",)]
+    assert leaves(["x", "y"], ["z", "x"]) == [("b",)]
+    assert leaves(["x", "y"], ["z", "x"], ["y", "z"]) == [("b", 0), ("b", 1)]
+    assert leaves([1] * 9) == [("b",)]
+    assert leaves([0, 12], [0, 12], [0, 12], [37, 5]) == [("b", 0), ("b", 1)]
+    assert leaves(*[[0, 12]] * 5) == [("b",)]
+    assert leaves(["X", [["1", "2"]]], ["Y", []]) == [("b", 0), ("b", 1)]
+
+
+def test_positions_are_counted_from_the_end_where_only_that_says_what_stands_there() -> None:
+    one = [0, {"a": [["1.5"]]}, "book-10", "XBT/USD"]
+    two = [0, {"a": [["1.5"]]}, {"b": [["1.5"]]}, "book-10", "XBT/USD"]
+    seen = FieldProfile([one, two])
+    assert list(seen.positions) == [0, 1, 2, -2, -1]
+    assert seen.positions[2].members.keys() == {"b"}
+    assert seen.positions[-1].texts == {"XBT/USD"}
+    assert list(FieldProfile([[1, "x"], [1, "x", "y"]]).positions) == [0, 1, 2]
 
 
 def test_a_number_is_told_from_true_and_from_a_float_of_the_same_value() -> None:

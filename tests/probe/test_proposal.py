@@ -72,28 +72,25 @@ def test_a_combined_stream_has_a_table_for_each_kind_of_event() -> None:
                 "symbol:str=s",
                 "t:number=t",
                 "price:decimal=p",
-                "stream:str=$.stream",
+                "stream:str=$.stream",  # of which the symbol here is another
             ],
         ),
         (
             "data",
-            ["$.stream=btcusdt@bookTicker"],
+            ["$.stream~=*@bookTicker"],
             ["u:number=u", "symbol:str=s", "b:decimal=b"],
         ),
     ]
-    assert [table.name for table in found.tables] == ["trade", "btcusdt_bookticker"]
+    assert [table.name for table in found.tables] == ["trade", "bookticker"]
     assert texts_of(found, *messages) == [(2, 0), (1, 0)]
-    assert found.tables[0].notes == ()
-    assert found.tables[1].notes == (
-        "where holds what was subscribed to; add other values with a comma",
-    )
+    assert [table.notes for table in found.tables] == [(), ()]
 
 
-def test_a_reply_that_no_condition_keeps_out_is_ignored_word_for_word() -> None:
+def test_a_reply_without_the_members_of_a_row_is_kept_out_by_them() -> None:
     messages = [REPLY, BOOK["data"], REPLY, BOOK["data"]]
     found = propose(*messages)
-    assert described(found.tables[0].schema)[:2] == ("", [])
-    assert found.ignore == (json.dumps(REPLY),)
+    assert described(found.tables[0].schema)[:2] == ("", ["$.b exists"])
+    assert found.ignore == ()
     assert texts_of(found, *messages) == [(2, 0)]
 
 
@@ -110,9 +107,9 @@ def test_positional_trades_have_their_rows_inside() -> None:
             "[1]",
             ["$[2]=trade"],
             [
-                "column_0:decimal=[0]",
-                "column_1:decimal=[1]",
-                "time:timestamp[s]=[2]",
+                "price:decimal=[0]",
+                "size:decimal=[1]",
+                "time:timestamp[s:6]=[2]",
                 "side:str=[3]",
                 "column_4:str=[4]",
                 "message_0:number=$[0]",
@@ -148,7 +145,7 @@ def test_a_snapshot_and_its_updates_are_one_table() -> None:
     assert texts_of(found, *messages) == [(3, 0)]
 
 
-def test_a_reply_of_the_same_channel_makes_conditions_give_way_to_the_rows() -> None:
+def test_a_reply_of_the_same_channel_has_no_rows_and_is_ignored() -> None:
     argument = {"channel": "trades", "instId": "BTC-USDT"}
     messages = [
         {"event": "subscribe", "arg": argument, "connId": "a4d3ae55"},
@@ -158,15 +155,9 @@ def test_a_reply_of_the_same_channel_makes_conditions_give_way_to_the_rows() -> 
     found = propose(*messages)
     assert [described(table.schema) for table in found.tables] == [
         (
-            "data",
-            [],
-            [
-                "inst_id:str=instId",
-                "px:decimal=px",
-                "sz:decimal=sz",
-                "channel:str=$.arg.channel",
-                "arg_inst_id:str=$.arg.instId",
-            ],
+            "data?",
+            ["$.arg.channel=trades"],
+            ["inst_id:str=instId", "px:decimal=px", "sz:decimal=sz"],
         )
     ]
     assert found.ignore == ("pong",)
@@ -182,7 +173,7 @@ def test_arrays_of_several_kinds_of_rows_have_a_table_for_each_kind() -> None:
         (
             "",
             ["T=t"],
-            ["symbol:str=S", "price:float=p", "size:number=s", "time:timestamp[iso]=t"],
+            ["symbol:str=S", "price:float=p", "size:number=s", "time:timestamp[iso]=t", "c:json=c"],
         ),
         (
             "",
@@ -190,7 +181,6 @@ def test_arrays_of_several_kinds_of_rows_have_a_table_for_each_kind() -> None:
             ["symbol:str=S", "bp:float=bp", "ap:float=ap", "time:timestamp[iso]=t"],
         ),
     ]
-    assert found.tables[0].notes == ("left out: c, an array",)
     assert texts_of(found, *messages) == [(2, 0), (1, 0)]
 
 
@@ -211,7 +201,7 @@ def test_rows_of_several_kinds_inside_a_message_have_a_table_for_each_kind() -> 
     assert texts_of(found, message, message) == [(2, 0), (2, 0)]
 
 
-def test_a_book_is_left_out_and_its_changes_are_rows() -> None:
+def test_a_book_has_both_sides_in_one_table_beside_that_of_its_changes() -> None:
     messages = [
         {"type": "snapshot", "product_id": "X", "bids": [["1.5", "2"]], "asks": [["2.5", "3"]]},
         {"type": "l2update", "product_id": "X", "changes": [["buy", "1.5", "0.16"]]},
@@ -219,45 +209,72 @@ def test_a_book_is_left_out_and_its_changes_are_rows() -> None:
     found = propose(*messages)
     assert [described(table.schema) for table in found.tables] == [
         (
+            "bid=bids, ask=asks",
+            ["$.type=snapshot"],
+            [
+                "side:str=@rows",
+                "level:int=@index",
+                "price:decimal=[0]",
+                "size:decimal=[1]",
+                "product_id:str=$.product_id",
+            ],
+        ),
+        (
             "changes",
             ["$.type=l2update"],
             [
                 "side:str=[0]",
-                "column_1:decimal=[1]",
-                "column_2:decimal=[2]",
+                "price:decimal=[1]",
+                "size:decimal=[2]",
                 "product_id:str=$.product_id",
             ],
-        )
+        ),
     ]
     assert [(shape.says, shape.tables) for shape in found.shapes] == [
-        ("no quantity in it", ()),
         ("data", (0,)),
+        ("data", (1,)),
     ]
 
 
-def test_an_array_that_always_has_one_element_is_looked_into_and_noted() -> None:
+def test_an_array_around_the_rows_is_gone_through() -> None:
     trade = {"trade_id": "1", "price": "1260.01", "side": "BUY"}
     found = propose({"channel": "trades", "events": [{"type": "update", "trades": [trade] * 2}]})
     (table,) = found.tables
-    assert described(table.schema)[:2] == ("events[0].trades", ["$.channel=trades"])
+    assert described(table.schema)[:2] == ("events[*].trades", ["$.channel=trades"])
     assert table.rows == 2
+    assert table.notes == ()
+
+
+def test_of_an_array_around_the_rows_the_first_element_is_meant_where_it_says_whose_they_are() -> (
+    None
+):
+    update = {"side": "bid", "price_level": "21921.73", "new_quantity": "0.06"}
+    event = {"type": "update", "product_id": "X", "updates": [update] * 2}
+    (table,) = propose({"channel": "l2_data", "events": [event]}).tables
+    assert str(table.schema.rows) == "events[0].updates"
+    assert "product_id:str=$.events[0].product_id" in described(table.schema)[2]
     assert table.notes == (
         "events had one element in every message; rows of a second one would be left out",
     )
 
 
-def test_executions_are_proposed_rather_than_the_snapshot_that_cannot_be_told_from_them() -> None:
+def test_executions_and_the_snapshot_of_them_are_two_tables() -> None:
     execution = [401597395, 1574694478808, 0.005, 7245.3]
+    sale = [401597396, 1574694478809, -0.004, 7245.4]
     messages = [
         {"event": "subscribed", "channel": "trades", "chanId": 19111},
-        [19111, [execution, execution, execution]],
+        [19111, [execution, sale, execution]],
         [19111, "te", execution],
         [19111, "hb"],
-        [19111, "tu", execution],
+        [19111, "te", sale],
     ]
     found = propose(*messages)
-    assert [described(table.schema)[:2] for table in found.tables] == [("[2]", ["$[1]=te,tu"])]
-    assert texts_of(found, *messages) == [(2, 0)]
+    assert [described(table.schema)[:2] for table in found.tables] == [
+        ("[1]?", ["$[1]!=hb,te"]),
+        ("[2]", ["$[1]=te"]),
+    ]
+    assert [table.schema.header for table in found.tables] == ["id,time,size,price,message_0"] * 2
+    assert texts_of(found, *messages) == [(3, 0), (2, 0)]
     assert found.ignore == ()
 
 
@@ -285,11 +302,13 @@ def test_prices_by_symbol_need_no_columns() -> None:
     assert [shape.says for shape in found.shapes] == ["data", "prices by symbol"]
 
 
-def test_prices_by_symbol_beside_other_data_are_named_and_not_taken() -> None:
-    found = propose({"AAPL": 145.67}, TRADE)
+def test_prices_by_symbol_beside_other_data_are_a_table_as_well() -> None:
+    found = propose({"AAPL": 145.67, "MSFT": 289.12}, TRADE)
     assert not found.is_default
-    assert found.shapes[-1].says == "numbers by name, which no columns can take"
-    assert [table.name for table in found.tables] == ["trade"]
+    assert [described(table.schema)[::2] for table in found.tables][1:] == [
+        ("*", ["symbol:str=@key", "price:float=@value"])
+    ]
+    assert texts_of(found, {"AAPL": 145.67, "MSFT": 289.12}, TRADE) == [(1, 0), (2, 0)]
 
 
 def test_a_member_that_some_rows_lack_or_that_is_null_is_optional() -> None:

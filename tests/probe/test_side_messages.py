@@ -217,6 +217,7 @@ def test_a_reply_may_only_say_how_it_went(sent: str, message: Any, conditions: l
         ({"id": 7, "code": 20001, "message": "bad"}, ["$.code", "$.code!=0", "$.message"]),
         ({"code": 2, "msg": "bad"}, ["$.code", "$.msg"]),
         ({"event": "rejected", "text": "no"}, ["$.event=rejected"]),
+        ({"ev": "status", "status": "not_authorized"}, ["$.ev=status", "$.status=not_authorized"]),
         ({"op": "subscribe", "status": 404}, ["$.op=subscribe", "$.status=404"]),
     ],
 )
@@ -224,6 +225,13 @@ def test_a_refusal_may_be_said_in_many_ways(message: Any, conditions: list[str])
     side = side_of([message, TRADE], '{"op":"subscribe","id":7}')
     assert dict(side.kinds) == {0: "refusal"}
     assert written(side.refused) == [conditions]
+    assert side.refusal == raw(message)
+
+
+def test_words_that_say_no_are_no_reply() -> None:
+    message = {"id": 0, "code": 0, "msg": "Not Subscribed successfully! [x]. Reason: Blocked!"}
+    side = side_of([message, TRADE], SUBSCRIBE)
+    assert (dict(side.kinds), side.replies, side.refused) == ({0: "refusal"}, (None,), ())
     assert side.refusal == raw(message)
 
 
