@@ -209,7 +209,7 @@ def _numbers_something(seen: FieldProfile) -> bool:
 
 
 def _is_signed(seen: FieldProfile) -> bool:
-    return any(float(value) < 0 for value in seen.values if value is not None and value != "")
+    return any(str(value).startswith("-") for value in seen.values)
 
 
 def unique(name: str, taken: set[str], path: JsonPath) -> str:

@@ -89,9 +89,13 @@ def _possible(
             vague.append(Condition(path, tuple(sorted(texts))))
         else:
             condition = _said(path, {said_by.type_at(steps, text) for text in texts})
-            if condition is not None:
-                yield condition, not is_first
-                is_first = False
+            if condition is None:
+                continue
+            if not said_by.is_telling(steps, texts):
+                vague.append(condition)
+                continue
+            yield condition, not is_first
+            is_first = False
     yield from ((each, True) for each in _unlike(values, others, said_by, from_root))
     yield from ((each, True) for each in _there(values, others, from_root))
     yield from ((each, True) for each in vague)

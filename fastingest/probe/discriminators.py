@@ -21,7 +21,13 @@ from typing import Any
 
 from fastingest.probe.field_profile import Steps, follow, kind_of
 from fastingest.probe.skeleton import Skeleton, skeleton_of, tell_apart
-from fastingest.probe.stream_names import NamedStream, patterns_of, texts_in
+from fastingest.probe.stream_names import (
+    NamedStream,
+    is_symbol_like,
+    patterns_of,
+    symbols_in,
+    texts_in,
+)
 from fastingest.probe.words import says_whose, side_of
 
 __all__ = [
@@ -30,6 +36,7 @@ __all__ = [
     "is_control",
     "is_generic",
     "is_phase",
+    "is_ticker_like",
     "is_type",
     "rank",
 ]
@@ -98,6 +105,14 @@ _CONTROL = {
     "response",
     "result",
 }
+# Names that may stand for a symbol as well.
+_AMBIGUOUS = ("t", "T", "name")
+_STREAMS = ("channel", "ch", "chan", "feed", "topic", "stream", "subject", "table")
+_KIND = re.compile(
+    r"trade|book|tick|quote|spread|ohlc|candle|kline|depth|level|order|bbo|price|fund|liq|mark|index"
+    r"|bar|match|deal|transaction|fill|mids|data|l[123]_|stat",
+    re.IGNORECASE,
+)
 _DEPTH = 3
 _MAX_FOUND = 8  # values of a discriminator that is none by its name
 _MAX_LENGTH = 80
@@ -116,12 +131,14 @@ def discriminators_of(value: Any, also: Iterable[Steps] = ()) -> dict[Steps, str
     if kind_of(value) == "mixed":
         said = [(index, each) for index, each in enumerate(value) if isinstance(each, str)]
         for index, element in said:
-            if _is_sayable(element):
+            if _is_sayable(element) and not is_ticker_like(element):
                 found[(index,)] = element
                 found[(index - len(value),)] = element
     else:
         for steps, text in _texts(value):
-            if _rank_of_name(steps[-1]) is not None and _is_sayable(text):
+            if _rank_of_name(steps[-1]) is None or not _is_sayable(text):
+                continue
+            if steps[-1] not in _AMBIGUOUS or not is_ticker_like(text):
                 found[steps] = text
         for steps in also:
             text = follow(value, steps)
@@ -153,6 +170,7 @@ class Discriminators:
         skeletons = [skeleton_of(value) for value in listed]
         self._found = _found_in(listed, skeletons)
         self._words: dict[Steps, set[str]] = {}
+        self._symbols = {text.lower() for value in listed for text in symbols_in(value)}
         streams: dict[Steps, dict[str, tuple[set[str], set[Skeleton]]]] = {}
         for value, skeleton in zip(listed, skeletons, strict=True):
             names = self._names_in(value)
@@ -187,6 +205,15 @@ class Discriminators:
         """Those of a value, each by where it is."""
         return discriminators_of(value, self._found)
 
+    def is_telling(self, steps: Steps, texts: Iterable[str]) -> bool:
+        """Whether words at a place surely name kinds of messages, and are no symbols by chance."""
+        name = steps[-1]
+        # A channel may be a symbol where nothing else says one.
+        is_doubtful = name in _STREAMS and not self._symbols
+        if isinstance(name, str) and name not in _AMBIGUOUS and not is_doubtful:
+            return True
+        return all(len(text) <= 2 or _KIND.search(text) for text in texts)
+
     def has_types_at(self, steps: Steps) -> bool:
         """Whether words stand there that name kinds of messages, and no phases and answers."""
         return any(
@@ -196,6 +223,8 @@ class Discriminators:
 
     def type_at(self, steps: Steps, text: str) -> str:
         """The type that a text says, with a star where a symbol is; empty: it says none."""
+        if text.lower() in self._symbols or is_symbol_like(text):
+            return ""
         if is_type((text,)):
             return text
         return self._patterns.get(steps, {}).get(text, "")
@@ -244,6 +273,11 @@ def rank(steps: Steps) -> tuple[int, int, int]:
     place = _rank_of_name(last) if isinstance(last, str) else 0
     index = last if isinstance(last, int) else 0
     return (len(_NAMES) if place is None else place, len(steps), index % 1000)
+
+
+def is_ticker_like(text: str) -> bool:
+    """Whether a text in capitals may be a symbol, where a type may stand as well."""
+    return text.isupper() and len(text) > 2 and not _KIND.search(text)
 
 
 def is_type(values: Iterable[str]) -> bool:

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastingest.probe.skeleton import Skeleton, tell_apart
+from fastingest.probe.words import words
 
-__all__ = ["NamedStream", "patterns_of", "texts_in"]
+__all__ = ["NamedStream", "is_symbol_like", "patterns_of", "symbols_in", "texts_in"]
 
 _OPEN = "*"
 _CUT = re.compile(r"([@.:/|~]+)")
@@ -23,6 +24,10 @@ _SYMBOL = re.compile(
     rf"(?=.*[A-Z])[A-Z0-9]{{2,}}([-/_][A-Z0-9]+)+|(?=.*[A-Z])[A-Z0-9]{{3,}}|[a-z0-9]{{2,}}[-_]?{_QUOTE}"
 )
 _DEPTH = 4
+_SYMBOL_WORDS = {
+    *("symbol", "symbols", "sym", "s", "instrument", "inst", "pair", "market", "code", "cd"),
+    *("product", "coin", "currency", "ticker"),
+}
 
 
 class NamedStream(NamedTuple):
@@ -67,6 +72,25 @@ def texts_in(value: Any, depth: int = 0) -> Iterable[str]:
     elif depth < _DEPTH and isinstance(value, list):
         for element in value if depth == 0 else value[:1]:
             yield from texts_in(element, depth + 1)
+
+
+def symbols_in(value: Any, depth: int = 0) -> Iterable[str]:
+    """The texts in a value that its names call symbols, of an array those of its first element."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if depth >= _DEPTH or not isinstance(value, dict):
+        return
+    for name, member in value.items():
+        if isinstance(member, str):
+            if words(name) & _SYMBOL_WORDS:
+                yield member
+        else:
+            yield from symbols_in(member, depth + 1)
+
+
+def is_symbol_like(text: str) -> bool:
+    """Whether a word in small letters ends as the names of pairs do: ``btcusdt``."""
+    return text.islower() and len(text) > 5 and _SYMBOL.fullmatch(text) is not None
 
 
 def _opened(name: str, texts: frozenset[str]) -> str | None:

@@ -24,8 +24,8 @@ from fastingest.probe.field_profile import Steps
         ({"a": {"b": {"c": {"type": "too deep"}}}}, {}),
         ([{"type": "x"}], {}),
         (
-            [0, ["x"], "trade", "XBT/USD"],
-            {(2,): "trade", (-2,): "trade", (3,): "XBT/USD", (-1,): "XBT/USD"},
+            [0, ["x"], "trade", "XBT/USD", "ABC"],
+            {(2,): "trade", (-3,): "trade"},
         ),
         ({"type": 5, "event": None, "topic": ["x"]}, {}),
         # what a condition cannot say, and a moment

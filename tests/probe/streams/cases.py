@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.probe.streams.stream import Expert, Some, Stream, stream
 
 __all__ = ["CASES"]
@@ -177,6 +179,23 @@ CASES: tuple[Stream, ...] = (
             {"bid": "bids.*", "ask": "asks.*"},
             ("$.type=book",),
         ),
+    ),
+    *(
+        stream(
+            f"symbols where a type might stand: {message}",
+            [json.loads(message.replace("aapl", _some.of("aapl", "msft"))) for _ in range(30)],
+            [json.loads(message.replace("aapl", "goog"))],
+            Expert(columns),
+        )
+        for message, columns in (
+            ('{"t":"aapl","p":1.5,"v":2.25}', "t, p:float, v:float"),
+            ('{"name":"aapl","p":1.5,"v":2.25}', "name, p:float, v:float"),
+            ('{"topic":"aapl","symbol":"aapl","p":1.5}', "topic, symbol, p:float"),
+            ('{"channel":"aapl","p":1.5,"v":2.25}', "channel, p:float, v:float"),
+            ('{"channel":"aaplusdt","p":1.5,"v":2.25}', "channel, p:float, v:float"),
+            ('[1600000000123,"aapl",1.5]', "time:timestamp[ms]=[0], s=[1], p:float=[2]"),
+            ('["aapl",1.5,2.25]', "s=[0], p:float=[1], v:float=[2]"),
+        )
     ),
     stream(
         "a price and a size as a pair",
