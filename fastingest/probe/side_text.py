@@ -65,12 +65,11 @@ def message_text(message: Message) -> str:
         return quoted(message.text)
     parts = [f"send = {quoted(message.text)}"]
     if message.reply is not None:
-        parts.append(f"reply = [{', '.join(map(quoted, message.reply))}]")
+        parts.append(f"reply = {_group(message.reply)}")
     if message.timeout != Message.timeout:
         parts.append(f"timeout = {quoted(format_duration(message.timeout))}")
     if message.refused:
-        groups = (f"[{', '.join(map(quoted, group))}]" for group in message.refused)
-        parts.append(f"refused = [{', '.join(groups)}]")
+        parts.append(f"refused = {_array(map(_group, message.refused))}")
     return f"{{{', '.join(parts)}}}"
 
 
@@ -112,10 +111,13 @@ def said_lines(feed: Feed, proposal: Proposal) -> Iterator[str]:
     yield from array(
         "answer",
         (
-            f"{{when = [{', '.join(map(_group, each.when))}], send = {quoted(each.send)}}}"
+            f"{{when = {_array(map(_group, each.when))}, send = {quoted(each.send)}}}"
             for each in answers
         ),
     )
+    if feed.remember is not None:
+        when = _array(map(_group, feed.remember.when))
+        yield f"remember = {{when = {when}, key = {quoted(str(feed.remember.key))}}}"
     yield from array("ignore", map(quoted, dict.fromkeys((*feed.ignore, *proposal.ignore))))
 
 
@@ -126,4 +128,9 @@ def _groups(key: str, groups: Groups) -> Sequence[str]:
 
 
 def _group(group: Iterable[object]) -> str:
-    return f"[{', '.join(quoted(str(each)) for each in group)}]"
+    return _array(quoted(str(each)) for each in group)
+
+
+def _array(texts: Iterable[str]) -> str:
+    """An array on one line."""
+    return f"[{', '.join(texts)}]"

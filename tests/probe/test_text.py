@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastingest import Options
-from fastingest.model.feed import Answer, Feed, Heartbeat, Subscription, Table
-from fastingest.model.jsonpath import JsonPath
+from fastingest.model.feed import Answer, Feed, Heartbeat, Remember, Subscription, Table
+from fastingest.model.jsonpath import JsonPath, parse_path
 from fastingest.model.message_conditions import parse_message_condition
 from fastingest.model.schema import Column, parse_columns
 from fastingest.probe.dry_run import DryRun
@@ -105,6 +105,9 @@ def test_the_feed_is_written_as_it_was_given(
         retry_refused=5.0,
         reconnect=((parse_message_condition("$.type=info"),),),
         answers=(Answer(((parse_message_condition("$.ping"),),), '{"pong":{$.ping}}'),),
+        remember=Remember(
+            ((parse_message_condition("$.event=subscribed"),),), parse_path("$.chanId")
+        ),
         heartbeats=(Heartbeat("ping", 20.0), Heartbeat('{"op":"ping"}', 0.25)),
         proxy="http://proxy.example:3128",
         connect_timeout=2.5,
