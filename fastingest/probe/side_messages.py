@@ -178,7 +178,12 @@ class _Conditions:
     def replies(
         self, aside: Sequence[_Aside], sent: Sequence[Subscription], asked: Sequence[Asked]
     ) -> tuple[tuple[MessageCondition, ...] | None, ...]:
-        """The conditions of the reply to each of the subscriptions; those that it has stay."""
+        """The conditions of the reply to each of the subscriptions.
+
+        Where some have theirs, which are waited for has been said, and stays as it is.
+        """
+        if any(each.reply for each in sent):
+            return tuple(each.reply for each in sent)
         said = [
             (each.beginning, part)
             for each in aside
@@ -200,8 +205,8 @@ class _Conditions:
             for conditions in chosen
         ]
         return tuple(
-            subscription.reply or (conditions if is_certain else None)
-            for subscription, conditions, is_certain in zip(sent, chosen, enough, strict=True)
+            conditions if is_certain else None
+            for conditions, is_certain in zip(chosen, enough, strict=True)
         )
 
     # Refusals

@@ -151,6 +151,16 @@ def test_a_reply_that_was_given_is_kept() -> None:
     assert side.replies == (reply,)
 
 
+def test_where_some_replies_are_given_the_others_are_not_waited_for() -> None:
+    reply = (parse_message_condition("$.event=subscribed"),)
+    sent = [Subscription('{"event":"conf","flags":65536}'), Subscription(SUBSCRIBE, reply)]
+    values = [{"event": "conf", "status": "OK"}, {"event": "subscribed"}]
+    side = side_messages_of(list(map(raw, values)), values, sent)
+    assert side.replies == (None, reply)
+    bare = side_messages_of(list(map(raw, values)), values, [Subscription(e.text) for e in sent])
+    assert None not in bare.replies
+
+
 @pytest.mark.parametrize(
     ("message", "answer"),
     [
