@@ -36,6 +36,8 @@ _ERROR = re.compile(r"err(or)?(s|code|no|msg|message|desc|description|text|type|
 
 # Words of a value.
 _NO = {"error", "errors", "err", "fail", "failed", "failure", "denied", "rejected", "unauthorized"}
+_WHY_NOT = {"exceed", "exceeded", "exceeds", "invalid", "forbidden", "expired", "unknown"}
+"""Of a text that explains a status; elsewhere they may be said of anything."""
 _LIFE = {
     *("ping", "pong", "heartbeat", "heartbeats", "hb", "info", "welcome", "hello", "connected"),
     *("status", "system", "keepalive"),
@@ -220,7 +222,19 @@ class _Reader:
             return value >= 400 and self._answers
         explained = {plain(name) for name in self._part} & {*_STATES[3:], "code", "errcode"}
         about = self._answers or bool(self._verbs) or bool(explained)
-        return isinstance(value, str) and about and bool({*_NO, "not"} & set(words(value)))
+        if not isinstance(value, str) or not about:
+            return False
+        return bool({*_NO, "not"} & set(words(value))) or self._is_explained_as_no(value)
+
+    def _is_explained_as_no(self, status: str) -> bool:
+        """Whether a status is a no by the words beside it, and there is nothing else in it."""
+        verbs = {name for name, _ in self._verbs}
+        is_well = bool({*_LIFE, *_YES} & set(words(status)))
+        if is_well or not all(_is_state(name) for name in {*self._part} - verbs):
+            return False
+        said = [self._part[name] for name in self._part if plain(name) in _STATES[3:]]
+        why = {word for text in said if isinstance(text, str) for word in words(text)}
+        return bool({*_NO, *_WHY_NOT} & why)
 
     def _coded(self) -> tuple[str, ...] | None:
         """A number of an error with its words, and nothing of a kind of message beside them."""

@@ -229,6 +229,10 @@ def test_a_reply_may_only_say_how_it_went(sent: str, message: Any, conditions: l
         ({"event": "rejected", "text": "no"}, ["$.event=rejected"]),
         ({"ev": "status", "status": "not_authorized"}, ["$.ev=status", "$.status=not_authorized"]),
         ({"op": "subscribe", "status": 404}, ["$.op=subscribe", "$.status=404"]),
+        (
+            {"ev": "status", "status": "max_connections", "message": "Maximum exceeded."},
+            ["$.ev=status", "$.status=max_connections"],
+        ),
     ],
 )
 def test_a_refusal_may_be_said_in_many_ways(message: Any, conditions: list[str]) -> None:
@@ -236,6 +240,18 @@ def test_a_refusal_may_be_said_in_many_ways(message: Any, conditions: list[str])
     assert dict(side.kinds) == {0: "refusal"}
     assert written(side.refused) == [conditions]
     assert side.refusal == raw(message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"ev": "status", "status": "connected", "message": "Maximum exceeded."},
+        {"ev": "status", "status": "halted", "sym": "AB", "message": "Maximum exceeded."},
+        {"ev": "status", "status": "max_connections", "message": "Connections."},
+    ],
+)
+def test_a_status_is_no_refusal_by_any_word_beside_it(message: Any) -> None:
+    assert dict(side_of([message, TRADE], SUBSCRIBE).kinds) == {0: "sign"}
 
 
 def test_words_that_say_no_are_no_reply() -> None:
