@@ -7,7 +7,8 @@ data. It becomes a place only where that is certain, and then all texts that nam
   in a URL, becomes ``{symbols}``;
 - subscriptions one after the other that are alike but for the symbol become one with ``{symbol}``.
 
-What is sent must be what was sent, byte by byte; otherwise nothing is changed.
+What is sent must be what was sent, byte by byte; otherwise nothing is changed. Nor is anything
+where a symbol may be left out: ``--symbols`` would ask for it as well, whatever it says.
 """
 
 from __future__ import annotations
@@ -19,19 +20,16 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from fastingest.config.spec import Message
-from fastingest.config.symbols import Symbols, check_symbol, has_place
+from fastingest.config.symbols import Symbols, has_place
 from fastingest.model.feed import Feed, Subscription
-from fastingest.probe.known_symbols import NAMES
+from fastingest.probe.likeness import PLACE, STRING, alike, by_likeness, fits, is_like
 
 __all__ = ["Placed", "placed"]
 
-_PLACE = "{symbol}"
 _SHORT = 5  # characters of a symbol; a shorter one in other letters is another word
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_KEY = re.compile(r'"([^"\\]*)"\s*:\s*["\[]?$')
+_VALUE = re.compile(r"[^?&=]+")  # the path, or a parameter's name or value
 _IN_URL = re.compile(r"[^/?&=,;]+")
 _REFERENCE = re.compile(r"\$\{[^}]*\}")
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
 @dataclass(frozen=True)
@@ -69,15 +67,30 @@ def placed(feed: Feed, known: Collection[str]) -> Placed | None:
     if any(subscription.refused for subscription in feed.subscriptions):
         return None
     finder = _Finder(known)
+    templates = [text.replace(symbol, PLACE) for text in texts if (symbol := finder.one_in(text))]
+    more = alike(templates, {text for text in texts if not finder.names_any(text)})
+    if more:
+        finder = _Finder({*known, *more})
     found = _lists(feed, finder) or _runs(feed, finder)
-    if found is None:
+    if found is None or _leaves_out_any(found):
         return None
     symbols = found.symbols
     upper = tuple(each.upper() for each in symbols.default)
     are_lower = symbols.default == tuple(each.lower() for each in upper)
-    if upper != symbols.default and are_lower and set(upper) <= set(known):
+    if upper != symbols.default and are_lower and set(upper) & set(known):
         found = replace(found, symbols=replace(symbols, default=upper, case="lower"))
     return found if _is_the_same(feed, found) else None
+
+
+def _leaves_out_any(found: Placed) -> bool:
+    """Whether a text without a place may be another one with other symbols."""
+    texts = {each.text for each in found.messages}
+    templates = set(filter(has_place, texts))
+    return any(
+        is_like(text, template, found.symbols)
+        for text in texts - templates
+        for template in templates
+    )
 
 
 def _is_the_same(feed: Feed, found: Placed) -> bool:
@@ -104,7 +117,7 @@ def _message(subscription: Subscription, text: str, symbol: str = "") -> Message
         return Message(text, None, subscription.timeout)
     said = tuple(str(each) for each in reply)
     if symbol:
-        said = tuple(each.replace(symbol, _PLACE) for each in said)
+        said = tuple(each.replace(symbol, PLACE) for each in said)
     return Message(text, said, subscription.timeout)
 
 
@@ -148,7 +161,7 @@ def _list_of(text: str, pieces: Sequence[tuple[int, int]], finder: _Finder) -> _
     said = [text[start:end] for start, end in pieces]
     symbols = [finder.one_in(each) for each in said]
     if None in symbols:
-        symbols = _by_likeness(said, symbols, text[: pieces[0][0]])
+        symbols = by_likeness(said, symbols, text[: pieces[0][0]])
     groups: list[tuple[str, int, int]] = []
     for symbol, (start, end) in zip(symbols, pieces, strict=True):
         if symbol is None:
@@ -157,7 +170,7 @@ def _list_of(text: str, pieces: Sequence[tuple[int, int]], finder: _Finder) -> _
             groups[-1] = (symbol, groups[-1][1], end)
         else:
             groups.append((symbol, start, end))
-    each = {text[start:end].replace(symbol, _PLACE) for symbol, start, end in groups}
+    each = {text[start:end].replace(symbol, PLACE) for symbol, start, end in groups}
     between = {text[one[2] : other[1]] for one, other in pairwise(groups)}
     if len(each) != 1 or len(between) > 1:
         return None
@@ -166,42 +179,13 @@ def _list_of(text: str, pieces: Sequence[tuple[int, int]], finder: _Finder) -> _
     return _List(whole, names, each.pop(), between.pop() if between else Symbols.join)
 
 
-def _by_likeness(
-    said: Sequence[str], symbols: Sequence[str | None], before: str
-) -> list[str | None]:
-    """The symbols of the pieces; those that have not come yet by what their pieces are like.
-
-    :param before: what stands before the first piece.
-    """
-    likes = {each.replace(one, _PLACE) for each, one in zip(said, symbols, strict=True) if one}
-    beginning, place, end = next(iter(likes), "").partition(_PLACE)
-    key = _KEY.search(before)
-    names = {word.lower() for word in _WORD.findall(key[1])} if key else set()
-    is_told = names & NAMES or sum(map(str.isalnum, beginning + end)) > 2
-    if len(likes) != 1 or not place or _PLACE in end or not is_told:
-        return list(symbols)
-    found: list[str | None] = []
-    for text, symbol in zip(said, symbols, strict=True):
-        fits = text.startswith(beginning) and text.endswith(end)
-        middle = text[len(beginning) : len(text) - len(end)]
-        found.append(symbol or (middle if fits and _can_be_symbol(middle) else None))
-    return found
-
-
-def _can_be_symbol(text: str) -> bool:
-    try:
-        return bool(check_symbol(text))
-    except ValueError:
-        return False
-
-
 def _spans_in_json(text: str) -> list[list[tuple[int, int]]]:
     """Where the elements of each array are, and the pieces of texts with commas; inner first."""
     found: list[list[tuple[int, int]]] = []
     opened: list[tuple[str, int, list[int]]] = []
     at = 0
     while at < len(text):
-        string = _STRING.match(text, at)
+        string = STRING.match(text, at)
         if string is not None:
             inside = string[0][1:-1]
             if "," in inside:
@@ -236,11 +220,20 @@ def _path_of(text: str) -> str:
 
 
 def _spans_in_url(url: str, finder: _Finder) -> list[list[tuple[int, int]]]:
-    """Where the pieces of a URL are that name symbols."""
-    start = len(url) - len(_path_of(url))
-    pieces = [(found.start(), found.end()) for found in _IN_URL.finditer(url, start)]
-    named = [(start, end) for start, end in pieces if finder.one_in(url[start:end])]
-    return [named] if named else []
+    """Where the pieces of a URL are that name symbols, and those beside them that may."""
+    chosen: list[tuple[int, int]] = []
+    for value in _VALUE.finditer(url, len(url) - len(_path_of(url))):
+        pieces = [piece.span() for piece in _IN_URL.finditer(url, *value.span())]
+        named = {(s, e): symbol for s, e in pieces if (symbol := finder.one_in(url[s:e]))}
+        likes = {url[s:e].replace(symbol, PLACE) for (s, e), symbol in named.items()}
+        if "?" not in url[: value.start()]:
+            likes -= {PLACE}  # any other part of the path is like it
+        chosen += [
+            (s, e)
+            for s, e in pieces
+            if (s, e) in named or any(fits(url[s:e], like) for like in likes)
+        ]
+    return [chosen] if chosen else []
 
 
 # One by one
@@ -259,7 +252,7 @@ def _runs(feed: Feed, finder: _Finder) -> Placed | None:
                 return None
             messages.append(_message(subscription, subscription.text))
             continue
-        text = subscription.text.replace(symbol, _PLACE)
+        text = subscription.text.replace(symbol, PLACE)
         message = _message(subscription, text, symbol)
         if messages and runs and messages[-1] is runs[-1][0] and message == messages[-1]:
             runs[-1][1].append(symbol)

@@ -100,6 +100,11 @@ def test_symbols_of_one_subscription(
         ['{"args":["trade.BTC-USD"]}', '{"args":["quote.BTC-USD"]}', '{"args":["trade.ETH-USD"]}'],
         ['{"args":["BTC-USD"]}', '{"symbol":"BTC-USD","also":"ETH-USD"}'],
         ['{"args":["{symbol}","BTC-USD"]}'],
+        ['{"args":["BTC-USD"]}', '{"args":["SOL-USD"]}'],  # nor what this is
+        ['{"args":["BTC-USD"]}', '{"args":["SOL-USD","ADA-USD"]}'],
+        ['{"args":["BTC-USD","ETH-USD"]}', '{"args":["SOL-USD"]}'],
+        ['{"args":["t.BTC-USD","t.ETH-USD"]}', '{"args":["t.SOL-USD"]}'],
+        ["sub BTC-USD", "sub heartbeats"],
         ['{"args":["xBTC-USDx"]}'],
         ['{"BTC-USD":1}'],
         ['{"key":"${BTC-USD}"}'],
@@ -149,6 +154,40 @@ def test_subscriptions_one_after_the_other_become_one() -> None:
     assert found.symbols == Symbols(("BTCUSDT", "ETHUSDT"), case="lower")
 
 
+@pytest.mark.parametrize(
+    ("template", "reply"),
+    [
+        ('{"ids":7,"args":["trade.{symbol}.raw"]}', "$.topic=trade.{symbol}"),
+        ('{"sub":"market.{symbol}.trade","id":"{symbol}"}', "$.id={symbol}"),
+        ('{"op":"subscribe","product_id":"{symbol}"}', "$.ok"),
+    ],
+)
+@pytest.mark.parametrize("names", [["ADA-USD", "BTC-USD", "SOL-USD"], ["BTC-USD", "SOL-USD"]])
+def test_those_of_which_nothing_has_come_are_told_by_what_is_like_them(
+    template: str, reply: str, names: list[str]
+) -> None:
+    hello = Subscription('{"op":"hello"}')
+    sent = [
+        Subscription(
+            template.replace("{symbol}", name),
+            (parse_message_condition(reply.replace("{symbol}", name)),),
+        )
+        for name in names
+    ]
+    found = placed(Feed("x", URL, (), subscriptions=(hello, *sent)), PAIRS)
+    assert described(found) == ([hello.text, template], Symbols(tuple(names)))
+    assert found is not None
+    assert found.messages[1].reply == (reply,)
+
+
+def test_what_is_like_no_other_has_no_place() -> None:
+    texts = ['{"args":["trade.BTC-USD"]}', '{"args":["heartbeat"]}', '{"args":[]}']
+    assert described(place(*texts, known=PAIRS)) == (
+        ['{"args":[{symbols}]}', *texts[1:]],
+        Symbols(("BTC-USD",), '"trade.{symbol}"'),
+    )
+
+
 def test_all_subscriptions_use_the_same_symbols() -> None:
     texts = [f'{{"ch":"{kind}","symbols":["BTC-USD","ETH-USD"]}}' for kind in ("t", "q")]
     assert described(place(*texts, known=PAIRS)) == (
@@ -180,6 +219,27 @@ def test_all_subscriptions_use_the_same_symbols() -> None:
             "wss://feed.example/?symbols={symbols}&x=1",
             Symbols(("BTCUSDT", "ETHUSDT")),
         ),
+        # One of which nothing has come yet is told by what is like it.
+        (
+            "wss://feed.example/stream?streams=btcusdt@trade/solusdt@trade",
+            "wss://feed.example/stream?streams={symbols}",
+            Symbols(("BTCUSDT", "SOLUSDT"), "{symbol}@trade", "/", "lower"),
+        ),
+        (
+            "wss://feed.example/ws/solusdt@trade/btcusdt@trade",
+            "wss://feed.example/ws/{symbols}",
+            Symbols(("SOLUSDT", "BTCUSDT"), "{symbol}@trade", "/", "lower"),
+        ),
+        (
+            "wss://feed.example/ws?symbols=SOLUSDT,BTCUSDT&key=${KEY}",
+            "wss://feed.example/ws?symbols={symbols}&key=${KEY}",
+            Symbols(("SOLUSDT", "BTCUSDT")),
+        ),
+        (
+            "wss://feed.example/ws/BTCUSDT",
+            "wss://feed.example/ws/{symbols}",
+            Symbols(("BTCUSDT",)),
+        ),
     ],
 )
 def test_symbols_in_the_url(url: str, text: str, symbols: Symbols) -> None:
@@ -191,6 +251,7 @@ def test_symbols_in_the_url(url: str, text: str, symbols: Symbols) -> None:
 def test_a_host_is_no_symbol() -> None:
     assert place(known=PAIRS, url="wss://btc-usd.example/btc") is None
     assert place(known=CRYPTO, url="wss://x/?a=btcusdt&b=ethusdt@trade") is None
+    assert place(known=CRYPTO, url="wss://x/?a=btcusdt,trades") is None
 
 
 NAMES = st.lists(
