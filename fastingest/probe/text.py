@@ -166,7 +166,7 @@ def _rows(rows: Rows) -> Sequence[str]:
 def column_text(column: Column) -> str:
     """A column as it is written in a file."""
     if column.path is not None and column.path.own:
-        return f"{column.name}:{column.type}={column.path}"
+        return f"{column.name}:{column.type}{'' if column.required else '?'}={column.path}"
     path = str(column.path)
     if path.startswith("@"):  # by itself it would be a metadata column
         name, rest = re.fullmatch(r"([\w@/:-]+)(.*)", path, re.DOTALL).groups()  # type: ignore[union-attr]
