@@ -89,13 +89,9 @@ def _possible(
             vague.append(Condition(path, tuple(sorted(texts))))
         else:
             condition = _said(path, {said_by.type_at(steps, text) for text in texts})
-            if condition is None:
-                continue
-            if not said_by.is_telling(steps, texts):
-                vague.append(condition)
-                continue
-            yield condition, not is_first
-            is_first = False
+            if condition is not None and said_by.is_telling(steps, texts):
+                yield condition, not is_first
+                is_first = False
     yield from ((each, True) for each in _unlike(values, others, said_by, from_root))
     yield from ((each, True) for each in _there(values, others, from_root))
     yield from ((each, True) for each in vague)
@@ -125,9 +121,15 @@ def _unlike(
                 found.setdefault(steps, set()).add(said_by.type_at(steps, text))
     for steps in sorted(theirs, key=rank):
         said = theirs[steps] - ours.get(steps, set()) - {""}
-        plain = {each for each in said if "*" not in each}
+        plain = {each for each in said if "*" not in each and _is_word(steps, each, said_by)}
         if plain and len(plain) <= _MAX_VALUES and (steps in ours or isinstance(steps[-1], int)):
             yield Condition(JsonPath(steps, from_root), tuple(sorted(plain)), "!=")
+
+
+def _is_word(steps: Steps, text: str, said_by: Discriminators) -> bool:
+    """Whether a text surely says what a message is, and is no symbol."""
+    said = (text,)
+    return is_phase(said) or is_control(said) or said_by.is_telling(steps, said)
 
 
 def _there(values: Sequence[Any], others: Sequence[Any], from_root: bool) -> Iterator[Condition]:

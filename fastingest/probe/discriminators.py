@@ -135,7 +135,8 @@ def discriminators_of(value: Any, also: Iterable[Steps] = ()) -> dict[Steps, str
                 found[(index,)] = element
                 found[(index - len(value),)] = element
     else:
-        for steps, text in _texts(value):
+        is_alone = isinstance(value, list) and len(value) == 1
+        for steps, text in _texts(value[0], (0,)) if is_alone else _texts(value):
             if _rank_of_name(steps[-1]) is None or not _is_sayable(text):
                 continue
             if steps[-1] not in _AMBIGUOUS or not is_ticker_like(text):

@@ -86,7 +86,13 @@ class FieldProfile:
     @cached_property
     def kinds(self) -> Counter[str]:
         """How many of each kind."""
-        return Counter(map(kind_of, self.values))
+        kinds: Counter[str] = Counter()
+        for type_, count in Counter(map(type, self.values)).items():
+            if type_ in _KINDS:
+                kinds[_KINDS[type_]] += count
+            else:
+                kinds.update(kind_of(value) for value in self.values if type(value) is type_)
+        return kinds
 
     def _of_type(self, kind: type) -> set[Any]:
         return {value for value in self.values if type(value) is kind}

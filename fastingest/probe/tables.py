@@ -8,7 +8,7 @@ out, and conditions keep other messages out (:mod:`~fastingest.probe.conditions`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -101,6 +101,9 @@ def candidates_of(
     :param parts: into how many parts the group may fall by where its rows are.
     """
     if any(unit.in_array for unit in found.units):
+        books = _books_in_arrays(found, others, now)
+        if books:
+            return books
         table = _of_elements(found, others, now)
         return [table] if table is not None else []
     values = [unit.value for unit in found.units]
@@ -184,6 +187,22 @@ def _form(row: Any) -> tuple[Any, ...]:
 def _optional(rows: Rows) -> Rows:
     """The same places, of which a message need have none."""
     return Rows(tuple(place._replace(is_optional=bool(place.steps)) for place in rows.places))
+
+
+def _books_in_arrays(found: Group, others: Others, now: float) -> list[Candidate]:
+    """The tables of books that are the only elements of their messages, each."""
+    elements = FieldProfile(unit.value for unit in found.units)
+    places = [where for where in find_rows(elements, now) if where.is_book]
+    messages = [Unit(index, others.values[index]) for index in found.messages]
+    if not all(isinstance(unit.value, list) and len(unit.value) == 1 for unit in messages):
+        return []
+    tables = []
+    for where in places:
+        rows = Rows(tuple(each._replace(steps=(0, *each.steps)) for each in where.rows.places))
+        around = (((0,), elements), *(((0, *steps), node) for steps, node in where.around))
+        inside = replace(where, rows=rows, around=around, pairs=())
+        tables += _tables_at(inside, messages, others, now)
+    return tables
 
 
 def _of_elements(found: Group, others: Others, now: float) -> Candidate | None:

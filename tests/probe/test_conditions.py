@@ -41,6 +41,13 @@ def test_what_only_others_say_or_have_keeps_them_out() -> None:
     assert conditions([{"p": 1}], [{"p": 1, "r": 1}]) == (["$.r absent"], 0)
 
 
+def test_words_that_may_be_symbols_are_no_conditions() -> None:
+    one, other = [1, "spy", 1.5], [1, "vym", 1.5, 2.5]
+    assert conditions([one], [other]) == (["$[3] absent"], 0)
+    assert conditions([other], [one]) == (["$[3] exists"], 0)
+    assert conditions([{"topic": "spy", "p": 1}], [{"topic": "vym", "p": 1}]) == ([], 1)
+
+
 def test_what_cannot_be_kept_out_is_counted() -> None:
     assert conditions([TRADE], [TRADE]) == (["$.type=trade"], 1)
 

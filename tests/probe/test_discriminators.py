@@ -22,7 +22,8 @@ from fastingest.probe.field_profile import Steps
         ({"eventType": "x", "msg_type": "y"}, {("eventType",): "x", ("msg_type",): "y"}),
         ({"data": {"arg": {"channel": "c"}}}, {("data", "arg", "channel"): "c"}),
         ({"a": {"b": {"c": {"type": "too deep"}}}}, {}),
-        ([{"type": "x"}], {}),
+        ([{"type": "x"}], {(0, "type"): "x"}),
+        ([{"type": "x"}, {"type": "x"}], {}),
         (
             [0, ["x"], "trade", "XBT/USD", "ABC"],
             {(2,): "trade", (-3,): "trade"},

@@ -37,12 +37,13 @@ def sources_of(schema: Schema) -> list[str]:
     """Where each column's values are, from the message's root if there is one place of rows."""
     places = schema.rows.places
     before = places[0].steps if len(places) == 1 else ("each row",)
-    return [_source(column.path, before) for column in schema.columns]
+    return [
+        column.type if column.path is None else _source(column.path, before)
+        for column in schema.columns
+    ]
 
 
-def _source(path: JsonPath | None, before: Sequence[object]) -> str:
-    if path is None:
-        return "@received"
+def _source(path: JsonPath, before: Sequence[object]) -> str:
     if path.own:
         return path.own
     return text_of_steps(path.steps if path.from_root else (*before, *path.steps))  # type: ignore[arg-type]

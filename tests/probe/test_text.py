@@ -73,6 +73,24 @@ def test_one_table_stands_in_the_feed_itself(tmp_path: Path) -> None:
     assert feed.ignore == ("pong",)
 
 
+BOOK = {"type": "book", "s": "X", "b": [["1.5", "2"]], "a": [["1.6", "2"]]}
+
+
+def test_several_places_of_rows_are_written_with_their_names(tmp_path: Path) -> None:
+    what = sample(*[BOOK] * 3)
+    assert 'rows = {bid = "b", ask = "a"}' in config_of(what).splitlines()
+    (table,) = proposal_of(what.messages, NOW).tables
+    assert [each.schema for each in read_again(config_of(what), tmp_path).tables] == [table.schema]
+
+
+def test_names_of_places_that_are_not_their_own_are_written_in_an_array(tmp_path: Path) -> None:
+    both = [0, {"a": BOOK["a"]}, {"b": BOOK["b"]}, "book-10", "X/Y"]
+    what = sample(*[[0, {"as": BOOK["a"], "bs": BOOK["b"]}, "book-10", "X/Y"], both] * 3)
+    assert '    "ask=[1].as?",' in config_of(what).splitlines()
+    (table,) = proposal_of(what.messages, NOW).tables
+    assert [each.schema for each in read_again(config_of(what), tmp_path).tables] == [table.schema]
+
+
 def test_several_tables_have_a_file_each(tmp_path: Path) -> None:
     what = sample(TRADE, QUOTE)
     feed = read_again(config_of(what), tmp_path)
@@ -266,6 +284,8 @@ def test_any_text_is_a_string_of_the_file(text: str) -> None:
         (Column("received", "@received"), "@received"),
         (Column("at", "@received:timestamp[ns]"), "at:timestamp[ns]=@received"),
         (Column("type", "str", JsonPath(("@type", "a b"))), 'type:str=["@type"]["a b"]'),
+        (Column("side", "str", JsonPath(own="@rows")), "side:str=@rows"),
+        (Column("price", "decimal", JsonPath(own="@value"), False), "price:decimal?=@value"),
     ],
 )
 def test_a_column_is_written_as_it_is_read(column: Column, text: str) -> None:

@@ -159,6 +159,38 @@ _ALPACA = stream(
 )
 
 
+def _alpaca_book(symbol: str) -> list[Any]:
+    def levels(price: Any) -> list[dict[str, float]]:
+        return [{"p": price(), "s": _q()} for _ in range(_some.of(0, 1, 2))]
+
+    return [{"T": "o", "S": symbol, "t": _iso(9), "b": levels(_bid), "a": levels(_p)}]
+
+
+_ALPACA_BOOK = stream(
+    "Alpaca: order books and trades of crypto",
+    [
+        [{"T": "success", "msg": "connected"}],
+        *_some.mixed(
+            [_alpaca_book(_some.of("BTC/USD", "ETH/USD")) for _ in range(40)],
+            [[_alpaca("t", _some.of("BTC/USD", "ETH/USD"))] for _ in range(40)],
+        ),
+    ],
+    [_alpaca_book("SOL/USD"), [_alpaca("t", "SOL/USD")]],
+    Expert(
+        "side=@rows, level:int=@index, price:float=p, size:float=s, symbol=$[0].S, "
+        "time:timestamp[iso:9]=$[0].t",
+        {"bid": "[0].b", "ask": "[0].a"},
+        ("$[0].T=o",),
+    ),
+    Expert(
+        "symbol=S, id:int=i, exchange=x, price:float=p, size:number=s, conditions:json=c, tape=z, "
+        "time:timestamp[iso:9]=t",
+        "",
+        ("T=t",),
+    ),
+)
+
+
 def _polygon(symbol: str) -> dict[str, Any]:
     return {
         **{"ev": "T", "sym": symbol, "x": 4, "i": str(_id()), "z": 3, "p": _p(), "s": _id() % 500},
@@ -228,5 +260,5 @@ _KRAKEN_ALL = stream(
 )
 
 VENUES_OF_ARRAYS: tuple[Stream, ...] = (
-    *(_KRAKEN_TRADES, _KRAKEN_BOOK, _KRAKEN_ALL, _BITFINEX, _ALPACA, _POLYGON),
+    *(_KRAKEN_TRADES, _KRAKEN_BOOK, _KRAKEN_ALL, _BITFINEX, _ALPACA, _ALPACA_BOOK, _POLYGON),
 )
