@@ -80,7 +80,8 @@ def test_several_places_of_rows_are_written_with_their_names(tmp_path: Path) -> 
     what = sample(*[BOOK] * 3)
     assert 'rows = {bid = "b", ask = "a"}' in config_of(what).splitlines()
     (table,) = proposal_of(what.messages, NOW).tables
-    assert [each.schema for each in read_again(config_of(what), tmp_path).tables] == [table.schema]
+    feed = read_again(config_of(what), tmp_path)
+    assert [each.schema for each in feed.tables] == [with_received(table.schema)]
 
 
 def test_names_of_places_that_are_not_their_own_are_written_in_an_array(tmp_path: Path) -> None:
@@ -88,7 +89,8 @@ def test_names_of_places_that_are_not_their_own_are_written_in_an_array(tmp_path
     what = sample(*[[0, {"as": BOOK["a"], "bs": BOOK["b"]}, "book-10", "X/Y"], both] * 3)
     assert '    "ask=[1].as?",' in config_of(what).splitlines()
     (table,) = proposal_of(what.messages, NOW).tables
-    assert [each.schema for each in read_again(config_of(what), tmp_path).tables] == [table.schema]
+    feed = read_again(config_of(what), tmp_path)
+    assert [each.schema for each in feed.tables] == [with_received(table.schema)]
 
 
 def test_several_tables_have_a_file_each(tmp_path: Path) -> None:
