@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastingest.decode.values import Values, ValueTree
+from fastingest.decode.values import Values, ValueTree, broken_on
 from fastingest.model.feed import Feed, remembered_in
 from fastingest.model.jsonpath import JsonPath, Steps, text_of
 
@@ -37,7 +37,8 @@ class Memory:
         self._messages: dict[bytes, bytes] = {}
         self.values: dict[bytes, tuple[bytes | None, ...]] = {}
         """By the keys' text: the JSON to which each of the paths leads, and :data:`PADDING`; None
-        where that is nothing, or null."""
+        where that is nothing, or null; the padding alone where a string on the way should hold
+        JSON, and holds another text."""
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -45,7 +46,7 @@ class Memory:
     def keep(self, found: Values) -> None:
         """Remember a message; one whose key has no text is not remembered.
 
-        :param found: in it, at the key; and the message itself.
+        :param found: in it, at the key; and the message itself, which is UTF-8.
         """
         message, text = found[()], text_of(found.get(self._key))
         if text is None:
@@ -54,8 +55,7 @@ class Memory:
         self._messages.pop(name, None)  # so that it comes last
         self._messages[name] = message
         found = self._tree.find(message)
-        values = (found.get(steps, b"null") for steps in self._paths)
-        self.values[name] = tuple(None if each == b"null" else each + PADDING for each in values)
+        self.values[name] = tuple(_value(JsonPath(steps), found) for steps in self._paths)
         if len(self._messages) > MOST:
             oldest = next(iter(self._messages))
             del self._messages[oldest], self.values[oldest]
@@ -72,6 +72,14 @@ class Memory:
         """Forget all of it: what comes from now on comes by another connection."""
         self._messages.clear()
         self.values.clear()
+
+
+def _value(path: JsonPath, found: Values) -> bytes | None:
+    """One of :attr:`Memory.values`."""
+    value = found.get(path.steps, b"null")
+    if value != b"null":
+        return value + PADDING
+    return PADDING if broken_on(path, found) else None
 
 
 def memory_of(feed: Feed) -> Memory | None:

@@ -34,6 +34,8 @@ cdef const char* recalled(
         parser.failed = parser.failed or not (kind == IS_NOT or kind == ABSENT)
         return behind
     text = PyBytes_AS_STRING(found)
+    if PyBytes_GET_SIZE(found) == PADDING:
+        return NULL
     if parser.condition(node.index, text, text + PyBytes_GET_SIZE(found)) is NULL:
         return NULL
     return behind
@@ -56,6 +58,8 @@ cdef bint recalled_cell(
         return True
     text = PyBytes_AS_STRING(found)
     end = text + PyBytes_GET_SIZE(found)
+    if end - text == PADDING:
+        return False
     if reading.type == JSON:
         return add_whole(parser, index, text, end - PADDING)
     return parser.cell(index, text, end) is not NULL
@@ -67,7 +71,12 @@ cdef inline bint is_plain(const char* p, const char* behind) noexcept nogil:
 
 
 cdef bytes remembered(RowParser parser, int number, const char* p, const char* behind):
-    """The value that is remembered by a key, with its padding; None: there is none."""
+    """The value that is remembered by a key, with its padding; None: there is none.
+
+    The padding alone is no value: only Python knows what that means.
+    """
+    if p[0] == b"{" or p[0] == b"[":  # by which nothing is, though its text may be another key's
+        return None
     if p[0] == b'"':
         p += 1
         behind -= 1

@@ -6,10 +6,12 @@ of it is imported before it is asked for: it may not be there.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fastingest.decode.batch_builder import ColumnBuffers
 from fastingest.model.feed import Feed
+from fastingest.model.schema import Schema
 from fastingest.native.parse_plan import plan_of
 from fastingest.source.documents import Documents
 from fastingest.source.intake import Intake
@@ -75,10 +77,27 @@ def parser_of(feed: Feed) -> RowParser | None:
     plan = plan_of(table.schema)
     if plan is None:
         return None
-    trial = RowParser(plan)
+    plainer = plan_of(_without_remembered(table.schema)) if feed.ignore else plan
+    if plainer is None:
+        return None
+    trial = RowParser(plainer)
     for text in feed.ignore:
         ignored = trial.ignored
         trial.parse(text.encode())
         if trial.columns.rows or trial.ignored - ignored > 1:
             return None
     return RowParser(plan)
+
+
+def _without_remembered(schema: Schema) -> Schema:
+    """A table that takes any message that this one may take, whatever is remembered then."""
+    columns = tuple(
+        replace(
+            each, type="json", path=each.path._replace(steps=each.path.split[0]), required=False
+        )
+        if each.path is not None and each.path.split[1]
+        else each
+        for each in schema.columns
+    )
+    where = tuple(each for each in schema.where if not each.path.split[1])
+    return replace(schema, columns=columns, where=where)

@@ -312,6 +312,8 @@ class Listener(picows.WSListener):
         self._awaited = None
         if not future.done():
             future.set_result(None)
-        self.arrivals.remember(message)
+        if self.arrivals.memory is not None:
+            self._intake.decode(self.arrivals)  # what came before does not know of it
+            self.arrivals.remember(message)
         self._intake.count_ignored(self.arrivals)
         self._handle_usually()

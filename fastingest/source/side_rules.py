@@ -58,11 +58,23 @@ class SideRules:
         return _ESCAPE in message or any(needle in message for needle in self.needles)
 
     def holding(self, message: bytes) -> Iterator[tuple[Rule, list[Match]]]:
-        """The rules that hold, in their order, each with what of the message it does."""
+        """The rules that hold, in their order, each with what of the message it does.
+
+        What is no UTF-8 is not remembered: cells would be made of it.
+        """
         found = values_in(message, self._values)
         for rule in self._rules:
-            if matches := list(islice(rule.group.matches(found), _MAX_MATCHES)):
+            matches = list(islice(rule.group.matches(found), _MAX_MATCHES))
+            if matches and (rule.kind != "remember" or _is_utf_8(message)):
                 yield rule, matches
+
+
+def _is_utf_8(message: bytes) -> bool:
+    try:
+        message.decode()
+    except ValueError:
+        return False
+    return True
 
 
 def rules_of(feed: Feed) -> list[Rule]:

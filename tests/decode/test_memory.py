@@ -8,6 +8,7 @@ from fastingest.decode import memory
 from fastingest.decode.feed_decoder import FeedDecoder
 from fastingest.decode.memory import PADDING, Memory
 from fastingest.decode.values import Values
+from fastingest.model.jsonpath import Embedded
 from tests.support.any_feed import schema_of
 
 KEY = ("id",)
@@ -50,6 +51,12 @@ def test_no_more_are_remembered_than_there_is_room_for(monkeypatch: pytest.Monke
     of = remembering((b"{}", b"1"), (b"{}", b"2"), (b"{}", b"1"), (b"{}", b"3"))
     assert [of.recall(key) is not None for key in (b"1", b"2", b"3")] == [True, False, True]
     assert list(of.values) == [b"1", b"3"]
+
+
+def test_what_should_hold_json_and_does_not_is_no_value() -> None:
+    of = Memory(KEY, [("s", Embedded.JSON, "x"), ("s",), ("t", Embedded.JSON)])
+    of.keep(found(b'{"id":7,"s":"{broken","t":" "}', b"7"))
+    assert of.values == {b"7": (PADDING, b'"{broken"' + PADDING, None)}
 
 
 def decoded(of: Memory, message: bytes, *schema: str) -> Any:

@@ -13,8 +13,11 @@ from typing import Any, NamedTuple
 from fastingest.config.catalog import known_feed
 from fastingest.decode.decoder import Decoder
 from fastingest.decode.feed_decoder import FeedDecoder
+from fastingest.decode.memory import Memory
+from fastingest.decode.values import ValueTree
 from fastingest.model.chunks import cells, decode, encode
-from fastingest.model.jsonpath import parse_condition
+from fastingest.model.feed import remembered_in
+from fastingest.model.jsonpath import JsonPath, parse_condition
 from fastingest.model.rows import parse_rows
 from fastingest.model.schema import TRADES, Schema, parse_columns
 from fastingest.native._parser import RowParser
@@ -25,10 +28,11 @@ __all__ = ["SHAPES", "Shape", "compare", "decoder_of"]
 
 
 class Shape(NamedTuple):
-    """A table, and messages of a feed that has it."""
+    """A table, and messages of a feed that has it; and what was remembered before, by "id"."""
 
     schema: Schema
     messages: list[bytes]
+    remembered: tuple[bytes, ...] = ()
 
 
 # All types, of a root that has columns itself, and of rows of which each may lack one.
@@ -160,6 +164,30 @@ _EMBEDDED_SENT = [
     rb'{"w":"{\"t\":\"c\",\"d\":{\"A\":{}}}","m":""}',
 ]
 
+# Columns of messages before, by keys of the root, of strings, and of rows behind stars.
+_REMEMBERED = Schema(
+    parse_columns(
+        "s=w|json.c|remembered.s, p:decimal, n:int?=c|remembered.t|json.n, k?=@key, "
+        "raw:json?=$.c|remembered.v, inside:json?=$.c|remembered.t|json, key=$.c"
+    ),
+    parse_rows("d.*, e[*]|json.d?"),
+    (parse_condition("$.c|remembered.kind=a,1"), parse_condition("w|json.c|remembered.x!=b")),
+)
+_MEMORIES = (
+    rb'{"id":7,"s":"A","t":"{\"n\":12}","kind":"a","x":"a"}',
+    rb'{"id":"8","s":"B","t":"{\"n\":\"NaN\"}","kind":1,"v":[1,{"y":"\u00e9"}]}',
+    rb'{"id":"x","s":1,"t":"no JSON","kind":"a","x":"b","v":null}',
+    '{"id":"é","s":"é","t":7,"kind":["a"],"v":"é"}'.encode(),
+    rb'{"id":"[7]","s":"C","t":"","kind":"a","v":1.50}',
+)
+_REMEMBERED_SENT = [
+    rb'{"c":7,"d":{"A":{"p":1.50,"c":8,"w":"{\"c\":7}"},"B":{"p":"2","w":"{\"c\":\"8\"}"}}}',
+    rb'{"d":{"A":{"c":"7","w":" {\"c\":7}","p":"1"}},"e":["{\"d\":{\"p\":3,\"w\":'
+    rb'\"{\\\"c\\\":8}\"}}"],"c":"8"}',
+    rb'{"c":[7],"d":{"A":{"p":1,"c":{},"w":"{\"c\":[7]}"}}}',
+    rb'{"c":"x","d":{"A":{"p":1,"c":"x","w":"{\"c\":8}"}}}',
+]
+
 SHAPES: tuple[Shape, ...] = (
     Shape(TRADES, _TRADES_SENT),
     Shape(_EVERYTHING, _EVERYTHING_SENT),
@@ -170,6 +198,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape(_WORDS, _WORDS_SENT),
     Shape(_VALUES, _VALUES_SENT),
     Shape(_EMBEDDED, _EMBEDDED_SENT),
+    Shape(_REMEMBERED, _REMEMBERED_SENT, _MEMORIES),
     *(Shape(known_feed(name).feeds[0].tables[0].schema, messages_of(name)) for name in _KNOWN),
 )
 """What is tried: the default, known feeds, and one with everything."""
@@ -185,7 +214,18 @@ def _plan(shape: int) -> ParsePlan:
 @cache
 def decoder_of(shape: int) -> Decoder:
     """The one in Python; what it means by a message does not depend on those before."""
-    return FeedDecoder([SHAPES[shape].schema], 10**9)
+    decoder = FeedDecoder([SHAPES[shape].schema], 10**9)
+    decoder.recall_with(_memory(shape).recall)
+    return decoder
+
+
+@cache
+def _memory(shape: int) -> Memory:
+    memory = Memory(("id",), remembered_in([SHAPES[shape].schema]))
+    tree = ValueTree.of([JsonPath(("id",))])
+    for message in SHAPES[shape].remembered:
+        memory.keep(tree.find(message))
+    return memory
 
 
 def compare(shape: int, messages: Sequence[bytes]) -> int:
@@ -195,6 +235,7 @@ def compare(shape: int, messages: Sequence[bytes]) -> int:
     """
     types = [column.type for column in SHAPES[shape].schema.columns if not column.is_metadata]
     rows = RowParser(_plan(shape))
+    rows.remembered = _memory(shape).values
     decoder = decoder_of(shape)
     (table,) = decoder.tables
     blanked_before = table.blanked

@@ -50,7 +50,7 @@ def _mutated(data: bytes, most: int, seed: int) -> bytes:
 
 
 def _write_seeds(folder: Path) -> None:
-    for shape, (_, messages) in enumerate(SHAPES):
+    for shape, (_, messages, _) in enumerate(SHAPES):
         for number, message in enumerate(messages):
             (folder / f"{shape}-{number}").write_bytes(bytes([shape]) + message)
 

@@ -49,3 +49,20 @@ def test_a_message_to_be_ignored_that_counts_otherwise_is_not(
 ) -> None:
     feed = _feed(schema_of("s", "", "e=trade"), ignore=(ignored,))
     assert (parser_of(feed) is not None) == is_native
+
+
+@pytest.mark.parametrize(
+    ("columns", "where"),
+    [
+        ("s=$[0]|remembered.s, p:decimal=[0]", ()),
+        ("s?=$[0]|remembered.s, p:decimal=[0]", ()),
+        ("p:decimal=[0]", ("$[0]|remembered.s=x",)),
+        ("p:decimal=[0]", ("$[0]|remembered.s exists", "$[1]=te")),
+    ],
+)
+def test_nor_one_that_may_count_otherwise_once_something_is_remembered(
+    columns: str, where: tuple[str, ...]
+) -> None:
+    schema = schema_of(columns, "[2]", *where)
+    assert parser_of(_feed(schema, ignore=('[7, "te", [1.50]]',))) is None
+    assert parser_of(_feed(schema, ignore=('[7,"hb", "---"]', "pong"))) is not None

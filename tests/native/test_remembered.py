@@ -29,10 +29,16 @@ KINDS = [
     ("d", "$.c", "p:decimal=p"),
     ("d[*].e", "$.c", "p:decimal=p"),
     ("d.*", "c", "p:decimal=p, k=@key"),
+    ("d", "$.w|json.c", "p:decimal=p"),
+    ("w|json.d[*]", "w|json.c", "p:decimal=p, n=@index"),
+    ("w|json.d.*", "$.c|json[0]", "p:decimal=p, k=@key"),
 ]
 TYPES = ["str", "int", "decimal", "json", "bool", "timestamp[ms:6]", "float"]
 VALUES = ['"A"', "12", '"1.5"', "null", '["x", 1]', "true", '""', "1700000000123.5", '"\\u0041"']
-KEYS = ["7", '"7"', '"x"', "8", "null", "[7]", "1e0", '"\\u0078"', '""']
+VALUES += [r'"{\"y\":\"A\"}"', r'"{\"y\":[1]} "', r'"{\"y\""', '" "', '"{}"', '"\u00e9"']
+KEYS = ["7", '"7"', '"x"', "8", "null", "[7]", "1e0", '"\\u0078"', '""', '"[7]"', '"\u00e9"']
+KEYS += ["{}", '"{}"', "-0", '" 7"']
+WAYS = ["v", "w[0]", "v|json.y", "v|json", "w[0]|json.y"]
 PRICES = ["1.5", '"2"', '"no"', "null"]
 
 
@@ -42,12 +48,14 @@ def tables(draw: st.DrawFn) -> tuple[int, Schema]:
     rows, key, column = KINDS[number]
     columns = [
         f"c{index}:{draw(st.sampled_from(TYPES))}{draw(st.sampled_from(['', '?']))}"
-        f"={key}|remembered.{draw(st.sampled_from(['v', 'w[0]']))}"
+        f"={key}|remembered.{draw(st.sampled_from(WAYS))}"
         for index in range(draw(st.integers(1, 3)))
     ]
     conditions = [
         *(f"{key}|remembered.v=A,12", f"{key}|remembered.v!=A", f"{key}|remembered.v exists"),
         *(f"{key}|remembered.w absent", f"{key}=7", f"{key}|remembered.v~=*1*"),
+        *(f"{key}|remembered.v|json.y absent", f"{key}|remembered.v|json.y!=A"),
+        *(f"{key}|remembered.v|json exists", f"{key}|remembered.v|json.y^=A"),
     ]
     where = draw(st.lists(st.sampled_from(conditions), max_size=2, unique=True))
     return number, schema_of(", ".join([*columns, column]), rows, *where)
@@ -59,6 +67,10 @@ def message_of(number: int, keys: list[str], prices: list[str]) -> str:
     members = ",".join(
         f'"m{i}":{{"p":{p},"c":{c}}}' for i, (p, c) in enumerate(zip(prices, keys, strict=True))
     )
+    inside = ",".join(
+        f'{{"p":{p},"w":{json.dumps(f"""{{"c":{c}}}""")}}}'
+        for p, c in zip(prices, keys, strict=True)
+    )
     return [
         f'[{one},"te",[{price}]]',
         f'["te",[{price}],"more",{one}]',
@@ -67,6 +79,9 @@ def message_of(number: int, keys: list[str], prices: list[str]) -> str:
         f'{{"d":[{records}],"c":{one}}}',
         f'{{"c":{one},"d":[{{"e":[{records}]}},{{"e":[]}}]}}',
         f'{{"d":{{{members}}}}}',
+        f'{{"w":{json.dumps(f"""{{"c":{one}}}""")},"d":[{records}]}}',
+        f'{{"w":{json.dumps(f"""{{"d":[{inside}]}}""")}}}',
+        f'{{"w":{json.dumps(f"""{{"d":{{{members}}}}}""")},"c":{json.dumps(f"[{one}]")}}}',
     ][number]
 
 
@@ -131,3 +146,37 @@ def test_it_is_certain_of_what_venues_send(number: int) -> None:
 
 def test_a_row_that_is_the_key_itself_is_left_to_python() -> None:
     assert plan_of(schema_of("s=$[0]|remembered.s, v=@value", "[0]")) is None
+
+
+@pytest.mark.parametrize("key", ["[7]", '{"a":1}', "{}"])
+def test_by_an_array_or_an_object_nothing_is_remembered(key: str) -> None:
+    schema = schema_of("s?=$[0]|remembered.s, p:int=[0]", "[1]")
+    memory = Memory(("k",), remembered_in([schema]))
+    memory.keep({(): b'{"s":"x"}', ("k",): json.dumps(key).encode()})
+    assert list(memory.values) == [key.encode()]
+    parser = native.RowParser(plan_of(schema))
+    parser.remembered = memory.values
+    assert parser.parse(f"[{key},[1],  [], []]".encode())
+    assert cells(parser.columns.chunks(0, 1)[0]) == [None]
+
+
+@pytest.mark.parametrize(
+    ("column", "where"),
+    [
+        ("s?=$[0]|remembered.s|json.y", ()),
+        ("s:json?=$[0]|remembered.s|json", ()),
+        ("s:int?=$[0]|remembered.s|json", ()),
+        ("s='x'", ("$[0]|remembered.s|json absent",)),
+        ("s='x'", ("$[0]|remembered.s|json.y!=1",)),
+    ],
+)
+def test_it_is_not_certain_of_what_is_remembered_and_is_no_json(
+    column: str, where: tuple[str, ...]
+) -> None:
+    schema = schema_of(f"{column}, p:int=[0]", "[1]", *where)
+    memory = Memory(("k",), remembered_in([schema]))
+    memory.keep({(): b'{"s":"{broken"}', ("k",): b"7"})
+    parser = native.RowParser(plan_of(schema))
+    parser.remembered = memory.values
+    assert not parser.parse(b"[7,[1],  [], [] ]")
+    assert parser.columns.rows == 0

@@ -120,3 +120,64 @@ def test_what_is_waited_for_is_remembered_as_well(native: bool, together: bool) 
         subscriptions=(Subscription("a", reply), Subscription("b", reply)),
     )
     assert met.rows == [("tAAAUSD", "1"), ("tBBBUSD", "2")]
+
+
+JSON_FEED = {
+    **FEED,
+    "tables": (
+        Table(
+            Path("o.csv"),
+            schema_of("s:json?=$[0]|remembered.s, price:decimal=[3]", "[2]", "$[1]=te"),
+        ),
+    ),
+}
+
+
+@ways
+@pytest.mark.parametrize("bad", [b'{"chanId":"\xff","s":[1]', b'{"chanId":7,"s":["\xff"]'])
+def test_what_is_no_utf_8_is_not_remembered(native: bool, together: bool, bad: bytes) -> None:
+    bad += b',"event":"subscribed"}'
+    met = capture(
+        [bad, trade(7, "1"), b'{"chanId":7,"s":[2],"event":"subscribed"}', trade(7, "2")],
+        native=native,
+        together=together,
+        rows=3,
+        **JSON_FEED,
+    )
+    assert met.rows == [(None, "1"), ("[2]", "2")]
+    assert met.rejects == [bad]
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("is_split", [False, True])
+def test_a_reply_is_remembered_for_what_comes_behind_it(native: bool, is_split: bool) -> None:
+    messages = [
+        subscribed(7, "tAAAUSD"),
+        trade(7, "1"),
+        b'{"reply":1,"event":"subscribed","chanId":7,"symbol":"tBBBUSD"}',
+        trade(7, "2"),
+        b'{"reply":2,"event":"subscribed","chanId":"\xff","symbol":"tCCCUSD"}',
+        trade(7, "3"),
+    ]
+
+    def serve(connection: RawConnection) -> None:
+        connection.handshake()
+        connection.recv_frame()  # what asks for the reply
+        first, second = messages[:4], messages[4:]
+        for each in (first, second):
+            frames = [b"\n".join(each)] if is_split else each
+            connection.send_raw(b"".join(frame(TEXT, text) for text in frames))
+        answer_close(connection)
+
+    replies = [(parse_message_condition(f"$.reply={number}"),) for number in (1, 2)]
+    with RawServer(serve) as server:
+        met = meet(
+            server.url,
+            lambda met: len(met.rows) >= 3,
+            native=native,
+            **FEED,
+            split="lines" if is_split else "",
+            subscriptions=tuple(Subscription("a", reply) for reply in replies),
+        )
+    assert met.rows == [("tAAAUSD", "1"), ("tBBBUSD", "2"), ("tBBBUSD", "3")]
+    assert met.rejects == []
