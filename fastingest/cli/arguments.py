@@ -180,21 +180,23 @@ def _whole(_: Any, value: str, delimiter: str | None = None) -> list[str]:
 
 
 def _explain(error: CycloptsError, arguments: Sequence[str], app: App) -> str:
+    command = f" {arguments[0]}" if arguments and arguments[0] in {*app} - {"--help"} else ""
+    see = f"see fastingest{command} --help"
     match error:
         case CoercionError(token=token, msg=problem) if token and problem:
             return f"{token.keyword}: {problem}"
         case MissingArgumentError(argument=argument) if argument:
-            return f"{argument.name} needs a value; see fastingest --help"
+            return f"{argument.name} needs a value; {see}"
         case UnusedTokensError(unused_tokens=[token, *_]):
             if token == arguments[0] and (close := difflib.get_close_matches(token, app, 1)):
-                return f"{token!r} is no command; did you mean {close[0]}? see fastingest --help"
-            return f"{token!r} belongs to no option; see fastingest --help"
+                return f"{token!r} is no command; did you mean {close[0]}? {see}"
+            return f"{token!r} belongs to no option; {see}"
         case UnknownOptionError(token=token) if meant := _begun(error):
             written = token.keyword or token.value
-            return f"unknown option: {written}. Did you mean {meant}? see fastingest --help"
+            return f"unknown option: {written}. Did you mean {meant}? {see}"
     error.verbose = False
     said = str(error).rstrip(".")
-    return f"{said[:1].lower()}{said[1:]}{' ' if said.endswith('?') else '; '}see fastingest --help"
+    return f"{said[:1].lower()}{said[1:]}{' ' if said.endswith('?') else '; '}{see}"
 
 
 def _begun(error: UnknownOptionError) -> str:

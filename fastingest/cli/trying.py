@@ -22,8 +22,8 @@ from fastingest.trial.options import TrialOptions
 __all__ = ["try_command", "try_file"]
 
 _OF_RUN = (
-    *("config", "feed", "url", "symbols", "subscribe", "columns", "rows", "where", "out"),
-    "escape_formulas",
+    *("config", "feed", "url", "symbols", "subscribe", "strip", "split"),
+    *("columns", "rows", "where", "out", "escape_formulas"),
 )
 """The options of a run that a trial has: those that say which rows come of messages, and where."""
 

@@ -11,15 +11,15 @@ from fastingest.trial.trial import Seen, TableTrial, Trial, What
 
 __all__ = ["trial_text"]
 
-_TITLES: dict[What, tuple[str, str]] = {
-    "reply": ("replies", "replies to subscriptions"),
-    "refused": ("refused", "refused by the feed"),
-    "reconnect": ("reconnect", "asks for another connection"),
-    "answer": ("answered", "answered"),
-    "remember": ("remembered", "remembered for later rows"),
-    "ignored": ("ignored", "ignored"),
+_TITLES: dict[What, tuple[str, str, str]] = {
+    "reply": ("reply", "replies", "replies to subscriptions"),
+    "refused": ("refused", "refused", "refused by the feed"),
+    "reconnect": ("reconnect", "reconnect", "asks for another connection"),
+    "answer": ("answered", "answered", "answered"),
+    "remember": ("remembered", "remembered", "remembered for later rows"),
+    "ignored": ("ignored", "ignored", "ignored"),
 }
-"""What messages are that bring no row: in the counts, and above them."""
+"""What messages are that bring no row: one and several in the counts, and above them."""
 
 _LEAST = 20  # characters of a message that are shown however narrow the terminal is
 
@@ -43,7 +43,7 @@ def trial_text(trial: Trial, feed: Feed, name: str, *, show: int, width: int) ->
     lines += _counts(trial)
     if show:
         lines += _rejects(trial, show, width)
-        for what, (_, title) in _TITLES.items():
+        for what, (_, _, title) in _TITLES.items():
             lines += _seen(title, trial.seen.get(what, []), show, width)
     if feed.inflate:
         lines.append(
@@ -64,8 +64,8 @@ def _counts(trial: Trial) -> Iterator[str]:
     yield f"  rows      {trial.rows:>9,}"
     yield f"  rejected  {trial.rejected:>9,}"
     among = [
-        f"{trial.counts[what]:,} {word}"
-        for what, (word, _) in _TITLES.items()
+        f"{trial.counts[what]:,} {one if trial.counts[what] == 1 else several}"
+        for what, (one, several, _) in _TITLES.items()
         if what != "ignored" and what in trial.counts
     ]
     if trial.left_out:

@@ -9,7 +9,7 @@ later ones are let go.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -18,6 +18,7 @@ from fastingest.decode.memory import memory_of
 from fastingest.model.batch import Batch
 from fastingest.model.feed import Feed, Table
 from fastingest.native.factory import parser_of
+from fastingest.source.documents import Documents
 from fastingest.trial.beside import Beside, Kind
 
 if TYPE_CHECKING:
@@ -124,7 +125,8 @@ def try_messages(
 ) -> Trial:
     """What ``feed`` makes of ``messages``.
 
-    :param messages: each with a number, from 1; these increase.
+    :param messages: each with a number, from 1; these increase. Of one that has several documents,
+        each counts.
     :param show: how many rows of each table are kept, at least, and how many rejects.
     :param now: when the first one was received, in nanoseconds since the epoch.
     :param native: whether a capture would use the native listener.
@@ -133,10 +135,11 @@ def try_messages(
     beside = Beside(feed, decoding.memory)
     trial = decoding.trial
     kept = dict[tuple[What, bytes], Seen]()
-    for line, message in messages:
+    for line, message in _documents(feed, messages):
         trial.messages += 1
-        said = beside.take(message, decoding.decoder.fate_of)
-        if said is not None:
+        is_blank = not message and bool(feed.split)
+        said = None if is_blank else beside.take(message, decoding.decoder.fate_of)
+        if said is not None or is_blank:
             trial.ignored += 1
         elif not decoding.is_ignored(line, message):
             continue
@@ -146,13 +149,28 @@ def try_messages(
         key = (what, _DIGITS.sub(b"0", message))
         if (seen := kept.get(key)) is not None:
             seen.count += 1
-            if len(seen.lines) < _MAX_LINES:
+            if len(seen.lines) < _MAX_LINES and line not in seen.lines:
                 seen.lines.append(line)
         elif len(alike) < _MAX_SEEN:
             kept[key] = Seen(message, [line], answer="" if said is None else said.answer)
             alike.append(kept[key])
     decoding.finish()
     return trial
+
+
+def _documents(feed: Feed, messages: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """What is taken for messages, each with the number of the one that it is from.
+
+    Of one that is to be split, and in which nothing stands, it is an empty one.
+    """
+    documents = Documents.of(feed)
+    if documents is None:
+        yield from messages
+        return
+    for line, message in messages:
+        found = iter(documents(message))
+        yield line, next(found, b"")
+        yield from ((line, document) for document in found)
 
 
 class _Decoding:

@@ -98,14 +98,14 @@ def test_verify_of_a_file_that_does_not_agree(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "FILE needs a value; see fastingest --help"),
+        ((), "FILE needs a value; see fastingest verify --help"),
         (("o.csv",), "o.csv: no ledger is beside it; o.csv.ledger.jsonl does not exist"),
         (("none.csv",), "none.csv: No such file or directory"),
         (("a\nb",), r"a\nb: No such file or directory"),
         (("/",), "/: is not a regular file"),
-        (("o.csv", "b"), "'b' belongs to no option; see fastingest --help"),
-        (("o.csv", "--quiet"), "unknown option: --quiet; see fastingest --help"),
-        (("--url", "ws://x"), "unknown option: --url; see fastingest --help"),
+        (("o.csv", "b"), "'b' belongs to no option; see fastingest verify --help"),
+        (("o.csv", "--quiet"), "unknown option: --quiet; see fastingest verify --help"),
+        (("--url", "ws://x"), "unknown option: --url; see fastingest verify --help"),
     ],
 )
 def test_what_verify_cannot_do_is_one_line(

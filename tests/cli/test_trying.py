@@ -93,18 +93,18 @@ def test_a_known_feed_is_tried_without_its_secrets(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("try",), "FILE needs a value; see fastingest --help"),
+        (("try",), "FILE needs a value; see fastingest try --help"),
         (("try", "none"), "none: No such file or directory"),
         (("try", "empty"), "empty: there is no message in it; it must have one a line"),
         (("try", "empty", "--show", "x"), "--show: 'x' is not a whole number"),
-        (("try", "empty", "more"), "'more' belongs to no option; see fastingest --help"),
+        (("try", "empty", "more"), "'more' belongs to no option; see fastingest try --help"),
         (
             ("feeds", "--try", "empty"),
             "--try needs the name of a feed; fastingest feeds lists them",
         ),
         (
             ("feeds", "okx", "--try", "empty"),
-            "--feed: 'okx' is no known feed; did you mean okx-trades?",
+            "--feed: 'okx' is no known feed; did you mean okx-books or okx-trades?",
         ),
     ],
 )
@@ -122,3 +122,12 @@ def test_messages_are_read_from_stdin(here: Path) -> None:
     assert ended.stderr == (
         "fastingest: error: stdin: there is no message in it; it must have one a line\n"
     )
+
+
+def test_prefixes_are_cut_off_and_messages_split_as_in_a_run(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = ROW.strip()
+    (here / "m.jsonl").write_bytes(f"a{row}\x1e{row}\x1e\n".encode())
+    assert cli.main(["try", "m.jsonl", "--strip", "a", "--split", "records"]) == 0
+    assert capsys.readouterr().out.startswith("stock_data.csv: 2 rows\n")

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from fastingest.model.feed import Answer, Feed, Table
+from fastingest.model.feed import Answer, Feed, Subscription, Table
 from fastingest.model.message_conditions import parse_message_condition
 from fastingest.trial.text import trial_text
 from fastingest.trial.trial import try_messages
@@ -105,3 +105,11 @@ def test_that_messages_are_taken_as_inflated_is_said() -> None:
     assert said(trade(1), feed=feed)[-1] == (
         'note: inflate = "gzip" is not tried; messages are taken as they are when they are inflated'
     )
+
+
+def test_one_reply_is_one() -> None:
+    feed = replace(
+        FEED,
+        subscriptions=(Subscription("ask", (parse_message_condition("$.ok=true"),)),),
+    )
+    assert "  ignored           1, among them 1 reply" in said('{"ok":true}', feed=feed)

@@ -184,3 +184,22 @@ def test_what_is_said_once_is_remembered_for_the_rows_behind_it(native: bool) ->
     assert rows_of(trial) == ["A,1.5", "B,2.5"]
     assert [reject.line for reject in trial.rejects] == [1]
     assert [seen.lines for seen in trial.seen["remember"]] == [[2], [4]]
+
+
+@pytest.mark.parametrize("native", NATIVE)
+def test_documents_in_a_message_are_messages_of_its_line(native: bool) -> None:
+    feed = replace(feed_of(TRADES), strip=("42",), split="records")
+    first = b"42%b\x1e%b\x1e%b\x1e" % (row("A", "1"), row("B", "true"), row("C", "3"))
+    trial = tried(feed, first, b"42 \x1e", row("D", "4"), native=native)
+    assert rows_of(trial) == ["A,1.0,1", "C,3.0,1", "D,4.0,1"]
+    assert [(each.line, each.raw) for each in trial.rejects] == [(1, row("B", "true"))]
+    assert (trial.messages, trial.rows, trial.rejected, trial.ignored) == (5, 3, 1, 1)
+    assert [seen.lines for seen in trial.seen["ignored"]] == [[2]]
+
+
+@pytest.mark.parametrize("native", NATIVE)
+def test_nothing_behind_a_prefix_is_a_reject_where_nothing_is_split(native: bool) -> None:
+    trial = tried(
+        replace(feed_of(TRADES), strip=("42",)), b"42", b"42" + row("A", "1"), native=native
+    )
+    assert (trial.messages, trial.rows, trial.rejected, trial.ignored) == (2, 1, 1, 0)
