@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -186,8 +187,9 @@ def _feeds(name: str | None, file: Path | None) -> int:
         if name is None:
             raise UsageError("--try needs the name of a feed; fastingest feeds lists them")
         return try_file(file, {"feed": (name,)}, TrialOptions())
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     try:
-        text = known_text(name).rstrip("\n") if name else listing()
+        text = known_text(name).rstrip("\n") if name else listing(width)
     except OptionError as error:
         raise UsageError(error.problem) from None
     unprinted = print_out(text, "the feeds" if name is None else "the feed")

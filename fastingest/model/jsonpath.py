@@ -167,14 +167,19 @@ def parse_place(text: str) -> PlaceSteps:
 
     :raises ValueError: it says none.
     """
-    steps = _parse(text)[0]
+    steps = _parse(text, "data, events[*].trades, mids.* or [1]")[0]
     if Embedded.REMEMBERED in steps:
         raise ValueError(f"{text.strip()!r}: what is remembered has no rows")
     return tuple(steps)
 
 
-def _parse(text: str) -> tuple[list[Step | Each], bool]:
-    """The steps of a path, and whether it begins with ``$``."""
+def _parse(
+    text: str, hint: str = 'price, last.price, [0], [-1], ["odd name"] or $.data.symbol'
+) -> tuple[list[Step | Each], bool]:
+    """The steps of a path, and whether it begins with ``$``.
+
+    :param hint: what may be written, where it is none.
+    """
     rest = text.strip()
     from_root = rest.startswith("$")
     rest = rest.removeprefix("$")
@@ -185,7 +190,6 @@ def _parse(text: str) -> tuple[list[Step | Each], bool]:
         # A dot stands between two names, and behind $.
         dotted = step is not None and rest[offset] == "."
         if step is None or (step["name"] and dotted != (from_root or bool(steps))):
-            hint = 'price, last.price, [0], [-1], ["odd name"] or $.data.symbol'
             if rest[offset] == "|":
                 hint = 'payload|json.price, or ["a|b"] for a name with | in it'
             raise ValueError(f"{text.strip()!r} is no path; write for example {hint}")
