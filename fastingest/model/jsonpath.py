@@ -258,6 +258,7 @@ class Condition(NamedTuple):
 
 
 _WORDS = ("exists", "absent")
+_TESTS = "there are =, !=, ^= (it begins with), ~= (as * and ? say), exists and absent"
 
 
 @lru_cache(maxsize=256)
@@ -299,7 +300,8 @@ def parse_condition(text: str, *, any_element: bool = False) -> Condition:
     if match is None:
         match = re.fullmatch(r"(.*?)\s(?:exists|absent)\s*", text, re.DOTALL)
         if match is None or not match[1].strip():
-            raise ValueError(f"{text!r} is no condition; write for example $.data.e=trade")
+            said = f"{_TESTS}, as in" if re.search("[<>]", text) else "write for example"
+            raise ValueError(f"{text!r} is no condition; {said} $.data.e=trade")
         return Condition(
             _path_in(text, match[1], any_element=any_element), (), text.rsplit(maxsplit=1)[-1]
         )
@@ -307,10 +309,7 @@ def parse_condition(text: str, *, any_element: bool = False) -> Condition:
     if before.endswith(("!", "^", "~")):
         before, test = before[:-1], f"{before[-1]}="
     if match[2].startswith("=") or before.rstrip().endswith(("<", ">")):
-        raise ValueError(
-            f"{text!r} is no condition; there are =, !=, ^= (it begins with), ~= (as * and ? say), "
-            "exists and absent, as in $.data.e=trade"
-        )
+        raise ValueError(f"{text!r} is no condition; {_TESTS}, as in $.data.e=trade")
     values = tuple(value.strip() for value in match[2].split(","))
     if test == "^=" and "" in values:
         raise ValueError(f"{text!r} is no condition; every text begins with nothing")
