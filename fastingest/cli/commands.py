@@ -62,6 +62,9 @@ _EPILOGUE = (
 _WITHOUT_URL = ("verify", "feeds", "check")
 """The commands that connect to nothing."""
 
+_WITH_VARIABLES = ("probe", "try")
+"""The commands that settings in the environment are for."""
+
 _OF_SCRIPTS = ("BUILD_NATIVE", "PYTHON", "SANITIZE", "SEED")
 """Variables, without their prefix, that mean something to the scripts of the source tree."""
 
@@ -75,6 +78,8 @@ def main(arguments: Sequence[str]) -> int:
         asked = parse(arguments)
         if asked is None or isinstance(asked, Options):
             return run(asked, unknown=dict(_unknown_variables())) if asked else 0
+        if arguments[0] in _WITH_VARIABLES:
+            _remark_unknown_variables()
         return asked()
     except FastingestError as error:
         return fail(error)
@@ -251,6 +256,12 @@ def _unknown_variables() -> Iterator[tuple[str, str]]:
     return unknown_variables((Options, ProbeOptions, TrialOptions), others)
 
 
+def _remark_unknown_variables() -> None:
+    for name, meant in _unknown_variables():
+        hint = f"; did you mean {meant}?" if meant else ""
+        note(f"fastingest: warning: {escape(name)} is no setting{hint}")
+
+
 def _probe(options: Options, how: ProbeOptions) -> int:
     from fastingest.probe.dry_run import dry_run
     from fastingest.probe.listen import listen
@@ -258,9 +269,6 @@ def _probe(options: Options, how: ProbeOptions) -> int:
     from fastingest.probe.save import check_absent, save
     from fastingest.probe.text import config_text, nothing_text, report_text
 
-    for name, meant in _unknown_variables():
-        hint = f"; did you mean {meant}?" if meant else ""
-        note(f"fastingest: warning: {escape(name)} is no setting{hint}")
     if how.save is not None:
         check_absent(how.save)
     try:
