@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -61,6 +62,9 @@ _EPILOGUE = (
 _WITHOUT_URL = ("verify", "feeds", "check")
 """The commands that connect to nothing."""
 
+_WITH_VARIABLES = ("probe", "try")
+"""The commands that settings in the environment are for."""
+
 _OF_SCRIPTS = ("BUILD_NATIVE", "PYTHON", "SANITIZE", "SEED")
 """Variables, without their prefix, that mean something to the scripts of the source tree."""
 
@@ -74,6 +78,8 @@ def main(arguments: Sequence[str]) -> int:
         asked = parse(arguments)
         if asked is None or isinstance(asked, Options):
             return run(asked, unknown=dict(_unknown_variables())) if asked else 0
+        if arguments[0] in _WITH_VARIABLES:
+            _remark_unknown_variables()
         return asked()
     except FastingestError as error:
         return fail(error)
@@ -186,8 +192,9 @@ def _feeds(name: str | None, file: Path | None) -> int:
         if name is None:
             raise UsageError("--try needs the name of a feed; fastingest feeds lists them")
         return try_file(file, {"feed": (name,)}, TrialOptions())
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     try:
-        text = known_text(name).rstrip("\n") if name else listing()
+        text = known_text(name).rstrip("\n") if name else listing(width)
     except OptionError as error:
         raise UsageError(error.problem) from None
     unprinted = print_out(text, "the feeds" if name is None else "the feed")
@@ -249,6 +256,12 @@ def _unknown_variables() -> Iterator[tuple[str, str]]:
     return unknown_variables((Options, ProbeOptions, TrialOptions), others)
 
 
+def _remark_unknown_variables() -> None:
+    for name, meant in _unknown_variables():
+        hint = f"; did you mean {meant}?" if meant else ""
+        note(f"fastingest: warning: {escape(name)} is no setting{hint}")
+
+
 def _probe(options: Options, how: ProbeOptions) -> int:
     from fastingest.probe.dry_run import dry_run
     from fastingest.probe.listen import listen
@@ -256,9 +269,6 @@ def _probe(options: Options, how: ProbeOptions) -> int:
     from fastingest.probe.save import check_absent, save
     from fastingest.probe.text import config_text, nothing_text, report_text
 
-    for name, meant in _unknown_variables():
-        hint = f"; did you mean {meant}?" if meant else ""
-        note(f"fastingest: warning: {escape(name)} is no setting{hint}")
     if how.save is not None:
         check_absent(how.save)
     try:

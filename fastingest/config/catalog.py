@@ -7,8 +7,10 @@ begins with a copy: ``fastingest feeds NAME > my.toml``.
 from __future__ import annotations
 
 import difflib
+import textwrap
 from collections.abc import Sequence
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 
 from fastingest.access.references import variables_in
@@ -20,6 +22,8 @@ from fastingest.errors import ConfigError, OptionError
 __all__ = ["known_feed", "known_names", "known_text", "listing"]
 
 _FEEDS = files("fastingest") / "feeds"
+
+_LEAST = 30  # characters for what a feed captures, however narrow the terminal is
 
 
 def known_names() -> tuple[str, ...]:
@@ -59,12 +63,23 @@ def known_feed(name: str) -> ConfigFile:
     return config_file
 
 
-def listing() -> str:
-    """The known feeds as a table: name, what it captures, and the variables that it needs."""
+def listing(width: int | None = None) -> str:
+    """The known feeds as a table: name, what it captures, and the variables that it needs.
+
+    :param width: characters of a line, where a longer one goes on below what each feed captures;
+        None: each feed has a line of its own, however long.
+    """
     rows = []
     for name in known_names():
         what = known_text(name).partition("\n")[0].strip("# .")
         needed = variables_in(text for feed in known_feed(name).feeds for text in feed.texts)
         rows.append((name, what, f"needs {', '.join(needed)}" if needed else ""))
     names, whats = (max(len(row[column]) for row in rows) for column in (0, 1))
+    if width is not None:
+        beside = max(width - names - 2, _LEAST)
+        return "\n".join(
+            f"{name if not number else '':{names}}  {line}"
+            for name, *texts in rows
+            for number, line in enumerate(chain(*(textwrap.wrap(text, beside) for text in texts)))
+        )
     return "\n".join(f"{row[0]:{names}}  {row[1]:{whats}}  {row[2]}".rstrip() for row in rows)

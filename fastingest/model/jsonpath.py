@@ -167,14 +167,19 @@ def parse_place(text: str) -> PlaceSteps:
 
     :raises ValueError: it says none.
     """
-    steps = _parse(text)[0]
+    steps = _parse(text, "data, events[*].trades, mids.* or [1]")[0]
     if Embedded.REMEMBERED in steps:
         raise ValueError(f"{text.strip()!r}: what is remembered has no rows")
     return tuple(steps)
 
 
-def _parse(text: str) -> tuple[list[Step | Each], bool]:
-    """The steps of a path, and whether it begins with ``$``."""
+def _parse(
+    text: str, hint: str = 'price, last.price, [0], [-1], ["odd name"] or $.data.symbol'
+) -> tuple[list[Step | Each], bool]:
+    """The steps of a path, and whether it begins with ``$``.
+
+    :param hint: what may be written, where it is none.
+    """
     rest = text.strip()
     from_root = rest.startswith("$")
     rest = rest.removeprefix("$")
@@ -185,7 +190,6 @@ def _parse(text: str) -> tuple[list[Step | Each], bool]:
         # A dot stands between two names, and behind $.
         dotted = step is not None and rest[offset] == "."
         if step is None or (step["name"] and dotted != (from_root or bool(steps))):
-            hint = 'price, last.price, [0], [-1], ["odd name"] or $.data.symbol'
             if rest[offset] == "|":
                 hint = 'payload|json.price, or ["a|b"] for a name with | in it'
             raise ValueError(f"{text.strip()!r} is no path; write for example {hint}")
@@ -254,6 +258,7 @@ class Condition(NamedTuple):
 
 
 _WORDS = ("exists", "absent")
+_TESTS = "there are =, !=, ^= (it begins with), ~= (as * and ? say), exists and absent"
 
 
 @lru_cache(maxsize=256)
@@ -295,7 +300,8 @@ def parse_condition(text: str, *, any_element: bool = False) -> Condition:
     if match is None:
         match = re.fullmatch(r"(.*?)\s(?:exists|absent)\s*", text, re.DOTALL)
         if match is None or not match[1].strip():
-            raise ValueError(f"{text!r} is no condition; write for example $.data.e=trade")
+            said = f"{_TESTS}, as in" if re.search("[<>]", text) else "write for example"
+            raise ValueError(f"{text!r} is no condition; {said} $.data.e=trade")
         return Condition(
             _path_in(text, match[1], any_element=any_element), (), text.rsplit(maxsplit=1)[-1]
         )
@@ -303,10 +309,7 @@ def parse_condition(text: str, *, any_element: bool = False) -> Condition:
     if before.endswith(("!", "^", "~")):
         before, test = before[:-1], f"{before[-1]}="
     if match[2].startswith("=") or before.rstrip().endswith(("<", ">")):
-        raise ValueError(
-            f"{text!r} is no condition; there are =, !=, ^= (it begins with), ~= (as * and ? say), "
-            "exists and absent, as in $.data.e=trade"
-        )
+        raise ValueError(f"{text!r} is no condition; {_TESTS}, as in $.data.e=trade")
     values = tuple(value.strip() for value in match[2].split(","))
     if test == "^=" and "" in values:
         raise ValueError(f"{text!r} is no condition; every text begins with nothing")

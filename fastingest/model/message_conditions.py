@@ -77,7 +77,7 @@ def parse_message_condition(text: str) -> MessageCondition:
     if whole is not None and whole[2].strip() and not whole[2].startswith("="):
         texts = tuple(each.strip() for each in whole[2].split(","))
         return MessageCondition(JsonPath((), True), texts, whole[1])
-    if re.search(r"=|\s(exists|absent)\s*$", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)):
+    if re.search(r"[=<>]|\s(exists|absent)\s*$", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)):
         return MessageCondition(*parse_condition(text, any_element=True))
     if not text.strip().startswith("$"):
         raise ValueError(

@@ -97,6 +97,8 @@ def parse_rows(said: str | Sequence[str] | Mapping[str, str]) -> Rows:
     :raises ValueError: it says it of nowhere.
     """
     if isinstance(said, Mapping):
+        if not all(name.strip() for name in said):
+            raise ValueError('a place of rows has an empty name; write for example bid = "data.b"')
         places = [_place(_text(path), name) for name, path in said.items()]
     elif isinstance(said, str):
         places = [_named(part) for part in _PARTS.findall(said)] or [RowPlace()]

@@ -15,10 +15,13 @@ _IN_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 
 def check_absent(path: Path) -> None:
-    """See that nothing is overwritten.
+    """See that nothing is overwritten, and that there is a directory for it.
 
-    :raises UsageError: there is such a file.
+    :raises UsageError: there is such a file, or no such directory.
     """
+    if not path.parent.is_dir():
+        parent = escape(str(path.parent))
+        raise UsageError(f"{parent} is no directory; make it, or name another file with --save")
     if path.exists():
         raise UsageError(f"{escape(str(path))} is there already; name another file with --save")
 

@@ -13,6 +13,7 @@ from fastingest.access.secrets import shown
 from fastingest.model.feed import Feed
 from fastingest.model.rows import Rows
 from fastingest.model.schema import Column, Schema
+from fastingest.probe.documents import option_for
 from fastingest.probe.dry_run import DryRun
 from fastingest.probe.listen import Sample
 from fastingest.probe.outputs import outputs_of, with_received
@@ -62,7 +63,9 @@ def nothing_text(sample: Sample, proposal: Proposal) -> str:
     refusal = proposal.side.refusal
     if refusal is not None:
         return f"{shown(sample.feed.url)}: refused by the feed: {_shortened(refusal, _EXAMPLE)}"
-    return "nothing came that looks like data; ask for some with --subscribe, or listen longer"
+    option = option_for(sample.messages)
+    then = f"try {option}" if option else "ask for some with --subscribe, or listen longer"
+    return f"nothing came that looks like data; {then}"
 
 
 def config_text(sample: Sample, proposal: Proposal) -> str:

@@ -131,3 +131,14 @@ def test_prefixes_are_cut_off_and_messages_split_as_in_a_run(
     (here / "m.jsonl").write_bytes(f"a{row}\x1e{row}\x1e\n".encode())
     assert cli.main(["try", "m.jsonl", "--strip", "a", "--split", "records"]) == 0
     assert capsys.readouterr().out.startswith("stock_data.csv: 2 rows\n")
+
+
+def test_a_variable_that_is_no_setting_is_remarked(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "m.jsonl").write_text(ROW)
+    monkeypatch.setenv("FASTINGEST_SHWO", "5")
+    assert cli.main(["try", "m.jsonl"]) == 0
+    assert capsys.readouterr().err == (
+        "fastingest: warning: FASTINGEST_SHWO is no setting; did you mean FASTINGEST_SHOW?\n"
+    )

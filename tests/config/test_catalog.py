@@ -86,6 +86,15 @@ def test_variables_are_found_once_in_their_order() -> None:
     assert variables_in(["${B} $${C} ${file:/x}", "${ A }${B}"]) == ["B", "A"]
 
 
+def test_the_listing_fits_a_terminal_and_says_the_same() -> None:
+    lines = listing(80).splitlines()
+    assert max(map(len, lines)) <= 80
+    starts = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert starts == list(known_names())
+    assert " ".join(listing(80).split()) == " ".join(listing().split())
+    assert max(map(len, listing(5).splitlines())) <= 60
+
+
 def test_the_listing_has_a_line_for_each_with_what_it_captures() -> None:
     lines = listing().splitlines()
     assert [line.split()[0] for line in lines] == list(NAMES)

@@ -66,6 +66,7 @@ def test_a_feed_may_have_several_tables() -> None:
         ("columns = ['a', 'b=\"x']\n", "2: column 'b': \"x is no text in quotes"),
         ("columns = '@received'\n", "2: there is no column that comes from the feed"),
         ("columns = 'a=b'\nrows = 'a b'\n", "3: 'a b' is no path"),
+        ("columns = 'a=b'\nrows = '.*'\n", "3: '.*' is no path; write for example data, events[*]"),
         ("columns = 'a=b'\nrows = 'a|jsn.b'\n", "3: 'a|jsn.b' is no path; write for example pay"),
         ("columns = 'a=|json.b'\n", "2: column 'a': '|json.b': a row is no string; where rows"),
         ("columns = 'a|json.b'\n", "2: column 'a|json.b' looks like a path; give it a name"),

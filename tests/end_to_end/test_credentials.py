@@ -16,7 +16,8 @@ SECRET = "it's a $ecret \" 0815"
 
 def signed_feed(url: str) -> str:
     """The README's example of a signature, of another server."""
-    block = re.findall(r"^```toml\n(.*?)^```$", (ROOT / "README.md").read_text(), re.S | re.M)[1]
+    blocks = re.findall(r"^```toml\n(.*?)^```$", (ROOT / "README.md").read_text(), re.S | re.M)
+    (block,) = (each for each in blocks if 'name = "signed"' in each)
     text: str = block[block.rindex("[[feed]]") :]
     assert "wss://feed.example/" in text
     return text.replace("wss://feed.example/", url).replace("python3", sys.executable)

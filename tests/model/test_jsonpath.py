@@ -141,7 +141,7 @@ def test_a_condition(text: str, condition: Condition) -> None:
         ("e!==trade", "is no condition; there are =, !=, "),
         ("$.e ! = trade", "is no path"),
         ("p>=5", "is no condition; there are =, !=, "),
-        ("p<5", "is no condition; write for example"),
+        ("p<5", "is no condition; there are =, !=, "),
         ("exists", "is no condition; write for example"),
         (" absent", "is no condition; write for example"),
         ("$ exists", "compares a whole message; name a member of it"),

@@ -52,6 +52,7 @@ def test_a_condition_of_a_message(text: str, expected: MessageCondition) -> None
         ("$", "holds of every message"),
         ("$=", "compares a whole message"),
         ("$.a==b", "there are =, !="),
+        ("$.a>1", "there are =, !="),
         ("$.a..b", "is no path"),
         ("$[*].a[*]=1", "[*] may stand once in a path"),
     ],

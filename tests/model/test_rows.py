@@ -52,6 +52,7 @@ def test_several_places_may_be_a_list_or_have_names() -> None:
         ("a.*, x=a.*", "'a.*' is named twice"),
         (["a", ""], "the whole message cannot be one of several"),
         ([], "there is no place; write for example data.trades"),
+        ({" ": "a"}, "a place of rows has an empty name; write for example bid = "),
         ({"a": 5}, "a place of rows must be a text, and 5 is none"),
         (["a"] * 65, "65 places of rows are too many"),
     ],

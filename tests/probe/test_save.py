@@ -27,8 +27,16 @@ def test_no_file_is_overwritten(tmp_path: Path) -> None:
     assert path.read_text() == "mine"
 
 
+def test_that_there_is_no_directory_is_said_before_anything_is_heard(tmp_path: Path) -> None:
+    said = f"{tmp_path / 'none'} is no directory; make it, or name another file with --save"
+    with pytest.raises(UsageError) as refused:
+        check_absent(tmp_path / "none" / "m.jsonl")
+    assert str(refused.value) == said
+
+
 def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    path = tmp_path / "no" / "m.jsonl"
+    path = tmp_path / "m.jsonl"
+    path.symlink_to(tmp_path / "none")
     with pytest.raises(UsageError) as refused:
         save([b"a"], path)
-    assert str(refused.value) == f"{path}: No such file or directory"
+    assert str(refused.value) == f"{path}: File exists"

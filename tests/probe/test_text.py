@@ -20,7 +20,7 @@ from fastingest.probe.dry_run import DryRun
 from fastingest.probe.listen import Sample
 from fastingest.probe.outputs import with_received
 from fastingest.probe.proposal import proposal_of
-from fastingest.probe.text import column_text, config_text, report_text
+from fastingest.probe.text import column_text, config_text, nothing_text, report_text
 
 NOW = 1_700_000_000.0
 TRADE = {"stream": "x@trade", "data": {"e": "trade", "s": "ÄPFEL 'n' \"B\"", "p": "1.5"}}
@@ -317,3 +317,16 @@ def test_the_report_hides_what_is_secret_in_the_url() -> None:
         "wss://***@x/***: 1 message in 5s",
         "        1  a text, ignored  pong",
     ]
+
+
+@pytest.mark.parametrize(
+    ("message", "then"),
+    [
+        ("hello", "ask for some with --subscribe, or listen longer"),
+        ('{"p":1}\n{"p":2}', "try --split lines"),
+    ],
+)
+def test_what_may_help_is_said_where_there_is_nothing_to_propose(message: str, then: str) -> None:
+    what = sample(message)
+    said = nothing_text(what, proposal_of(what.messages, NOW))
+    assert said == f"nothing came that looks like data; {then}"
