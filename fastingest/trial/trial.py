@@ -9,7 +9,7 @@ later ones are let go.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -18,6 +18,7 @@ from fastingest.decode.memory import memory_of
 from fastingest.model.batch import Batch
 from fastingest.model.feed import Feed, Table
 from fastingest.native.factory import parser_of
+from fastingest.source.documents import Documents
 from fastingest.trial.beside import Beside, Kind
 
 if TYPE_CHECKING:
@@ -124,7 +125,8 @@ def try_messages(
 ) -> Trial:
     """What ``feed`` makes of ``messages``.
 
-    :param messages: each with a number, from 1; these increase.
+    :param messages: each with a number, from 1; these increase. Where a feed has several documents
+        in one, each of these is one.
     :param show: how many rows of each table are kept, at least, and how many rejects.
     :param now: when the first one was received, in nanoseconds since the epoch.
     :param native: whether a capture would use the native listener.
@@ -133,7 +135,7 @@ def try_messages(
     beside = Beside(feed, decoding.memory)
     trial = decoding.trial
     kept = dict[tuple[What, bytes], Seen]()
-    for line, message in messages:
+    for line, message in _documents(feed, messages):
         trial.messages += 1
         said = beside.take(message, decoding.decoder.fate_of)
         if said is not None:
@@ -153,6 +155,14 @@ def try_messages(
             alike.append(kept[key])
     decoding.finish()
     return trial
+
+
+def _documents(feed: Feed, messages: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """What is to be taken for messages, each with the number of the one that it stands in."""
+    documents = Documents.of(feed)
+    for line, message in messages:
+        for document in [message] if documents is None else documents(message):
+            yield line, document
 
 
 class _Decoding:

@@ -184,3 +184,23 @@ def test_what_is_said_once_is_remembered_for_the_rows_behind_it(native: bool) ->
     assert rows_of(trial) == ["A,1.5", "B,2.5"]
     assert [reject.line for reject in trial.rejects] == [1]
     assert [seen.lines for seen in trial.seen["remember"]] == [[2], [4]]
+
+
+@pytest.mark.parametrize("native", NATIVE)
+def test_documents_in_messages_are_found(native: bool) -> None:
+    feed = replace(feed_of(TRADES), strip=("42",), split="records")
+    both = row("A", "1") + b"\x1e" + row("B", "2") + b"\x1e"
+    trial = tried(feed, b"42" + both, b"no row", both + b"no", b"\x1e \x1e", native=native)
+    assert rows_of(trial) == ["A,1.0,1", "B,2.0,1", "A,1.0,1", "B,2.0,1"]
+    assert [(each.line, each.raw) for each in trial.rejects] == [(2, b"no row"), (3, b"no")]
+    assert (trial.messages, trial.ignored) == (6, 0)
+
+
+@pytest.mark.parametrize("native", NATIVE)
+def test_what_brings_a_row_is_not_remembered(native: bool) -> None:
+    schema = schema_of("s?=$.id|remembered.s, p:int=p")
+    remember = Remember(((parse_message_condition("$.s exists"),),), JsonPath(("id",), True))
+    feed = replace(feed_of(schema), remember=remember)
+    messages = [b'{"id":7,"s":"A","p":1}', b'{"id":7,"p":2    }']
+    messages += [b'{"id":7,"s":"B","p":"x"}', b'{"id":7,"p":3    }']
+    assert rows_of(tried(feed, *messages, native=native)) == [",1", ",2", "B,3"]
