@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, islice
 
 import msgspec
@@ -15,6 +16,7 @@ from fastingest.model.path_tree import PathTree
 
 __all__ = ["NotJson", "Recall", "ValueTree", "Values", "broken_on", "json_inside", "json_of"]
 
+_LONG = 1024  # bytes of a string that is not looked into anew for each row
 _decode_any = msgspec.json.Decoder(msgspec.Raw).decode
 
 Values = dict[Steps, bytes]
@@ -45,11 +47,23 @@ def json_inside(value: bytes) -> bytes:
     """
     if not value.startswith(b'"'):
         return b""
+    inside = _inside(value) if len(value) < _LONG else _inside_long(value)
+    if inside is None:
+        raise NotJson
+    return inside
+
+
+def _inside(value: bytes) -> bytes | None:
+    """The JSON inside a string; None: it has another text."""
     try:
         text = (text_of(value) or "").strip(" \t\n\r")
         return json_of(text.encode()) if text else b""
     except (ValueError, RecursionError):
-        raise NotJson from None
+        return None
+
+
+# Each row of a message may ask what is in a string beside the rows, or in what is remembered.
+_inside_long = lru_cache(maxsize=8)(_inside)
 
 
 def broken_on(path: JsonPath, found: Values) -> JsonPath | None:

@@ -66,12 +66,13 @@ class Beside:
         rule, matches = None, list[Match]()
         if self._rules.may_be(message):
             rule, matches = next(self._rules.holding(message), (None, []))
+        is_reply = self._replies.may_be(message) and self._is_reply(message, rule, matches, fate_of)
+        if not is_reply and (rule is None or fate_of(message) == "row"):
+            return None
         if rule is not None and rule.kind == "remember" and self._memory is not None:
             self._memory.keep(matches[0].values)
-        if self._replies.may_be(message) and self._is_reply(message, rule, matches, fate_of):
+        if is_reply or rule is None:
             return Said("reply")
-        if rule is None or fate_of(message) == "row":
-            return None
         if rule.kind == "answer":
             return Said("answer", self._answer(rule.number or 0, matches[0].values))
         return Said(rule.kind)

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastingest.decode.values import NotJson, ValueTree, broken_on, json_inside
+from fastingest.decode import values
+from fastingest.decode.reference import ReferenceDecoder
+from fastingest.decode.values import NotJson, ValueTree, broken_on, json_inside, json_of
 from fastingest.model.jsonpath import JsonPath, Steps, parse_path
+from tests.support.any_feed import schema_of
 
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
@@ -101,3 +104,20 @@ def test_what_is_broken_on_the_way_is_named() -> None:
     assert broken_on(path, tree.find(b'{"a":"{"}')) == parse_path("$.a")
     assert broken_on(path, tree.find(b'{"a":"{\\"b\\":\\"}\\"}"}')) == parse_path("$.a|json.b")
     assert broken_on(path, tree.find(b'{"a":""}')) is None
+
+
+def test_a_long_string_is_not_read_anew_for_each_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = json.dumps({"a": ["x" * 2000]})
+    rows = [{"p": number} for number in range(50)]
+    message = json.dumps({"w": inside, "d": rows}).encode()
+    reference, read = ReferenceDecoder(schema_of("p:int, n?=$.w|json.n", "d")), list[bytes]()
+
+    def counting(text: bytes) -> bytes:
+        read.append(text)
+        return json_of(text)
+
+    monkeypatch.setattr(values, "json_of", counting)
+    assert len(reference.of(message, message).rows) == 50
+    assert read == [inside.encode()]
+    broken = message.replace(b']}"', b']"')
+    assert reference.of(broken, broken).rejects == [(broken, "n: $.w is no JSON text")]

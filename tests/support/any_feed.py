@@ -423,6 +423,8 @@ def feeds(draw: st.DrawFn) -> tuple[list[Schema], list[bytes]]:
 def spread_feeds(draw: st.DrawFn) -> tuple[Schema, list[bytes]]:
     """One table with rows of several places, or behind stars, and messages that are much alike."""
     table = draw(_schemas().flatmap(_elsewhere))
+    if draw(st.integers(0, 3)) == 0:
+        table = replace(draw(_in_strings(table)), rows=table.rows)
     some = draw(st.lists(_messages([table], draw(st.sampled_from([0, 0, 1]))), min_size=1))
     return table, draw(st.lists(st.sampled_from(some), min_size=1, max_size=24))
 

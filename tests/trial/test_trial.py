@@ -203,3 +203,13 @@ def test_nothing_behind_a_prefix_is_a_reject_where_nothing_is_split(native: bool
         replace(feed_of(TRADES), strip=("42",)), b"42", b"42" + row("A", "1"), native=native
     )
     assert (trial.messages, trial.rows, trial.rejected, trial.ignored) == (2, 1, 1, 0)
+
+
+@pytest.mark.parametrize("native", NATIVE)
+def test_what_brings_a_row_is_not_remembered(native: bool) -> None:
+    schema = schema_of("s?=$.id|remembered.s, p:int=p")
+    remember = Remember(((parse_message_condition("$.s exists"),),), JsonPath(("id",), True))
+    feed = replace(feed_of(schema), remember=remember)
+    messages = [b'{"id":7,"s":"A","p":1}', b'{"id":7,"p":2    }']
+    messages += [b'{"id":7,"s":"B","p":"x"}', b'{"id":7,"p":3    }']
+    assert rows_of(tried(feed, *messages, native=native)) == [",1", ",2", "B,3"]
