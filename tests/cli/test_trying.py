@@ -104,7 +104,7 @@ def test_a_known_feed_is_tried_without_its_secrets(
         ),
         (
             ("feeds", "okx", "--try", "empty"),
-            "--feed: 'okx' is no known feed; did you mean okx-trades?",
+            "--feed: 'okx' is no known feed; did you mean okx-books or okx-trades?",
         ),
     ],
 )
