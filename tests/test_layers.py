@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -216,6 +217,30 @@ def test_an_import_against_a_rule_is_found(module: str, line: str, fault: str) -
     assert len(found) == 1
     assert found[0].startswith(f"{module}:")
     assert fault in found[0]
+
+
+def circle(texts: Mapping[str, str]) -> list[str]:
+    """Modules of which each imports the next, and the last one the first; empty: there are none.
+
+    What only a type checker sees counts, for whoever reads one has to know the other.
+    """
+    known: dict[str, set[str]] = {}
+    for each in imports(texts):
+        if each.is_ours and not each.is_late and not _is_of_package(each):
+            known.setdefault(each.by, set()).add(each.what)
+    try:
+        TopologicalSorter(known).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    texts = sources()
+    assert circle(texts) == []
+    texts["probe.maps"] += "\nif TYPE_CHECKING:\n    import fastingest.probe.field_profile\n"
+    assert {*circle(texts)} == {"probe.maps", "probe.field_profile"}
 
 
 def test_every_module_stands_in_a_layer() -> None:

@@ -7,13 +7,10 @@ say whose a value is, while all its values are of one kind.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from fastingest.probe.field_profile import FieldProfile
-
-__all__ = ["are_names_of_a_map", "is_ticker"]
+__all__ = ["Member", "are_names_of_a_map", "is_ticker"]
 
 _TICKER = re.compile(r"[@#k]?[A-Z0-9][A-Z0-9._/:@#-]*")
 _PAIR = re.compile(r"[A-Z0-9]{2,}[/:_-][A-Z0-9]{2,}([/:_-][A-Z0-9]+)*")
@@ -26,6 +23,30 @@ _COLUMNS = {
 _ALIKE = 0.8
 
 
+class Member(Protocol):
+    """What is known of a member of several objects."""
+
+    @property
+    def seen(self) -> int:
+        """How many of them have it."""
+
+    @property
+    def kinds(self) -> Mapping[str, int]:
+        """Of what kinds its values were, and how often of each."""
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether all its values were numbers, in strings or not."""
+
+    @property
+    def strings(self) -> Collection[str]:
+        """Those that were strings."""
+
+    @property
+    def members(self) -> Collection[str]:
+        """The names of the members of those that were objects."""
+
+
 def is_ticker(name: str) -> bool:
     """Whether this may be a symbol and no word."""
     return (
@@ -36,7 +57,7 @@ def is_ticker(name: str) -> bool:
     )
 
 
-def are_names_of_a_map(members: Mapping[str, FieldProfile], objects: int) -> bool:
+def are_names_of_a_map(members: Mapping[str, Member], objects: int) -> bool:
     """Whether these are the members of maps.
 
     :param objects: of how many.
@@ -55,7 +76,7 @@ def are_names_of_a_map(members: Mapping[str, FieldProfile], objects: int) -> boo
     return count >= 8 and each_time < 0.5
 
 
-def _are_of_one_kind(members: Mapping[str, FieldProfile]) -> bool:
+def _are_of_one_kind(members: Mapping[str, Member]) -> bool:
     """Whether all values are numbers, or all are records of the same names."""
     profiles = list(members.values())
     if all(each.is_numeric for each in profiles):
