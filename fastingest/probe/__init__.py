@@ -2,7 +2,7 @@
 
 :mod:`~fastingest.probe.listen` connects and keeps what comes for some seconds,
 :mod:`~fastingest.probe.proposal` finds the tables in it, and :mod:`~fastingest.probe.text` writes
-them down, as a file for ``--config``. What stands beside the tables there is found by
-:mod:`~fastingest.probe.side_messages` (replies, refusals, pings), :mod:`~fastingest.probe.symbols`
-and :mod:`~fastingest.probe.outputs`. All but the first are free of I/O.
+them down, as a file for ``--config``. Its tables are made by :mod:`fastingest.probe.tables`; what
+stands beside them there (replies, refusals, pings, symbols) is found by
+:mod:`fastingest.probe.beside`. All but the first are free of I/O.
 """

@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
-from fastingest.probe.arrays import arrays_in
-from fastingest.probe.discriminators import discriminators_of, is_control
-from fastingest.probe.field_profile import FieldProfile
-from fastingest.probe.rows import quantities
+from fastingest.probe.tables.arrays import arrays_in
+from fastingest.probe.tables.discriminators import discriminators_of, is_control
+from fastingest.probe.tables.field_profile import FieldProfile
+from fastingest.probe.tables.rows import quantities
 
 __all__ = ["Messages", "is_beside", "messages_of"]
 

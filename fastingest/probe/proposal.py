@@ -1,10 +1,11 @@
 """The messages of a probe → what to capture of them.
 
 Theory of operation. First, what stands beside the data is set aside: replies, signs of life and
-texts (:mod:`~fastingest.probe.messages`, :mod:`~fastingest.probe.side_messages`); tables must only
-keep it out. The other messages are put together by their shapes (:mod:`~fastingest.probe.shapes`);
-for each shape it is found where its rows are (:mod:`~fastingest.probe.rows`) and what tables would
-take them (:mod:`~fastingest.probe.tables`). Those that measure something are proposed; where none
+texts (:mod:`~fastingest.probe.messages`, :mod:`~fastingest.probe.beside.side_messages`); tables
+must only keep it out. The other messages are put together by their shapes
+(:mod:`~fastingest.probe.tables.shapes`); for each shape it is found where its rows are
+(:mod:`~fastingest.probe.tables.rows`) and what tables would take them
+(:mod:`~fastingest.probe.tables.candidates`). Those that measure something are proposed; where none
 does, that of the most frequent shape.
 
 No message may be of two tables, and none of another shape may become a reject: where conditions
@@ -21,20 +22,20 @@ from typing import Any
 
 from fastingest.model.feed import Subscription
 from fastingest.model.schema import Schema
-from fastingest.probe.field_profile import kind_of
+from fastingest.probe.beside.side_messages import SideMessages, side_messages_of
+from fastingest.probe.beside.side_shapes import side_shapes
 from fastingest.probe.messages import Messages, messages_of
 from fastingest.probe.reading import meets
-from fastingest.probe.shapes import Group, Unit, group
-from fastingest.probe.sharing import agreed, is_same_data
-from fastingest.probe.side_messages import SideMessages, side_messages_of
-from fastingest.probe.side_shapes import side_shapes
-from fastingest.probe.tables import (
+from fastingest.probe.tables.candidates import (
     Candidate,
     Others,
     candidates_of,
     inseparable_joined,
     tables_of_maps,
 )
+from fastingest.probe.tables.field_profile import kind_of
+from fastingest.probe.tables.shapes import Group, Unit, group
+from fastingest.probe.tables.sharing import agreed, is_same_data
 
 __all__ = ["Proposal", "ProposedTable", "SeenShape", "proposal_of"]
 

@@ -13,7 +13,7 @@ import msgspec
 from fastingest.model.jsonpath import Condition, Each, PlaceSteps
 from fastingest.model.rows import RowPlace, Rows
 from fastingest.model.schema import Schema
-from fastingest.probe.field_profile import follow
+from fastingest.probe.tables.field_profile import follow
 
 __all__ = ["Row", "holds", "meets", "rows_at", "rows_in"]
 

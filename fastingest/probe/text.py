@@ -13,13 +13,13 @@ from fastingest.access.secrets import shown
 from fastingest.model.feed import Feed
 from fastingest.model.rows import Rows
 from fastingest.model.schema import Column, Schema
+from fastingest.probe.beside.side_text import asked_for, message_text, said_lines, symbols_lines
+from fastingest.probe.beside.symbols import Placed
 from fastingest.probe.documents import option_for
 from fastingest.probe.dry_run import DryRun
 from fastingest.probe.listen import Sample
 from fastingest.probe.outputs import outputs_of, with_received
 from fastingest.probe.proposal import Proposal, ProposedTable
-from fastingest.probe.side_text import asked_for, message_text, said_lines, symbols_lines
-from fastingest.probe.symbols import Placed
 from fastingest.probe.toml_text import array, quoted
 from fastingest.text import counted, escape
 from fastingest.units import format_duration

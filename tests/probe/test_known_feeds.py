@@ -9,9 +9,9 @@ import pytest
 
 from fastingest import Options
 from fastingest.model.feed import Feed, Subscription
+from fastingest.probe.beside.side_messages import Rule
 from fastingest.probe.listen import Sample
 from fastingest.probe.proposal import Proposal, proposal_of
-from fastingest.probe.side_messages import Rule
 from fastingest.probe.text import config_text
 from tests.feeds.recorded import EXPECTED, SECRETS, messages_of
 

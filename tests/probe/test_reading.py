@@ -7,8 +7,8 @@ import pytest
 from fastingest.model.jsonpath import parse_condition
 from fastingest.model.rows import parse_rows
 from fastingest.model.schema import Schema, parse_columns
-from fastingest.probe.field_profile import Steps
 from fastingest.probe.reading import holds, meets, rows_at, rows_in
+from fastingest.probe.tables.field_profile import Steps
 
 TRADE = {"type": "trade", "topic": "x.1", "data": {"p": 1}}
 

@@ -1,0 +1,1 @@
+"""What of a feed's messages are rows: which tables take them, and as what columns."""
