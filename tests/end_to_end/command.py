@@ -20,7 +20,16 @@ from fastingest.spool.directories import SpoolDirectories
 from tests.peers.process import JsonLines
 from tests.support.patience import LIMIT
 
-__all__ = ["ROOT", "Command", "is_running", "left_by", "read_rows", "rejects_of", "wait_until"]
+__all__ = [
+    "ROOT",
+    "Command",
+    "is_running",
+    "left_by",
+    "lines_so_far",
+    "read_rows",
+    "rejects_of",
+    "wait_until",
+]
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +59,11 @@ def read_rows(path: Path) -> list[list[str]]:
     assert rows[0] == ["symbol", "price", "volume"]
     assert {len(row) for row in rows} == {3}
     return rows[1:]
+
+
+def lines_so_far(path: Path) -> int:
+    """How many whole lines a file has that is being written, and may not be there yet."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def rejects_of(path: Path) -> list[dict[str, Any]]:

@@ -18,7 +18,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.command import Command, left_by, read_rows, rejects_of, wait_until
+from tests.end_to_end.command import (
+    Command,
+    left_by,
+    lines_so_far,
+    read_rows,
+    rejects_of,
+    wait_until,
+)
 from tests.peers.raw import (
     BINARY,
     CLOSE,
@@ -259,7 +266,7 @@ def test_a_ping_is_answered_and_does_not_hold_back_the_row_before_it(tmp_path: P
         assert received is not None
         assert received[0] == PONG
         pongs.append(received[1])
-        wait_until(lambda: volumes(out) == [1], "the row waits")  # nothing more comes
+        wait_until(lambda: lines_so_far(out) == 2, "the row waits")  # nothing more comes
         is_written.set()
         connection.send_text(record(2))
         answer_close(connection)
@@ -503,7 +510,7 @@ def test_binary_messages_that_the_server_compresses_are_captured(tmp_path: Path)
     with RawServer(script) as server:
         config.write_text(f'url = "{server.url}"\ninflate = "gzip"\n')
         with Command("--config", config, "--out", out, *QUICK) as command:
-            wait_until(lambda: out.exists() and len(read_rows(out)) == 1001 and rejects_of(out))
+            wait_until(lambda: lines_so_far(out) == 1002)
             command.stop(0)
     assert volumes(out) == [*range(1000), 1001]
     (reject,) = rejects_of(out)
