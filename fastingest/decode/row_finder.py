@@ -28,7 +28,6 @@ class FoundRows:
     :param place: which of the places.
     :param value: JSON of a row, or of an array of rows; None: nothing is there.
     :param lacks: why nothing is there, behind what should be.
-    :param broken: the string that should hold JSON on the way there, and does not; and its path.
     :param is_starred: whether a star has led here.
     :param key: the name of the member that the last ``.*`` has led to, as JSON; empty: none has.
     :param index: of the element that the last ``[*]`` has led to.

@@ -160,13 +160,7 @@ class _Row(MessageShape):
             path = condition.path
             wanted.append((condition, path.steps if path.from_root else start + path.steps))
             expect(root, *wanted[-1])
-        row = root.at(start)
-        if row.is_row and any(
-            child.is_asked
-            for step, child in row.steps.items()
-            if isinstance(step, int) and step <= 0
-        ):
-            raise NoTree  # that may be an array
+        root.at(start).check_row()
         root.arrange(like)
         self.decode = decoder_of(compiled(root, leaves.text))
         self._cells.compile()

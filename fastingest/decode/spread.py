@@ -214,12 +214,7 @@ class _Rows:
         for condition, steps in self._wanted:
             ask(node, condition, steps)
         node.is_row = self._is_list and not self._are_arrays
-        if node.is_row and any(
-            child.is_asked
-            for step, child in node.steps.items()
-            if isinstance(step, int) and step <= 0
-        ):
-            raise NoTree  # that may be an array
+        node.check_row()
         if self._are_values and (node.takes_arrays or not node.is_required):
             raise NoTree  # an array is one of rows; and what is not there, no empty cell
         self._made.append((node, extractor))

@@ -74,6 +74,18 @@ class PathNode(PathTree):
             node.is_required = True
         return node
 
+    def check_row(self) -> None:
+        """See that a single row that is an array is not taken for an array of rows.
+
+        :raises NoTree: its first element may be an array.
+        """
+        if self.is_row and any(
+            child.is_asked
+            for step, child in self.steps.items()
+            if isinstance(step, int) and step <= 0
+        ):
+            raise NoTree
+
     def _grown(self, step: Step) -> PathNode:
         node = super()._grown(step)
         node.attr = f"f{len(self.steps)}"
