@@ -122,9 +122,7 @@ def heartbeats_of(section: Section) -> tuple[Heartbeat, ...]:
     beats = []
     for inner in section.sections("heartbeat"):
         inner.only(("send", "every"))
-        for name in ("send", "every"):
-            if name not in inner:
-                inner.problem(name, f"a heartbeat needs {name!r}")
+        inner.need(("send", "every"), "a heartbeat")
         text = inner.read("send", inner.get("send", str, dict, list), _text_to_send)
         every = inner.read("every", inner.text("every"), positive_duration)
         if text and every:

@@ -52,9 +52,7 @@ def answers_of(section: Section) -> tuple[Answer, ...]:
     answers = []
     for inner in section.sections("answer"):
         inner.only(("when", "send"))
-        for name in ("when", "send"):
-            if name not in inner:
-                inner.problem(name, f"an answer needs {name!r}")
+        inner.need(("when", "send"), "an answer")
         when = groups_of(inner, "when", parse_message_condition)
         send = inner.read("send", inner.get("send", str, dict, list), _answer_text)
         if when and send:
@@ -69,9 +67,7 @@ def remember_of(section: Section) -> Remember | None:
         return None
     inner = Section(section.file, section.key_of("remember"), value, section.problems)
     inner.only(("when", "key"))
-    for name in ("when", "key"):
-        if name not in inner:
-            inner.problem(name, f"'remember' needs {name!r}")
+    inner.need(("when", "key"), "'remember'")
     when = groups_of(inner, "when", parse_message_condition)
     key = inner.read("key", inner.text("key"), _key)
     return Remember(when, key) if when and key else None

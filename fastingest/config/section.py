@@ -103,6 +103,15 @@ class Section:
             hint = f"; did you mean {close[0].replace('_', '-')!r}?" if close else ""
             self.problem(name, f"there is no key {written!r} here{hint}")
 
+    def need(self, names: Collection[str], who: str) -> None:
+        """Note every one of these keys that is not there.
+
+        :param who: needs them, for a person.
+        """
+        for name in names:
+            if name not in self:
+                self.problem(name, f"{who} needs {name!r}")
+
     def get(self, name: str, *kinds: type) -> Any:
         """The value of ``name`` if it is of one of these kinds; else None."""
         value = self._values.get(name)
