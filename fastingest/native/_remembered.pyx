@@ -13,8 +13,9 @@ from fastingest.native._parser cimport RowParser
 from fastingest.native._places cimport add_whole
 from fastingest.native._tree cimport ABSENT, IS_NOT, JSON, RECALLED, Node
 
-cdef enum:
-    PADDING = 16  # bytes, as fastingest.decode.memory has it
+from fastingest.decode import memory
+
+cdef Py_ssize_t PADDING = len(memory.PADDING)
 
 
 cdef const char* recalled(
@@ -23,11 +24,13 @@ cdef const char* recalled(
     """Take a key, by which the value of a column or of a condition is remembered."""
     cdef const char* behind = skip(p, end)
     cdef const char* text
-    if behind is NULL or not is_plain(p, behind):
+    if behind is NULL:
         return NULL
     if node.kind == RECALLED:
         parser.cells += 1
         return behind if recalled_cell(parser, node.index, p, behind) else NULL
+    if not is_plain(p, behind):
+        return NULL
     found = remembered(parser, parser.tests[node.index].recall, p, behind)
     if found is None:
         kind = parser.tests[node.index].kind
