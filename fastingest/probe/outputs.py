@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from fastingest.access.secrets import shown
 from fastingest.model.feed import Feed
 from fastingest.model.schema import Column, Schema
+from fastingest.probe.tables.words import file_word
 
 __all__ = ["outputs_of", "with_received"]
 
@@ -74,4 +74,4 @@ def _is_public(host: str) -> bool:
 
 
 def _word(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:_MAX_LENGTH].strip("_")
+    return file_word(name)[:_MAX_LENGTH].strip("_")

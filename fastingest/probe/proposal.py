@@ -36,6 +36,7 @@ from fastingest.probe.tables.candidates import (
 from fastingest.probe.tables.field_profile import kind_of
 from fastingest.probe.tables.shapes import Group, Unit, group
 from fastingest.probe.tables.sharing import agreed, is_same_data
+from fastingest.probe.tables.words import file_word
 
 __all__ = ["Proposal", "ProposedTable", "SeenShape", "proposal_of"]
 
@@ -301,7 +302,7 @@ def _named(tables: Sequence[ProposedTable]) -> list[ProposedTable]:
     named = list(tables)
     taken: set[str] = set()
     for file in files:
-        words = [re.sub(r"[^a-z0-9]+", "_", tables[at].name.lower()).strip("_") for at in file]
+        words = [file_word(tables[at].name) for at in file]
         word = next((each for each in words if each not in ("", "rows")), "rows")
         name = next(
             each

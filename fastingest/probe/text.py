@@ -21,7 +21,7 @@ from fastingest.probe.listen import Sample
 from fastingest.probe.outputs import outputs_of, with_received
 from fastingest.probe.proposal import Proposal, ProposedTable
 from fastingest.probe.toml_text import array, quoted
-from fastingest.text import counted, escape
+from fastingest.text import counted, escape, shortened
 from fastingest.units import format_duration
 
 __all__ = ["column_text", "config_text", "nothing_text", "report_text"]
@@ -199,8 +199,7 @@ def column_text(column: Column) -> str:
 
 
 def _shortened(raw: bytes, width: int) -> str:
-    text = escape(raw[: 4 * width + 4].decode(errors="replace"))
-    return text if len(text) <= width else text[: width - 1] + "…"
+    return shortened(raw[: 4 * width + 4].decode(errors="replace"), width)
 
 
 def _length(sample: Sample) -> str:

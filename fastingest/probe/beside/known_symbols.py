@@ -13,7 +13,9 @@ from fastingest.config.symbols import check_symbol
 from fastingest.decode.factory import decoder_of
 from fastingest.model.feed import Feed, Table
 from fastingest.model.schema import Column
+from fastingest.probe.beside.member_words import words
 from fastingest.probe.proposal import Proposal
+from fastingest.probe.tables.words import are_pairs
 
 __all__ = ["NAMES", "known_symbols"]
 
@@ -27,8 +29,6 @@ _STREAMS = {"stream", "topic", "channel", "ch", "chan"}
 _MAX_MESSAGES = 5000  # of a table that are looked into
 _DEPTH = 3
 
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
-_PAIR = re.compile(r"[A-Z0-9]{2,}[/:_-][A-Z0-9]{2,}")
 _QUOTES = "usdt|usdc|fdusd|busd|usd|eur|gbp|jpy|krw|try|btc|eth|perp|perpetual"
 # A pair of currencies in the name of a stream, between marks.
 _PAIR_IN_STREAM = re.compile(
@@ -61,8 +61,8 @@ def known_symbols(proposal: Proposal, messages: Sequence[bytes]) -> set[str]:
 def _holds_symbols(column: Column, texts: set[str]) -> bool:
     steps = column.path.steps if column.path is not None else ()
     names = [column.name, *(step for step in steps[-1:] if isinstance(step, str))]
-    words = {word.lower() for name in names for word in _WORD.findall(name)}
-    return bool(words & NAMES) or (bool(texts) and all(map(_PAIR.fullmatch, texts)))
+    said = {word for name in names for word in words(name)}
+    return bool(said & NAMES) or are_pairs(texts)
 
 
 def _streams(value: Any, depth: int = 0) -> Iterator[str]:

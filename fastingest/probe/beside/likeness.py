@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from fastingest.config.symbols import Symbols, check_symbol
 from fastingest.probe.beside.known_symbols import NAMES
+from fastingest.probe.beside.member_words import words
 
 __all__ = ["PLACE", "STRING", "alike", "by_likeness", "fits", "is_like"]
 
@@ -23,7 +24,6 @@ STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 _ANY = r"[\w*^!.:/@+-]+"  # what may be a symbol
 _KEY = re.compile(r'(?:"([^"\\]*)"\s*:\s*["\[]?|[?&]([\w-]+)=)$')
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
 def by_likeness(
@@ -98,5 +98,5 @@ def _is_told(beginning: str, end: str, before: str) -> bool:
     :param before: what stands before the text of these.
     """
     key = _KEY.search(before)
-    names = {word.lower() for word in _WORD.findall(key[1] or key[2])} if key else set()
+    names = set(words(key[1] or key[2])) if key else set()
     return bool(names & NAMES) or sum(map(str.isalnum, beginning + end)) > 2

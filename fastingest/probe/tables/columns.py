@@ -19,7 +19,7 @@ import msgspec
 from fastingest.model.jsonpath import JsonPath
 from fastingest.probe.tables.field_profile import FieldProfile, Steps
 from fastingest.probe.tables.times import time_type_of_numbers, time_type_of_texts
-from fastingest.probe.tables.words import side_of, snake, words
+from fastingest.probe.tables.words import are_pairs, side_of, snake, words
 
 __all__ = ["has_blanks", "is_quantity", "name_of", "names_of_positions", "type_of", "unique"]
 
@@ -59,7 +59,6 @@ _LETTERS = {
     ("E", "time"): "event_time",
     ("e", "text"): "event",
 }
-_PAIR = re.compile(r"[A-Z0-9]{2,}[/:_-][A-Z0-9]{2,}")
 _SIDES = {"buy", "sell", "b", "s", "bid", "ask", "a", "buyer", "seller"}
 _ACTIONS = {"new", "change", "delete", "insert", "update", "remove"}
 _BIG = 10**5  # from where on whole numbers that are never the same number something
@@ -165,7 +164,7 @@ def _known_name(own: str | int, kind: str, texts: set[str]) -> str | None:
             return "action"
         if kind.startswith("timestamp"):
             return "time"
-        return "symbol" if texts and all(map(_PAIR.fullmatch, texts)) else None
+        return "symbol" if are_pairs(texts) else None
     if kind.startswith("timestamp"):
         return _LETTERS.get((own, "time"))
     return _LETTERS.get((own, "text" if kind == "str" else "number"))

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 from fastingest.probe.tables.maps import are_names_of_a_map
 
-__all__ = ["FieldProfile", "Steps", "follow", "kind_of"]
+__all__ = ["FieldProfile", "Steps", "follow", "is_number_text", "kind_of"]
 
 Steps: TypeAlias = tuple[str | int, ...]
 
@@ -32,6 +32,11 @@ _DEPTH = 8  # levels that are looked into
 _MAX_MEMBERS = 200  # names after which an object is a map of something and not a record
 _MAX_POSITIONS = 64
 _MAX_UNROLLED = 8  # elements of an array that has a column for each
+
+
+def is_number_text(text: str) -> bool:
+    """Whether a text is a number, as venues write those that must keep their digits."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def kind_of(value: Any) -> str:
@@ -221,7 +226,7 @@ class FieldProfile:
         """Whether it has held numbers, be it in strings, and nothing else."""
         if not self.is_scalar or self.bools:
             return False
-        return all(_NUMBER.fullmatch(text) for text in self.strings)
+        return all(map(is_number_text, self.strings))
 
     @property
     def texts(self) -> set[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TypeAlias
 
-from fastingest.probe.tables.field_profile import Steps, kind_of
+from fastingest.probe.tables.field_profile import Steps, is_number_text, kind_of
 from fastingest.probe.tables.maps import is_ticker
 
 __all__ = ["SCALARS", "Skeleton", "skeleton_of", "tell_apart"]
@@ -16,7 +15,6 @@ SCALARS = ("scalar", "text", "number")
 
 Skeleton: TypeAlias = frozenset[tuple[Steps, str]]
 
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _DEPTH = 3
 # One row and an array of rows are of one kind.
 _ROWS = {"records": "object", "lists": "mixed"}
@@ -90,7 +88,7 @@ def _in_array(elements: list[Any], steps: Steps, in_array: bool) -> Iterator[tup
 
 
 def _is_number(value: Any) -> bool:
-    return not isinstance(value, str) or _NUMBER.fullmatch(value) is not None
+    return not isinstance(value, str) or is_number_text(value)
 
 
 def _numbered(elements: list[Any]) -> Iterator[tuple[int, Any]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import lru_cache
 
-__all__ = ["says_whose", "side_of", "snake", "words"]
+__all__ = ["are_pairs", "file_word", "says_whose", "side_of", "snake", "words"]
 
 _WHOSE = {
     *("symbol", "symbols", "sym", "s", "instrument", "inst", "pair", "market", "code", "cd"),
@@ -16,6 +17,19 @@ _SIDES = {
     "bid": {"b", "bid", "bids", "bs", "buy", "buys"},
     "ask": {"a", "ask", "asks", "as", "sell", "sells", "offer", "offers"},
 }
+
+
+_PAIR = re.compile(r"[A-Z0-9]{2,}[/:_-][A-Z0-9]{2,}")
+
+
+def are_pairs(texts: Collection[str]) -> bool:
+    """Whether texts are pairs of currencies, such as ``BTC-USD``, and there are any."""
+    return bool(texts) and all(map(_PAIR.fullmatch, texts))
+
+
+def file_word(name: str) -> str:
+    """A name as a part of a file's name: small letters of ASCII, digits, and _ for all else."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 @lru_cache(maxsize=4096)
