@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,19 +17,8 @@ from fastingest.model.message_conditions import parse_message_condition
 from fastingest.source import documents
 from fastingest.source.documents import Documents
 from tests.peers.raw import BINARY, CONTINUATION, TEXT, RawConnection, RawServer, frame
-from tests.support.hearing import Heard, hear, native_parser, record
+from tests.support.hearing import Listen, hear, native_parser, record
 from tests.support.meeting import meet
-
-Listen = Callable[..., Heard]
-
-
-@pytest.fixture(params=["python", "native"], scope="module")
-def listen(request: pytest.FixtureRequest) -> Listen:
-    """All tests are run with both listeners."""
-    if request.param == "native":
-        native_parser()
-    return partial(hear, native=request.param == "native")
-
 
 LINES = Documents(split="lines")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 
 import picows
@@ -14,17 +12,7 @@ from hypothesis import strategies as st
 from fastingest.metrics.counters import Slot
 from fastingest.source import listener
 from tests.peers.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
-from tests.support.hearing import Heard, hear, native_parser, record
-
-Listen = Callable[..., Heard]
-
-
-@pytest.fixture(params=["python", "native"], scope="module")
-def listen(request: pytest.FixtureRequest) -> Listen:
-    """All tests are run with both listeners."""
-    if request.param == "native":
-        native_parser()
-    return partial(hear, native=request.param == "native")
+from tests.support.hearing import Heard, Listen, hear, native_parser, record
 
 
 def test_what_came_before_a_ping_is_counted_before_that_is_answered(

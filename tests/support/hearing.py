@@ -22,7 +22,7 @@ from fastingest.source.loop import ReceiverLoop
 from tests.peers.raw import RawConnection, RawServer
 from tests.support.native import native_module
 
-__all__ = ["Heard", "hear", "native_parser", "record"]
+__all__ = ["Heard", "Listen", "hear", "native_parser", "record"]
 
 
 def native_parser(schema: Schema = TRADES) -> Any:
@@ -61,6 +61,10 @@ class Heard:
 
 def record(number: int, padding: int = 0) -> bytes:
     return b'{"symbol": "A", "price": 1, "volume": %d}' % number + b" " * padding
+
+
+Listen = Callable[..., Heard]
+""":func:`hear`, by one of the listeners."""
 
 
 def hear(
